@@ -1,0 +1,1 @@
+"""Abstract instances in, plans out: cutting an order of items, packing buffers into memory."""

@@ -1,0 +1,23 @@
+"""A point in time after which a solver has to answer with what it has."""
+
+import time
+
+
+class Deadline:
+    """Counts down from its making; every phase of a solver asks what is left."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._start_s = time.monotonic()
+        self._limit_s = limit_s
+
+    @property
+    def spent_s(self) -> float:
+        return time.monotonic() - self._start_s
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self._limit_s - self.spent_s)
+
+    @property
+    def is_over(self) -> bool:
+        return self.left_s <= 0.0

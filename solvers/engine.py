@@ -1,0 +1,36 @@
+"""One call of CP-SAT under our parameters; knows no model."""
+
+from math import ceil
+
+from ortools.sat.python import cp_model
+
+from solvers.deadline import Deadline
+from solvers.outcome import Status
+from solvers.params import SolveParams
+
+_STATUS = {
+    cp_model.OPTIMAL: Status.OPTIMAL,
+    cp_model.FEASIBLE: Status.FEASIBLE,
+    cp_model.INFEASIBLE: Status.INFEASIBLE,
+    cp_model.UNKNOWN: Status.UNKNOWN,
+}
+
+
+def run(
+    model: cp_model.CpModel, params: SolveParams, deadline: Deadline
+) -> tuple[Status, cp_model.CpSolver]:
+    """Solve for as long as the deadline leaves. Raises AssertionError on a malformed model."""
+    solver = cp_model.CpSolver()
+    if deadline.is_over:
+        return Status.UNKNOWN, solver
+    solver.parameters.max_time_in_seconds = deadline.left_s
+    solver.parameters.random_seed = params.seed
+    solver.parameters.num_workers = params.workers
+    status = solver.solve(model)
+    assert status in _STATUS, f"CP-SAT refused the model: {model.validate()}"
+    return _STATUS[status], solver
+
+
+def proved_bound(solver: cp_model.CpSolver) -> int:
+    """The proved lower bound of an integer objective, rounded up against float noise."""
+    return ceil(solver.best_objective_bound - 1e-6)

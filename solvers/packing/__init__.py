@@ -1,0 +1,1 @@
+"""Buffers with sizes and live ranges in, offsets out."""

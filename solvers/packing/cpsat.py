@@ -1,0 +1,147 @@
+"""Exact packing: offsets of least high-water mark, by CP-SAT.
+
+Variables: offset_b of every free buffer, mark.
+  minimise mark
+  mark >= offset_b + size_b                          _add_mark
+  rectangles live_b x [offset_b, offset_b + size_b)
+    do not overlap                                   _add_no_overlap
+  at every step, the sizes alive sum to <= mark      _add_load  (implied; `redundant`)
+In units of the greatest common divisor of all sizes and pins: sinking every free buffer until
+it rests on another loses nothing, and then every offset is a multiple of it.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+
+from ortools.sat.python import cp_model
+
+from solvers.deadline import Deadline
+from solvers.engine import proved_bound, run
+from solvers.invalid import InvalidPlan
+from solvers.outcome import Outcome, Status
+from solvers.packing.check import check_plan
+from solvers.packing.greedy_by_size import plan_greedy
+from solvers.packing.instance import Buffer, PackingInstance
+from solvers.packing.plan import PackingPlan
+from solvers.params import SolveParams
+
+
+def solve(instance: PackingInstance, params: SolveParams | None = None) -> Outcome[PackingPlan]:
+    """Cost and bound are high-water marks. Buffers of no size go to their pin or to 0."""
+    params = params or SolveParams()
+    deadline = Deadline(params.time_limit_s)
+    floor = _floor(instance)
+    if instance.capacity is not None and floor > instance.capacity:
+        return Outcome(Status.INFEASIBLE, wall_s=deadline.spent_s)
+    greedy = _valid_greedy(instance)
+    if greedy is not None and params.cheap_proofs:
+        high = greedy.high_water_mark(instance)
+        if high == floor:
+            return Outcome(Status.OPTIMAL, greedy, high, high, deadline.spent_s)
+    return _search(instance, greedy, floor, params, deadline)
+
+
+def _floor(instance: PackingInstance) -> int:
+    pins = [b.offset + b.size for b in instance.buffers if b.offset is not None]
+    return max([instance.peak_load, *pins])
+
+
+def _valid_greedy(instance: PackingInstance) -> PackingPlan | None:
+    """The greedy plan, if it keeps all rules, the capacity among them."""
+    plan = plan_greedy(instance)
+    try:
+        check_plan(instance, plan)
+    except InvalidPlan:
+        return None
+    return plan
+
+
+@dataclass(frozen=True)
+class _Model:
+    cp: cp_model.CpModel
+    unit: int
+    offsets: dict[int, cp_model.IntVar]
+    mark: cp_model.IntVar
+
+
+def _search(
+    instance: PackingInstance,
+    greedy: PackingPlan | None,
+    floor: int,
+    params: SolveParams,
+    deadline: Deadline,
+) -> Outcome[PackingPlan]:
+    model = _build(instance, greedy, floor, params)
+    status, solver = run(model.cp, params, deadline)
+    if status.has_plan:
+        plan = PackingPlan(
+            tuple(
+                solver.value(model.offsets[i]) * model.unit if i in model.offsets else b.offset or 0
+                for i, b in enumerate(instance.buffers)
+            )
+        )
+        bound = max(floor, proved_bound(solver) * model.unit)
+        return Outcome(status, plan, plan.high_water_mark(instance), bound, deadline.spent_s)
+    if status is Status.INFEASIBLE:
+        return Outcome(status, wall_s=deadline.spent_s)
+    if greedy is not None:
+        high = greedy.high_water_mark(instance)
+        return Outcome(Status.FEASIBLE, greedy, high, floor, deadline.spent_s)
+    return Outcome(Status.UNKNOWN, bound=floor, wall_s=deadline.spent_s)
+
+
+def _build(
+    instance: PackingInstance, greedy: PackingPlan | None, floor: int, params: SolveParams
+) -> _Model:
+    """A free buffer never has to lie above the greedy plan, the capacity or all others stacked."""
+    real = {i: b for i, b in enumerate(instance.buffers) if b.size}
+    unit = gcd(*(b.size for b in real.values()), *(b.offset or 0 for b in real.values())) or 1
+    limits = [floor + sum(b.size for b in real.values())]
+    limits += [] if greedy is None else [greedy.high_water_mark(instance)]
+    limits += [] if instance.capacity is None else [instance.capacity]
+    top = min(limits) // unit
+    cp = cp_model.CpModel()
+    mark = cp.new_int_var(-(-floor // unit), top, "mark")
+    offsets = {
+        i: cp.new_int_var(0, top - b.size // unit, f"offset{i}")
+        if b.offset is None
+        else cp.new_constant(b.offset // unit)
+        for i, b in real.items()
+    }
+    model = _Model(cp, unit, offsets, mark)
+    _add_mark(model, real)
+    _add_no_overlap(model, real)
+    if params.redundant:
+        _add_load(model, real)
+    if params.hints and greedy is not None:
+        for i, offset in offsets.items():
+            if real[i].offset is None:
+                cp.add_hint(offset, greedy.offsets[i] // unit)
+    cp.minimize(mark)
+    return model
+
+
+def _add_mark(model: _Model, real: dict[int, Buffer]) -> None:
+    for i, offset in model.offsets.items():
+        model.cp.add(model.mark >= offset + real[i].size // model.unit)
+
+
+def _add_no_overlap(model: _Model, real: dict[int, Buffer]) -> None:
+    bytes_held = [
+        model.cp.new_fixed_size_interval_var(offset, real[i].size // model.unit, f"bytes{i}")
+        for i, offset in model.offsets.items()
+    ]
+    model.cp.add_no_overlap_2d(_live_intervals(model, real), bytes_held)
+
+
+def _add_load(model: _Model, real: dict[int, Buffer]) -> None:
+    sizes = [b.size // model.unit for b in real.values()]
+    model.cp.add_cumulative(_live_intervals(model, real), sizes, model.mark)
+
+
+def _live_intervals(model: _Model, real: dict[int, Buffer]) -> list[cp_model.IntervalVar]:
+    ranges = [b.live.steps for b in real.values()]
+    return [
+        model.cp.new_fixed_size_interval_var(start, stop - start, f"live{i}")
+        for i, (start, stop) in zip(real, ranges, strict=True)
+    ]

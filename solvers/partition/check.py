@@ -1,0 +1,116 @@
+"""Says what a valid partition plan is; knows no solver, and none of the instance's tables."""
+
+from collections.abc import Iterator
+from itertools import combinations, pairwise
+
+from solvers.invalid import InvalidPlan
+from solvers.partition.cost import plan_cost
+from solvers.partition.instance import PartitionInstance
+from solvers.partition.plan import PartitionPlan, Placement
+
+
+def check_plan(instance: PartitionInstance, plan: PartitionPlan, cost: int | None = None) -> None:
+    """Raises InvalidPlan with the first rule that the plan, or the claimed `cost`, breaks."""
+    _check_tiling(instance, plan)
+    _check_limits(instance, plan)
+    _check_kept(instance, plan)
+    _check_overlaps(instance, plan)
+    _check_region(instance, plan)
+    _check_cost(instance, plan, cost)
+
+
+def _check_tiling(instance: PartitionInstance, plan: PartitionPlan) -> None:
+    known = set(instance.options)
+    for option in plan.options:
+        if option not in known:
+            raise InvalidPlan(f"the instance has no option {option}")
+    if not plan.options or plan.options[0].start != 0 or plan.options[-1].stop != instance.n:
+        raise InvalidPlan(f"the segments do not reach from item 0 to item {instance.n}")
+    for left, right in pairwise(plan.options):
+        if left.stop != right.start:
+            raise InvalidPlan(f"a segment stops at {left.stop}, the next starts at {right.start}")
+
+
+def _check_limits(instance: PartitionInstance, plan: PartitionPlan) -> None:
+    count, most = len(plan.options), instance.max_segments
+    if most is not None and count > most:
+        raise InvalidPlan(f"the plan has {count} segments, at most {most} are allowed")
+    added, limit = plan_cost(plan).added, instance.objective.max_cost
+    if limit is not None and added > limit:
+        raise InvalidPlan(f"the plan adds a cost of {added}, at most {limit} is allowed")
+
+
+def _check_kept(instance: PartitionInstance, plan: PartitionPlan) -> None:
+    """Exactly the values that more than one segment needs are placed, for their whole life."""
+    want = dict(_needed(instance, plan))
+    for placement in plan.layout.placements:
+        name = f"boundary {placement.boundary}"
+        if placement.boundary not in want:
+            raise InvalidPlan(f"{name} is placed twice, or crosses no cut")
+        size, first, last = want.pop(placement.boundary)
+        if placement.size != size:
+            raise InvalidPlan(f"{name} is placed with {placement.size} bytes, it has {size}")
+        if (placement.first_segment, placement.last_segment) != (first, last):
+            raise InvalidPlan(
+                f"{name} is kept for segments {placement.first_segment} to "
+                f"{placement.last_segment}, it is needed for {first} to {last}"
+            )
+        if placement.offset < 0:
+            raise InvalidPlan(f"{name} has the negative offset {placement.offset}")
+    if want:
+        raise InvalidPlan(f"boundary {min(want)} crosses a cut and is not placed")
+
+
+def _needed(
+    instance: PartitionInstance, plan: PartitionPlan
+) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """(boundary, (size, first segment, last segment)) of the values that cross a cut."""
+    segment_of = [k for k, o in enumerate(plan.options) for _ in range(o.start, o.stop)]
+    for index, value in enumerate(instance.boundaries):
+        users = {segment_of[item] for item in value.readers}
+        if value.first_item is not None:
+            users.add(segment_of[value.first_item])
+        if len(users) > 1:
+            yield index, (value.size, min(users), max(users))
+
+
+def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
+    real = [placement for placement in plan.layout.placements if placement.size]
+    for a, b in combinations(real, 2):
+        apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
+        if not apart and _half_steps(instance, a) & _half_steps(instance, b):
+            raise InvalidPlan(
+                f"boundaries {a.boundary} [{a.offset}, {a.offset + a.size}) and "
+                f"{b.boundary} [{b.offset}, {b.offset + b.size}) overlap while both live"
+            )
+    for a in real:
+        for k in range(a.first_segment, a.last_segment + 1):
+            arena = plan.options[k].arena_bytes
+            if a.offset < arena:
+                raise InvalidPlan(
+                    f"boundary {a.boundary} at {a.offset} lies in the arena of segment {k}, "
+                    f"which takes {arena} bytes"
+                )
+
+
+def _half_steps(instance: PartitionInstance, placement: Placement) -> set[int]:
+    """Copied out at 2k + 1 by the segment that makes it; copied in for the last time at 2k."""
+    made = instance.boundaries[placement.boundary].first_item is not None
+    first = 2 * placement.first_segment + (1 if made else 0)
+    return set(range(first, 2 * placement.last_segment + 1))
+
+
+def _check_region(instance: PartitionInstance, plan: PartitionPlan) -> None:
+    ends = [option.arena_bytes for option in plan.options]
+    ends += [placement.offset + placement.size for placement in plan.layout.placements]
+    region = plan.layout.region_bytes
+    if region != max(ends):
+        raise InvalidPlan(f"the region is said to be {region} bytes, {max(ends)} are used")
+    if instance.capacity is not None and region > instance.capacity:
+        raise InvalidPlan(f"the plan needs {region} bytes, the capacity is {instance.capacity}")
+
+
+def _check_cost(instance: PartitionInstance, plan: PartitionPlan, cost: int | None) -> None:
+    real = plan_cost(plan).ranked(instance.objective)[0]
+    if cost is not None and cost != real:
+        raise InvalidPlan(f"the plan is said to cost {cost}, it costs {real}")

@@ -1,0 +1,94 @@
+"""Lays chosen segments out in one region: arenas at the low end, boundary values from the high end.
+
+Quick attempts stack the values downwards from the high end in several orders; the first that
+reaches the load is minimal. Otherwise the exact packing decides, arenas pinned at 0.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from solvers.packing import cpsat
+from solvers.packing.greedy_by_size import place_in_order
+from solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from solvers.params import SolveParams
+from solvers.partition.boundary import Boundary
+from solvers.partition.instance import Option
+from solvers.partition.lives import Kept, kept_values
+from solvers.partition.plan import Layout, Placement
+
+_ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
+    lambda kept: (kept.live.start - kept.live.stop, -kept.size),
+    lambda kept: (-kept.size,),
+    lambda kept: (kept.live.start, -kept.live.stop),
+    lambda kept: (-kept.live.stop, kept.live.start),
+)
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """A layout and a proved lower bound of its region."""
+
+    layout: Layout
+    bound: int
+
+    @property
+    def is_minimal(self) -> bool:
+        return self.layout.region_bytes == self.bound
+
+
+def lay_out(
+    options: Sequence[Option],
+    boundaries: Sequence[Boundary],
+    params: SolveParams | None = None,
+) -> LaidOut:
+    """The smallest region for the chosen options, or the best one that the time limit allowed."""
+    params = params or SolveParams()
+    kept = kept_values(options, boundaries)
+    packing = _packing(options, kept)
+    attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
+    best = min(attempts, key=lambda layout: layout.region_bytes)
+    load = packing.peak_load
+    if best.region_bytes == load and params.cheap_proofs:
+        return LaidOut(best, load)
+    limited = replace(packing, capacity=best.region_bytes)
+    outcome = cpsat.solve(limited, params)
+    if outcome.plan is not None and outcome.cost is not None and outcome.bound is not None:
+        offsets = outcome.plan.offsets[len(options) :]
+        exact = Layout(outcome.cost, _placements(kept, offsets))
+        return LaidOut(min(exact, best, key=lambda layout: layout.region_bytes), outcome.bound)
+    return LaidOut(best, load if outcome.bound is None else outcome.bound)
+
+
+def load_of(options: Sequence[Option], boundaries: Sequence[Boundary]) -> int:
+    """Peak load of the chosen options: what no layout undercuts."""
+    return _packing(options, kept_values(options, boundaries)).peak_load
+
+
+def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:
+    arenas = [
+        Buffer(option.arena_bytes, LiveRange(2 * k, 2 * k + 2), offset=0)
+        for k, option in enumerate(options)
+    ]
+    return PackingInstance((*arenas, *(Buffer(value.size, value.live) for value in kept)))
+
+
+def _stacked(options: Sequence[Option], kept: Sequence[Kept]) -> Layout:
+    """Each value in turn as near to the high end as those before it allow."""
+    sizes = [value.size for value in kept]
+    ranges = [value.live.steps for value in kept]
+    depths = place_in_order(sizes, ranges, range(len(kept)), {})
+    tops = [option.arena_bytes for option in options]
+    for value, depth in zip(kept, depths, strict=True):
+        for k in range(value.first_segment, value.last_segment + 1):
+            tops[k] = max(tops[k], options[k].arena_bytes + depth + value.size)
+    region = max(tops)
+    offsets = [region - depth - size for depth, size in zip(depths, sizes, strict=True)]
+    return Layout(region, _placements(kept, offsets))
+
+
+def _placements(kept: Iterable[Kept], offsets: Iterable[int]) -> tuple[Placement, ...]:
+    placed = (
+        Placement(value.boundary, offset, value.size, value.first_segment, value.last_segment)
+        for value, offset in zip(kept, offsets, strict=True)
+    )
+    return tuple(sorted(placed, key=lambda placement: placement.boundary))

@@ -1,0 +1,32 @@
+"""Which boundary values a choice of segments keeps, and in which half-steps."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from solvers.packing.instance import LiveRange
+from solvers.partition.boundary import Boundary
+from solvers.partition.instance import Option
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A boundary value (by its index) that crosses a chosen cut; see plan.Layout for `live`."""
+
+    boundary: int
+    size: int
+    first_segment: int
+    last_segment: int
+    live: LiveRange
+
+
+def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tuple[Kept, ...]:
+    starts = [option.start for option in options]
+    kept = []
+    for index, value in enumerate(boundaries):
+        first = bisect_right(starts, value.start_item) - 1
+        last = bisect_right(starts, value.last_item) - 1
+        if first < last:
+            live = LiveRange(2 * first + value.is_made, 2 * last + 1)
+            kept.append(Kept(index, value.size, first, last, live))
+    return tuple(kept)

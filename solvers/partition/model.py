@@ -1,0 +1,154 @@
+"""The CP-SAT model of a partition over loads, with cuts for layouts that miss their load.
+
+Variables: x_o (option o is chosen), cut_c (c is a cut or an end), peak.
+  exactly one of: an option starts at c, c is no cut     _add_starts
+  exactly one of: an option stops at c, c is no cut      _add_stops
+  peak >= sum of ram_o x_o over options starting at c    _add_peak
+  peak >= ram of the option that covers item i           _add_cover   (implied; `redundant`)
+  sum of x_o <= max_segments                             _add_segment_limit
+  sum of cost_o x_o <= max_cost                          _add_cost_limit
+  all options of a layout chosen => peak >= its region   _add_layout_cuts
+Minimised in this order: the weighted sum, the segments, the copied bytes.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ortools.sat.python import cp_model
+
+from solvers.partition.instance import Option, PartitionInstance
+
+
+@dataclass(frozen=True)
+class LayoutCut:
+    """No plan of exactly these options (by number) has a smaller region."""
+
+    numbers: tuple[int, ...]
+    region: int
+
+
+@dataclass(frozen=True)
+class PartitionModel:
+    """The model, its variables by number of the option and by cut, what it minimises in turn."""
+
+    instance: PartitionInstance
+    cp: cp_model.CpModel
+    chosen: Mapping[int, cp_model.IntVar]
+    cuts: Sequence[cp_model.IntVar]
+    peak: cp_model.IntVar
+
+    @property
+    def stages(self) -> tuple[cp_model.LinearExprT, ...]:
+        objective = self.instance.objective
+        cost = self.total(lambda option: option.cost)
+        return (
+            objective.ram_weight * self.peak + objective.cost_weight * cost,
+            self.total(lambda _: 1),
+            self.total(lambda option: option.copied_bytes),
+        )
+
+    def total(self, amount: Callable[[Option], int]) -> cp_model.LinearExpr:
+        amounts = [amount(self.instance.options[i]) for i in self.chosen]
+        return cp_model.LinearExpr.weighted_sum(list(self.chosen.values()), amounts)
+
+    def hint(self, numbers: Sequence[int], peak: int) -> None:
+        """Start the search from this choice."""
+        self.cp.clear_hints()  # type: ignore[no-untyped-call]
+        chosen = set(numbers)
+        ends = {0, *(self.instance.options[i].stop for i in numbers)}
+        for i, variable in self.chosen.items():
+            self.cp.add_hint(variable, i in chosen)
+        for c in range(1, self.instance.n):
+            self.cp.add_hint(self.cuts[c], c in ends)
+        self.cp.add_hint(self.peak, peak)
+
+
+def build(
+    instance: PartitionInstance,
+    numbers: Sequence[int],
+    layout_cuts: Sequence[LayoutCut],
+    redundant: bool,
+) -> PartitionModel:
+    """The model over the options of these numbers."""
+    cp = cp_model.CpModel()
+    chosen = {i: cp.new_bool_var(f"x{i}") for i in numbers}
+    inner = [cp.new_bool_var(f"cut{c}") for c in range(1, instance.n)]
+    cuts = [cp.new_constant(1), *inner, cp.new_constant(1)]
+    peak = cp.new_int_var(0, _most_ram(instance), "peak")
+    model = PartitionModel(instance, cp, chosen, cuts, peak)
+    _add_starts(model)
+    _add_stops(model)
+    _add_peak(model)
+    if redundant:
+        _add_cover(model)
+    _add_segment_limit(model)
+    _add_cost_limit(model)
+    _add_layout_cuts(model, layout_cuts)
+    return model
+
+
+def _most_ram(instance: PartitionInstance) -> int:
+    """The capacity, or all boundary values stacked on the largest arena."""
+    if instance.capacity is not None:
+        return instance.capacity
+    arena = max((option.arena_bytes for option in instance.options), default=0)
+    return arena + sum(value.size for value in instance.boundaries)
+
+
+def _by_place(model: PartitionModel, place: Callable[[Option], int]) -> list[list[int]]:
+    numbers: list[list[int]] = [[] for _ in range(model.instance.n + 1)]
+    for i in model.chosen:
+        numbers[place(model.instance.options[i])].append(i)
+    return numbers
+
+
+def _add_starts(model: PartitionModel) -> None:
+    for c, numbers in enumerate(_by_place(model, lambda option: option.start)[:-1]):
+        model.cp.add_exactly_one([*(model.chosen[i] for i in numbers), ~model.cuts[c]])
+
+
+def _add_stops(model: PartitionModel) -> None:
+    for c, numbers in enumerate(_by_place(model, lambda option: option.stop)):
+        if c:
+            model.cp.add_exactly_one([*(model.chosen[i] for i in numbers), ~model.cuts[c]])
+
+
+def _ram(model: PartitionModel, numbers: Sequence[int]) -> cp_model.LinearExpr:
+    rams = [model.instance.rams[i] for i in numbers]
+    return cp_model.LinearExpr.weighted_sum([model.chosen[i] for i in numbers], rams)
+
+
+def _add_peak(model: PartitionModel) -> None:
+    for numbers in _by_place(model, lambda option: option.start):
+        model.cp.add(model.peak >= _ram(model, numbers))
+
+
+def _add_cover(model: PartitionModel) -> None:
+    """Exactly one option covers an item; from item to item its RAM changes at a cut alone."""
+    starting = _by_place(model, lambda option: option.start)
+    stopping = _by_place(model, lambda option: option.stop)
+    covering = model.cp.new_constant(0)
+    for item in range(model.instance.n):
+        ram = model.cp.new_int_var(0, _most_ram(model.instance), f"ram{item}")
+        ended = _ram(model, stopping[item])
+        model.cp.add(ram == covering + _ram(model, starting[item]) - ended)
+        model.cp.add(model.peak >= ram)
+        covering = ram
+
+
+def _add_segment_limit(model: PartitionModel) -> None:
+    if model.instance.max_segments is not None:
+        model.cp.add(model.total(lambda _: 1) <= model.instance.max_segments)
+
+
+def _add_cost_limit(model: PartitionModel) -> None:
+    if model.instance.objective.max_cost is not None:
+        limit = model.instance.objective.max_cost
+        model.cp.add(model.total(lambda option: option.cost) <= limit)
+
+
+def _add_layout_cuts(model: PartitionModel, layout_cuts: Sequence[LayoutCut]) -> None:
+    for cut in layout_cuts:
+        if all(i in model.chosen for i in cut.numbers):
+            literals = [model.chosen[i] for i in cut.numbers]
+            model.cp.add(model.peak >= cut.region).only_enforce_if(literals)

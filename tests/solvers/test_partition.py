@@ -1,0 +1,228 @@
+"""CP-SAT, DP and brute force agree, whatever is switched on; checked plans, honest statuses."""
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tiny import Rank, all_choices, best_rank, least_region, partition_instances, segments_ram
+
+from solvers.outcome import Outcome, Status
+from solvers.params import SolveParams
+from solvers.partition import cpsat, dp
+from solvers.partition.boundary import Boundary, BoundaryLoad
+from solvers.partition.check import check_plan
+from solvers.partition.cost import plan_cost
+from solvers.partition.instance import Objective, Option, PartitionInstance
+from solvers.partition.layout import lay_out, load_of
+from solvers.partition.plan import PartitionPlan
+
+SWITCHES = [
+    SolveParams(hints=hints, prune=prune, redundant=redundant, cheap_proofs=redundant)
+    for hints, prune, redundant in product([True, False], repeat=3)
+]
+
+
+def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Rank:
+    check_plan(instance, outcome.found, outcome.cost)
+    return plan_cost(outcome.found).ranked(instance.objective)
+
+
+@settings(max_examples=150)
+@given(partition_instances(), st.sampled_from(SWITCHES))
+def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolveParams) -> None:
+    best = best_rank(instance)
+    outcome = cpsat.solve(instance, params)
+    if best is None:
+        assert outcome.status is Status.INFEASIBLE
+    else:
+        assert outcome.status is Status.OPTIMAL
+        assert rank_of(instance, outcome) == best
+
+
+@settings(max_examples=600)
+@given(partition_instances(8))
+def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance) -> None:
+    best = best_rank(instance)
+    outcome = dp.solve(instance)
+    if outcome.status is Status.OPTIMAL:
+        assert rank_of(instance, outcome) == best
+    elif outcome.status is Status.INFEASIBLE:
+        assert best is None
+    else:
+        assert outcome.bound is not None
+        assert best is None or outcome.bound <= best[0]
+        if outcome.status is Status.FEASIBLE:
+            assert best is not None
+            assert rank_of(instance, outcome) >= best
+
+
+@settings(max_examples=200)
+@given(partition_instances(8))
+def test_dp_is_exact_over_loads(instance: PartitionInstance) -> None:
+    objective, ranks = instance.objective, []
+    for options in all_choices(instance):
+        peak = max(segments_ram(instance, options))
+        cost = sum(option.cost for option in options)
+        fits = instance.capacity is None or peak <= instance.capacity
+        fits &= objective.max_cost is None or cost <= objective.max_cost
+        if fits and len(options) <= (instance.max_segments or instance.n):
+            copied = sum(option.copied_bytes for option in options)
+            ranks.append((objective.weigh(peak, cost), len(options), copied))
+    path = dp.best_path(instance)
+    assert (path is None) == (not ranks)
+    if path is not None:
+        weighted, segments, copied = path.rank
+        assert (objective.ram_weight * path.peak + weighted, segments, copied) == min(ranks)
+
+
+@given(partition_instances(8), st.data())
+def test_loads_are_those_of_the_definition(
+    instance: PartitionInstance, data: st.DataObject
+) -> None:
+    choices = list(all_choices(instance))
+    if choices:
+        options = data.draw(st.sampled_from(choices))
+        rams = [instance.ram(option) for option in options]
+        assert rams == segments_ram(instance, options)
+        assert load_of(options, instance.boundaries) == max(rams)
+
+
+@given(partition_instances(8), st.data(), st.booleans())
+def test_layout_is_minimal(
+    instance: PartitionInstance, data: st.DataObject, cheap_proofs: bool
+) -> None:
+    choices = list(all_choices(instance))
+    if choices:
+        options = data.draw(st.sampled_from(choices))
+        laid_out = lay_out(options, instance.boundaries, SolveParams(cheap_proofs=cheap_proofs))
+        assert laid_out.is_minimal
+        assert laid_out.layout.region_bytes == least_region(instance, options)
+        free = replace(instance, capacity=None, max_segments=None, objective=Objective(1, 0))
+        check_plan(free, PartitionPlan(options, laid_out.layout))
+
+
+@settings(max_examples=100)
+@given(partition_instances())
+def test_least_capacity_is_the_border_of_infeasibility(instance: PartitionInstance) -> None:
+    least = dp.least_capacity(instance)
+    free = replace(instance, capacity=None)
+    if least.status is Status.INFEASIBLE:
+        assert best_rank(free) is None
+    elif least.status is Status.OPTIMAL:
+        assert least.cost is not None
+        assert best_rank(replace(instance, capacity=least.cost)) is not None
+        if least.cost:
+            assert best_rank(replace(instance, capacity=least.cost - 1)) is None
+
+
+def chain(sizes: list[int], arena: int = 0, cost: int = 1) -> PartitionInstance:
+    """Each item reads what the one before made; sizes[0] is there from the start."""
+    n = len(sizes)
+    options = tuple(
+        Option(a, b, arena + max(sizes[a:b]), 0 if (a, b) == (0, n) else cost, b - a)
+        for a in range(n)
+        for b in range(a + 1, n + 1)
+    )
+    values = [Boundary(sizes[0], None, (0,))]
+    values += [Boundary(sizes[i], i - 1, (i,)) for i in range(1, n)]
+    return PartitionInstance(n, options, tuple(values))
+
+
+def test_inputs_and_outputs_of_a_segment_may_share_bytes() -> None:
+    instance = PartitionInstance(
+        3,
+        (Option(0, 1, 16, 0), Option(1, 2, 16, 0), Option(2, 3, 16, 0)),
+        (Boundary(64, 0, (1,)), Boundary(48, 1, (2,)), Boundary(32, 0, (2,))),
+    )
+    assert instance.boundary_load(1, 2) == BoundaryLoad(through=32, in_=64, out=48)
+    outcome = dp.solve(instance)
+    assert (outcome.status, outcome.cost) == (Status.OPTIMAL, 16 + 32 + 64)
+
+
+def test_an_input_that_one_segment_reads_is_no_boundary() -> None:
+    value = Boundary(64, None, (1, 2))
+    options = tuple(Option(a, b, 16, 0) for a in range(3) for b in range(a + 1, 4))
+    instance = PartitionInstance(3, options, (value,))
+    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0)
+    assert instance.boundary_load(0, 1) == BoundaryLoad(0, 0, 0)
+    assert instance.boundary_load(1, 2) == BoundaryLoad(64, 0, 0)
+    assert instance.boundary_load(2, 3) == BoundaryLoad(0, 64, 0)
+
+
+def gapped(capacity: int | None = None, whole_arena: int | None = None) -> PartitionInstance:
+    """Single items carry a load of 112, but their values interlock: no layout below 128."""
+    values = (Boundary(16, None, (1, 2)), Boundary(16, 0, (1,)), Boundary(48, 0, (1,)))
+    options = tuple(Option(k, k + 1, arena, 1) for k, arena in enumerate([48, 32, 48]))
+    if whole_arena is not None:
+        options += (Option(0, 3, whole_arena, 0),)
+    return PartitionInstance(3, options, values, capacity)
+
+
+@pytest.mark.parametrize("params", SWITCHES)
+def test_a_layout_above_its_load_is_learned(params: SolveParams) -> None:
+    alone = cpsat.solve(gapped(), params)
+    assert (alone.status, alone.cost) == (Status.OPTIMAL, 128)
+    better = cpsat.solve(gapped(whole_arena=120), params)
+    assert (better.status, better.cost) == (Status.OPTIMAL, 120)
+    worse = cpsat.solve(gapped(whole_arena=160), params)
+    assert (worse.status, worse.cost) == (Status.OPTIMAL, 128)
+    assert cpsat.solve(gapped(capacity=120), params).status is Status.INFEASIBLE
+    free_ram = replace(gapped(capacity=120, whole_arena=100), objective=Objective(0, 1))
+    assert cpsat.solve(free_ram, params).cost == 0
+
+
+def test_dp_says_feasible_where_the_layout_misses_the_load() -> None:
+    outcome = dp.solve(gapped(whole_arena=120))
+    assert (outcome.status, outcome.cost, outcome.bound) == (Status.FEASIBLE, 128, 112)
+    assert dp.solve(gapped(capacity=120)).status is Status.UNKNOWN
+
+
+def test_out_of_time_is_not_impossible() -> None:
+    instance = chain([160, 320, 480, 320, 160])
+    late = SolveParams(time_limit_s=0)
+    assert cpsat.solve(instance, late).status is Status.FEASIBLE
+    assert cpsat.solve(instance, replace(late, hints=False)).status is Status.UNKNOWN
+    tight = replace(instance, capacity=100)
+    assert cpsat.solve(tight, replace(late, hints=False)).status is Status.UNKNOWN
+    assert cpsat.solve(tight).status is Status.INFEASIBLE
+    assert dp.solve(tight).status is Status.INFEASIBLE
+
+
+def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
+    options = (
+        Option(0, 2, 64, 2, 9),
+        Option(2, 3, 64, 2, 9),
+        Option(0, 1, 64, 1, 0),
+        Option(1, 2, 64, 1, 0),
+        Option(1, 3, 64, 3, 8),
+    )
+    for weights in ((1, 0), (0, 1), (1, 1)):
+        instance = PartitionInstance(3, options, (), objective=Objective(*weights))
+        for solve in (dp.solve, cpsat.solve):
+            assert plan_cost(solve(instance).found).ranked(instance.objective)[1:] == (2, 8)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Option(1, 1, 0, 0), "want 0 <= start < stop"),
+        (lambda: Option(0, 1, 0, -1), "negative amount"),
+        (lambda: Boundary(16, 2, (2,)), "read before or by it"),
+        (lambda: Boundary(16, 2, ()), "crosses no cut"),
+        (lambda: Objective(0, 0), "one > 0"),
+        (lambda: Objective(1, 0, -1), "max_cost -1"),
+        (lambda: PartitionInstance(0, (), ()), "at least 1"),
+        (lambda: PartitionInstance(1, (Option(0, 2, 0, 0),), ()), "beyond the 1 items"),
+        (lambda: PartitionInstance(1, (Option(0, 1, 0, 0),) * 2, ()), "is there twice"),
+        (lambda: PartitionInstance(1, (), (Boundary(1, 0, (1,)),)), "beyond the 1"),
+        (lambda: PartitionInstance(1, (), (), -1), "capacity -1"),
+        (lambda: PartitionInstance(1, (), (), max_segments=0), "max_segments 0"),
+        (lambda: PartitionInstance(1, (Option(0, 1, 2**62, 0),), ()), "less than 2"),
+    ],
+)
+def test_instances_are_checked(make: object, sentence: str) -> None:
+    assert callable(make)
+    with pytest.raises(ValueError, match=sentence):
+        make()

@@ -1,0 +1,148 @@
+"""Small random instances and brute-force answers, in the plainest terms there are."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations, pairwise, permutations, product
+
+from hypothesis import strategies as st
+
+from solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from solvers.partition.boundary import Boundary
+from solvers.partition.instance import Objective, Option, PartitionInstance
+
+SIZES = st.integers(0, 6).map(lambda units: 16 * units)
+Rank = tuple[int, int, int]
+
+
+@st.composite
+def buffers(draw: st.DrawFn, pins: bool = False) -> Buffer:
+    start = draw(st.integers(-1, 6))
+    stop = draw(st.integers(start, 7))
+    offset = draw(st.none() | SIZES) if pins else None
+    return Buffer(draw(SIZES), LiveRange(start, stop), offset)
+
+
+@st.composite
+def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
+    n = draw(st.integers(1, most))
+    options = []
+    for start, stop in combinations(range(n + 1), 2):
+        for key in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
+            arena, cost, copied = (draw(st.integers(0, 5)) for _ in range(3))
+            options.append(Option(start, stop, 16 * arena, cost, copied, key))
+    return PartitionInstance(
+        n,
+        tuple(options),
+        tuple(draw(st.lists(boundaries(n), max_size=4))),
+        draw(st.none() | st.integers(0, 16).map(lambda units: 16 * units)),
+        draw(objectives()),
+        draw(st.none() | st.integers(1, n)),
+    )
+
+
+@st.composite
+def objectives(draw: st.DrawFn) -> Objective:
+    weights = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (1, 16), (3, 7)]))
+    return Objective(*weights, draw(st.none() | st.integers(0, 12)))
+
+
+@st.composite
+def boundaries(draw: st.DrawFn, n: int) -> Boundary:
+    first = draw(st.none() | st.integers(0, n - 2)) if n > 1 else None
+    low = 0 if first is None else first + 1
+    readers = draw(st.sets(st.integers(low, n - 1), min_size=1, max_size=3))
+    return Boundary(draw(SIZES), first, tuple(sorted(readers)))
+
+
+def least_mark(instance: PackingInstance) -> int | None:
+    """Least high-water mark; None if the pins clash.
+
+    Some order of placing, each buffer into its lowest fit beside the pins, is optimal.
+    """
+    pinned = [(b, b.offset) for b in instance.buffers if b.offset is not None and b.size]
+    free = [b for b in instance.buffers if b.offset is None and b.size]
+    if any(clash(a, x, b, y) for (a, x), (b, y) in combinations(pinned, 2)):
+        return None
+    zero = max((b.offset or 0 for b in instance.buffers if not b.size), default=0)
+    marks = []
+    for order in permutations(free):
+        placed = list(pinned)
+        for buffer in order:
+            spots = sorted({0, *(x + b.size for b, x in placed)})
+            fits = (s for s in spots if not any(clash(buffer, s, b, x) for b, x in placed))
+            placed.append((buffer, next(fits)))
+        marks.append(max((x + b.size for b, x in placed), default=0))
+    return max(min(marks), zero)
+
+
+def clash(a: Buffer, x: int, b: Buffer, y: int) -> bool:
+    return a.live.overlaps(b.live) and x < y + b.size and y < x + a.size
+
+
+def all_choices(instance: PartitionInstance) -> Iterator[tuple[Option, ...]]:
+    for count in range(instance.n):
+        for cuts in combinations(range(1, instance.n), count):
+            ends = (0, *cuts, instance.n)
+            ways = [
+                [o for o in instance.options if (o.start, o.stop) == (a, b)]
+                for a, b in pairwise(ends)
+            ]
+            yield from product(*ways)
+
+
+def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list[int]:
+    """ram of each segment, tensor by tensor, from the words of the definition."""
+    rams = []
+    for option in options:
+        through = in_ = out = 0
+        for value in instance.boundaries:
+            before = option.start > (
+                min(value.readers) if value.first_item is None else value.first_item
+            )
+            within = [item for item in value.readers if option.start <= item < option.stop]
+            later = [item for item in value.readers if item >= option.stop]
+            if value.first_item is None:
+                through += value.size if later and (before or within) else 0
+                in_ += value.size if before and within and not later else 0
+            else:
+                made_here = option.start <= value.first_item < option.stop
+                through += value.size if before and later else 0
+                in_ += value.size if before and within and not later else 0
+                out += value.size if made_here and later else 0
+        rams.append(option.arena_bytes + through + max(in_, out))
+    return rams
+
+
+def least_region(instance: PartitionInstance, options: Sequence[Option]) -> int:
+    """The smallest region of these options, arenas pinned at 0."""
+    segment_of = [k for k, o in enumerate(options) for _ in range(o.start, o.stop)]
+    packed = [Buffer(o.arena_bytes, LiveRange(2 * k, 2 * k + 2), 0) for k, o in enumerate(options)]
+    for value in instance.boundaries:
+        users = [segment_of[item] for item in value.readers]
+        if value.first_item is None:
+            live = LiveRange(2 * min(users), 2 * max(users) + 1)
+        else:
+            users.append(segment_of[value.first_item])
+            live = LiveRange(2 * min(users) + 1, 2 * max(users) + 1)
+        if min(users) < max(users):
+            packed.append(Buffer(value.size, live))
+    mark = least_mark(PackingInstance(tuple(packed)))
+    assert mark is not None
+    return mark
+
+
+def best_rank(instance: PartitionInstance) -> Rank | None:
+    """Least (weighted sum, segments, copied bytes) over real plans; None: there is none."""
+    objective, ranks = instance.objective, []
+    for options in all_choices(instance):
+        cost = sum(option.cost for option in options)
+        region = least_region(instance, options)
+        if instance.max_segments is not None and len(options) > instance.max_segments:
+            continue
+        if objective.max_cost is not None and cost > objective.max_cost:
+            continue
+        if instance.capacity is not None and region > instance.capacity:
+            continue
+        copied = sum(option.copied_bytes for option in options)
+        weighted = objective.ram_weight * region + objective.cost_weight * cost
+        ranks.append((weighted, len(options), copied))
+    return min(ranks, default=None)
