@@ -1,0 +1,80 @@
+"""Segments: runs of ops between cuts, what they read, make and hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.graph.model import ModelGraph
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Ops [start, stop) with the tensors that a piece made of them has.
+
+    `inputs` stand as in the model, then by index; `tensors` are ascending: tensor order decides
+    ties of TFLM's planner and is kept.
+    """
+
+    start: int
+    stop: int
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    tensors: tuple[int, ...]
+
+
+def segment_of(graph: ModelGraph, start: int, stop: int) -> Segment:
+    """The segment [start, stop) of the graph; no tensor in it is dead."""
+    ops = graph.ops[start:stop]
+    touched = {tensor for op in ops for tensor in op.touched}
+    made = {tensor for op in ops for tensor in op.outputs}
+    read = {tensor for op in ops for tensor in op.given_inputs}
+    inputs = {t for t in read - made if graph.tensors[t].is_activation}
+    outputs = {t for t in made if t in graph.outputs or _read_from(graph, t, stop)}
+    if (start, stop) == (0, len(graph.ops)):
+        inputs |= set(graph.inputs)
+        outputs |= set(graph.outputs)
+        touched |= inputs | outputs
+    return Segment(
+        start=start,
+        stop=stop,
+        inputs=_in_model_order(inputs, graph.inputs),
+        outputs=_in_model_order(outputs, graph.outputs),
+        tensors=tuple(sorted(touched)),
+    )
+
+
+def whole_model(graph: ModelGraph) -> Segment:
+    """The unsplit model as it stands in its file, tensors that nothing touches included."""
+    everything = tuple(range(len(graph.tensors)))
+    return Segment(0, len(graph.ops), graph.inputs, graph.outputs, everything)
+
+
+def _read_from(graph: ModelGraph, tensor: int, start: int) -> bool:
+    readers = graph.readers.get(tensor, ())
+    return bool(readers) and readers[-1] >= start
+
+
+def _in_model_order(tensors: set[int], model_order: tuple[int, ...]) -> tuple[int, ...]:
+    first = [tensor for tensor in dict.fromkeys(model_order) if tensor in tensors]
+    return (*first, *sorted(tensors.difference(first)))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryCandidate:
+    """An activation that becomes a boundary tensor wherever a cut parts its maker or its readers.
+
+    `maker` is None for an input of the model.
+    """
+
+    tensor: int
+    maker: int | None
+    readers: tuple[int, ...]
+
+
+def boundary_candidates(graph: ModelGraph) -> tuple[BoundaryCandidate, ...]:
+    """Every activation that some set of cuts turns into a boundary tensor, by tensor index."""
+    return tuple(
+        BoundaryCandidate(tensor, graph.producer.get(tensor), readers)
+        for tensor, readers in sorted(graph.readers.items())
+        if graph.tensors[tensor].is_activation and graph.tensors[tensor].bytes
+    )

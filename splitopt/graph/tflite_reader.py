@@ -1,0 +1,215 @@
+"""Bytes of a .tflite file → ModelGraph, every offset and every index checked.
+
+Field slots follow tensorflow/lite/schema/schema.fbs, schema version 3.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splitopt.errors import ModelError
+from splitopt.graph.flatbuffer import BrokenBuffer, Table
+from splitopt.graph.model import (
+    ABSENT,
+    ModelGraph,
+    Op,
+    Quantization,
+    Tensor,
+    TensorKind,
+)
+from splitopt.graph.schema import CUSTOM_OP, DTYPE_NAMES, DTYPES, OP_NAMES, unpack_options
+from splitopt.graph.wellformed import check_graph
+
+MAX_FILE_BYTES = 256 * 1024 * 1024
+MAX_TENSOR_BYTES = 1 << 30
+_SCHEMA_VERSION = 3
+_CONTROL_FLOW = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"})
+
+
+@dataclass(frozen=True, slots=True)
+class _OpCode:
+    type: str
+    version: int
+
+
+def read_tflite(path: Path) -> ModelGraph:
+    """Reads a model file. Raises ModelError on a file that is no model that splitopt plans."""
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise ModelError(f"{path}: not a file; want a .tflite model")
+        if size > MAX_FILE_BYTES:
+            raise ModelError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    return parse_tflite(data, name=path.stem, where=str(path))
+
+
+def parse_tflite(data: bytes, *, name: str, where: str = "model") -> ModelGraph:
+    """Parses the bytes of a model. `where` opens the text of any ModelError raised."""
+    try:
+        graph = _parse(data, name)
+        check_graph(graph)
+    except BrokenBuffer as error:
+        raise ModelError(f"{where}: not a whole .tflite file: {error}") from error
+    except ModelError as error:
+        raise ModelError(f"{where}: {error}") from error
+    return graph
+
+
+def _parse(data: bytes, name: str) -> ModelGraph:
+    if data[4:8] != b"TFL3":
+        raise ModelError("no TensorFlow Lite model (the file mark TFL3 is missing)")
+    model = Table.root(data)
+    version = model.scalar(0, "I")
+    if version != _SCHEMA_VERSION:
+        raise ModelError(f"schema version {version}, want {_SCHEMA_VERSION}")
+    subgraphs = model.tables(2)
+    if len(subgraphs) != 1:
+        raise ModelError(
+            f"{len(subgraphs)} subgraphs, want exactly one (models with control flow "
+            "cannot be cut between ops)"
+        )
+    buffers = [_buffer(table) for table in model.tables(4)]
+    opcodes = [_opcode(table) for table in model.tables(1)]
+    subgraph = subgraphs[0]
+    op_tables = subgraph.tables(3)
+    tensor_tables = subgraph.tables(0)
+    ops = tuple(_op(i, table, opcodes, len(tensor_tables)) for i, table in enumerate(op_tables))
+    tensors = tuple(_tensor(i, table, buffers) for i, table in enumerate(tensor_tables))
+    return ModelGraph(
+        name=name,
+        tensors=tensors,
+        ops=ops,
+        inputs=_indices(subgraph, 1, len(tensors), "the model's inputs"),
+        outputs=_indices(subgraph, 2, len(tensors), "the model's outputs"),
+        source=data,
+    )
+
+
+def _buffer(table: Table) -> memoryview:
+    if table.scalar(1, "Q") > 1:
+        raise ModelError("constants stand outside the flatbuffer, which TFLM does not read")
+    return table.blob(0)
+
+
+def _opcode(table: Table) -> _OpCode:
+    code = max(table.scalar(0, "b"), table.scalar(3, "i"))
+    name = OP_NAMES.get(code)
+    if name is None:
+        raise ModelError(f"operator code {code} is unknown")
+    if name in _CONTROL_FLOW:
+        raise ModelError(f"control flow ({name}) cannot be planned; unroll it before converting")
+    if name == CUSTOM_OP:
+        name = f"{CUSTOM_OP}:{table.text(1)}"
+    return _OpCode(name, table.scalar(2, "i", 1))
+
+
+def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
+    where = f"tensor {index}"
+    shape = _ints(table, 0)
+    code = table.scalar(1, "b")
+    if code not in DTYPES:
+        raise ModelError(f"{where}: type {DTYPE_NAMES.get(code, code)} has no fixed size")
+    if table.table(6) is not None or table.tables(9):
+        raise ModelError(f"{where}: sparse or variant tensors are not run by TFLM")
+    _ints(table, 7)
+    if len(shape) > 8 or any(extent < 0 for extent in shape):
+        raise ModelError(f"{where}: shape {list(shape)}; want up to 8 sizes that are known")
+    if np.prod(np.asarray(shape, dtype=np.float64)) > MAX_TENSOR_BYTES:
+        raise ModelError(f"{where}: shape {list(shape)} holds more than {MAX_TENSOR_BYTES:,}")
+    buffer = table.scalar(2, "I")
+    if buffer >= len(buffers):
+        raise ModelError(f"{where}: buffer {buffer} of {len(buffers)}")
+    data = buffers[buffer]
+    variable = bool(table.scalar(5, "?"))
+    kind = TensorKind.ACTIVATION
+    if len(data):
+        kind = TensorKind.CONSTANT
+    elif variable:
+        kind = TensorKind.VARIABLE
+    tensor = Tensor(
+        index=index,
+        name=table.text(3),
+        shape=shape,
+        dtype=DTYPES[code],
+        kind=kind,
+        buffer=buffer,
+        quantization=_quantization(table.table(4)),
+        data=data,
+    )
+    if tensor.is_constant and len(data) < tensor.bytes:
+        raise ModelError(f"{where}: {len(data)} bytes of data, its shape wants {tensor.bytes}")
+    return tensor
+
+
+def _quantization(table: Table | None) -> Quantization | None:
+    """None where the tensor has no scale, as TFLM sees it."""
+    if table is None:
+        return None
+    for slot in (0, 1):
+        table.array(slot, "<f4")
+    details = table.table(5)
+    if details is not None:
+        details.blob(0)
+    scales, zero_points = table.array(2, "<f4"), table.array(3, "<i8")
+    if scales is None or not len(scales) or zero_points is None or not len(zero_points):
+        return None
+    return Quantization(tuple(scales.tolist()), tuple(zero_points.tolist()), table.scalar(6, "i"))
+
+
+def _op(index: int, table: Table, opcodes: list[_OpCode], tensors: int) -> Op:
+    where = f"op {index}"
+    code = table.scalar(0, "I")
+    if code >= len(opcodes):
+        raise ModelError(f"{where}: operator code {code} of {len(opcodes)}")
+    if table.scalar(9, "Q") or table.scalar(10, "Q"):
+        raise ModelError(f"{where}: its options stand outside the flatbuffer")
+    table.blob(5)
+    table.array(7, "?")
+    return Op(
+        index=index,
+        type=opcodes[code].type,
+        version=opcodes[code].version,
+        inputs=_indices(table, 1, tensors, f"{where}: inputs", optional=True),
+        outputs=_indices(table, 2, tensors, f"{where}: outputs"),
+        options=_options(table, where),
+        intermediates=_indices(table, 8, tensors, f"{where}: intermediates"),
+    )
+
+
+def _options(table: Table, where: str) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for type_slot, slot, second in ((3, 4, False), (11, 12, True)):
+        union, options = table.scalar(type_slot, "B"), table.table(slot)
+        if not union or options is None:
+            continue
+        try:
+            data, position = options.source.data, options.position
+            found |= unpack_options(union, data, position, second=second)
+        except (ValueError, struct.error, IndexError, TypeError) as error:
+            raise BrokenBuffer(f"the options of {where} are broken ({error})") from error
+    return found
+
+
+def _ints(table: Table, slot: int) -> tuple[int, ...]:
+    values = table.array(slot, "<i4")
+    return () if values is None else tuple(values.tolist())
+
+
+def _indices(
+    table: Table, slot: int, count: int, what: str, *, optional: bool = False
+) -> tuple[int, ...]:
+    values = _ints(table, slot)
+    least = ABSENT if optional else 0
+    for value in values:
+        if not least <= value < count:
+            raise ModelError(f"{what}: tensor {value} of {count}")
+    return values

@@ -1,0 +1,40 @@
+"""What makes a graph plannable: one maker per tensor, and an order in which all inputs exist."""
+
+from __future__ import annotations
+
+from splitopt.errors import ModelError
+from splitopt.graph.model import ModelGraph, Tensor
+
+
+def check_graph(graph: ModelGraph) -> None:
+    """Raises ModelError unless file order is a topological order of a sound DAG."""
+    if not graph.ops:
+        raise ModelError("the model has no ops")
+    if not graph.outputs:
+        raise ModelError("the model has no outputs")
+    if len(set(graph.inputs)) != len(graph.inputs):
+        raise ModelError("the model names one input twice")
+    if len(set(graph.outputs)) != len(graph.outputs):
+        raise ModelError("the model names one output twice")
+    made = {tensor for tensor in graph.inputs if graph.tensors[tensor].is_activation}
+    for op in graph.ops:
+        where = f"{graph.op_name(op.index)}"
+        if not op.outputs:
+            raise ModelError(f"{where} has no output")
+        for tensor in op.given_inputs:
+            if _is_missing(graph.tensors[tensor], made):
+                raise ModelError(
+                    f"{where} reads tensor {tensor} before any op has made it; "
+                    "the file's order of ops is not topological"
+                )
+        for tensor in op.outputs:
+            if tensor in made or not graph.tensors[tensor].is_activation:
+                raise ModelError(f"{where} writes tensor {tensor}, which is not its own to make")
+            made.add(tensor)
+    for tensor in graph.outputs:
+        if tensor not in graph.producer:
+            raise ModelError(f"output tensor {tensor} is made by no op")
+
+
+def _is_missing(tensor: Tensor, made: set[int]) -> bool:
+    return tensor.is_activation and tensor.bytes > 0 and tensor.index not in made
