@@ -1,0 +1,1 @@
+"""TFLM's arena, predicted: what AllocateTensors puts where, byte for byte."""

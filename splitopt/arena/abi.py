@@ -1,0 +1,70 @@
+"""Sizes of TFLM's structures for a target's ABI, in bytes.
+
+Measured with sizeof/alignof at TFLM 90b983c2 (Cortex-M55: arm-none-eabi-gcc 12.2, release build;
+x86-64: the tflite-micro wheel, whose interpreter uses the recording allocator).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Block = tuple[int, int]
+"""(size, alignment) of one allocation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Abi:
+    """One target's structure sizes; `preamble` is what exists before the model is looked at."""
+
+    name: str
+    preamble: tuple[Block, ...]
+    subgraph: Block
+    eval_tensor: Block
+    node: Block
+    pointer_bytes: int
+    scratch_handle: Block
+    tensor: Block
+    affine: Block
+    int_array_bytes: int
+    scratch_request_bytes: int
+    allocation_info: Block
+    planner_entry_bytes: int
+
+    def quantization_blocks(self, channels: int) -> tuple[Block, ...]:
+        """What a TfLiteTensor of that many scales needs beside itself; 0: not quantised."""
+        if not channels:
+            return ()
+        return self.affine, (self.int_array_bytes * (1 + channels), self.int_array_bytes)
+
+
+M55 = Abi(
+    name="m55",
+    preamble=((36, 4), (44, 4), (36, 4), (8, 4)),
+    subgraph=(8, 4),
+    eval_tensor=(12, 4),
+    node=(32, 4),
+    pointer_bytes=4,
+    scratch_handle=(4, 4),
+    tensor=(32, 4),
+    affine=(12, 4),
+    int_array_bytes=4,
+    scratch_request_bytes=12,
+    allocation_info=(24, 4),
+    planner_entry_bytes=40,
+)
+
+X86_64 = Abi(
+    name="x86_64",
+    preamble=((104, 8), (72, 8), (272, 8), (16, 8)),
+    subgraph=(24, 8),
+    eval_tensor=(24, 8),
+    node=(64, 8),
+    pointer_bytes=8,
+    scratch_handle=(8, 8),
+    tensor=(64, 8),
+    affine=(24, 8),
+    int_array_bytes=4,
+    scratch_request_bytes=16,
+    allocation_info=(32, 8),
+    planner_entry_bytes=40,
+)

@@ -1,0 +1,73 @@
+"""What one op's kernel asks TFLM's allocators for; the vocabulary of the rule tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splitopt.arena.abi import Block
+from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class KernelMemory:
+    """One op's requests, in bytes.
+
+    params: the parsed options (size, alignment), None where the kernel has none.
+    init, kept: persistent, by Init and by Prepare, each aligned to 16.
+    temporaries: tensors looked at together in Prepare, in order.
+    scratch: requests for the op's own time; each costs a handle even where its size is 0.
+    estimate: why the figures are an upper estimate; empty where they rest on measurement.
+    """
+
+    params: Block | None = None
+    init: tuple[int, ...] = ()
+    kept: tuple[int, ...] = ()
+    temporaries: tuple[int, ...] = ()
+    scratch: tuple[int, ...] = ()
+    estimate: str = ""
+
+    @property
+    def exact(self) -> bool:
+        return not self.estimate
+
+
+@dataclass(frozen=True, slots=True)
+class OpView:
+    """An op with its tensors at hand, as the rules read it."""
+
+    graph: ModelGraph
+    op: Op
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        return self.op.options
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return tuple(self.graph.tensors[tensor] for tensor in self.op.given_inputs)
+
+    @property
+    def output(self) -> Tensor:
+        return self.graph.tensors[self.op.outputs[0]]
+
+    def input(self, position: int) -> Tensor:
+        """Raises LookupError where the op has no such input."""
+        index = self.op.inputs[position]
+        if index == ABSENT:
+            raise LookupError(f"input {position} is absent")
+        return self.graph.tensors[index]
+
+    def has_input(self, position: int) -> bool:
+        return position < len(self.op.inputs) and self.op.inputs[position] != ABSENT
+
+    def optional_inputs(self, *positions: int) -> tuple[int, ...]:
+        """Indices of those inputs that are given."""
+        return tuple(self.op.inputs[p] for p in positions if self.has_input(p))
+
+    def option(self, name: str, default: int = 0) -> int:
+        return int(self.op.options.get(name, default))
+
+
+KernelRule = Callable[[OpView], KernelMemory]

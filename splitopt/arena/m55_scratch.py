@@ -1,0 +1,84 @@
+"""Scratch that CMSIS-NN asks for on a Cortex-M55 (int8, Helium), in bytes before rounding.
+
+Source: the *_get_buffer_size functions of CMSIS-NN at 4ab83cc3, checked by measurement.
+"""
+
+from __future__ import annotations
+
+from splitopt.arena.kernel import OpView
+from splitopt.arena.windows import Axis, convolution_axes
+from splitopt.units import ceil_div
+
+_DEPTHWISE_CHANNEL_BLOCK = 124
+_IM2COL_ROWS = 4
+
+
+def im2col_bytes(elements: int) -> int:
+    """Four columns of int8, each padded to whole 16-byte vectors."""
+    return _IM2COL_ROWS * 16 * ceil_div(elements, 16)
+
+
+def convolution_scratch(view: OpView) -> int:
+    height, width = convolution_axes(view)
+    channels = view.input(0).shape[3]
+    return _convolution_bytes(height, width, channels, grouped=view.input(1).shape[3] != channels)
+
+
+def _convolution_bytes(height: Axis, width: Axis, channels: int, *, grouped: bool) -> int:
+    dilated = height.dilation != 1 or width.dilation != 1
+    padded = height.pad_before or width.pad_before
+    if height.kernel == width.kernel == 1 and not (padded or dilated or grouped):
+        return 0
+    if (
+        height.input == height.kernel == 1
+        and width.dilation == 1
+        and width.stride * channels % 4 == 0
+        and not grouped
+    ):
+        return _one_row_bytes(width, channels)
+    return im2col_bytes(channels * height.kernel * width.kernel)
+
+
+def _one_row_bytes(width: Axis, channels: int) -> int:
+    """1xN convolution: one padded column per side, where the row splits into whole outputs."""
+    pad = width.pad_before
+    # C's division truncates, and so does its remainder, for the negative sums of VALID padding.
+    overhang = (width.output - 1) * width.stride + width.kernel - width.input
+    odd = overhang % 2 if overhang >= 0 else -(-overhang % 2)
+    right = max(1, ceil_div(pad + odd, width.stride)) if pad + odd else 0
+    left = max(1, ceil_div(pad, width.stride)) if pad else 0
+    if left + max(width.output - left - right, 0) + right != width.output:
+        return im2col_bytes(channels * width.kernel)
+    pad_right = right if odd else pad
+    return max(width.kernel + pad, width.kernel - 1 + pad_right) * channels
+
+
+def depthwise_scratch(view: OpView) -> int:
+    height, width = convolution_axes(view)
+    batch, _, _, channels = view.input(0).shape
+    outputs = view.output.shape[3]
+    if channels == 1 and outputs > 1:
+        taps = height.kernel * width.kernel
+        return _convolution_bytes(height, width, 1, grouped=False) + taps * outputs
+    if channels == outputs and batch == 1 and height.dilation == width.dilation == 1:
+        return 4 * _DEPTHWISE_CHANNEL_BLOCK * height.kernel * width.kernel
+    return 0
+
+
+def fully_connected_scratch(view: OpView) -> tuple[int, ...]:
+    """Per-tensor weights with an output of rank 3 or 4 fake a per-channel 1x1 convolution."""
+    weights = view.input(1)
+    per_channel = weights.quantization is not None and len(weights.quantization.scales) > 1
+    if len(view.output.shape) > 2 and weights.shape[-1] % 4 == 0 and not per_channel:
+        return (8 * view.output.shape[-1],)
+    return ()
+
+
+def transpose_conv_scratch(view: OpView) -> tuple[int, int]:
+    height, width = convolution_axes(view, transposed=True)
+    channels, outputs = view.input(2).shape[3], view.output.shape[3]
+    if height.stride <= 2 and width.stride <= 2 and channels > 16:
+        taps = channels * height.kernel * width.kernel
+        return im2col_bytes(taps), taps * outputs
+    row = (width.input - 1) * width.stride + max(width.kernel, height.stride)
+    return 4 * row * outputs * max(height.kernel, height.stride), 0

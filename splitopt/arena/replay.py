@@ -1,0 +1,245 @@
+"""Replay of MicroInterpreter::AllocateTensors: where the head and the tail of an arena end.
+
+Rules from tensorflow/lite/micro (micro_allocator.cc, single_arena_buffer_allocator.cc,
+greedy_memory_planner.cc). The tail grows down from the arena's end; alignment is of absolute
+addresses, so tail sizes hold for arenas whose base and size are multiples of 16.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.arena.abi import Abi, Block
+from splitopt.arena.kernel import KernelMemory
+from splitopt.graph.liveness import LiveRange, live_ranges
+from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.segments import Segment
+from splitopt.units import ARENA_ALIGNMENT, align_down, align_up
+
+_SCRATCH_REQUESTS_PER_OP = 12
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedBuffer:
+    """A buffer of the head: a tensor, or (tensor None) scratch of an op, with its place."""
+
+    tensor: int | None
+    op: int | None
+    size_bytes: int
+    live: LiveRange
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class TailStep:
+    """One persistent allocation, and how far up temporary data reach right after it."""
+
+    category: str
+    size: int
+    alignment: int
+    floor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """What AllocateTensors does with one model or segment. Sizes in bytes.
+
+    `minimum_bytes`: the least arena in which every step fits, base aligned to 16.
+    `temporary_bytes`: the highest reach of temporary data while preparing and planning.
+    `estimates`: why ops without a measured rule are estimates; empty where all is exact.
+    """
+
+    head_bytes: int
+    peak_load_bytes: int
+    tail_bytes: int
+    minimum_bytes: int
+    temporary_bytes: int
+    tail_by_category: tuple[tuple[str, int], ...]
+    buffers: tuple[PlannedBuffer, ...]
+    estimates: tuple[str, ...]
+
+    @property
+    def used_bytes(self) -> int:
+        """TFLM's own `arena_used_bytes()`; as an arena size it can be too small."""
+        return self.head_bytes + self.tail_bytes
+
+    @property
+    def size_bytes(self) -> int:
+        """The arena to grant: the minimum, rounded up to 16."""
+        return align_up(self.minimum_bytes, ARENA_ALIGNMENT)
+
+    @property
+    def fragmentation_bytes(self) -> int:
+        return self.head_bytes - self.peak_load_bytes
+
+    @property
+    def exact(self) -> bool:
+        return not self.estimates
+
+
+def replay(
+    graph: ModelGraph, segment: Segment, memories: Sequence[KernelMemory], abi: Abi
+) -> Arena:
+    """Replays AllocateTensors on a segment. `memories` holds one entry per op of the graph.
+
+    Offline offsets of the file hold for the whole model only: pieces are written without them.
+    """
+    ops = range(segment.start, segment.stop)
+    whole = len(segment.tensors) == len(graph.tensors) and len(ops) == len(graph.ops)
+    buffers = plan_head(graph, segment, memories, graph.offline_offsets if whole else {})
+    head = max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
+    steps = list(_tail_steps(graph, segment, memories, abi, len(buffers)))
+    return Arena(
+        head_bytes=head,
+        peak_load_bytes=_peak_load(buffers, len(ops) + 1),
+        tail_bytes=tail_bytes(steps),
+        minimum_bytes=minimum_arena(steps, head),
+        temporary_bytes=max(step.floor for step in steps),
+        tail_by_category=_by_category(steps),
+        buffers=buffers,
+        estimates=tuple(dict.fromkeys(m.estimate for k in ops if (m := memories[k]).estimate)),
+    )
+
+
+def plan_head(
+    graph: ModelGraph,
+    segment: Segment,
+    memories: Sequence[KernelMemory],
+    offline: Mapping[int, int] | None = None,
+) -> tuple[PlannedBuffer, ...]:
+    """TFLM's greedy plan: tensors by index, then scratch by op, as the planner is given them.
+
+    `offline` pins tensors (index → offset in bytes); TFLM does not check that they fit together.
+    """
+    owners: list[tuple[int | None, int | None]] = []
+    sizes: list[int] = []
+    lives: list[LiveRange] = []
+    for tensor, live in live_ranges(graph, segment).items():
+        owners.append((tensor, None))
+        sizes.append(align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT))
+        lives.append(live)
+    for step, op in enumerate(range(segment.start, segment.stop), start=1):
+        for size in memories[op].scratch:
+            owners.append((None, op))
+            sizes.append(align_up(size, ARENA_ALIGNMENT))
+            lives.append(LiveRange(step, step + 1))
+    places = offline or {}
+    pinned = {k: places[t] for k, (t, _) in enumerate(owners) if t is not None and t in places}
+    starts, stops = [live.start for live in lives], [live.stop for live in lives]
+    offsets = greedy_offsets(sizes, starts, stops, pinned)
+    return tuple(
+        PlannedBuffer(tensor, op, size, live, offset)
+        for (tensor, op), size, live, offset in zip(owners, sizes, lives, offsets, strict=True)
+    )
+
+
+def tail_bytes(steps: Sequence[TailStep]) -> int:
+    """How far the tail reaches down from the end of an arena whose size is a multiple of 16."""
+    position = 0
+    for step in steps:
+        position = align_down(position - step.size, step.alignment)
+    return -position
+
+
+def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
+    """The least arena size in bytes: each step, backwards, asks for what must be above it."""
+    needed = head
+    for step in reversed(steps):
+        needed = align_up(max(needed, step.floor), step.alignment) + step.size
+    return needed
+
+
+def _tail_steps(
+    graph: ModelGraph,
+    segment: Segment,
+    memories: Sequence[KernelMemory],
+    abi: Abi,
+    planned_buffers: int,
+) -> Iterator[TailStep]:
+    ops = [memories[op] for op in range(segment.start, segment.stop)]
+    for block in abi.preamble:
+        yield TailStep("interpreter", *block)
+    yield TailStep("interpreter", *abi.subgraph)
+    tensor_bytes, tensor_alignment = abi.eval_tensor
+    yield TailStep("tensors", tensor_bytes * len(segment.tensors), tensor_alignment)
+    node_bytes, node_alignment = abi.node
+    yield TailStep("ops", node_bytes * len(ops), node_alignment)
+    for memory in ops:
+        if memory.params:
+            yield TailStep("ops", *memory.params)
+    for memory in ops:
+        for size in memory.init:
+            yield TailStep("kernels", size, ARENA_ALIGNMENT)
+    scratch_count = 0
+    for memory in ops:
+        reach = _prepare_reach(graph, memory, abi, scratch_count)
+        scratch_count += len(memory.scratch)
+        for size in memory.kept:
+            yield TailStep("kernels", size, ARENA_ALIGNMENT)
+        yield TailStep("kernels", 0, 1, floor=reach)
+    handle_bytes, handle_alignment = abi.scratch_handle
+    if scratch_count:
+        yield TailStep("scratch handles", handle_bytes * scratch_count, handle_alignment)
+    for tensor in _variables(graph, segment):
+        yield TailStep("variables", tensor.bytes, ARENA_ALIGNMENT)
+    reach = _planning_reach(abi, len(segment.tensors), scratch_count, planned_buffers)
+    yield TailStep("scratch handles", 0, 1, floor=reach)
+    for tensors in (segment.inputs, segment.outputs):
+        yield TailStep("inputs and outputs", abi.pointer_bytes * len(tensors), ARENA_ALIGNMENT)
+        for index in tensors:
+            for block in _tensor_blocks(graph.tensors[index], abi):
+                yield TailStep("inputs and outputs", *block)
+
+
+def _prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_before: int) -> int:
+    """Top of the temporary data of one op's Prepare: scratch requests, then tensors."""
+    top = abi.scratch_request_bytes * (scratch_before + _SCRATCH_REQUESTS_PER_OP)
+    for index in memory.temporaries:
+        for size, alignment in _tensor_blocks(graph.tensors[index], abi):
+            top = align_up(top, alignment) + size
+    return top
+
+
+def _planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) -> int:
+    """Top of the planner's tables: requests, allocation infos, then its working arrays."""
+    info_bytes, info_alignment = abi.allocation_info
+    top = abi.scratch_request_bytes * (scratch + _SCRATCH_REQUESTS_PER_OP)
+    top = align_up(top, abi.pointer_bytes) + abi.pointer_bytes
+    top = align_up(top, info_alignment) + info_bytes * (tensors + scratch)
+    # The arrays take whole alignment units of what the tail leaves, so they end on one.
+    end = align_up(top, ARENA_ALIGNMENT) + abi.planner_entry_bytes * planned_buffers
+    return align_up(end, ARENA_ALIGNMENT)
+
+
+def _tensor_blocks(tensor: Tensor, abi: Abi) -> tuple[Block, ...]:
+    channels = len(tensor.quantization.scales) if tensor.quantization else 0
+    return (abi.tensor, *abi.quantization_blocks(channels))
+
+
+def _variables(graph: ModelGraph, segment: Segment) -> list[Tensor]:
+    return [graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_variable]
+
+
+def _peak_load(buffers: Sequence[PlannedBuffer], steps: int) -> int:
+    change = [0] * (steps + 1)
+    for buffer in buffers:
+        change[buffer.live.start] += buffer.size_bytes
+        change[buffer.live.stop] -= buffer.size_bytes
+    load = peak = 0
+    for delta in change:
+        load += delta
+        peak = max(peak, load)
+    return peak
+
+
+def _by_category(steps: Sequence[TailStep]) -> tuple[tuple[str, int], ...]:
+    """Bytes of the tail by category, padding included where it arises."""
+    position = 0
+    found: dict[str, int] = {}
+    for step in steps:
+        reached = align_down(position - step.size, step.alignment)
+        found[step.category] = found.get(step.category, 0) + position - reached
+        position = reached
+    return tuple(found.items())

@@ -1,0 +1,213 @@
+"""Rules of TFLM's reference kernels on x86-64, as the tflite-micro wheel runs them.
+
+Source: Init and Prepare of the kernels of TFLM 90b983c2, checked against the allocations that the
+wheel (TFLM 8f6596d) reports, op by op, in int8, int16 and float32; FULLY_CONNECTED's options are
+wider there. The wheel is built with tensor compression, whose indices widen some kernels' data;
+compressed models are not covered.
+"""
+
+from __future__ import annotations
+
+from splitopt.arena.kernel import KernelMemory, KernelRule, OpView
+from splitopt.graph.model import Tensor
+
+_OUTPUT = -1
+_EVAL_TENSOR_BYTES = 24
+_INT16_TABLE_BYTES = 2 * 513
+_LSTM_HIDDEN_STATE, _LSTM_CELL_STATE = 18, 19
+
+
+def _tensors(view: OpView, *positions: int) -> tuple[int, ...]:
+    """Indices of inputs by position, where given, and of the first output."""
+    found: tuple[int, ...] = ()
+    for position in positions:
+        output = position == _OUTPUT
+        found += (view.output.index,) if output else view.optional_inputs(position)
+    return found
+
+
+def _is_float(view: OpView) -> bool:
+    return view.output.dtype.name == "FLOAT32"
+
+
+def _unpacked(weights: Tensor) -> tuple[int, ...]:
+    """Scratch for weights of four bits, which kernels unpack to a byte each."""
+    return (weights.elements,) if weights.dtype.name == "INT4" else ()
+
+
+def _convolution(channel_axis: int) -> KernelRule:
+    def rule(view: OpView) -> KernelMemory:
+        weights = view.input(1)
+        return KernelMemory(
+            params=(28, 4),
+            init=(80,),
+            kept=(4 * weights.shape[channel_axis],) * 2,
+            temporaries=_tensors(view, _OUTPUT, 0, 1, 0, 1, 2, _OUTPUT),
+            scratch=_unpacked(weights),
+        )
+
+    return rule
+
+
+def _transpose_conv(view: OpView) -> KernelMemory:
+    accumulator_bytes = {"INT8": 4, "INT16": 8}.get(view.input(2).dtype.name, 0)
+    scratch: tuple[int, ...] = ()
+    if accumulator_bytes:
+        scratch += (accumulator_bytes * view.output.elements,)
+    if view.has_input(3) and view.input(3).dtype.name == "INT16":
+        scratch += (8 * view.input(3).elements,)
+    looked_at_again = () if _is_float(view) else (2, 1, 3, _OUTPUT)
+    return KernelMemory(
+        params=(20, 4),
+        init=(88,),
+        kept=(4 * view.input(1).shape[0],) * 2,
+        temporaries=_tensors(view, _OUTPUT, 2, 1, *looked_at_again),
+        scratch=scratch,
+    )
+
+
+def _fully_connected(view: OpView) -> KernelMemory:
+    weights = view.input(1)
+    channels = len(weights.quantization.scales) if weights.quantization else 0
+    per_channel = channels > 1 and not _is_float(view)
+    return KernelMemory(
+        params=(32, 8),
+        init=(72,),
+        kept=(4 * channels,) * 2 if per_channel else (),
+        temporaries=_tensors(view, 0, 1, 2, _OUTPUT),
+        scratch=_unpacked(weights),
+    )
+
+
+def _svdf(view: OpView) -> KernelMemory:
+    batch, filters = view.input(0).shape[0], view.input(1).shape[0]
+    units = filters // view.option("rank", 1)
+    scratch = (4 * batch * filters,)
+    return KernelMemory(
+        params=(12, 4),
+        init=(36,),
+        temporaries=_tensors(view, 0, 1, 2, 3, 4, _OUTPUT),
+        scratch=scratch if _is_float(view) else (*scratch, 4 * batch * units),
+    )
+
+
+def _mean(view: OpView) -> KernelMemory:
+    iterators = (4 * len(view.input(0).shape), 4 * view.input(1).elements)
+    sums = () if _is_float(view) else (4 * view.output.elements,)
+    return KernelMemory(
+        params=(1, 1),
+        init=(44,),
+        temporaries=_tensors(view, 0, _OUTPUT, 1) + _rescaled(view),
+        scratch=sums + iterators,
+    )
+
+
+def _reduce_max(view: OpView) -> KernelMemory:
+    return KernelMemory(
+        params=(1, 1),
+        init=(44,),
+        temporaries=_rescaled(view) + _tensors(view, 0, _OUTPUT, 1),
+        scratch=(4 * len(view.input(0).shape), 4 * view.input(1).elements),
+    )
+
+
+def _rescaled(view: OpView) -> tuple[int, ...]:
+    """What a reduction looks at to find its multiplier."""
+    rescaling = (_OUTPUT,) if view.input(0).dtype.name == "INT8" else ()
+    return _tensors(view, 0, 1, *rescaling)
+
+
+def _softmax(view: OpView) -> KernelMemory:
+    tables = (_INT16_TABLE_BYTES,) * 2 if view.input(0).dtype.name == "INT16" else ()
+    return KernelMemory(
+        params=(4, 4), init=(80,), kept=tables, temporaries=_tensors(view, 0, _OUTPUT)
+    )
+
+
+def _concatenation(view: OpView) -> KernelMemory:
+    every = range(len(view.op.inputs))
+    return KernelMemory(params=(8, 4), init=(80,), temporaries=_tensors(view, 0, _OUTPUT, *every))
+
+
+def _batch_matmul(view: OpView) -> KernelMemory:
+    left, right = view.input(0), view.input(1)
+    kept: tuple[int, ...] = () if _is_float(view) else (28,)
+    for tensor, transposed in ((left, view.option("adjX")), (right, not view.option("adjY"))):
+        if transposed:
+            kept += (_EVAL_TENSOR_BYTES, _shape_bytes(tensor), tensor.bytes)
+    return KernelMemory(
+        params=(3, 1),
+        init=(32,),
+        kept=(*kept, _shape_bytes(view.output)),
+        temporaries=_tensors(view, 0, 1, _OUTPUT),
+    )
+
+
+def _shape_bytes(tensor: Tensor) -> int:
+    return 4 + 4 * len(tensor.shape)
+
+
+def _lstm(view: OpView) -> KernelMemory:
+    batch = view.input(0).shape[1 if view.option("timeMajor") else 0]
+    units = view.input(_LSTM_HIDDEN_STATE).shape[1]
+    gate_bytes = view.input(_LSTM_CELL_STATE).dtype.bytes_of(batch * units)
+    return KernelMemory(
+        params=(16, 4),
+        init=(688,),
+        temporaries=_tensors(view, *range(len(view.op.inputs)), _OUTPUT),
+        scratch=(gate_bytes,) * 4,
+    )
+
+
+def _fixed(
+    *positions: int, params: tuple[int, int] | None = None, init: int | None = None
+) -> KernelRule:
+    """A kernel whose requests depend on no shape; it looks at the tensors in `positions`."""
+    sizes = () if init is None else (init,)
+    return lambda view: KernelMemory(
+        params=params, init=sizes, temporaries=_tensors(view, *positions)
+    )
+
+
+RULES: dict[str, KernelRule] = {
+    "CONV_2D": _convolution(channel_axis=0),
+    "DEPTHWISE_CONV_2D": _convolution(channel_axis=3),
+    "TRANSPOSE_CONV": _transpose_conv,
+    "FULLY_CONNECTED": _fully_connected,
+    "SVDF": _svdf,
+    "MEAN": _mean,
+    "SUM": _mean,
+    "REDUCE_MAX": _reduce_max,
+    "SOFTMAX": _softmax,
+    "CONCATENATION": _concatenation,
+    "BATCH_MATMUL": _batch_matmul,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
+    "ADD": _fixed(0, 1, _OUTPUT, params=(8, 4), init=60),
+    "SUB": _fixed(0, 1, _OUTPUT, params=(8, 4), init=52),
+    "MUL": _fixed(0, 1, _OUTPUT, params=(4, 4), init=36),
+    "AVERAGE_POOL_2D": _fixed(0, _OUTPUT, params=(40, 4), init=32),
+    "MAX_POOL_2D": _fixed(0, _OUTPUT, params=(40, 4), init=32),
+    "RESHAPE": _fixed(0, _OUTPUT, params=(36, 4)),
+    "PAD": _fixed(0, 1, 2, _OUTPUT, init=56),
+    "PADV2": _fixed(0, 1, 2, _OUTPUT, init=56),
+    "LOGISTIC": _fixed(0, _OUTPUT, init=16),
+    "TANH": _fixed(0, 0, _OUTPUT, init=16),
+    "HARD_SWISH": _fixed(0, _OUTPUT, init=20),
+    "LEAKY_RELU": _fixed(0, _OUTPUT, params=(4, 4), init=24),
+    "PRELU": _fixed(0, 1, _OUTPUT, init=28),
+    "RELU": _fixed(0, _OUTPUT, init=28),
+    "RELU6": _fixed(0, init=8),
+    "RESIZE_NEAREST_NEIGHBOR": _fixed(0, 1, _OUTPUT, params=(2, 1)),
+    "RESIZE_BILINEAR": _fixed(0, 1, _OUTPUT, params=(2, 1)),
+    "TRANSPOSE": _fixed(0, 1, _OUTPUT),
+    "SLICE": _fixed(0, 1, 2, _OUTPUT),
+    "STRIDED_SLICE": _fixed(0, 1, 2, 3, _OUTPUT, params=(24, 4), init=84),
+    "SPLIT": _fixed(0, params=(4, 4)),
+    "SPLIT_V": _fixed(2, params=(4, 4)),
+    "QUANTIZE": _fixed(0, _OUTPUT, init=32),
+    "DEQUANTIZE": _fixed(0, _OUTPUT, init=32),
+    "EXPAND_DIMS": _fixed(0, 1, _OUTPUT),
+    "SQUEEZE": _fixed(0, _OUTPUT, params=(36, 4)),
+    "MAXIMUM": _fixed(),
+    "MINIMUM": _fixed(),
+}

@@ -1,0 +1,102 @@
+"""Segment → bytes of a stock .tflite file.
+
+Tensor tables, operator options and custom data are taken over as they are; indices are renumbered
+in the order they had, because that order decides ties of TFLM's planner. Constants are aligned to
+16 bytes in the file. The same segment gives the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as fb
+
+from splitopt.graph.model import ABSENT, ModelGraph
+from splitopt.graph.segments import Segment
+
+_FILE_MARK = b"TFL3"
+_CONSTANT_ALIGNMENT = 16
+
+
+class _AlignedBuffer(fb.BufferT):  # type: ignore[misc]
+    """A buffer whose data start on 16 bytes, which the generated bindings do not ask for."""
+
+    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+        data = None
+        if self.data is not None:
+            builder.StartVector(1, len(self.data), _CONSTANT_ALIGNMENT)
+            builder.head = builder.head - len(self.data)
+            builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
+            data = builder.EndVector()
+        fb.BufferStart(builder)
+        if data is not None:
+            fb.BufferAddData(builder, data)
+        return int(fb.BufferEnd(builder))
+
+
+def write_piece(graph: ModelGraph, segment: Segment) -> bytes:
+    """The piece of a segment, with its inputs and outputs in the segment's order."""
+    source = fb.Model.GetRootAs(graph.source)
+    subgraph = source.Subgraphs(0)
+    tensors = {old: new for new, old in enumerate(segment.tensors)}
+    buffers = _renumber_buffers(graph, segment)
+    op_tables = [subgraph.Operators(op) for op in range(segment.start, segment.stop)]
+    codes = {old: new for new, old in enumerate(dict.fromkeys(t.OpcodeIndex() for t in op_tables))}
+
+    piece = fb.ModelT()
+    piece.version = source.Version()
+    piece.description = source.Description()
+    piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
+    piece.buffers = [_buffer(b"")] + [_buffer(source.Buffers(b).DataAsNumpy()) for b in buffers]
+    part = fb.SubGraphT()
+    part.name = subgraph.Name()
+    part.tensors = [_tensor(subgraph.Tensors(old), buffers) for old in segment.tensors]
+    part.operators = [_operator(table, codes, tensors) for table in op_tables]
+    part.inputs = _mapped(segment.inputs, tensors)
+    part.outputs = _mapped(segment.outputs, tensors)
+    piece.subgraphs = [part]
+
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(piece.Pack(builder), file_identifier=_FILE_MARK)
+    return bytes(builder.Output())
+
+
+def _renumber_buffers(graph: ModelGraph, segment: Segment) -> dict[int, int]:
+    """Old → new index of the buffers that hold constants; 0 is the empty one."""
+    held = (graph.tensors[t] for t in segment.tensors)
+    used = dict.fromkeys(tensor.buffer for tensor in held if tensor.is_constant)
+    return {old: new for new, old in enumerate(used, start=1)}
+
+
+def _buffer(data: Any) -> _AlignedBuffer:
+    buffer = _AlignedBuffer()
+    buffer.data = bytes(data) if len(data) else None
+    return buffer
+
+
+def _tensor(table: Any, buffers: Mapping[int, int]) -> Any:
+    tensor = fb.TensorT.InitFromObj(table)
+    tensor.buffer = buffers.get(tensor.buffer, 0)
+    return tensor
+
+
+def _operator(table: Any, codes: Mapping[int, int], tensors: Mapping[int, int]) -> Any:
+    operator = fb.OperatorT.InitFromObj(table)
+    operator.opcodeIndex = codes[operator.opcodeIndex]
+    operator.inputs = _mapped(_indices(operator.inputs), tensors)
+    operator.outputs = _mapped(_indices(operator.outputs), tensors)
+    if operator.intermediates is not None:
+        operator.intermediates = _mapped(_indices(operator.intermediates), tensors)
+    return operator
+
+
+def _indices(vector: Any) -> list[int]:
+    return [] if vector is None else [int(value) for value in vector]
+
+
+def _mapped(indices: Iterable[int], tensors: Mapping[int, int]) -> Any:
+    new = [ABSENT if index == ABSENT else tensors[index] for index in indices]
+    return np.asarray(new, dtype=np.int32)
