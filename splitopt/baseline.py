@@ -1,0 +1,71 @@
+"""What the plan is compared with: the unsplit model, and cuts as people choose them by hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.arena.replay import Arena, replay
+from splitopt.cost.allocate import allocate_insn, m55_table
+from splitopt.cost.invoke import PER_INVOKE_INSN, invoke_insn
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import whole_model
+from splitopt.segment_table import SegmentTable
+
+
+@dataclass(frozen=True, slots=True)
+class InvokeEstimate:
+    """Estimated instructions of Invoke; `unmeasured` names op types that are missing in it."""
+
+    insn: int
+    unmeasured: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The unsplit model on the same target."""
+
+    arena: Arena
+    ram_bytes: int
+    allocate_insn: int
+    invoke: InvokeEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class HandCuts:
+    """A way of cutting that needs no optimiser, judged by the same figures."""
+
+    name: str
+    cuts: tuple[int, ...]
+    peak_ram_bytes: int
+    added_insn: int
+
+
+def unsplit(table: SegmentTable) -> Baseline:
+    """The model as it is in its file."""
+    graph, segment = table.graph, whole_model(table.graph)
+    arena = replay(graph, segment, table.memories, table.rules.abi)
+    return Baseline(
+        arena=arena,
+        ram_bytes=arena.size_bytes + table.headroom_bytes,
+        allocate_insn=allocate_insn(graph, segment, arena.buffers, m55_table()),
+        invoke=estimate_invoke(graph, 0, len(graph.ops)),
+    )
+
+
+def estimate_invoke(graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
+    """Estimated instructions of one Invoke of ops [start, stop)."""
+    total, unmeasured = PER_INVOKE_INSN, dict[str, None]()
+    for op in graph.ops[start:stop]:
+        insn = invoke_insn(graph, op)
+        if insn is None:
+            unmeasured[op.type] = None
+        total += insn or 0
+    return InvokeEstimate(total, tuple(unmeasured))
+
+
+def constant_bytes(graph: ModelGraph) -> list[int]:
+    """Bytes of constants per op: what onnx2tf's automatic split weighs."""
+    return [
+        sum(graph.tensors[t].bytes for t in op.given_inputs if graph.tensors[t].is_constant)
+        for op in graph.ops
+    ]

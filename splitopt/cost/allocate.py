@@ -1,0 +1,95 @@
+"""Estimated instructions of AllocateTensors: a linear model of what it loops over.
+
+Dominant is the conversion of per-channel scales, in double precision, in each convolution's
+Prepare; the planner's sort and gap search come after it. The table says how well it fits.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from solvers.packing.greedy_work import planner_work
+from splitopt.arena.kernel import OpView
+from splitopt.arena.replay import PlannedBuffer
+from splitopt.graph.model import ModelGraph, Op
+from splitopt.graph.segments import Segment
+
+_CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
+
+
+@dataclass(frozen=True)
+class AllocateTable:
+    """Coefficients in instructions per unit of what their name says."""
+
+    constant: float
+    per_op: Mapping[str, float]
+    per_other_op: float
+    convolution_channel: float
+    fully_connected_weight: float
+    tensor: float
+    scratch_times_ops: float
+    planned_buffer: float
+    sort_comparison: float
+    sort_swap: float
+    scan_step: float
+    scan_active: float
+    insert_step: float
+
+
+@cache
+def m55_table() -> AllocateTable:
+    """The table counted on QEMU's Cortex-M55."""
+    text = (files("splitopt.cost") / "m55_allocate_tensors.json").read_text("utf-8")
+    fields = json.loads(text)
+    del fields["about"]
+    return AllocateTable(**fields)
+
+
+def prepare_insn(graph: ModelGraph, op: Op, table: AllocateTable) -> float:
+    """The op's own share: its Init and Prepare, whatever segment it stands in."""
+    view = OpView(graph, op)
+    insn = table.per_op.get(op.type, table.per_other_op)
+    if op.type in _CONVOLUTIONS and view.output.shape:
+        insn += table.convolution_channel * view.output.shape[-1]
+    if op.type == "FULLY_CONNECTED" and view.has_input(1):
+        insn += table.fully_connected_weight * view.input(1).elements
+    return insn
+
+
+def fixed_insn(ops: int, prepare: float, tensors: int, scratch: int, table: AllocateTable) -> float:
+    """The part that needs no plan of the head: a lower bound for the whole."""
+    walks = table.scratch_times_ops * scratch * ops
+    return table.constant + prepare + table.tensor * tensors + walks
+
+
+def planning_insn(buffers: tuple[PlannedBuffer, ...], table: AllocateTable) -> float:
+    """The greedy planner's loops on these buffers."""
+    work = planner_work(
+        [buffer.size_bytes for buffer in buffers],
+        [buffer.live.start for buffer in buffers],
+        [buffer.live.stop for buffer in buffers],
+        [buffer.offset for buffer in buffers],
+    )
+    return (
+        table.planned_buffer * len(buffers)
+        + table.sort_comparison * work.sort_cmp
+        + table.sort_swap * work.sort_swap
+        + table.scan_step * work.scan_steps
+        + table.scan_active * work.scan_active
+        + table.insert_step * work.insert_steps
+    )
+
+
+def allocate_insn(
+    graph: ModelGraph, segment: Segment, buffers: tuple[PlannedBuffer, ...], table: AllocateTable
+) -> int:
+    """Estimated instructions of AllocateTensors of one piece."""
+    ops = graph.ops[segment.start : segment.stop]
+    prepare = sum(prepare_insn(graph, op, table) for op in ops)
+    scratch = sum(buffer.tensor is None for buffer in buffers)
+    fixed = fixed_insn(len(ops), prepare, len(segment.tensors), scratch, table)
+    return round(fixed + planning_insn(buffers, table))
