@@ -1,0 +1,1 @@
+"""Where pieces run: the interpreters of the host, and simulators of the board."""
