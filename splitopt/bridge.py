@@ -1,0 +1,252 @@
+"""The only translator of meaning: graph and job → solver's instance; solver's plan → SplitPlan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+
+from solvers.outcome import Outcome, Status
+from solvers.params import SolveParams
+from solvers.partition import check, cpsat, dp
+from solvers.partition.baselines import equal_cuts, plan_of_cuts, weight_cuts
+from solvers.partition.boundary import Boundary
+from solvers.partition.cost import plan_cost
+from solvers.partition.instance import Objective, Option, PartitionInstance
+from solvers.partition.plan import PartitionPlan
+from splitopt.baseline import HandCuts, constant_bytes
+from splitopt.errors import UsageError
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import BoundaryCandidate, boundary_candidates
+from splitopt.job import Job, integer_weights
+from splitopt.plan import BoundaryPlacement, Infeasible, PlannedSegment, SplitPlan
+from splitopt.pruning import Goal, Mask, Pruner
+from splitopt.segment_table import SegmentTable
+from splitopt.units import ARENA_ALIGNMENT, align_up, ceil_div
+
+MAX_OPS = 1500
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to minimise, under what, with which cuts; the solver's words."""
+
+    goal: Goal
+    allowed: Mask
+    params: SolveParams
+
+
+def request_of(graph: ModelGraph, job: Job) -> PlanRequest:
+    """Raises UsageError for cuts that the model does not have."""
+    spec = job.spec
+    ram_weight, cost_weight = integer_weights(spec.objective)
+    goal = Goal(
+        ram_weight=ram_weight,
+        cost_weight=cost_weight,
+        capacity=job.budget_bytes,
+        max_cost=spec.objective.max_added_insn,
+        max_segments=spec.pieces.max,
+    )
+    solve = spec.solve
+    params = SolveParams(solve.time_limit_s, solve.seed, solve.workers)
+    return PlanRequest(goal, allowed_segments(graph, job), params)
+
+
+def allowed_segments(graph: ModelGraph, job: Job) -> Mask:
+    """[start, stop] is true where both ends may be cuts (or ends of the model)."""
+    n = len(graph.ops)
+    if n > MAX_OPS:
+        raise UsageError(f"{job.model_path}: {n} ops; at most {MAX_OPS} are planned")
+    cut = job.spec.cut
+    ends = np.ones(n + 1, dtype=bool)
+    if cut.allow is not None:
+        ends[1:n] = False
+        ends[[_cut_position(graph, c, f"{job.file}: $.cut.allow") for c in cut.allow]] = True
+    ends[[_cut_position(graph, c, f"{job.file}: $.cut.forbid") for c in cut.forbid]] = False
+    allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1)
+    return allowed
+
+
+def _cut_position(graph: ModelGraph, cut: int | str, where: str) -> int:
+    """A cut by op index, or after the op that makes the tensor of that name."""
+    n = len(graph.ops)
+    if isinstance(cut, int):
+        if not 1 <= cut < n:
+            raise UsageError(f"{where}: got {cut}, want 1 to {n - 1} (the cut before that op)")
+        return cut
+    makers = [
+        graph.producer[t.index]
+        for t in graph.tensors
+        if t.name == cut and t.index in graph.producer
+    ]
+    if not makers:
+        raise UsageError(f"{where}: no op makes a tensor named {cut!r}")
+    if makers[-1] + 1 >= n:
+        raise UsageError(f"{where}: {cut!r} is made by the last op; nothing is left to cut off")
+    return makers[-1] + 1
+
+
+class Planner:
+    """Plans one model on one board; the segment table serves every question asked of it."""
+
+    def __init__(self, table: SegmentTable, progress: Progress = lambda _: None) -> None:
+        self.table = table
+        self._progress = progress
+        self._candidates = boundary_candidates(table.graph)
+        self._boundaries = tuple(_boundary(table.graph, c) for c in self._candidates)
+
+    def plan(self, request: PlanRequest) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
+        """An optimal (or at least feasible) plan, or Infeasible with the least feasible budget.
+
+        Where time ran out without a plan, the solver's outcome (UNKNOWN) comes back as it is.
+        """
+        outcome, instance = self.solve(request)
+        if outcome.status is Status.INFEASIBLE:
+            return self._explain_infeasible(request)
+        if outcome.plan is None:
+            return outcome
+        check.check_plan(instance, outcome.plan, outcome.cost)
+        return self._split_plan(outcome, request)
+
+    def solve(self, request: PlanRequest) -> tuple[Outcome[PartitionPlan], PartitionInstance]:
+        """The optimum over all segments, proved on those that pruning left.
+
+        Pruning judges plans by their loads. A plan whose layout needs more than its load is
+        dearer than pruning assumed: then segments up to its real value are taken in again.
+        """
+        pruner = self._pruner(request)
+        kept = pruner.kept()
+        outcome, instance = self._solve_kept(kept, request)
+        wider: list[tuple[int, int]] = []
+        if outcome.status is Status.INFEASIBLE and kept:
+            wider = pruner.kept_within(None)
+        elif outcome.cost is not None and outcome.cost > _load_value(outcome, instance):
+            wider = pruner.kept_within(outcome.cost)
+        if len(wider) > len(kept):
+            outcome, instance = self._solve_kept(wider, request)
+        return outcome, instance
+
+    def instance(self, kept: Sequence[tuple[int, int]], goal: Goal) -> PartitionInstance:
+        """The solver's instance over these segments, all figures exact."""
+        return PartitionInstance(
+            n=len(self.table.graph.ops),
+            options=tuple(self._option(start, stop) for start, stop in kept),
+            boundaries=self._boundaries,
+            capacity=goal.capacity,
+            objective=Objective(goal.ram_weight, goal.cost_weight, goal.max_cost),
+            max_segments=goal.max_segments,
+        )
+
+    def by_hand(self, pieces: int) -> tuple[HandCuts, ...]:
+        """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it."""
+        graph = self.table.graph
+        n = len(graph.ops)
+        pieces = min(max(pieces, 2), n)
+        weights = constant_bytes(graph)
+        by_size = weight_cuts(weights, ceil_div(sum(weights), pieces))
+        return (
+            self._judge("no cut", []),
+            self._judge(f"{pieces} pieces of equal op counts", equal_cuts(n, pieces)),
+            self._judge(f"{len(by_size) + 1} pieces by file size, greedily", by_size),
+        )
+
+    def _judge(self, name: str, cuts: list[int]) -> HandCuts:
+        segments = list(pairwise([0, *cuts, len(self.table.graph.ops)]))
+        plan = plan_of_cuts(self.instance(segments, Goal(ram_weight=1, cost_weight=0)), cuts)
+        cost = plan_cost(plan)
+        return HandCuts(name, tuple(cuts), cost.peak, cost.added)
+
+    def _pruner(self, request: PlanRequest) -> Pruner:
+        self._progress("bounding segments")
+        table = self.table
+        return Pruner(
+            table.ram_bound,
+            table.added_bound,
+            table.boundary.copied,
+            request.allowed,
+            lambda start, stop: (table.ram(start, stop), table.figures(start, stop).added_insn),
+            request.goal,
+        )
+
+    def _solve_kept(
+        self, kept: Sequence[tuple[int, int]], request: PlanRequest
+    ) -> tuple[Outcome[PartitionPlan], PartitionInstance]:
+        self._progress(f"replaying TFLM's planner on {len(kept)} segments")
+        instance = self.instance(kept, request.goal)
+        self._progress("choosing cuts (CP-SAT)")
+        return cpsat.solve(instance, request.params), instance
+
+    def _option(self, start: int, stop: int) -> Option:
+        figures = self.table.figures(start, stop)
+        return Option(
+            start=start,
+            stop=stop,
+            arena_bytes=figures.arena_bytes,
+            cost=figures.added_insn,
+            copied_bytes=figures.copied_bytes,
+        )
+
+    def _split_plan(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
+        plan = outcome.found
+        segments = tuple(self._segment(k, option) for k, option in enumerate(plan.options))
+        placements = tuple(
+            BoundaryPlacement(
+                tensor=self._candidates[p.boundary].tensor,
+                offset=p.offset,
+                size_bytes=p.size,
+                first_segment=p.first_segment,
+                last_segment=p.last_segment,
+            )
+            for p in plan.layout.placements
+        )
+        return SplitPlan(
+            status=outcome.status,
+            segments=segments,
+            placements=placements,
+            peak_ram_bytes=plan.layout.region_bytes,
+            added_insn=plan_cost(plan).added,
+            cost=outcome.cost or 0,
+            bound=outcome.bound or 0,
+            goal=request.goal,
+            solve_s=outcome.wall_s,
+        )
+
+    def _segment(self, index: int, option: Option) -> PlannedSegment:
+        figures = self.table.figures(option.start, option.stop)
+        at, loads = (option.start, option.stop), self.table.boundary
+        return PlannedSegment(
+            index=index,
+            figures=figures,
+            through_bytes=int(loads.through[at]),
+            in_bytes=int(loads.read_last[at]),
+            out_bytes=int(loads.made[at]),
+        )
+
+    def _explain_infeasible(self, request: PlanRequest) -> Infeasible:
+        """The least budget with a plan, every other limit kept; proved by CP-SAT."""
+        self._progress("finding the smallest feasible budget")
+        goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
+        outcome, _ = self.solve(replace(request, goal=goal))
+        least = None if outcome.plan is None else self._split_plan(outcome, request)
+        return Infeasible(request.goal, least)
+
+
+def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]:
+    """The dynamic programme's answer over every allowed segment: the oracle, without pruning."""
+    kept = [(int(start), int(stop)) for start, stop in np.argwhere(request.allowed)]
+    return dp.solve(planner.instance(kept, request.goal), request.params)
+
+
+def _load_value(outcome: Outcome[PartitionPlan], instance: PartitionInstance) -> int:
+    """What the plan would cost if its layout reached its load."""
+    plan = outcome.found
+    load = max(instance.ram(option) for option in plan.options)
+    return instance.objective.weigh(load, plan_cost(plan).added)
+
+
+def _boundary(graph: ModelGraph, candidate: BoundaryCandidate) -> Boundary:
+    size = align_up(graph.tensors[candidate.tensor].bytes, ARENA_ALIGNMENT)
+    return Boundary(size, candidate.maker, candidate.readers)

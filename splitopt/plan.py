@@ -1,0 +1,87 @@
+"""A split plan in the words of the user's model: segments, bytes, and where tensors wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from solvers.outcome import Status
+from splitopt.pruning import Goal
+from splitopt.segment_table import SegmentFigures
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSegment:
+    """One segment of a plan, with its share of the boundary buffer in bytes."""
+
+    index: int
+    figures: SegmentFigures
+    through_bytes: int
+    in_bytes: int
+    out_bytes: int
+
+    @property
+    def start(self) -> int:
+        return self.figures.segment.start
+
+    @property
+    def stop(self) -> int:
+        return self.figures.segment.stop
+
+    @property
+    def piece_name(self) -> str:
+        return f"{self.index:02d}.tflite"
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.figures.arena_bytes + self.boundary_bytes
+
+    @property
+    def boundary_bytes(self) -> int:
+        return self.through_bytes + max(self.in_bytes, self.out_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryPlacement:
+    """A boundary tensor's place in the region, kept for segments first..last, both included."""
+
+    tensor: int
+    offset: int
+    size_bytes: int
+    first_segment: int
+    last_segment: int
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """A checked plan. `cost` and `bound` are in the goal's scaled integers."""
+
+    status: Status
+    segments: tuple[PlannedSegment, ...]
+    placements: tuple[BoundaryPlacement, ...]
+    peak_ram_bytes: int
+    added_insn: int
+    cost: int
+    bound: int
+    goal: Goal
+    solve_s: float
+
+    @property
+    def gap(self) -> float:
+        return (self.cost - self.bound) / max(1, self.cost)
+
+    @property
+    def exact(self) -> bool:
+        return all(segment.figures.arena.exact for segment in self.segments)
+
+    @property
+    def limiting_segment(self) -> PlannedSegment:
+        """The segment whose RAM is the peak (the first, where several are)."""
+        return max(self.segments, key=lambda segment: segment.ram_bytes)
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """No set of cuts fits; `least` is the plan of the smallest budget that has one, if any has."""
+
+    goal: Goal
+    least: SplitPlan | None
