@@ -101,7 +101,8 @@ class Op:
 class ModelGraph:
     """A single-subgraph network; ops stand in file order, which is a topological order.
 
-    `source` is the file it was read from, whole and verified.
+    `source` is the file it was read from, whole and verified. `offline_offsets`: places in the
+    head that the file's OfflineMemoryAllocation metadata fix, by tensor, in bytes.
     """
 
     name: str
@@ -110,6 +111,7 @@ class ModelGraph:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     source: bytes = field(repr=False, compare=False)
+    offline_offsets: Mapping[int, int] = field(default_factory=dict, compare=False)
 
     @cached_property
     def producer(self) -> Mapping[int, int]:
