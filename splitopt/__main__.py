@@ -1,0 +1,5 @@
+"""`python -m splitopt`."""
+
+from splitopt.cli import main
+
+main()

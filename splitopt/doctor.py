@@ -1,0 +1,87 @@
+"""What this machine has of what splitopt uses, why it matters, and how to get it."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from splitopt.board import list_boards
+from splitopt.errors import SplitoptError, ToolError
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked for. `advice` is empty where all is well."""
+
+    name: str
+    ok: bool
+    found: str
+    why: str
+    advice: str = ""
+
+
+_PACKAGES = {
+    "ortools": "chooses the cuts (CP-SAT)",
+    "tflite-micro": "runs model and pieces in real TFLM for the proof",
+    "ai-edge-litert": "the second, independent interpreter of the proof",
+}
+
+
+def examine() -> tuple[Finding, ...]:
+    """Every finding; needs no network."""
+    findings = [_python()]
+    findings += [_package(name, why) for name, why in _PACKAGES.items()]
+    findings += [_tflm_runs(), _boards()]
+    return tuple(findings)
+
+
+def _python() -> Finding:
+    ok = (3, 11) <= sys.version_info[:2] < (3, 13)
+    advice = "" if ok else "use Python 3.11 or 3.12: the pinned packages were tested there"
+    return Finding("python", ok, sys.version.split()[0], "runs splitopt", advice)
+
+
+def _package(name: str, why: str) -> Finding:
+    try:
+        return Finding(name, True, version(name), why)
+    except PackageNotFoundError:
+        return Finding(name, False, "absent", why, "pip install -e . in splitopt's folder")
+
+
+def _tflm_runs() -> Finding:
+    """Runs a tiny model in a child process, as every proof does."""
+    why = "proofs run in a child process"
+    return _probe("TFLM in a child process", why, _run_tiny_model, "reinstall tflite-micro")
+
+
+def _probe(name: str, why: str, action: Callable[[], str], advice: str) -> Finding:
+    try:
+        return Finding(name, True, action(), why)
+    except SplitoptError as error:
+        return Finding(name, False, str(error), why, advice)
+
+
+def _run_tiny_model() -> str:
+    import numpy as np
+
+    from splitopt.pieces.tiny_model import relu_model
+    from splitopt.target.host import Stage, run_tflm_chain
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "relu.tflite"
+        path.write_bytes(relu_model())
+        feed = np.array([[[-1.0, 0.0, 2.0, 3.0]]], dtype=np.float32)
+        made = run_tflm_chain([Stage(path, ("x",), ("y",), 1 << 16)], {"x": feed}, timeout_s=60)
+    if not np.array_equal(made["y"], np.maximum(feed, 0)):
+        raise ToolError("TFLM computes wrong values")
+    return "works"
+
+
+def _boards() -> Finding:
+    boards = list_boards()
+    advice = "" if boards else "run in splitopt's checkout, or name board files by path"
+    return Finding("boards", bool(boards), f"{len(boards)} known", "jobs name them", advice)

@@ -1,0 +1,139 @@
+"""plan.json: the plan as plain data, in the format that other tools read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from splitopt.baseline import Baseline, HandCuts, estimate_invoke
+from splitopt.bundle import sha256_of
+from splitopt.graph.model import ModelGraph
+from splitopt.job import Job
+from splitopt.limits import Floor
+from splitopt.plan import BoundaryPlacement, PlannedSegment, SplitPlan
+
+SCHEMA_VERSION = 1
+
+
+def plan_document(
+    graph: ModelGraph,
+    job: Job,
+    plan: SplitPlan,
+    baseline: Baseline,
+    by_hand: Sequence[HandCuts],
+    floor: Floor,
+    pieces: Sequence[bytes],
+) -> dict[str, Any]:
+    """Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers."""
+    piece_bytes = sum(map(len, pieces))
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "job": {"name": job.name, "path": str(job.file), "settings": settings(job)},
+        "model": {
+            "path": str(job.model_path),
+            "sha256": sha256_of(graph.source),
+            "bytes": len(graph.source),
+            "ops": len(graph.ops),
+            "tensors": len(graph.tensors),
+        },
+        "board": job.board.model_dump(),
+        "budget_bytes": job.budget_bytes,
+        "status": plan.status.name,
+        "objective": {
+            "minimise": job.spec.objective.minimise,
+            "ram_weight": plan.goal.ram_weight,
+            "insn_weight": plan.goal.cost_weight,
+            "cost": plan.cost,
+            "bound": plan.bound,
+            "gap": plan.gap,
+        },
+        "peak_ram_bytes": plan.peak_ram_bytes,
+        "added_insn": plan.added_insn,
+        "exact": plan.exact,
+        "estimated_ops": sorted(
+            {reason for s in plan.segments for reason in s.figures.arena.estimates}
+        ),
+        "baseline": _baseline(baseline),
+        "by_hand": [_hand_cuts(cuts) for cuts in by_hand],
+        "floor": {"op": floor.op, "type": graph.ops[floor.op].type, "live_bytes": floor.live_bytes},
+        "segments": [
+            _segment(graph, segment, data)
+            for segment, data in zip(plan.segments, pieces, strict=True)
+        ],
+        "layout": {
+            "region_bytes": plan.peak_ram_bytes,
+            "boundary": [_placement(graph, placement) for placement in plan.placements],
+        },
+        "piece_bytes": piece_bytes,
+        "piece_overhead_bytes": piece_bytes - len(graph.source),
+    }
+
+
+def settings(job: Job) -> dict[str, Any]:
+    """What the job asked for, defaults filled in, the board aside."""
+    return job.spec.model_dump(exclude={"board"}, mode="json")
+
+
+def _baseline(baseline: Baseline) -> dict[str, Any]:
+    arena = baseline.arena
+    return {
+        "head_bytes": arena.head_bytes,
+        "tail_bytes": arena.tail_bytes,
+        "arena_used_bytes": arena.used_bytes,
+        "arena_min_bytes": arena.minimum_bytes,
+        "ram_bytes": baseline.ram_bytes,
+        "estimated_allocate_insn": baseline.allocate_insn,
+        "estimated_invoke_insn": baseline.invoke.insn,
+        "ops_without_invoke_estimate": list(baseline.invoke.unmeasured),
+        "exact": arena.exact,
+    }
+
+
+def _hand_cuts(cuts: HandCuts) -> dict[str, Any]:
+    return {
+        "name": cuts.name,
+        "cuts": list(cuts.cuts),
+        "peak_ram_bytes": cuts.peak_ram_bytes,
+        "added_insn": cuts.added_insn,
+    }
+
+
+def _segment(graph: ModelGraph, segment: PlannedSegment, data: bytes) -> dict[str, Any]:
+    figures = segment.figures
+    arena = figures.arena
+    return {
+        "index": segment.index,
+        "start": segment.start,
+        "stop": segment.stop,
+        "inputs": list(figures.segment.inputs),
+        "outputs": list(figures.segment.outputs),
+        "switch": "rebuild",
+        "head_bytes": arena.head_bytes,
+        "tail_bytes": arena.tail_bytes,
+        "arena_used_bytes": arena.used_bytes,
+        "arena_min_bytes": arena.minimum_bytes,
+        "arena_bytes": figures.arena_bytes,
+        "through_bytes": segment.through_bytes,
+        "in_bytes": segment.in_bytes,
+        "out_bytes": segment.out_bytes,
+        "ram_bytes": segment.ram_bytes,
+        "estimated_allocate_insn": figures.allocate_insn,
+        "estimated_added_insn": figures.added_insn,
+        "estimated_invoke_insn": estimate_invoke(graph, segment.start, segment.stop).insn,
+        "copied_bytes": figures.copied_bytes,
+        "exact": arena.exact,
+        "piece": f"pieces/{segment.piece_name}",
+        "piece_bytes": len(data),
+        "sha256": sha256_of(data),
+    }
+
+
+def _placement(graph: ModelGraph, placement: BoundaryPlacement) -> dict[str, Any]:
+    return {
+        "tensor": placement.tensor,
+        "name": graph.tensors[placement.tensor].name,
+        "offset": placement.offset,
+        "size": placement.size_bytes,
+        "first_segment": placement.first_segment,
+        "last_segment": placement.last_segment,
+    }

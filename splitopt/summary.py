@@ -1,0 +1,162 @@
+"""summary.txt: the verdict of one run, in text that a terminal and a pull request can hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from splitopt.job import Job
+from splitopt.pieces.verify import Check, CheckStatus
+from splitopt.units import format_bytes, format_kinsn, format_percent
+
+Document = dict[str, Any]
+Row = tuple[str, ...]
+
+
+def summary_text(job: Job, document: Document, checks: Sequence[Check], limit: str) -> str:
+    """Before and after, segment by segment, what was proved, and what limits the result."""
+    parts = [
+        f"{job.name}: {verdict(document)}",
+        table(CHANGE_COLUMNS, before_after(document)),
+        table(SEGMENT_COLUMNS, segment_rows(document)),
+        table(HAND_COLUMNS, hand_rows(document)),
+        proof_line(document),
+        "\n".join(check_lines(checks)),
+        limit,
+        *notes(document),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def verdict(document: Document) -> str:
+    """One sentence: how much less RAM, at what price, in how many pieces."""
+    before, after = document["baseline"]["ram_bytes"], document["peak_ram_bytes"]
+    pieces = len(document["segments"])
+    budget = format_bytes(document["budget_bytes"])
+    if pieces == 1:
+        return f"Left unsplit at {format_bytes(after)}, within the budget of {budget}."
+    return (
+        f"{format_bytes(before)} unsplit, {format_bytes(after)} in {pieces} pieces "
+        f"({format_percent(after - before, before)}), within the budget of {budget}; an estimated "
+        f"{format_kinsn(document['added_insn'])} added to each inference."
+    )
+
+
+def before_after(document: Document) -> list[Row]:
+    baseline, segments = document["baseline"], document["segments"]
+    invoke = baseline["estimated_invoke_insn"]
+    added = document["added_insn"]
+    arena = max(segment["arena_bytes"] for segment in segments)
+    peak, ram = document["peak_ram_bytes"], baseline["ram_bytes"]
+    headroom = document["board"]["headroom_bytes"]
+    before_arena = baseline["ram_bytes"]
+    return [
+        ("peak RAM", format_bytes(ram), format_bytes(peak), format_percent(peak - ram, ram)),
+        (
+            f"largest arena (with {headroom:,} B headroom)",
+            format_bytes(before_arena),
+            format_bytes(arena),
+            format_percent(arena - before_arena, before_arena),
+        ),
+        ("pieces", "1", str(len(segments)), ""),
+        (
+            "estimated added per inference",
+            "0 kinsn",
+            format_kinsn(added),
+            f"{format_percent(added, invoke)} Invoke",
+        ),
+        (
+            "file size",
+            format_bytes(document["model"]["bytes"]),
+            format_bytes(document["piece_bytes"]),
+            f"{document['piece_overhead_bytes']:+,} B",
+        ),
+    ]
+
+
+CHANGE_COLUMNS = ("", "unsplit", "split", "change")
+HAND_COLUMNS = ("cuts chosen by", "peak RAM", "estimated added")
+SEGMENT_COLUMNS = ("piece", "ops", "head", "tail", "arena", "through", "in", "out", "RAM", "added")
+
+
+def segment_rows(document: Document) -> list[Row]:
+    return [
+        (
+            f"{segment['index']:02d}",
+            f"{segment['start']}-{segment['stop'] - 1}",
+            *(
+                f"{segment[key]:,}"
+                for key in (
+                    "head_bytes",
+                    "tail_bytes",
+                    "arena_bytes",
+                    "through_bytes",
+                    "in_bytes",
+                    "out_bytes",
+                    "ram_bytes",
+                )
+            ),
+            format_kinsn(segment["estimated_added_insn"]),
+        )
+        for segment in document["segments"]
+    ]
+
+
+def hand_rows(document: Document) -> list[Row]:
+    ours = (
+        "splitopt",
+        format_bytes(document["peak_ram_bytes"]),
+        format_kinsn(document["added_insn"]),
+    )
+    return [
+        ours,
+        *(
+            (cuts["name"], format_bytes(cuts["peak_ram_bytes"]), format_kinsn(cuts["added_insn"]))
+            for cuts in document["by_hand"]
+        ),
+    ]
+
+
+def proof_line(document: Document) -> str:
+    if document["status"] == "OPTIMAL":
+        return "Proof: OPTIMAL. No other set of cuts is better under this objective and budget."
+    gap = 100 * document["objective"]["gap"]
+    return (
+        f"Proof: {document['status']}. Time ran out; a better plan may exist, "
+        f"by at most {gap:.2f} % of the objective."
+    )
+
+
+def check_lines(checks: Sequence[Check]) -> Iterable[str]:
+    if not checks:
+        yield "Verification: SKIPPED. The pieces were not run."
+    for check in checks:
+        word = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}[check.status.value]
+        tail = f" - {check.detail}" if check.detail else ""
+        ran = f", {check.inputs} inputs, worst difference {check.worst_difference:g}"
+        if check.status is CheckStatus.SKIPPED:
+            ran = ""
+        yield f"{word} {check.name}: {check.compared}{ran}{tail}"
+
+
+def notes(document: Document) -> Iterable[str]:
+    if not document["exact"]:
+        yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
+    unmeasured = document["baseline"]["ops_without_invoke_estimate"]
+    if unmeasured:
+        yield f"Invoke estimates leave out {', '.join(unmeasured)}: not measured."
+    yield (
+        "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU cycles."
+    )
+
+
+def table(header: Row, rows: Sequence[Row]) -> str:
+    """Columns padded to the widest cell; the first to the left, the others to the right."""
+    widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if k == 0 else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in (header, *rows)
+    )
