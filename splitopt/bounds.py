@@ -166,6 +166,24 @@ def rebuild_bounds(
     return bounds
 
 
+def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:
+    """Which segments read something from outside and make something for it, as a piece must.
+
+    Ops that read constants alone, and ops whose results nothing reads, make segments that do not.
+    """
+    n = len(graph.ops)
+    read, made = RectangleSums(n), RectangleSums(n)
+    for tensor, readers in graph.readers.items():
+        if graph.tensors[tensor].is_activation:
+            maker = graph.producer.get(tensor, -1)
+            read.add_where_any(range(maker + 1, n + 1), readers, 1)
+    for tensor, maker in graph.producer.items():
+        last = n if tensor in graph.outputs else graph.readers.get(tensor, (maker,))[-1]
+        made.add(range(maker + 1), range(maker + 1, last + 1), 1)
+    both: npt.NDArray[np.bool_] = (read.matrix() > 0) & (made.matrix() > 0)
+    return both
+
+
 def tensor_counts(graph: ModelGraph) -> Matrix:
     """How many tensors the ops of every segment name."""
     n = len(graph.ops)

@@ -17,6 +17,7 @@ from solvers.partition.cost import plan_cost
 from solvers.partition.instance import Objective, Option, PartitionInstance
 from solvers.partition.plan import PartitionPlan
 from splitopt.baseline import HandCuts, constant_bytes
+from splitopt.bounds import has_both_ends
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import BoundaryCandidate, boundary_candidates
@@ -56,7 +57,7 @@ def request_of(graph: ModelGraph, job: Job) -> PlanRequest:
 
 
 def allowed_segments(graph: ModelGraph, job: Job) -> Mask:
-    """[start, stop] is true where both ends may be cuts (or ends of the model)."""
+    """[start, stop] is true where both ends may be cuts (or ends of the model), and a piece is."""
     n = len(graph.ops)
     if n > MAX_OPS:
         raise UsageError(f"{job.model_path}: {n} ops; at most {MAX_OPS} are planned")
@@ -66,7 +67,7 @@ def allowed_segments(graph: ModelGraph, job: Job) -> Mask:
         ends[1:n] = False
         ends[[_cut_position(graph, c, f"{job.file}: $.cut.allow") for c in cut.allow]] = True
     ends[[_cut_position(graph, c, f"{job.file}: $.cut.forbid") for c in cut.forbid]] = False
-    allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1)
+    allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1) & has_both_ends(graph)
     return allowed
 
 

@@ -71,6 +71,9 @@ class Table:
             raise BrokenBuffer(f"the table at offset {position} has no valid field list")
         source.claim(vtable, vtable_bytes)
         source.claim(position, table_bytes)
+        offsets = struct.unpack_from(f"<{vtable_bytes // 2 - 2}H", source.data, vtable + 4)
+        if any(offset >= table_bytes for offset in offsets):
+            raise BrokenBuffer(f"the table at offset {position} has a field outside itself")
         return cls(source, position)
 
     def _field(self, slot: int) -> int | None:

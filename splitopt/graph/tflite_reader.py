@@ -81,6 +81,8 @@ def _parse(data: bytes, name: str) -> ModelGraph:
     buffers = [_buffer(table) for table in model.tables(4)]
     opcodes = [_opcode(table) for table in model.tables(1)]
     subgraph = subgraphs[0]
+    for text_table, slot in ((model, 3), (subgraph, 4)):
+        text_table.text(slot)  # checked here: pieces take description and name over
     op_tables = subgraph.tables(3)
     tensor_tables = subgraph.tables(0)
     ops = tuple(_op(i, table, opcodes, len(tensor_tables)) for i, table in enumerate(op_tables))

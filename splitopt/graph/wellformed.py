@@ -10,6 +10,8 @@ def check_graph(graph: ModelGraph) -> None:
     """Raises ModelError unless file order is a topological order of a sound DAG."""
     if not graph.ops:
         raise ModelError("the model has no ops")
+    if not graph.inputs:
+        raise ModelError("the model has no inputs")
     if not graph.outputs:
         raise ModelError("the model has no outputs")
     if len(set(graph.inputs)) != len(graph.inputs):
