@@ -1,5 +1,6 @@
 """One call of CP-SAT under our parameters; knows no model."""
 
+from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 
 from ortools.sat.python import cp_model
@@ -26,9 +27,21 @@ def run(
     solver.parameters.max_time_in_seconds = deadline.left_s
     solver.parameters.random_seed = params.seed
     solver.parameters.num_workers = params.workers
-    status = solver.solve(model)
+    solver.parameters.catch_sigint_signal = False
+    status = _interruptible(solver, model)
     assert status in _STATUS, f"CP-SAT refused the model: {model.validate()}"
     return _STATUS[status], solver
+
+
+def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> cp_model.CpSolverStatus:
+    """Solves beside the main thread: Ctrl-C ends the search, where CP-SAT would swallow it."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        solving = pool.submit(solver.solve, model)
+        try:
+            return solving.result()
+        except KeyboardInterrupt:
+            solver.stop_search()
+            raise
 
 
 def proved_bound(solver: cp_model.CpSolver) -> int:

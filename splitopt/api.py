@@ -27,7 +27,7 @@ from splitopt.plan_json import plan_document
 from splitopt.segment_table import SegmentTable
 from splitopt.summary import summary_text
 from splitopt.target.host import litert_version, tflm_version
-from splitopt.units import format_bytes
+from splitopt.units import format_bytes, plural
 
 Progress = Callable[[str], None]
 
@@ -70,16 +70,18 @@ def run_job(
     fits, ToolError where a tool failed. Pieces that are not equal are no exception: the bundle is
     kept as evidence, and `RunResult.is_equal` is false.
     """
-    planned = plan_job(job, progress)
-    feeds = _feeds(job, planned.graph) if verify else []
+    progress("reading the model")
+    graph = read_tflite(job.model_path)
+    feeds = _feeds(job, graph) if verify else []
     with new_bundle(out or Path(job.spec.out), job.name) as bundle:
+        planned = plan_job(job, graph, progress)
         progress("writing pieces")
         files, document = _write_plan(bundle, job, planned)
         checks: tuple[Check, ...] = ()
         if verify:
             progress(f"running model and pieces in TFLM on {len(feeds[0])} inputs")
             checks = verify_pieces(
-                planned.graph,
+                graph,
                 job.model_path,
                 files,
                 feeds,
@@ -101,10 +103,8 @@ def run_job(
     )
 
 
-def plan_job(job: Job, progress: Progress = lambda _: None) -> _Planned:
-    """Reads the model and chooses the cuts. Raises SplitoptError."""
-    progress("reading the model")
-    graph = read_tflite(job.model_path)
+def plan_job(job: Job, graph: ModelGraph, progress: Progress = lambda _: None) -> _Planned:
+    """Chooses the cuts of the job's model. Raises SplitoptError."""
     rules = target_rules(job.board.abi)
     table = SegmentTable(
         graph,
@@ -151,11 +151,11 @@ def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> Infeasible
             f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
             "loosen pieces.max, cut or objective.max_added_insn"
         )
-    least = answer.least.peak_ram_bytes
+    least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
     sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
     error = InfeasibleError(
         f"{job.file}: no set of cuts fits {format_bytes(job.budget_bytes)}; the smallest feasible "
-        f"budget{sure} is {format_bytes(least)} ({len(answer.least.segments)} pieces); {op} sets "
+        f"budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
         f"the floor with {format_bytes(floor.live_bytes)} live"
     )
     error.facts = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -84,7 +85,10 @@ def _cut_position(graph: ModelGraph, cut: int | str, where: str) -> int:
         if t.name == cut and t.index in graph.producer
     ]
     if not makers:
-        raise UsageError(f"{where}: no op makes a tensor named {cut!r}")
+        names = [graph.tensors[tensor].name for tensor in graph.producer]
+        near = difflib.get_close_matches(cut, names, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UsageError(f"{where}: no op makes a tensor named {cut!r}{hint}")
     if makers[-1] + 1 >= n:
         raise UsageError(f"{where}: {cut!r} is made by the last op; nothing is left to cut off")
     return makers[-1] + 1
@@ -131,15 +135,22 @@ class Planner:
         return outcome, instance
 
     def instance(self, kept: Sequence[tuple[int, int]], goal: Goal) -> PartitionInstance:
-        """The solver's instance over these segments, all figures exact."""
-        return PartitionInstance(
-            n=len(self.table.graph.ops),
-            options=tuple(self._option(start, stop) for start, stop in kept),
-            boundaries=self._boundaries,
-            capacity=goal.capacity,
-            objective=Objective(goal.ram_weight, goal.cost_weight, goal.max_cost),
-            max_segments=goal.max_segments,
-        )
+        """The solver's instance over these segments, all figures exact.
+
+        Raises UsageError where the objective's weights take its sums out of 64 bits.
+        """
+        options = tuple(self._option(start, stop) for start, stop in kept)
+        try:
+            return PartitionInstance(
+                n=len(self.table.graph.ops),
+                options=options,
+                boundaries=self._boundaries,
+                capacity=goal.capacity,
+                objective=Objective(goal.ram_weight, goal.cost_weight, goal.max_cost),
+                max_segments=goal.max_segments,
+            )
+        except ValueError as error:
+            raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
     def by_hand(self, pieces: int) -> tuple[HandCuts, ...]:
         """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it."""

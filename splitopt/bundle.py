@@ -8,8 +8,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -50,9 +50,11 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
     and for an OSError of the block.
     """
     home = out / job_name
+    made = [folder for folder in (home, out) if not folder.exists()]
     try:
         home.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=_PARTIAL_PREFIX, dir=home))
+        _sweep(home)
+        partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL_PREFIX}{os.getpid()}-", dir=home))
     except OSError as error:
         raise ToolError(f"{home}: cannot be written ({error.strerror}); choose --out") from error
     try:
@@ -61,12 +63,32 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
         partial.chmod(0o755)
         bundle.final = _claim_name(partial, home)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
+        _discard(partial, made)
         where = error.filename or home
         raise ToolError(f"{where}: cannot be written or read ({error.strerror})") from error
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        _discard(partial, made)
         raise
+
+
+def _discard(partial: Path, made: Sequence[Path]) -> None:
+    """Removes a bundle that will not be finished, and folders made for it that stayed empty."""
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
+
+
+def _sweep(home: Path) -> None:
+    """Removes what killed runs left: partial folders whose process is gone."""
+    for folder in home.glob(f"{_PARTIAL_PREFIX}*"):
+        owner = folder.name.removeprefix(_PARTIAL_PREFIX).split("-")[0]
+        if (
+            owner.isdecimal()
+            and not Path(f"/proc/{owner}").exists()
+            and Path("/proc/self").exists()
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _claim_name(partial: Path, home: Path) -> Path:

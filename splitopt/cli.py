@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,12 @@ def run(
 
 
 @app.command(epilog="Example: splitopt boards --json")
-def boards(json: Json = False) -> None:
+def boards(
+    json: Json = False,
+    sources: Annotated[
+        bool, typer.Option("--sources", help="Say where each board's figures come from.")
+    ] = False,
+) -> None:
     """List the boards that jobs can name, with their RAM and where the figures come from."""
     from splitopt import console
     from splitopt.board import list_boards, read_board
@@ -93,8 +99,11 @@ def boards(json: Json = False) -> None:
         for b in known
     ]
     console.show_table(("board", "SRAM B", "budget B", "headroom B", "ABI"), rows)
-    for b in known:
-        console.out.print(f"{b.name}: {b.description} Source: {b.source}", markup=False)
+    if sources:
+        for b in known:
+            console.out.print(f"{b.name}: {b.description} Source: {b.source}\n", markup=False)
+    else:
+        console.out.print("Where the figures come from: splitopt boards --sources")
 
 
 @app.command(epilog="Example: splitopt doctor")
@@ -119,18 +128,20 @@ def doctor(json: Json = False) -> None:
 
 def main() -> None:
     """Entry point. A SplitoptError ends with its sentence and its exit code, never a traceback."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
     try:
         code = app(standalone_mode=False)
     except SplitoptError as error:
         code = _report(error)
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted\n")
         code = 130
     except typer.TyperException as error:
         message = error.format_message()
         is_help = message.startswith("Usage:")  # of a bare `splitopt`
         sys.stderr.write(f"{message}\n" if is_help else f"error: {message} (see splitopt --help)\n")
         code = 2
+    if code == 130:  # typer turns a KeyboardInterrupt into this, too
+        sys.stderr.write("interrupted\n")
     sys.exit(code)
 
 

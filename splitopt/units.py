@@ -30,3 +30,8 @@ def format_kinsn(insn: int) -> str:
 def format_percent(part: float, whole: float) -> str:
     """A signed share, `+10.5 %`; a hyphen where there is no whole to compare with."""
     return f"{100 * part / whole:+.1f} %" if whole else "-"
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 piece`, `2 pieces`."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

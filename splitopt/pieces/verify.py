@@ -20,6 +20,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.pieces.inputs import Array
 from splitopt.target.host import Stage, run_litert, run_tflm_chain
+from splitopt.units import plural
 
 _FLOAT_TOLERANCE = 1e-5
 
@@ -177,7 +178,9 @@ def _boundary_check(
     count: int,
 ) -> Check:
     """The first boundary tensor that differs names the piece that made it."""
-    compared = f"{len(inner)} boundary tensors = the same inside the unsplit model in TFLM"
+    compared = (
+        f"{plural(len(inner), 'boundary tensor')} = the same inside the unsplit model in TFLM"
+    )
     if not inner:
         return Check("boundaries", CheckStatus.SKIPPED, compared, 0, 0, "one piece: no boundary")
     for k, piece in enumerate(pieces):

@@ -8,6 +8,7 @@ by position, so a name may be any text.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import math
 import os
@@ -36,6 +37,9 @@ _CPU_GRACE_S = 5
 _NOISE = ("INFO:", "WARNING:", "I0000", "W0000")
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -181,6 +185,7 @@ def serve(
     folder: Path, handle: Callable[[Task], tuple[dict[str, Any], Mapping[str, Array]]]
 ) -> int:
     """Answers the request in `folder` under its limits; returns the process's exit code."""
+    _die_with_parent()
     request = _read_json(folder, "request")
     limits = request["limits"]
     _limit(resource.RLIMIT_CORE, 0)
@@ -198,6 +203,12 @@ def serve(
     except Exception as error:
         return _refuse(folder, f"{type(error).__name__}: {error}")
     return 0
+
+
+def _die_with_parent() -> None:
+    """Asks Linux to kill this worker when its parent is gone; elsewhere its CPU limit ends it."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _refuse(folder: Path, sentence: str) -> int:

@@ -1,0 +1,413 @@
+"""The command line from outside: exit codes, what stands on stdout, and what a run leaves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
+PLAN_KEYS = {
+    "schema_version", "job", "model", "board", "budget_bytes", "status", "objective",
+    "peak_ram_bytes", "added_insn", "baseline", "segments", "layout",
+}  # fmt: skip
+BASELINE_KEYS = {
+    "head_bytes", "tail_bytes", "arena_used_bytes", "arena_min_bytes", "estimated_allocate_insn",
+    "estimated_invoke_insn", "exact",
+}  # fmt: skip
+SEGMENT_KEYS = BASELINE_KEYS | {
+    "index", "start", "stop", "through_bytes", "in_bytes", "out_bytes", "ram_bytes", "piece",
+    "sha256",
+}  # fmt: skip
+# The first piece's largest constant is changed: what a fault in the writer would look like.
+FAULTY = """
+import sys
+from splitopt import api, cli
+right = api.write_piece
+def wrong(graph, segment):
+    data = bytearray(right(graph, segment))
+    constant = max((graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant),
+                   key=lambda tensor: tensor.bytes)
+    where = data.index(bytes(constant.data))
+    for at in range(where, where + constant.bytes if segment.start == 0 else where):
+        data[at] ^= 0x55
+    return bytes(data)
+api.write_piece = wrong
+cli.main()
+"""
+# A model that CP-SAT does not solve within a minute stands in the place of the plan's.
+ENDLESS = """
+import random
+from ortools.sat.python import cp_model
+from solvers import engine
+from solvers.deadline import Deadline
+from solvers.params import SolveParams
+from splitopt import bridge, cli
+def endless(*_):
+    draw, model = random.Random(1), cp_model.CpModel()
+    sizes = [draw.randint(10, 99) for _ in range(60)]
+    chosen = [[model.new_bool_var("") for _ in range(8)] for _ in sizes]
+    most = model.new_int_var(0, 10_000, "")
+    for row in chosen:
+        model.add_exactly_one(row)
+    for column in zip(*chosen):
+        model.add(sum(size * here for size, here in zip(sizes, column)) <= most)
+    for a in range(60):
+        for b in range(a):
+            if draw.random() < 0.12:
+                for left, right in zip(chosen[a], chosen[b]):
+                    model.add_at_most_one([left, right])
+    model.minimize(1000 * most + sum(draw.randint(0, 50) * x for row in chosen for x in row))
+    print("solving", flush=True)
+    engine.run(model, SolveParams(60.0), Deadline(60.0))
+    raise SystemExit("the solver came to an end")
+bridge.cpsat.solve = endless
+cli.main()
+"""
+Result = subprocess.CompletedProcess[str]
+Job = Callable[..., Path]
+
+
+def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
+    """Imports resolve from the checkout, wherever the command runs."""
+    how = ["-c", code] if code else ["-m", "splitopt"]
+    return subprocess.Popen(
+        [sys.executable, *how, *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
+    process = start(*args, cwd=cwd, code=code)
+    stdout, stderr = process.communicate(timeout=60)
+    assert "Traceback" not in stdout + stderr
+    return subprocess.CompletedProcess(list(args), process.returncode, stdout, stderr)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """Writes a job on the small model; keywords are further keys."""
+
+    def write(name: str = "small", model: Path = MODEL, **keys: object) -> Path:
+        settings: dict[str, object] = {
+            "model": {"path": str(model)},
+            "board": "corstone300_128k",
+            "objective": {"minimise": "peak_ram"},
+            "verify": {"inputs": 2},
+            **keys,
+        }
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(json.dumps(settings))  # JSON is YAML
+        return path
+
+    return write
+
+
+def leftovers(out: Path) -> list[Path]:
+    return [path for path in out.rglob("*") if path.is_file()] if out.exists() else []
+
+
+def test_a_run_prints_one_json_document_and_leaves_a_whole_bundle(job: Job, tmp_path: Path) -> None:
+    done = splitopt("run", job(), "--json", "--out", "there", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = json.loads(done.stdout)
+    assert {check["name"] for check in shown["checks"]} == {"outputs", "boundaries", "litert"}
+    assert {check["status"] for check in shown["checks"]} == {"passed"}
+
+    folder = tmp_path / shown["run_dir"]
+    assert folder.parent == tmp_path / "there" / "small"
+    assert list(folder.parent.iterdir()) == [folder]
+    check_plan(folder, shown)
+    check_verification(folder)
+    check_manifest(folder)
+
+
+def check_plan(folder: Path, shown: dict[str, Any]) -> None:
+    plan = json.loads((folder / "plan.json").read_text())
+    assert plan.items() <= shown.items()
+    assert plan.keys() >= PLAN_KEYS
+    assert plan["model"].keys() >= {"path", "sha256", "ops", "tensors"}
+    assert plan["model"]["sha256"] == sha256(MODEL)
+    assert plan["objective"].keys() >= {"cost", "bound", "gap"}
+    assert plan["baseline"].keys() >= BASELINE_KEYS
+    assert plan["status"] == "OPTIMAL"
+    assert plan["objective"]["gap"] == 0
+    segments = plan["segments"]
+    assert len(segments) >= 2
+    for index, segment in enumerate(segments):
+        assert segment.keys() >= SEGMENT_KEYS
+        assert segment["index"] == index
+        assert sha256(folder / segment["piece"]) == segment["sha256"]
+    assert [s["start"] for s in segments] == [0, *(s["stop"] for s in segments[:-1])]
+    assert segments[-1]["stop"] == plan["model"]["ops"]
+    assert len(list((folder / "pieces").iterdir())) == len(segments)
+    assert plan["peak_ram_bytes"] <= plan["budget_bytes"]
+    check_layout(plan)
+
+
+def check_layout(plan: dict[str, Any]) -> None:
+    """The arena at the low end, boundary tensors above it, none over another while both live."""
+    layout, segments = plan["layout"], plan["segments"]
+    assert layout["region_bytes"] == plan["peak_ram_bytes"]
+    assert layout["boundary"]
+    for tensor in layout["boundary"]:
+        assert tensor.keys() >= {"tensor", "offset", "size", "first_segment", "last_segment"}
+    for index, segment in enumerate(segments):
+        live = [t for t in layout["boundary"] if t["first_segment"] <= index <= t["last_segment"]]
+        for tensor in live:
+            assert tensor["offset"] + tensor["size"] <= layout["region_bytes"]
+            assert tensor["offset"] >= segment["arena_bytes"]
+        passing = [t for t in live if t["first_segment"] < index < t["last_segment"]]
+        assert segment["through_bytes"] == sum(t["size"] for t in passing)
+
+
+def check_verification(folder: Path) -> None:
+    verify = json.loads((folder / "verify.json").read_text())
+    assert verify["status"] == "passed"
+    assert (verify["random_inputs"], verify["given_inputs"]) == (2, 0)
+    for check in verify["checks"]:
+        assert check.keys() >= {"name", "status", "compared", "inputs", "worst_difference"}
+        assert (check["status"], check["inputs"], check["worst_difference"]) == ("passed", 2, 0)
+    summary = (folder / "summary.txt").read_text()
+    assert "Proof: OPTIMAL" in summary
+    assert "PASSED outputs" in summary
+    assert "not CPU cycles" in summary
+
+
+def check_manifest(folder: Path) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    files = {path.relative_to(folder).as_posix(): path for path in leftovers(folder)}
+    del files["manifest.json"]
+    assert manifest["files"] == {name: sha256(path) for name, path in files.items()}
+    assert manifest["inputs"]["model"]["sha256"] == sha256(MODEL)
+    assert manifest["command"][1] == "run"
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_without_verification_the_words_say_so(job: Job, tmp_path: Path) -> None:
+    done = splitopt("run", job(out="mine"), "--no-verify", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Verification: SKIPPED. The pieces were not run." in done.stdout
+    [folder] = (tmp_path / "mine" / "small").iterdir()
+    assert f"Bundle: mine/small/{folder.name}" in done.stdout
+    assert "Verification: SKIPPED" in (folder / "summary.txt").read_text()
+    verify = json.loads((folder / "verify.json").read_text())
+    assert (verify["status"], verify["checks"]) == ("skipped", [])
+
+
+def test_the_smallest_budget_is_feasible_and_16_bytes_less_is_not(job: Job, tmp_path: Path) -> None:
+    path = job()
+    done = splitopt("run", path, "--budget", 1000, "--json", cwd=tmp_path)
+    assert done.returncode == 3
+    facts = json.loads(done.stdout)
+    least = facts["smallest_feasible_budget_bytes"]
+    assert (facts["status"], facts["budget_bytes"]) == ("INFEASIBLE", 1000)
+    assert (facts["exit_code"], facts["smallest_is_proved"]) == (3, True)
+    assert facts["floor"].keys() == {"op", "type", "live_bytes"}
+    assert 1000 < facts["floor"]["live_bytes"] < least
+    said = f"no set of cuts fits 1,000 B; the smallest feasible budget is {least:,} B"
+    assert said in done.stderr
+    assert said in facts["error"]
+    assert not leftovers(tmp_path / "results")
+
+    fits = splitopt("run", path, "--budget", least, "--json", "--no-verify", cwd=tmp_path)
+    assert fits.returncode == 0
+    assert json.loads(fits.stdout)["peak_ram_bytes"] == least
+    less = splitopt("run", path, "--budget", least - 16, "--no-verify", cwd=tmp_path)
+    assert (less.returncode, less.stdout) == (3, "")
+
+
+def test_limits_that_no_budget_can_meet_have_no_smallest_budget(job: Job, tmp_path: Path) -> None:
+    path = job(pieces={"max": 1}, budget_bytes=57_600)
+    done = splitopt("run", path, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "the smallest feasible budget is 57,696 B (1 piece)" in done.stderr
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_planted_fault_is_exit_code_4_and_the_evidence_is_kept(
+    as_json: bool, job: Job, tmp_path: Path
+) -> None:
+    options = ["--json"] if as_json else []
+    done = splitopt("run", job(), *options, cwd=tmp_path, code=FAULTY)
+    assert done.returncode == 4
+    [folder] = (tmp_path / "results" / "small").iterdir()
+    assert f"error: results/small/{folder.name}: check 'outputs' failed" in done.stderr
+    assert "do not use these pieces" in done.stderr
+    verify = json.loads((folder / "verify.json").read_text())
+    assert verify["status"] == "failed"
+    assert "piece 0 (00.tflite) is the first to differ" in (folder / "summary.txt").read_text()
+    if as_json:
+        statuses = {c["name"]: c["status"] for c in json.loads(done.stdout)["checks"]}
+        assert statuses == {"outputs": "failed", "boundaries": "failed", "litert": "passed"}
+    else:
+        assert "FAILED boundaries" in done.stdout
+
+
+def test_what_cannot_be_written_or_run_in_time_is_exit_code_5(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = splitopt("run", job(), "--out", "file", "--no-verify", cwd=tmp_path)
+    assert done.returncode == 5
+    assert "file/small: cannot be written (Not a directory); choose --out" in done.stderr
+
+    hasty = job(verify={"time_limit_s": 0.01})
+    done = splitopt("run", hasty, "--json", cwd=tmp_path)
+    assert done.returncode == 5
+    assert json.loads(done.stdout)["exit_code"] == 5
+    assert "took longer than the time limit of 0.01 s" in done.stderr
+    assert not leftovers(tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        ([], "Usage: "),
+        (["frob"], "No such command 'frob'"),
+        (["run"], "Missing argument 'job'"),
+        (["run", "a.yaml", "--bogus"], "No such option: --bogus"),
+        (["run", "a.yaml", "--budget", "64k"], "'--budget'"),
+        (["run", "a.yaml", "--budget", "0"], "'--budget'"),
+    ],
+)
+def test_wrong_usage_is_exit_code_2(args: list[str], says: str, tmp_path: Path) -> None:
+    done = splitopt(*args, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+
+
+def test_a_wrong_job_is_exit_code_2(job: Job, tmp_path: Path) -> None:
+    done = splitopt("run", job(pices={"max": 3}), "--json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "small.yaml: $.pices: unknown key; did you mean 'pieces'?" in done.stderr
+    shown = json.loads(done.stdout)
+    assert shown["exit_code"] == 2
+    assert shown["error"].endswith("did you mean 'pieces'?")
+
+    done = splitopt("run", "absent.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: absent.yaml: cannot be read: No such file or directory\n"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda _: b"", "no TensorFlow Lite model"),
+        (lambda whole: whole[:50_000], "not a whole .tflite file"),
+        (lambda whole: whole[:4] + b"ONNX" + whole[8:], "no TensorFlow Lite model"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_broken_model_is_exit_code_2(
+    change: Callable[[bytes], bytes] | None, says: str, job: Job, tmp_path: Path
+) -> None:
+    model = tmp_path / "bad.tflite"
+    if change is not None:
+        model.write_bytes(change(MODEL.read_bytes()))
+    done = splitopt("run", job(model=model), cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"error: {model}: {says}")
+    assert not leftovers(tmp_path / "results")
+
+
+def test_a_board_file_given_as_an_option_is_relative_to_the_working_folder(
+    job: Job, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.yaml").write_text("name: mine\nsram_bytes: 100000\n")
+    done = splitopt("run", job(), "--board", "mine.yaml", "--no-verify", "--json", cwd=elsewhere)
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(done.stdout)
+    assert (shown["board"]["name"], shown["budget_bytes"]) == ("mine", 100_000)
+
+
+def test_an_interrupt_is_exit_code_130_and_leaves_nothing(job: Job, tmp_path: Path) -> None:
+    """While the pieces run: that is where a run spends its time."""
+    process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
+    home = tmp_path / "results" / "small"
+    deadline = time.monotonic() + 30
+    while not list(home.glob(".partial-*/plan.json")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
+    assert not home.exists()
+
+
+def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None:
+    """CP-SAT takes SIGINT for itself: the run went on with the plan found so far."""
+    process = start("run", job(), cwd=tmp_path, code=ENDLESS)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "solving\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
+    assert not (tmp_path / "results").exists()
+
+
+def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
+    top = splitopt("--help", cwd=tmp_path)
+    assert (top.returncode, top.stderr) == (0, "")
+    for command in ("run", "boards", "doctor"):
+        assert f"\n  {command} " in top.stdout
+        done = splitopt(command, "--help", cwd=tmp_path)
+        assert done.returncode == 0
+        assert f"Example: splitopt {command}" in done.stdout
+        assert "--json" in done.stdout
+
+
+def test_version(tmp_path: Path) -> None:
+    done = splitopt("--version", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("splitopt 0.")
+
+
+def test_boards_are_listed_with_budget_and_source(tmp_path: Path) -> None:
+    boards = json.loads(splitopt("boards", "--json", cwd=tmp_path).stdout)
+    small = next(board for board in boards if board["name"] == "corstone300_64k")
+    assert small["budget_bytes"] == small["sram_bytes"] - small["reserved_bytes"] == 57_344
+    table = splitopt("boards", "--sources", cwd=tmp_path)
+    assert table.returncode == 0
+    for board in boards:
+        assert f"\n{board['name']}" in table.stdout
+        assert board["source"].split()[0] in table.stdout
+
+
+def test_doctor_finds_everything_here(tmp_path: Path) -> None:
+    done = splitopt("doctor", "--json", cwd=tmp_path)
+    findings = json.loads(done.stdout)
+    assert [f["name"] for f in findings if not f["ok"]] == []
+    assert done.returncode == 0
+    assert {"ortools", "tflite-micro", "TFLM in a child process"} <= {f["name"] for f in findings}
+
+
+def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+    """A child that computed wrong values counted as found."""
+    code = (
+        "import numpy as np\nfrom splitopt import cli\nfrom splitopt.target import host\n"
+        "host.run_tflm_chain = lambda *_, **__: {'y': np.zeros((1, 1, 4), np.float32)}\ncli.main()"
+    )
+    done = splitopt("doctor", cwd=tmp_path, code=code)
+    assert done.returncode == 5
+    said = "TFLM in a child process: TFLM computes wrong values; reinstall tflite-micro"
+    assert said in done.stdout
