@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow onnx bench lint clean
 
 demo: $(STAMP)
 	$(BIN)/splitopt run configs/jobs/mbv2_digits.yaml
@@ -14,6 +14,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
+
+onnx: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,onnx]'
 
 bench: $(STAMP)
 	$(BIN)/python tests/bench/bench_run.py $(wildcard configs/models/*.tflite)

@@ -16,9 +16,9 @@ from splitopt.bridge import Planner, request_of
 from splitopt.bundle import BundleFolder, manifest, new_bundle
 from splitopt.errors import InfeasibleError, ModelError, NotEqualError, ToolError, UsageError
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.tflite_reader import read_tflite
 from splitopt.job import Job
 from splitopt.limits import floor_of, limiting_sentence
+from splitopt.model_source import ModelSource, open_model
 from splitopt.pieces.inputs import Array, given_inputs, random_inputs
 from splitopt.pieces.verify import Check, CheckStatus, PieceFile, verify_pieces
 from splitopt.pieces.writer import write_piece
@@ -70,19 +70,19 @@ def run_job(
     fits, ToolError where a tool failed. Pieces that are not equal are no exception: the bundle is
     kept as evidence, and `RunResult.is_equal` is false.
     """
-    progress("reading the model")
-    graph = read_tflite(job.model_path)
+    source = open_model(job, progress)
+    graph = source.graph
     feeds = _feeds(job, graph) if verify else []
     with new_bundle(out or Path(job.spec.out), job.name) as bundle:
         planned = plan_job(job, graph, progress)
         progress("writing pieces")
-        files, document = _write_plan(bundle, job, planned)
+        files, document = _write_plan(bundle, job, planned, source)
         checks: tuple[Check, ...] = ()
         if verify:
             progress(f"running model and pieces in TFLM on {len(feeds[0])} inputs")
             checks = verify_pieces(
                 graph,
-                job.model_path,
+                source.path,
                 files,
                 feeds,
                 timeout_s=job.spec.verify.time_limit_s,
@@ -186,7 +186,7 @@ def _feeds(job: Job, graph: ModelGraph) -> list[Array]:
 
 
 def _write_plan(
-    bundle: BundleFolder, job: Job, planned: _Planned
+    bundle: BundleFolder, job: Job, planned: _Planned, source: ModelSource
 ) -> tuple[list[PieceFile], dict[str, Any]]:
     data = [write_piece(planned.graph, s.figures.segment) for s in planned.plan.segments]
     files = []
@@ -203,6 +203,10 @@ def _write_plan(
         floor_of(planned.table),
         data,
     )
+    if source.conversion is not None:
+        document["conversion"] = source.conversion.record
+        (bundle.folder / "model.tflite").write_bytes(planned.graph.source)
+        bundle.write_text("convert.log", source.conversion.log.read_text("utf-8"))
     bundle.write_json("plan.json", document)
     return files, document
 
@@ -241,6 +245,9 @@ def _manifest(job: Job, folder: Path) -> dict[str, Any]:
     inputs = {"job": job.file, "model": job.model_path}
     if job.data_path is not None:
         inputs["data"] = job.data_path
+    calibration = job.spec.calibration
+    if calibration is not None and (job.file.parent / calibration.path).is_file():
+        inputs["calibration"] = job.file.parent / calibration.path
     return manifest(folder, job.spec.verify.seed, inputs)
 
 

@@ -26,6 +26,35 @@ class ModelFile(Strict):
     path: str
 
 
+class CalibrationSpec(Strict):
+    """Samples of an ONNX model's input: an .npz (`key`), an .npy, or a folder of npy, npz or png.
+
+    `test` and `label`: arrays of the same .npz to check the conversion on; without `test`, the
+    last fifth of the samples is held out.
+    """
+
+    path: str
+    key: str | None = None
+    test: str | None = None
+    label: str | None = None
+
+
+class PreprocessSpec(Strict):
+    """(x - mean) / std per channel, before calibration; images lie as `layout` says."""
+
+    mean: tuple[float, ...] = ()
+    std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)], ...] = ()
+    layout: Literal["nhwc", "nchw"] = "nhwc"
+
+
+class ConvertSpec(Strict):
+    """How onnx2tf is called, and where conversions are kept (default: the user's cache)."""
+
+    command: tuple[str, ...] | None = None
+    time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 600.0
+    cache: str | None = None
+
+
 class ObjectiveSpec(Strict):
     """`weighted`: ram_weight per byte of peak RAM, time_weight_per_kinsn per 1,000 instructions.
 
@@ -71,6 +100,9 @@ class JobSpec(Strict):
     """The keys of a job file, as written."""
 
     model: ModelFile
+    calibration: CalibrationSpec | None = None
+    preprocess: PreprocessSpec = PreprocessSpec()
+    convert: ConvertSpec = ConvertSpec()
     board: Board | str
     budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)] | None = None
     objective: ObjectiveSpec = ObjectiveSpec()
@@ -104,6 +136,7 @@ class Job:
 def read_job(path: Path, overrides: Mapping[str, Any] | None = None) -> Job:
     """Reads a job file; `overrides` replace top-level keys. Raises UsageError."""
     data = {**load_yaml(path), **(overrides or {})}
+    _lift_calibration(data)
     _lift_lists(data)
     if isinstance(data.get("board"), dict):
         data["board"] = check(data["board"], Board, where=str(path), under=("board",))
@@ -124,11 +157,21 @@ def _named_board(reference: str, job: Path) -> Board:
     return read_board(file)
 
 
+def _lift_calibration(data: dict[str, Any]) -> None:
+    """`calibration` and `preprocess` may stand beside the model's path, too."""
+    model = data.get("model")
+    if isinstance(model, dict):
+        inner = {k: model[k] for k in ("calibration", "preprocess") if k in model and k not in data}
+        data |= inner
+        data["model"] = {k: v for k, v in model.items() if k not in inner}
+
+
 def _lift_lists(data: dict[str, Any]) -> None:
     """YAML has lists where the frozen models hold tuples."""
-    cut = data.get("cut")
-    if isinstance(cut, dict):
-        data["cut"] = {k: tuple(v) if isinstance(v, list) else v for k, v in cut.items()}
+    for key in ("cut", "preprocess", "convert"):
+        spec = data.get(key)
+        if isinstance(spec, dict):
+            data[key] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()}
 
 
 def integer_weights(spec: ObjectiveSpec) -> tuple[int, int]:

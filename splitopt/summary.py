@@ -139,7 +139,29 @@ def check_lines(checks: Sequence[Check]) -> Iterable[str]:
         yield f"{word} {check.name}: {check.compared}{ran}{tail}"
 
 
+def conversion_lines(document: Document) -> Iterable[str]:
+    """What the conversion from ONNX is worth, for models that were converted."""
+    record = document.get("conversion")
+    if record is None:
+        return
+    quality = record["quality"]
+    text = (
+        f"Converted from ONNX on {record['calibration_samples']} samples; on {quality['samples']} "
+        f"held out: SQNR {quality['sqnr_db']:.1f} dB, TFLM against LiteRT at most "
+        f"{quality['worst_litert_lsb']:g} LSB"
+    )
+    if quality["top1_float"] is not None:
+        text += (
+            f", top-1 {quality['top1_float']:.3f} float and {quality['top1_int8']:.3f} int8, "
+            f"{100 * quality['top1_agreement']:.1f} % agree"
+        )
+    yield text + "."
+    yield from (f"WARNING: {warning}." for warning in record.get("warnings", ()))
+    yield from (f"Note: {note}." for note in record["onnx"]["notes"])
+
+
 def notes(document: Document) -> Iterable[str]:
+    yield from conversion_lines(document)
     if not document["exact"]:
         yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
     unmeasured = document["baseline"]["ops_without_invoke_estimate"]

@@ -21,6 +21,8 @@ LAYERS = (
     ("graph", "yaml_input", "bundle"),
     ("arena", "board", "target"),
     ("cost", "job", "pieces"),
+    ("convert",),
+    ("model_source",),
     ("bounds",),
     ("segment_table", "pruning"),
     ("baseline", "plan"),

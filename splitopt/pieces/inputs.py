@@ -67,7 +67,7 @@ def given_inputs(graph: ModelGraph, path: Path, key: str | None, where: str) -> 
             f"{where}: given data feed models of one input; this has {len(graph.inputs)}"
         )
     tensor = graph.tensors[graph.inputs[0]]
-    data = _load(path, key, where)
+    data = load_array(path, key, where)
     want = f"[N, {', '.join(map(str, tensor.shape))}] of {tensor.dtype.name} or float"
     if not data.ndim or data.shape[1:] != tensor.shape:
         batchless = tensor.shape[1:] if tensor.shape[:1] == (1,) else None
@@ -87,10 +87,12 @@ def given_inputs(graph: ModelGraph, path: Path, key: str | None, where: str) -> 
         raise UsageError(
             f"{where}: {path} holds {data.dtype}, want {tensor.dtype.name}: the input has no scale"
         )
-    return [_quantise(data, tensor, dtype)]
+    return [quantise(data, tensor)]
 
 
-def _quantise(data: Array, tensor: Tensor, dtype: np.dtype[Any]) -> Array:
+def quantise(data: Array, tensor: Tensor) -> Array:
+    """Real values as the tensor stores them, clipped to its range."""
+    dtype = numpy_dtype(tensor)
     if tensor.quantization is None or np.issubdtype(dtype, np.floating):
         return data.astype(dtype)
     scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
@@ -99,7 +101,7 @@ def _quantise(data: Array, tensor: Tensor, dtype: np.dtype[Any]) -> Array:
     return np.clip(levels, limits.min, limits.max).astype(dtype)
 
 
-def _load(path: Path, key: str | None, where: str) -> Array:
+def load_array(path: Path, key: str | None, where: str) -> Array:
     """An array from .npy or .npz; never pickled, never larger than MAX_DATA_BYTES."""
     try:
         if path.suffix == ".npz":

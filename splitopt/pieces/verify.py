@@ -99,7 +99,7 @@ def boundary_tensors(pieces: Sequence[PieceFile], outputs: Sequence[int]) -> tup
     return tuple(dict.fromkeys(t for piece in pieces for t in piece.segment.outputs))
 
 
-def _arena_bytes(graph: ModelGraph) -> int:
+def arena_bytes(graph: ModelGraph) -> int:
     """More than any interpreter on this machine needs for the model or one of its pieces."""
     activations = sum(tensor.bytes + 64 for tensor in graph.tensors if not tensor.is_constant)
     channels = sum(len(t.quantization.scales) for t in graph.tensors if t.quantization)
@@ -122,7 +122,7 @@ def _run_whole(
         path=model,
         inputs=tuple(map(_name, graph.inputs)),
         outputs=tuple(map(_name, graph.outputs)),
-        arena_bytes=_arena_bytes(graph),
+        arena_bytes=arena_bytes(graph),
         keep=tuple((_name(tensor), tensor) for tensor in inner),
     )
     return _run([stage], fed, timeout_s)
@@ -136,7 +136,7 @@ def _run_pieces(
             path=piece.path,
             inputs=tuple(map(_name, piece.segment.inputs)),
             outputs=tuple(map(_name, piece.segment.outputs)),
-            arena_bytes=_arena_bytes(graph),
+            arena_bytes=arena_bytes(graph),
         )
         for piece in pieces
     ]

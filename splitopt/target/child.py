@@ -17,10 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +37,6 @@ _CPU_GRACE_S = 5
 _NOISE = ("INFO:", "WARNING:", "I0000", "W0000")
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-
-
 _PR_SET_PDEATHSIG = 1
 
 
@@ -91,25 +89,42 @@ def run_worker(
 
 def _run_group(module: str, folder: Path, timeout_s: float) -> int:
     """Exit code of the worker (minus the signal's number if one killed it)."""
+    command = [sys.executable, "-m", module, str(folder)]
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter, no shell
-            [sys.executable, "-m", module, str(folder)],
-            cwd=folder,
-            env=_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            start_new_session=True,
-        )
         try:
-            return process.wait(timeout_s)
+            return run_in_group(command, folder, _environment(), stdout, stderr, timeout_s)
         except subprocess.TimeoutExpired:
             what = f"took longer than the time limit of {timeout_s:g} s"
             raise _failure(module, folder, what) from None
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+
+def run_in_group(
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    stdout: IO[bytes],
+    stderr: IO[bytes],
+    timeout_s: float,
+) -> int:
+    """Exit code of a command in a process group of its own, which is dead when this is left.
+
+    Raises: OSError where it cannot be started, subprocess.TimeoutExpired.
+    """
+    process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(timeout_s)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _environment() -> dict[str, str]:

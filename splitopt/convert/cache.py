@@ -1,0 +1,84 @@
+"""Conversions by content: what was converted once is not converted again.
+
+An entry is a folder named by a hash of everything that shapes the result; it appears whole or not
+at all. A broken entry counts as absent. Entries are never removed: the folder may be, at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_MODEL, _RECORD, _LOG = "model.tflite", "conversion.json", "convert.log"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A kept conversion: the int8 model, its record, and the converter's log."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        return self.folder / _MODEL
+
+    @property
+    def log(self) -> Path:
+        return self.folder / _LOG
+
+
+def default_folder() -> Path:
+    """`$XDG_CACHE_HOME/splitopt` or `~/.cache/splitopt`."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "splitopt"
+
+
+def content_key(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
+    """SHA-256 over named contents and plain facts (options, versions)."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, data in sorted(parts.items()):
+        digest.update(f"\0{name}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def load(cache: Path, key: str) -> Entry | None:
+    """The entry, if it is there and its model is what was kept."""
+    folder = cache / key
+    try:
+        record = json.loads((folder / _RECORD).read_text("utf-8"))
+        model = (folder / _MODEL).read_bytes()
+        if hashlib.sha256(model).hexdigest() != record["model_sha256"]:
+            return None
+        (folder / _LOG).stat()
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return Entry(folder, record)
+
+
+def store(cache: Path, key: str, model: bytes, record: Mapping[str, Any], log: str) -> Entry:
+    """Keeps a conversion; a broken or older entry of the same key gives way. Raises OSError."""
+    cache.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
+    try:
+        full = {**record, "model_sha256": hashlib.sha256(model).hexdigest()}
+        (partial / _MODEL).write_bytes(model)
+        (partial / _LOG).write_text(log, "utf-8")
+        (partial / _RECORD).write_text(json.dumps(full, indent=1), "utf-8")
+        final = cache / key
+        if final.exists():
+            shutil.rmtree(final, ignore_errors=True)
+        with contextlib.suppress(OSError):  # another run was faster: its entry is as good
+            partial.rename(final)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Entry(final, full)

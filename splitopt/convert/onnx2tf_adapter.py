@@ -1,0 +1,111 @@
+"""onnx2tf as a child process: ONNX bytes and calibration arrays in, full-integer int8 .tflite out.
+
+The one place that knows how it is called. It fetches a sample array over the network for every
+image input unless a file of that name lies in its folder, and it runs onnxsim as a program.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.errors import ModelError, ToolError
+from splitopt.pieces.inputs import Array
+from splitopt.target.child import run_in_group
+
+DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
+_SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
+_SAMPLE_SHAPE = (20, 128, 128, 3)
+_RESULT = "*_full_integer_quant.tflite"
+_LOG_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A full-integer model, what the converter printed, and how long it took."""
+
+    tflite: bytes
+    log: str
+    wall_s: float
+
+
+def convert(
+    onnx: bytes,
+    calibration: Mapping[str, Array],
+    *,
+    command: Sequence[str] = DEFAULT_COMMAND,
+    timeout_s: float = 600.0,
+) -> Converted:
+    """`calibration`: an array [N, ...] for each input by name, images NHWC, ready for the model.
+
+    Raises: ToolError where the tool is missing, takes too long or ends without a result;
+    ModelError where it says that it cannot convert. Nothing is left behind.
+    """
+    with tempfile.TemporaryDirectory(prefix="splitopt-onnx2tf-") as name:
+        folder = Path(name)
+        (folder / "model.onnx").write_bytes(onnx)
+        np.save(folder / _SAMPLE_FILE, np.zeros(_SAMPLE_SHAPE, np.float32))
+        words = [*command, "-i", "model.onnx", "-o", "out", "-oiqt", "-qt", "per-channel"]
+        for number, (input_name, samples) in enumerate(calibration.items()):
+            file = f"calibration_{number}.npy"
+            np.save(folder / file, samples.astype(np.float32))
+            rank = samples.ndim
+            words += ["-cind", input_name, file, _nested("0", rank), _nested("1", rank)]
+        started = time.monotonic()
+        exit_code = _run(words, folder, timeout_s)
+        log = _tail(folder / "log")
+        results = sorted((folder / "out").glob(_RESULT))
+        if exit_code != 0 or not results:
+            raise _failure(exit_code, log)
+        return Converted(results[0].read_bytes(), log, time.monotonic() - started)
+
+
+def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:
+    bin_folder = str(Path(sys.executable).parent)
+    environment = {
+        **os.environ,
+        "PATH": os.pathsep.join([bin_folder, os.environ.get("PATH", "")]),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONHASHSEED": "0",
+    }
+    with (folder / "log").open("wb") as log:
+        try:
+            return run_in_group(words, folder, environment, log, log, timeout_s)
+        except OSError as error:
+            raise ToolError(
+                f"{words[0]}: cannot be started ({error.strerror}); see convert.command"
+            ) from error
+        except subprocess.TimeoutExpired:
+            raise ToolError(
+                f"onnx2tf took longer than {timeout_s:g} s; raise convert.time_limit_s"
+            ) from None
+
+
+def _nested(value: str, rank: int) -> str:
+    """`0`, rank 4 → `[[[[0]]]]`, which broadcasts over any sample."""
+    return "[" * rank + value + "]" * rank
+
+
+def _tail(file: Path) -> str:
+    with file.open("rb") as log:
+        log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
+        return log.read().decode("utf-8", "replace")
+
+
+def _failure(exit_code: int, log: str) -> ModelError | ToolError:
+    if "No module named onnx2tf" in log:
+        return ToolError("onnx2tf is absent: pip install -e '.[onnx]' in splitopt's folder")
+    lines = [line.strip() for line in log.splitlines() if "ERROR" in line or "Error" in line]
+    said = "".join(c for c in (lines[-1] if lines else "") if c.isprintable())[:240]
+    error = ModelError(f"onnx2tf could not convert the model (exit code {exit_code}): {said}")
+    error.add_note(log[-4096:])
+    return error

@@ -1,0 +1,67 @@
+"""The int8 model that a job plans on: a .tflite as it is, or one converted from ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from splitopt.convert.cache import default_folder
+from splitopt.convert.calibration import Preprocess
+from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
+from splitopt.errors import ModelError, UsageError
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.registered_ops import unregistered_types
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.job import Job
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A graph, the file it was read from, and the conversion that made it, if one did."""
+
+    graph: ModelGraph
+    path: Path
+    conversion: Conversion | None = None
+
+
+def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
+    """Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model."""
+    if job.model_path.suffix == ".onnx":
+        conversion = convert_model(_request(job), progress)
+        return ModelSource(read_tflite(conversion.model), conversion.model, conversion)
+    if job.spec.calibration is not None:
+        raise UsageError(f"{job.file}: $.calibration: goes with an .onnx model, which this is not")
+    progress("reading the model")
+    graph = read_tflite(job.model_path)
+    foreign = unregistered_types(graph)
+    if foreign:
+        raise ModelError(
+            f"{job.model_path}: TFLM does not register {', '.join(foreign)}; it cannot run there"
+        )
+    return ModelSource(graph, job.model_path)
+
+
+def _request(job: Job) -> ConversionRequest:
+    spec, home = job.spec, job.file.parent
+    if spec.calibration is None:
+        raise UsageError(
+            f"{job.file}: $.calibration: missing; an .onnx model is quantised with samples of its "
+            "input (calibration: {path: data.npz, key: calibration})"
+        )
+    given, preprocess = spec.calibration, spec.preprocess
+    return ConversionRequest(
+        onnx=job.model_path,
+        data=home / given.path,
+        key=given.key,
+        test_key=given.test,
+        label_key=given.label,
+        preprocess=Preprocess(preprocess.mean, preprocess.std, preprocess.layout),
+        command=spec.convert.command or DEFAULT_COMMAND,
+        time_limit_s=spec.convert.time_limit_s,
+        cache=home / spec.convert.cache if spec.convert.cache else default_folder(),
+        where=f"{job.file}: $.calibration",
+    )
