@@ -15,7 +15,7 @@ def shared_model() -> Callable[[str], Path]:
     """Finds a public model by its stem; skips the test where the folder is absent."""
 
     def find(name: str) -> Path:
-        path = SHARED_MODELS / f"{name}.tflite"
+        path = (SHARED_MODELS / f"{name}.tflite").resolve()
         if not path.exists():
             pytest.skip(f"the public model {path} is absent")
         return path

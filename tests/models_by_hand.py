@@ -1,0 +1,207 @@
+"""Sound .tflite models made by hand, one per thing that a file may hold; on top of `handmade`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as fb
+from handmade import Maker, branches, dense, diamond, with_custom_op, with_variable
+
+ELEMENT_TYPES = {name: code for name, code in vars(fb.TensorType).items() if name[0] != "_"}
+
+
+class Builder(Maker):
+    """A Maker that knows every element type and every field of an op."""
+
+    def typed(self, shape: Sequence[int], type_name: str, data: bytes | None = None) -> int:
+        """A tensor of an element type by its schema name, without quantisation."""
+        tensor = self.tensor(shape, data=data, scales=0)
+        self.graph.tensors[tensor].type = ELEMENT_TYPES[type_name]
+        return tensor
+
+    def relu(self, source: int, out: int) -> None:
+        """An op that shares its operator code with the other RELUs, as converters have it."""
+        codes = [code.builtinCode for code in self.model.operatorCodes]
+        self.op("RELU", [source], [out])
+        if fb.BuiltinOperator.RELU in codes:
+            self.model.operatorCodes.pop()
+            self.last_op.opcodeIndex = codes.index(fb.BuiltinOperator.RELU)
+
+    @property
+    def last_op(self) -> Any:
+        return self.graph.operators[-1]
+
+    def metadata(self, name: str, content: bytes) -> None:
+        entry, buffer = fb.MetadataT(), fb.BufferT()
+        entry.name, entry.buffer = name, len(self.model.buffers)
+        buffer.data = np.frombuffer(content, np.uint8)
+        self.model.buffers.append(buffer)
+        self.model.metadata = [*(self.model.metadata or []), entry]
+
+
+def relu_builder(type_name: str = "INT8", shape: Sequence[int] = (1, 4)) -> Builder:
+    """Tensor 0 → RELU → tensor 1: something to break or to build upon."""
+    builder = Builder()
+    builder.relu(builder.typed(shape, type_name), builder.typed(shape, type_name))
+    return builder
+
+
+def chain(ops: int = 5, type_name: str = "INT8") -> bytes:
+    builder = Builder()
+    tensors = [builder.typed([1, 4], type_name) for _ in range(ops + 1)]
+    for source, out in zip(tensors, tensors[1:], strict=False):
+        builder.relu(source, out)
+    return builder.bytes([tensors[0]], [tensors[-1]])
+
+
+def with_vector_options() -> bytes:
+    """Options that hold vectors, in both unions; a description and names that are not UTF-8."""
+    builder = Builder()
+    builder.model.description = b"latin-1: \xe9"
+    builder.graph.name = b"\xff\xfe"
+    a, b, c, d = (builder.tensor([1, 4]) for _ in range(4))
+    builder.graph.tensors[b].name = b"caf\xe9"
+    reshape, squeeze = fb.ReshapeOptionsT(), fb.SqueezeOptionsT()
+    reshape.newShape, squeeze.squeezeDims = [1, 4], [0, -1]
+    builder.op("RESHAPE", [a], [b], ("ReshapeOptions", reshape))
+    builder.op("SQUEEZE", [b], [c], ("SqueezeOptions", squeeze))
+    builder.op("STABLEHLO_PAD", [c], [d])
+    pad = fb.StablehloPadOptionsT()
+    pad.edgePaddingLow, pad.edgePaddingHigh, pad.interiorPadding = [1, 2], [-3, 1 << 40], [0, 0]
+    builder.last_op.builtinOptions2Type = fb.BuiltinOptions2.StablehloPadOptions
+    builder.last_op.builtinOptions2 = pad
+    return builder.bytes([a], [d])
+
+
+def recurrent() -> bytes:
+    """Absent inputs in the middle, a variable that is mutated, intermediates."""
+    builder = Builder()
+    source, state, inner, out = (builder.tensor([1, 4], variable=k == 1) for k in range(4))
+    weights = builder.tensor([4, 4], data=bytes(range(16)), scales=4)
+    options = fb.UnidirectionalSequenceLSTMOptionsT()
+    options.cellClip, options.timeMajor = 1.5, True
+    builder.op(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        [source, -1, weights, -1, state],
+        [out],
+        ("UnidirectionalSequenceLSTMOptions", options),
+    )
+    builder.last_op.mutatingVariableInputs = [False, False, False, False, True]
+    builder.last_op.intermediates = [inner]
+    last = builder.tensor([1, 4])
+    builder.relu(out, last)
+    return builder.bytes([source], [last])
+
+
+def quantized_in_every_way() -> bytes:
+    """Per channel, custom details, minimum and maximum, a shape signature, shared constants."""
+    builder = Builder()
+    source, out, last = (builder.tensor([1, 3]) for _ in range(3))
+    weights = builder.tensor([3, 3], data=bytes(range(9)), scales=3)
+    again = builder.tensor([3, 3], data=bytes(range(9, 18)), scales=3)
+    tensors = builder.graph.tensors
+    tensors[again].buffer = tensors[weights].buffer
+    tensors[weights].quantization.quantizedDimension = 1
+    tensors[source].shapeSignature, tensors[source].hasRank = [-1, 3], True
+    details = fb.CustomQuantizationT()
+    details.custom = np.frombuffer(b"details", np.uint8)
+    tensors[out].quantization.detailsType = fb.QuantizationDetails.CustomQuantization
+    tensors[out].quantization.details = details
+    tensors[last].quantization.min = [-1.5, 2.5]
+    for inputs, output in (([source, weights, -1], out), ([out, again, -1], last)):
+        options = ("FullyConnectedOptions", fb.FullyConnectedOptionsT())
+        builder.op("FULLY_CONNECTED", inputs, [output], options)
+    return builder.bytes([source], [last])
+
+
+def with_dead_weight() -> bytes:
+    """Tensors, constants, buffers and an operator code that nothing uses."""
+    builder = Builder()
+    builder.tensor([64], data=bytes(64))
+    a, b, c = (builder.tensor([1, 4]) for _ in range(3))
+    builder.tensor([9], variable=True)
+    builder.relu(a, b)
+    builder.op("LOGISTIC", [b], [c])
+    builder.op("TANH", [b], [c])
+    builder.graph.operators.pop()
+    builder.model.buffers.append(fb.BufferT())
+    builder.metadata("min_runtime_version", b"1.5.0")
+    return builder.bytes([a], [c])
+
+
+def with_offline_plan() -> bytes:
+    builder = Builder()
+    a, b, c = (builder.tensor([1, 4]) for _ in range(3))
+    builder.relu(a, b)
+    builder.relu(b, c)
+    words = np.asarray([1, 0, 3, 0, -1, 32], "<i4")
+    builder.metadata("OfflineMemoryAllocation", words.tobytes())
+    return builder.bytes([a], [c])
+
+
+def with_empty_constant() -> bytes:
+    """A constant of no elements has no data, as the axes of a reduction over none."""
+    builder = Builder()
+    a, b, c = (builder.tensor([1, 4]) for _ in range(3))
+    axes = builder.typed([0], "INT32")
+    builder.op("SUM", [a, axes], [b])
+    builder.op("SUM", [b, axes], [c])
+    return builder.bytes([a], [c])
+
+
+def many_ends() -> bytes:
+    """Three inputs, one of them read by nothing; an op with two outputs, one of them dead."""
+    builder = Builder()
+    a, b, idle = (builder.tensor([1, 4]) for _ in range(3))
+    axis = builder.typed([], "INT32", data=bytes(4))
+    left, right, total, last = (builder.tensor([1, 4]) for _ in range(4))
+    split = fb.SplitOptionsT()
+    split.numSplits = 2
+    builder.op("SPLIT", [axis, a], [left, right], ("SplitOptions", split))
+    builder.op("ADD", [left, b], [total], ("AddOptions", fb.AddOptionsT()))
+    builder.op("SUB", [total, total], [last], ("SubOptions", fb.SubOptionsT()))
+    return builder.bytes([idle, b, a], [last, left])
+
+
+SOUND: dict[str, Callable[[], bytes]] = {
+    "chain": chain,
+    "chain_uint8": lambda: chain(2, "UINT8"),
+    "diamond": diamond,
+    "diamond_int16": lambda: diamond("int16"),
+    "diamond_float32": lambda: diamond("float32"),
+    "dense": dense,
+    "dense_without_bias": lambda: dense(bias=False),
+    "custom_op": with_custom_op,
+    "variable": with_variable,
+    "branches": branches,
+    "vector_options": with_vector_options,
+    "recurrent": recurrent,
+    "quantized_in_every_way": quantized_in_every_way,
+    "dead_weight": with_dead_weight,
+    "offline_plan": with_offline_plan,
+    "empty_constant": with_empty_constant,
+    "many_ends": many_ends,
+}
+
+
+def sharing_options(ops: int, extent: int) -> bytes:
+    """A small file in which many RESHAPEs point at one long vector."""
+
+    class Shared(fb.ReshapeOptionsT):  # type: ignore[misc]
+        packed = 0
+
+        def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
+            if not self.packed:
+                self.packed = super().Pack(builder)
+            return self.packed
+
+    options = Shared()
+    options.newShape = np.zeros(extent, np.int32)
+    builder = Builder()
+    tensors = [builder.tensor([1]) for _ in range(ops + 1)]
+    for source, out in zip(tensors, tensors[1:], strict=False):
+        builder.op("RESHAPE", [source], [out], ("ReshapeOptions", options))
+    return builder.bytes([tensors[0]], [tensors[-1]])
