@@ -12,13 +12,14 @@ import numpy as np
 from solvers.outcome import Outcome
 from splitopt.arena.rules import target_rules
 from splitopt.baseline import Baseline, HandCuts, unsplit
-from splitopt.bridge import Planner, request_of
+from splitopt.bridge import CutNames, Planner, request_of
 from splitopt.bundle import BundleFolder, manifest, new_bundle
 from splitopt.errors import InfeasibleError, ModelError, NotEqualError, ToolError, UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
 from splitopt.limits import floor_of, limiting_sentence
 from splitopt.model_source import ModelSource, open_model
+from splitopt.onnx_names import add_onnx_names, cut_names, fused_away
 from splitopt.pieces.inputs import Array, given_inputs, random_inputs
 from splitopt.pieces.verify import Check, CheckStatus, PieceFile, verify_pieces
 from splitopt.pieces.writer import write_piece
@@ -74,7 +75,7 @@ def run_job(
     graph = source.graph
     feeds = _feeds(job, graph) if verify else []
     with new_bundle(out or Path(job.spec.out), job.name) as bundle:
-        planned = plan_job(job, graph, progress)
+        planned = plan_job(job, source, progress)
         progress("writing pieces")
         files, document = _write_plan(bundle, job, planned, source)
         checks: tuple[Check, ...] = ()
@@ -103,8 +104,9 @@ def run_job(
     )
 
 
-def plan_job(job: Job, graph: ModelGraph, progress: Progress = lambda _: None) -> _Planned:
+def plan_job(job: Job, source: ModelSource, progress: Progress = lambda _: None) -> _Planned:
     """Chooses the cuts of the job's model. Raises SplitoptError."""
+    graph, names = source.graph, source.names
     rules = target_rules(job.board.abi)
     table = SegmentTable(
         graph,
@@ -115,7 +117,9 @@ def plan_job(job: Job, graph: ModelGraph, progress: Progress = lambda _: None) -
     baseline = unsplit(table)
     _refuse_stateful(job, graph, baseline)
     planner = Planner(table, progress)
-    answer = planner.plan(request_of(graph, job))
+    answer = planner.plan(
+        request_of(graph, job, CutNames(cut_names(graph, names), fused_away(names)))
+    )
     if isinstance(answer, Infeasible):
         raise _infeasible(job, table, answer)
     if isinstance(answer, Outcome):
@@ -207,6 +211,9 @@ def _write_plan(
         document["conversion"] = source.conversion.record
         (bundle.folder / "model.tflite").write_bytes(planned.graph.source)
         bundle.write_text("convert.log", source.conversion.log.read_text("utf-8"))
+    if source.names is not None:
+        document = add_onnx_names(document, planned.plan.segments, source.names)
+        bundle.write_json("correspondence.json", source.names.to_dict())
     bundle.write_json("plan.json", document)
     return files, document
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
@@ -41,7 +41,15 @@ class PlanRequest:
     params: SolveParams
 
 
-def request_of(graph: ModelGraph, job: Job) -> PlanRequest:
+@dataclass(frozen=True)
+class CutNames:
+    """Names beside those of the graph's own tensors: of cuts, and of what no cut can reach."""
+
+    cuts: Mapping[str, int] = field(default_factory=dict)
+    fused: Mapping[str, int] = field(default_factory=dict)
+
+
+def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> PlanRequest:
     """Raises UsageError for cuts that the model does not have."""
     spec = job.spec
     ram_weight, cost_weight = integer_weights(spec.objective)
@@ -54,44 +62,47 @@ def request_of(graph: ModelGraph, job: Job) -> PlanRequest:
     )
     solve = spec.solve
     params = SolveParams(solve.time_limit_s, solve.seed, solve.workers)
-    return PlanRequest(goal, allowed_segments(graph, job), params)
+    return PlanRequest(goal, allowed_segments(graph, job, names or CutNames()), params)
 
 
-def allowed_segments(graph: ModelGraph, job: Job) -> Mask:
+def allowed_segments(graph: ModelGraph, job: Job, names: CutNames) -> Mask:
     """[start, stop] is true where both ends may be cuts (or ends of the model), and a piece is."""
     n = len(graph.ops)
     if n > MAX_OPS:
         raise UsageError(f"{job.model_path}: {n} ops; at most {MAX_OPS} are planned")
     cut = job.spec.cut
     ends = np.ones(n + 1, dtype=bool)
+
+    def positions(cuts: Sequence[int | str], key: str) -> list[int]:
+        return [_cut_position(graph, c, names, f"{job.file}: $.cut.{key}") for c in cuts]
+
     if cut.allow is not None:
         ends[1:n] = False
-        ends[[_cut_position(graph, c, f"{job.file}: $.cut.allow") for c in cut.allow]] = True
-    ends[[_cut_position(graph, c, f"{job.file}: $.cut.forbid") for c in cut.forbid]] = False
+        ends[positions(cut.allow, "allow")] = True
+    ends[positions(cut.forbid, "forbid")] = False
     allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1) & has_both_ends(graph)
     return allowed
 
 
-def _cut_position(graph: ModelGraph, cut: int | str, where: str) -> int:
+def _cut_position(graph: ModelGraph, cut: int | str, names: CutNames, where: str) -> int:
     """A cut by op index, or after the op that makes the tensor of that name."""
     n = len(graph.ops)
     if isinstance(cut, int):
         if not 1 <= cut < n:
             raise UsageError(f"{where}: got {cut}, want 1 to {n - 1} (the cut before that op)")
         return cut
-    makers = [
-        graph.producer[t.index]
-        for t in graph.tensors
-        if t.name == cut and t.index in graph.producer
-    ]
-    if not makers:
-        names = [graph.tensors[tensor].name for tensor in graph.producer]
-        near = difflib.get_close_matches(cut, names, n=1, cutoff=0.3)
+    own = {graph.tensors[tensor].name: op + 1 for tensor, op in graph.producer.items()}
+    known = {**own, **names.cuts}
+    if cut in names.fused and cut not in known:
+        op = graph.op_name(names.fused[cut])
+        raise UsageError(f"{where}: {cut!r} was fused into {op}; no cut can pass there")
+    if cut not in known:
+        near = difflib.get_close_matches(cut, known, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"{where}: no op makes a tensor named {cut!r}{hint}")
-    if makers[-1] + 1 >= n:
+    if known[cut] >= n:
         raise UsageError(f"{where}: {cut!r} is made by the last op; nothing is left to cut off")
-    return makers[-1] + 1
+    return known[cut]
 
 
 class Planner:

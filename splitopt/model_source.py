@@ -9,6 +9,7 @@ from pathlib import Path
 from splitopt.convert.cache import default_folder
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
+from splitopt.convert.correspondence import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.errors import ModelError, UsageError
 from splitopt.graph.model import ModelGraph
@@ -26,6 +27,11 @@ class ModelSource:
     graph: ModelGraph
     path: Path
     conversion: Conversion | None = None
+
+    @property
+    def names(self) -> Correspondence | None:
+        """What became what, where the model was converted and that could be told."""
+        return None if self.conversion is None else self.conversion.correspondence
 
 
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:

@@ -139,6 +139,19 @@ def check_lines(checks: Sequence[Check]) -> Iterable[str]:
         yield f"{word} {check.name}: {check.compared}{ran}{tail}"
 
 
+def onnx_lines(document: Document) -> Iterable[str]:
+    """Each piece by the first and last ONNX node in it, each boundary tensor by its ONNX name."""
+    for segment in document["segments"]:
+        nodes = segment.get("onnx_nodes")
+        if nodes:
+            span = nodes[0] if len(nodes) == 1 else f"{nodes[0]} to {nodes[-1]}"
+            yield f"Piece {segment['index']:02d}: ONNX nodes {span} ({len(nodes)})."
+    for entry in document["layout"]["boundary"]:
+        if "onnx_tensor" in entry:
+            name = entry["onnx_tensor"] or "a tensor that the converter inserted"
+            yield f"Boundary tensor {entry['tensor']} is ONNX {name}."
+
+
 def conversion_lines(document: Document) -> Iterable[str]:
     """What the conversion from ONNX is worth, for models that were converted."""
     record = document.get("conversion")
@@ -162,6 +175,7 @@ def conversion_lines(document: Document) -> Iterable[str]:
 
 def notes(document: Document) -> Iterable[str]:
     yield from conversion_lines(document)
+    yield from onnx_lines(document)
     if not document["exact"]:
         yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
     unmeasured = document["baseline"]["ops_without_invoke_estimate"]

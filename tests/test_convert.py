@@ -296,3 +296,20 @@ def test_one_onnx_model_from_job_to_proved_pieces(onnx: Any, tmp_path: Path) -> 
     assert (folder / "convert.log").stat().st_size > 0
     assert (folder / "model.tflite").read_bytes()[4:8] == b"TFL3"
     assert len(list((tmp_path / "cache").iterdir())) == 1
+    check_onnx_names(folder, first, job, command)
+
+
+def check_onnx_names(folder: Path, plan: dict[str, Any], job: Path, command: list[str]) -> None:
+    """Plans speak in the model's own names, and cuts can be named so; fused tensors cannot."""
+    names = json.loads((folder / "correspondence.json").read_text())
+    named = [node for segment in plan["segments"] for node in segment["onnx_nodes"]]
+    assert named == [node for op in names["ops"] for node in op["onnx_nodes"]]
+    assert len(named) == 16
+    match = next(m for m in names["matches"] if m["onnx_tensor"] != "image")
+    fused = next(tensor for op in names["ops"] for tensor in op["inner_tensors"])
+    text = job.read_text()
+    for tensor, exit_code in ((match["onnx_tensor"], 0), (fused, 2)):
+        job.write_text(f"{text}cut: {{allow: [{json.dumps(tensor)}]}}\n")
+        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+        assert done.returncode == exit_code, done.stderr
+    assert "was fused into" in done.stderr

@@ -26,7 +26,7 @@ LAYERS = (
     ("bounds",),
     ("segment_table", "pruning"),
     ("baseline", "plan"),
-    ("limits", "bridge"),
+    ("limits", "bridge", "onnx_names"),
     ("plan_json", "summary"),
     ("api", "doctor"),
     ("console",),

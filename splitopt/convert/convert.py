@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -10,10 +11,12 @@ from typing import Any
 
 from splitopt.convert import cache
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
+from splitopt.convert.correspondence import Correspondence, correspond
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, Converted, convert
 from splitopt.convert.quality import Quality, judge
 from splitopt.convert.source import OnnxModel, read_onnx
 from splitopt.errors import ModelError, ToolError, UsageError
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.registered_ops import unregistered_types
 from splitopt.graph.tflite_reader import parse_tflite
 
@@ -45,6 +48,7 @@ class Conversion:
     log: Path
     record: dict[str, Any]
     quality: Quality
+    correspondence: Correspondence | None
     from_cache: bool
 
 
@@ -74,8 +78,10 @@ def convert_model(request: ConversionRequest, progress: Progress = lambda _: Non
 
 
 def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
-    quality = Quality(**entry.record["quality"])
-    return Conversion(entry.model, entry.log, entry.record, quality, from_cache)
+    record = dict(entry.record)
+    quality, names = Quality(**record["quality"]), record.pop("correspondence")
+    correspondence = None if names is None else Correspondence.from_dict(names)
+    return Conversion(entry.model, entry.log, record, quality, correspondence, from_cache)
 
 
 def _content_key(request: ConversionRequest) -> str:
@@ -85,7 +91,7 @@ def _content_key(request: ConversionRequest) -> str:
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     facts = {
-        "format": 1,
+        "format": 2,
         "keys": [request.key, request.test_key, request.label_key],
         "mean": request.preprocess.mean,
         "std": request.preprocess.std,
@@ -138,12 +144,8 @@ def _record(
 ) -> dict[str, Any]:
     """Everything worth knowing of a conversion; raises ModelError where TFLM cannot run it."""
     graph = parse_tflite(made.tflite, name=request.onnx.stem, where=f"{request.onnx} converted")
-    foreign = unregistered_types(graph)
-    if foreign:
-        raise ModelError(
-            f"{request.onnx}: converted, it holds {', '.join(foreign)}, which TFLM does not "
-            "register; replace the ONNX nodes that become it"
-        )
+    names = _correspondence(request, graph, samples)
+    _refuse_unregistered(request.onnx, graph, names)
     quality = judge(model, graph, samples.held_out, samples.labels, request.time_limit_s)
     return {
         "schema_version": 1,
@@ -159,9 +161,36 @@ def _record(
         },
         "conversion_s": round(made.wall_s, 3),
         "quality": quality.to_dict(),
+        "correspondence": None if names is None else names.to_dict(),
         "warnings": list(quality.warnings),
         "versions": {name: _version(name) for name in _SHAPING_TOOLS},
     }
+
+
+def _correspondence(
+    request: ConversionRequest, graph: ModelGraph, samples: Samples
+) -> Correspondence | None:
+    """None where the two models cannot be run side by side: then plans speak of ops alone."""
+    with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
+        path = Path(name) / "int8.tflite"
+        path.write_bytes(graph.source)
+        try:
+            return correspond(request.onnx, graph, path, samples.calibration, request.time_limit_s)
+        except (ModelError, ToolError):
+            return None
+
+
+def _refuse_unregistered(onnx: Path, graph: ModelGraph, names: Correspondence | None) -> None:
+    foreign = unregistered_types(graph)
+    if not foreign:
+        return
+    op = next(op.index for op in graph.ops if op.type == foreign[0])
+    nodes = names.nodes_of_op(op) if names else ()
+    made_of = f" (made of ONNX node {', '.join(nodes)})" if nodes else ""
+    raise ModelError(
+        f"{onnx}: converted, {graph.op_name(op)}{made_of} is not registered by TFLM; "
+        "replace that node before exporting"
+    )
 
 
 def _range(samples: Any) -> Sequence[float]:

@@ -49,12 +49,12 @@ def whole_process(job: Path, folder: Path) -> None:
 def in_process(job_file: Path) -> None:
     from splitopt.api import plan_job
     from splitopt.bridge import Planner, dp_outcome, request_of
-    from splitopt.graph.tflite_reader import read_tflite
     from splitopt.job import read_job
+    from splitopt.model_source import open_model
 
     started = time.perf_counter()
     job = read_job(job_file)
-    planned = plan_job(job, read_tflite(job.model_path))
+    planned = plan_job(job, open_model(job))
     spent = time.perf_counter() - started
     table, plan = planned.table, planned.plan
     print(
