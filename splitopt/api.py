@@ -160,13 +160,14 @@ def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> Infeasible
     error = InfeasibleError(
         f"{job.file}: no set of cuts fits {format_bytes(job.budget_bytes)}; the smallest feasible "
         f"budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
-        f"the floor with {format_bytes(floor.live_bytes)} live"
+        f"the floor with {format_bytes(floor.live_bytes)} live{_rests_on(answer.least)}"
     )
     error.facts = {
         "status": "INFEASIBLE",
         "budget_bytes": job.budget_bytes,
         "smallest_feasible_budget_bytes": least,
         "smallest_is_proved": answer.least.status.name == "OPTIMAL",
+        "exact": answer.least.exact,
         "pieces": len(answer.least.segments),
         "floor": {
             "op": floor.op,
@@ -175,6 +176,14 @@ def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> Infeasible
         },
     }
     return error
+
+
+def _rests_on(plan: SplitPlan) -> str:
+    """A warning where bytes are estimates; nothing where they are exact."""
+    if plan.exact:
+        return ""
+    reasons = dict.fromkeys(r for s in plan.segments for r in s.figures.arena.estimates)
+    return f" (estimates on the safe side: {next(iter(reasons))})"
 
 
 def _feeds(job: Job, graph: ModelGraph) -> list[Array]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from splitopt.arena import m55_kernels, x86_64_kernels
 from splitopt.arena.abi import M55, X86_64, Abi
+from splitopt.arena.estimates import upper_estimate, widened
 from splitopt.arena.kernel import KernelMemory, KernelRule, OpView
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph, Op
@@ -28,15 +29,15 @@ class TargetRules:
         view = OpView(graph, op)
         rule = self.kernels.get(op.type)
         if rule is None:
-            return _upper_estimate(view, f"{op.type} has no measured rule")
+            return upper_estimate(view, f"{op.type} has no measured rule")
         try:
             memory = rule(view)
         except (LookupError, ValueError, ZeroDivisionError):
-            return _upper_estimate(view, f"{op.type} of this form has no measured rule")
+            return upper_estimate(view, f"{op.type} of this form has no measured rule")
         foreign = self._unmeasured_dtype(view)
         if not memory.exact or op.type in _DATA_MOVERS or not foreign:
             return memory
-        return _widest(memory, _upper_estimate(view, f"{op.type} was not measured on {foreign}"))
+        return widened(memory, upper_estimate(view, f"{op.type} was not measured on {foreign}"))
 
     def _unmeasured_dtype(self, view: OpView) -> str:
         """The first element type the rules were not measured on; indices and biases aside."""
@@ -46,32 +47,6 @@ class TargetRules:
 
     def memories(self, graph: ModelGraph) -> tuple[KernelMemory, ...]:
         return tuple(self.memory(graph, op) for op in graph.ops)
-
-
-def _upper_estimate(view: OpView, reason: str) -> KernelMemory:
-    """More than any kernel of TFLM that was looked at asks for."""
-    activations = [tensor for tensor in view.inputs if not tensor.is_constant]
-    channels = max((tensor.shape[-1] for tensor in view.inputs if tensor.shape), default=1)
-    working = 2 * (sum(tensor.bytes for tensor in activations) + view.output.bytes)
-    return KernelMemory(
-        params=(64, 4),
-        init=(256,),
-        kept=(8 * max(channels, view.output.shape[-1] if view.output.shape else 1),) * 2,
-        temporaries=view.op.touched * 2,
-        scratch=(working,),
-        estimate=reason,
-    )
-
-
-def _widest(known: KernelMemory, upper: KernelMemory) -> KernelMemory:
-    """The rule of another element type, with the scratch of the estimate where that is larger."""
-    return replace(
-        known,
-        kept=max(known.kept, upper.kept, key=sum),
-        scratch=max(known.scratch, upper.scratch, key=sum),
-        temporaries=max(known.temporaries, upper.temporaries, key=len),
-        estimate=upper.estimate,
-    )
 
 
 _TARGETS = {
