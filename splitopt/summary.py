@@ -120,7 +120,8 @@ def hand_rows(document: Document) -> list[Row]:
 def proof_line(document: Document) -> str:
     if document["status"] == "OPTIMAL":
         basis = "" if document["exact"] else " on these estimates of bytes"
-        return f"Proof: OPTIMAL{basis}. No other set of cuts is better under this objective and budget."
+        claim = "No other set of cuts is better under this objective and budget."
+        return f"Proof: OPTIMAL{basis}. {claim}"
     gap = 100 * document["objective"]["gap"]
     return (
         f"Proof: {document['status']}. Time ran out; a better plan may exist, "
