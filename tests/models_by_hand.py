@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def relu_builder(type_name: str = "INT8", shape: Sequence[int] = (1, 4)) -> Buil
 def chain(ops: int = 5, type_name: str = "INT8") -> bytes:
     builder = Builder()
     tensors = [builder.typed([1, 4], type_name) for _ in range(ops + 1)]
-    for source, out in zip(tensors, tensors[1:], strict=False):
+    for source, out in itertools.pairwise(tensors):
         builder.relu(source, out)
     return builder.bytes([tensors[0]], [tensors[-1]])
 
@@ -79,6 +80,7 @@ def with_vector_options() -> bytes:
 def recurrent() -> bytes:
     """Absent inputs in the middle, a variable that is mutated, intermediates."""
     builder = Builder()
+    builder.tensor([7])  # nothing touches it: in a piece, every other tensor gets a new index
     source, state, inner, out = (builder.tensor([1, 4], variable=k == 1) for k in range(4))
     weights = builder.tensor([4, 4], data=bytes(range(16)), scales=4)
     options = fb.UnidirectionalSequenceLSTMOptionsT()
@@ -202,6 +204,6 @@ def sharing_options(ops: int, extent: int) -> bytes:
     options.newShape = np.zeros(extent, np.int32)
     builder = Builder()
     tensors = [builder.tensor([1]) for _ in range(ops + 1)]
-    for source, out in zip(tensors, tensors[1:], strict=False):
+    for source, out in itertools.pairwise(tensors):
         builder.op("RESHAPE", [source], [out], ("ReshapeOptions", options))
     return builder.bytes([tensors[0]], [tensors[-1]])

@@ -6,6 +6,7 @@ memory by running in a child with a limited address space.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import struct
@@ -19,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import SHARED_MODELS
 from models_by_hand import SOUND, Builder, relu_builder, sharing_options
 
 from splitopt.errors import ModelError
@@ -28,6 +28,7 @@ from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+SHARED_MODELS = REPOSITORY.parent / "shared" / "models"
 MODELS = REPOSITORY / "configs" / "models"
 MEMORY_BYTES = 1_500_000_000
 EXTREMES = (0, 1, 2, 3, 4, 8, 16, 64, 127, 255, 65_535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
@@ -161,24 +162,24 @@ def is_read_and_cut(data: bytes, number: int = 0) -> bool:
 
 @pytest.mark.timeout(120)
 def test_mutants_of_handmade_models_are_read_or_refused() -> None:
-    read, refused = survive(handmade(), 20_000, seed=1)
-    assert read > 5_000
+    read, refused = survive(handmade(), 18_000, seed=1)
+    assert read > 4_000
     assert refused > 5_000
 
 
 @pytest.mark.timeout(120)
 def test_mutants_of_the_repositorys_models_are_read_or_refused() -> None:
-    read, refused = survive(files_in(MODELS), 2_500, seed=2)
-    assert read > 500
-    assert refused > 500
+    read, refused = survive(files_in(MODELS), 1_500, seed=2)
+    assert read > 300
+    assert refused > 300
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.skipif(not SHARED_MODELS.exists(), reason=f"the public models {SHARED_MODELS} absent")
 def test_mutants_of_public_models_are_read_or_refused() -> None:
-    read, refused = survive(files_in(SHARED_MODELS), 2_500, seed=3)
-    assert read > 500
-    assert refused > 500
+    read, refused = survive(files_in(SHARED_MODELS), 1_500, seed=3)
+    assert read > 300
+    assert refused > 300
 
 
 @pytest.mark.slow
@@ -236,7 +237,8 @@ class _Once:
 
 def sharing_quantization(tensors: int, channels: int) -> bytes:
     builder = relu_builder()
-    builder.tensor([1], scales=channels)
+    builder.tensor([1])
+    builder.graph.tensors[-1].quantization.scale = np.ones(channels, np.float32)
     shared = _Once(builder.graph.tensors[-1].quantization)
     builder.graph.tensors[-1].quantization = shared
     for _ in range(tensors):
@@ -254,7 +256,7 @@ def sharing_an_op(ops: int, inputs: int) -> bytes:
 
 BOMBS = {
     "options": lambda: sharing_options(ops=4000, extent=200_000),
-    "quantization": lambda: sharing_quantization(tensors=4000, channels=100_000),
+    "quantization": lambda: sharing_quantization(tensors=4000, channels=1_000_000),
     "ops": lambda: sharing_an_op(ops=50_000, inputs=200_000),
 }
 
@@ -278,7 +280,7 @@ def test_a_long_chain_is_no_bomb() -> None:
     tensors = [builder.typed([], "INT8") for _ in range(3001)]
     for tensor in builder.graph.tensors:
         tensor.name = None
-    for source, out in zip(tensors, tensors[1:], strict=False):
+    for source, out in itertools.pairwise(tensors):
         builder.relu(source, out)
     assert len(parse_tflite(builder.bytes([0], [3000]), name="chain").ops) == 3000
 

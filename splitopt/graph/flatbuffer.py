@@ -8,6 +8,7 @@ of all reads is bounded: shared sub-tables cannot blow a small file up.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -17,6 +18,8 @@ import numpy.typing as npt
 Scalar = Literal["b", "B", "?", "h", "H", "i", "I", "q", "Q", "f", "d"]
 _WORK_PER_BYTE = 64
 _WORK_FLOOR = 1 << 20
+_WORK_PER_ELEMENT = 32  # bytes of a Python number, which vectors are turned into
+_WORK_PER_CHARACTER = 3  # bytes that a character may take beyond the one in the file
 
 
 class BrokenBuffer(ValueError):
@@ -45,7 +48,11 @@ class Source:
             raise BrokenBuffer(
                 f"{size} bytes at offset {position} are outside the file's {len(self.data)}"
             )
-        self.work_left -= size + 8
+        self.spend(size + 8)
+
+    def spend(self, work: int) -> None:
+        """Charges what reading leads to elsewhere. Raises BrokenBuffer past the file's share."""
+        self.work_left -= work
         if self.work_left < 0:
             raise BrokenBuffer("tables share their contents far more often than a model does")
 
@@ -105,15 +112,22 @@ class Table:
         if self._field(slot) is None:
             return None
         start, count = self._vector(slot, np.dtype(dtype).itemsize)
+        self.source.spend(_WORK_PER_ELEMENT * count)
         return np.frombuffer(self.source.data, dtype, count, start)
 
     def text(self, slot: int) -> str:
         start, count = self._vector(slot, 1)
+        self.source.spend(_WORK_PER_CHARACTER * count)
         return self.source.data[start : start + count].decode("utf-8", "replace")
 
     def blob(self, slot: int) -> memoryview:
         start, count = self._vector(slot, 1)
         return memoryview(self.source.data)[start : start + count]
+
+    def spend_on(self, values: Iterable[object]) -> None:
+        """Charges vectors that others read from this table: the elements of `values`."""
+        elements = sum(len(value) for value in values if isinstance(value, tuple | bytes))
+        self.source.spend(_WORK_PER_ELEMENT * elements)
 
     def _follow(self, position: int) -> int:
         return position + self.source.unpack("I", position)

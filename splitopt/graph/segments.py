@@ -28,7 +28,7 @@ def segment_of(graph: ModelGraph, start: int, stop: int) -> Segment:
     touched = {tensor for op in ops for tensor in op.touched}
     made = {tensor for op in ops for tensor in op.outputs}
     read = {tensor for op in ops for tensor in op.given_inputs}
-    inputs = {t for t in read - made if graph.tensors[t].is_activation}
+    inputs = {t for t in read - made if _comes_from_outside(graph, t)}
     outputs = {t for t in made if t in graph.outputs or _read_from(graph, t, stop)}
     if (start, stop) == (0, len(graph.ops)):
         inputs |= set(graph.inputs)
@@ -47,6 +47,12 @@ def whole_model(graph: ModelGraph) -> Segment:
     """The unsplit model as it stands in its file, tensors that nothing touches included."""
     everything = tuple(range(len(graph.tensors)))
     return Segment(0, len(graph.ops), graph.inputs, graph.outputs, everything)
+
+
+def _comes_from_outside(graph: ModelGraph, tensor: int) -> bool:
+    """Not so for an empty constant, which its file does not tell from an activation."""
+    given = tensor in graph.producer or tensor in graph.inputs
+    return given and graph.tensors[tensor].is_activation
 
 
 def _read_from(graph: ModelGraph, tensor: int, start: int) -> bool:

@@ -30,6 +30,7 @@ MAX_FILE_BYTES = 256 * 1024 * 1024
 MAX_TENSOR_BYTES = 1 << 30
 _SCHEMA_VERSION = 3
 _OFFLINE_PLAN = "OfflineMemoryAllocation"
+_CUSTOM_QUANTIZATION = 1
 _CONTROL_FLOW = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"})
 
 
@@ -128,8 +129,9 @@ def _opcode(table: Table) -> _OpCode:
         raise ModelError(f"operator code {code} is unknown")
     if name in _CONTROL_FLOW:
         raise ModelError(f"control flow ({name}) cannot be planned; unroll it before converting")
+    custom_code = table.text(1)  # checked for every op: pieces take it over
     if name == CUSTOM_OP:
-        name = f"{CUSTOM_OP}:{table.text(1)}"
+        name = f"{CUSTOM_OP}:{custom_code}"
     return _OpCode(name, table.scalar(2, "i", 1))
 
 
@@ -144,8 +146,11 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
     _ints(table, 7)
     if len(shape) > 8 or any(extent < 0 for extent in shape):
         raise ModelError(f"{where}: shape {list(shape)}; want up to 8 sizes that are known")
-    if np.prod(np.asarray(shape, dtype=np.float64)) > MAX_TENSOR_BYTES:
-        raise ModelError(f"{where}: shape {list(shape)} holds more than {MAX_TENSOR_BYTES:,}")
+    elements = np.prod(np.asarray(shape, dtype=np.float64))
+    if elements * DTYPES[code].bits > 8 * MAX_TENSOR_BYTES:
+        raise ModelError(f"{where}: shape {list(shape)} holds more than {MAX_TENSOR_BYTES:,} bytes")
+    if table.scalar(10, "I"):
+        raise ModelError(f"{where}: its data stand outside the flatbuffer")
     buffer = table.scalar(2, "I")
     if buffer >= len(buffers):
         raise ModelError(f"{where}: buffer {buffer} of {len(buffers)}")
@@ -163,7 +168,7 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
         dtype=DTYPES[code],
         kind=kind,
         buffer=buffer,
-        quantization=_quantization(table.table(4)),
+        quantization=_quantization(table.table(4), where),
         data=data,
     )
     if tensor.is_constant and len(data) < tensor.bytes:
@@ -171,10 +176,12 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
     return tensor
 
 
-def _quantization(table: Table | None) -> Quantization | None:
+def _quantization(table: Table | None, where: str) -> Quantization | None:
     """None where the tensor has no scale, as TFLM sees it."""
     if table is None:
         return None
+    if table.scalar(4, "B") > _CUSTOM_QUANTIZATION:
+        raise ModelError(f"{where}: block-wise and multi-axis quantisation are not run by TFLM")
     for slot in (0, 1):
         table.array(slot, "<f4")
     details = table.table(5)
@@ -214,9 +221,11 @@ def _options(table: Table, where: str) -> Mapping[str, Any]:
             continue
         try:
             data, position = options.source.data, options.position
-            found |= unpack_options(union, data, position, second=second)
+            unpacked = unpack_options(union, data, position, second=second)
         except (ValueError, struct.error, IndexError, TypeError) as error:
             raise BrokenBuffer(f"the options of {where} are broken ({error})") from error
+        options.spend_on(unpacked.values())
+        found |= unpacked
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from splitopt.errors import ModelError
-from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.model import ModelGraph
 
 
 def check_graph(graph: ModelGraph) -> None:
@@ -24,7 +24,7 @@ def check_graph(graph: ModelGraph) -> None:
         if not op.outputs:
             raise ModelError(f"{where} has no output")
         for tensor in op.given_inputs:
-            if _is_missing(graph.tensors[tensor], made):
+            if tensor not in made and not _needs_no_maker(graph, tensor):
                 raise ModelError(
                     f"{where} reads tensor {tensor} before any op has made it; "
                     "the file's order of ops is not topological"
@@ -38,5 +38,7 @@ def check_graph(graph: ModelGraph) -> None:
             raise ModelError(f"output tensor {tensor} is made by no op")
 
 
-def _is_missing(tensor: Tensor, made: set[int]) -> bool:
-    return tensor.is_activation and tensor.bytes > 0 and tensor.index not in made
+def _needs_no_maker(graph: ModelGraph, tensor: int) -> bool:
+    """A constant, a variable, or what is empty and made nowhere: a constant without data."""
+    it = graph.tensors[tensor]
+    return not it.is_activation or (it.bytes == 0 and tensor not in graph.producer)
