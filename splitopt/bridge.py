@@ -62,10 +62,10 @@ def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Pl
     )
     solve = spec.solve
     params = SolveParams(solve.time_limit_s, solve.seed, solve.workers)
-    return PlanRequest(goal, allowed_segments(graph, job, names or CutNames()), params)
+    return PlanRequest(goal, allowed_segments(graph, job, names), params)
 
 
-def allowed_segments(graph: ModelGraph, job: Job, names: CutNames) -> Mask:
+def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Mask:
     """[start, stop] is true where both ends may be cuts (or ends of the model), and a piece is."""
     n = len(graph.ops)
     if n > MAX_OPS:
@@ -74,7 +74,8 @@ def allowed_segments(graph: ModelGraph, job: Job, names: CutNames) -> Mask:
     ends = np.ones(n + 1, dtype=bool)
 
     def positions(cuts: Sequence[int | str], key: str) -> list[int]:
-        return [_cut_position(graph, c, names, f"{job.file}: $.cut.{key}") for c in cuts]
+        where = f"{job.file}: $.cut.{key}"
+        return [_cut_position(graph, c, names or CutNames(), where) for c in cuts]
 
     if cut.allow is not None:
         ends[1:n] = False

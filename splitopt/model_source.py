@@ -1,4 +1,4 @@
-"""The int8 model that a job plans on: a .tflite as it is, or one converted from ONNX."""
+"""The int8 model that a job plans on: a .tflite as it is, or one made from ONNX or float."""
 
 from __future__ import annotations
 
@@ -35,12 +35,13 @@ class ModelSource:
 
 
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
-    """Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model."""
-    if job.model_path.suffix == ".onnx":
+    """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
+
+    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model.
+    """
+    if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
         conversion = convert_model(_request(job), progress)
         return ModelSource(read_tflite(conversion.model), conversion.model, conversion)
-    if job.spec.calibration is not None:
-        raise UsageError(f"{job.file}: $.calibration: goes with an .onnx model, which this is not")
     progress("reading the model")
     graph = read_tflite(job.model_path)
     foreign = unregistered_types(graph)

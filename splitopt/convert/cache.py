@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-_MODEL, _RECORD, _LOG = "model.tflite", "conversion.json", "convert.log"
+_MODEL, _RECORD, _LOG, _ONNX = "model.tflite", "conversion.json", "convert.log", "clean.onnx"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A kept conversion: the int8 model, its record, and the converter's log."""
+    """A kept conversion: the int8 model, its record, the converter's log, the cleaned ONNX."""
 
     folder: Path
     record: dict[str, Any]
@@ -34,6 +34,11 @@ class Entry:
     @property
     def log(self) -> Path:
         return self.folder / _LOG
+
+    @property
+    def onnx(self) -> Path | None:
+        """None where the model was no ONNX."""
+        return self.folder / _ONNX if self.record["onnx_sha256"] else None
 
 
 def default_folder() -> Path:
@@ -52,12 +57,14 @@ def content_key(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
 
 
 def load(cache: Path, key: str) -> Entry | None:
-    """The entry, if it is there and its model is what was kept."""
+    """The entry, if it is there and its model and its record are what was kept."""
     folder = cache / key
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
-        model = (folder / _MODEL).read_bytes()
-        if hashlib.sha256(model).hexdigest() != record["model_sha256"]:
+        for file, digest in ((_MODEL, "model_sha256"), (_ONNX, "onnx_sha256")):
+            if record[digest] and _sha256((folder / file).read_bytes()) != record[digest]:
+                return None
+        if _digest_of_record(record) != record["record_sha256"]:
             return None
         (folder / _LOG).stat()
     except (OSError, ValueError, KeyError, TypeError):
@@ -65,13 +72,27 @@ def load(cache: Path, key: str) -> Entry | None:
     return Entry(folder, record)
 
 
-def store(cache: Path, key: str, model: bytes, record: Mapping[str, Any], log: str) -> Entry:
+def store(
+    cache: Path,
+    key: str,
+    model: bytes,
+    record: Mapping[str, Any],
+    log: str,
+    onnx: bytes | None = None,
+) -> Entry:
     """Keeps a conversion; a broken or older entry of the same key gives way. Raises OSError."""
     cache.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
     try:
-        full = {**record, "model_sha256": hashlib.sha256(model).hexdigest()}
+        full = {
+            **record,
+            "model_sha256": _sha256(model),
+            "onnx_sha256": _sha256(onnx) if onnx is not None else "",
+        }
+        full["record_sha256"] = _digest_of_record(full)
         (partial / _MODEL).write_bytes(model)
+        if onnx is not None:
+            (partial / _ONNX).write_bytes(onnx)
         (partial / _LOG).write_text(log, "utf-8")
         (partial / _RECORD).write_text(json.dumps(full, indent=1), "utf-8")
         final = cache / key
@@ -82,3 +103,12 @@ def store(cache: Path, key: str, model: bytes, record: Mapping[str, Any], log: s
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Entry(final, full)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _digest_of_record(record: Mapping[str, Any]) -> str:
+    plain = {name: value for name, value in record.items() if name != "record_sha256"}
+    return _sha256(json.dumps(plain, sort_keys=True).encode())

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.errors import UsageError
-from splitopt.pieces.inputs import Array, load_array
+from splitopt.errors import ToolError, UsageError
+from splitopt.pieces.inputs import MAX_DATA_BYTES, Array, load_array
 
 MAX_SAMPLES = 4096
 HELD_OUT_SHARE = 5  # one in five
 _LEAST_SAMPLES = 2
+_WITH_CHANNELS = (3, 4, 5)
+_FOLDER_TYPES = frozenset({".npy", ".npz", ".png"})
 
 
 @dataclass(frozen=True)
@@ -42,41 +44,60 @@ def load_samples(
     preprocess: Preprocess,
     input_shape: Sequence[int],
     where: str,
+    *,
+    channels_first: bool = True,
 ) -> Samples:
-    """`input_shape` is ONNX's, batch included; images are NCHW there and come back NHWC.
+    """`input_shape` is the model's, batch included: of ONNX, or of a .tflite (not channels first).
 
-    Without a test key, the last fifth is held out and not calibrated on.
+    Samples come back with their channels last.
+
+    Without a test key, the last fifth is held out and not calibrated on; labels are then those of
+    all samples, or of the held-out ones only.
     Raises UsageError that names the file, what it holds and what is wanted.
     """
-    given = _ready(_load(path, key, where), preprocess, input_shape, f"{where}: {path}")
+    shape = nhwc_shape(input_shape) if channels_first else tuple(input_shape)
+    given = _ready(_load(path, key, where), preprocess, shape, f"{where}: {path}")
     if test_key is not None:
-        held = _ready(_load(path, test_key, where), preprocess, input_shape, f"{where}: {path}")
+        held = _ready(_load(path, test_key, where), preprocess, shape, f"{where}: {path}")
     else:
         cut = len(given) - max(1, len(given) // HELD_OUT_SHARE)
         given, held = given[:cut], given[cut:]
-    labels = None if label_key is None else load_array(path, label_key, where)
-    if labels is not None and labels.shape != (len(held),):
+    if label_key is None:
+        return Samples(given, held, None)
+    labels = load_array(path, label_key, where)
+    if test_key is None and labels.shape == (len(given) + len(held),):
+        labels = labels[len(given) :]
+    if labels.shape != (len(held),) or not np.issubdtype(labels.dtype, np.integer):
         raise UsageError(
-            f"{where}: {path}: {label_key!r} holds {list(labels.shape)}, want one label for each "
-            f"of {len(held)} held-out samples"
+            f"{where}: {path}: {label_key!r} holds {labels.dtype}{list(labels.shape)}, want one "
+            f"integer for each of {len(held)} held-out samples"
         )
     return Samples(given, held, labels)
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The files of a folder that hold samples, by name."""
+    return sorted(f for f in folder.iterdir() if f.suffix in _FOLDER_TYPES and f.is_file())
 
 
 def _load(path: Path, key: str | None, where: str) -> Array:
     if not path.is_dir():
         return load_array(path, key, where)
-    files = sorted(f for f in path.iterdir() if f.suffix in (".npy", ".npz", ".png"))
+    files = folder_files(path)
     if not files:
         raise UsageError(f"{where}: {path}: no .npy, .npz or .png file in this folder")
     if len(files) > MAX_SAMPLES:
         raise UsageError(f"{where}: {path}: {len(files)} files; at most {MAX_SAMPLES} are read")
-    samples = [_sample(file, key, where) for file in files]
-    odd = next(
-        (f for f, s in zip(files, samples, strict=True) if s.shape != samples[0].shape), None
-    )
-    if odd is not None:
-        raise UsageError(f"{where}: {odd}: another shape than {files[0].name} has")
+    samples: list[Array] = []
+    for file in files:
+        samples.append(_sample(file, key, where))
+        if samples[-1].shape != samples[0].shape:
+            raise UsageError(f"{where}: {file}: another shape than {files[0].name} has")
+        if samples[0].nbytes * len(files) > MAX_DATA_BYTES:
+            raise UsageError(
+                f"{where}: {path}: {len(files)} samples of {samples[0].nbytes:,} bytes; want at "
+                f"most {MAX_DATA_BYTES:,} bytes in all"
+            )
     return np.stack(samples)
 
 
@@ -86,7 +107,9 @@ def _sample(file: Path, key: str | None, where: str) -> Array:
         return load_array(file, key if file.suffix == ".npz" else None, where)
     try:
         from PIL import Image
-
+    except ImportError as error:
+        raise ToolError("PNG samples need pillow: pip install 'splitopt[onnx]'") from error
+    try:
         with Image.open(file, formats=["PNG"]) as image:
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except Exception as error:
@@ -94,27 +117,31 @@ def _sample(file: Path, key: str | None, where: str) -> Array:
     return np.atleast_3d(pixels).astype(np.float32) / 255
 
 
-def _ready(data: Array, preprocess: Preprocess, input_shape: Sequence[int], where: str) -> Array:
+def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: str) -> Array:
     if not np.issubdtype(data.dtype, np.number) or np.iscomplexobj(data):
         raise UsageError(f"{where}: holds {data.dtype}, want numbers")
+    if not data.ndim:
+        raise UsageError(f"{where}: holds a single number, want samples")
     if not _LEAST_SAMPLES <= len(data) <= MAX_SAMPLES:
         raise UsageError(f"{where}: {len(data)} samples, want {_LEAST_SAMPLES} to {MAX_SAMPLES}")
-    wanted = nhwc_shape(input_shape)[1:]
+    wanted = shape[1:]
     images: Array = data.astype(np.float32)
-    if images.ndim == 5 and images.shape[1] == 1:
+    if images.ndim == len(wanted) + 2 and images.shape[1] == 1:
         images = images[:, 0]
-    if images.ndim == 4 and preprocess.layout == "nchw":
-        images = images.transpose(0, 2, 3, 1)
+    if preprocess.layout == "nchw" and images.ndim in _WITH_CHANNELS:
+        images = np.moveaxis(images, 1, -1)
     if images.shape[1:] != wanted:
         raise UsageError(
             f"{where}: holds {list(data.shape)}, want [N, {', '.join(map(str, wanted))}] "
-            "(images NHWC; set preprocess.layout: nchw if they are not)"
+            "(channels last; set preprocess.layout: nchw if they are not)"
         )
     for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
         if values and len(values) not in (1, wanted[-1]):
             raise UsageError(
                 f"{where}: preprocess.{name} has {len(values)} values, want {wanted[-1]}"
             )
+    if 0 in preprocess.std:
+        raise UsageError(f"{where}: preprocess.std holds a 0; want numbers above 0")
     if preprocess.mean:
         images = images - np.asarray(preprocess.mean, np.float32)
     if preprocess.std:
@@ -127,13 +154,13 @@ def _ready(data: Array, preprocess: Preprocess, input_shape: Sequence[int], wher
 
 
 def nhwc_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """ONNX's shape as TensorFlow has it: images NCHW become NHWC."""
-    if len(shape) == 4:
-        return (shape[0], shape[2], shape[3], shape[1])
+    """ONNX's shape as onnx2tf makes it: NCW, NCHW and NCDHW get their channels last."""
+    if len(shape) in _WITH_CHANNELS:
+        return (shape[0], *shape[2:], shape[1])
     return tuple(shape)
 
 
 def as_onnx_feed(images: Array) -> Array:
     """[N, H, W, C] → [N, 1, C, H, W]: one batch of one per sample, as ONNX wants it."""
-    ordered = images.transpose(0, 3, 1, 2) if images.ndim == 4 else images
+    ordered = np.moveaxis(images, -1, 1) if images.ndim in _WITH_CHANNELS else images
     return np.ascontiguousarray(ordered[:, np.newaxis])

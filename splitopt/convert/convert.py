@@ -1,32 +1,36 @@
-"""ONNX model and calibration data → a trusted int8 .tflite, converted once and kept."""
+"""ONNX or float .tflite and calibration data → a trusted int8 .tflite, made once and kept."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from splitopt.convert import cache
+from splitopt.convert.blame import suspects, unregistered
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
+from splitopt.convert.content import content_key, is_unchanged, versions
 from splitopt.convert.correspondence import Correspondence, correspond
-from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, Converted, convert
-from splitopt.convert.quality import Quality, judge
-from splitopt.convert.source import OnnxModel, read_onnx
-from splitopt.errors import ModelError, ToolError, UsageError
+from splitopt.convert.float_tflite import quantise_float, read_float
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, convert
+from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
+from splitopt.convert.source import Node, read_onnx
+from splitopt.errors import ModelError, ToolError
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.registered_ops import unregistered_types
 from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.pieces.inputs import Array
 
-_SHAPING_TOOLS = ("onnx", "onnx2tf", "onnxsim", "tensorflow", "splitopt")
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class ConversionRequest:
-    """What to convert and how; `where` opens the text of errors about calibration data."""
+    """What to convert and how; `where` opens the text of errors about calibration data.
+
+    `onnx` may be a float .tflite, too.
+    """
 
     onnx: Path
     data: Path
@@ -42,7 +46,10 @@ class ConversionRequest:
 
 @dataclass(frozen=True)
 class Conversion:
-    """A converted model in the cache; `from_cache`: nothing was converted for it."""
+    """A converted model in the cache; `from_cache`: nothing was converted for it.
+
+    `onnx`: the cleaned ONNX model that was converted; None for a float .tflite.
+    """
 
     model: Path
     log: Path
@@ -50,110 +57,152 @@ class Conversion:
     quality: Quality
     correspondence: Correspondence | None
     from_cache: bool
+    onnx: Path | None = None
+
+    @property
+    def renamed(self) -> Mapping[str, str]:
+        """Tensor name in the cleaned ONNX model → in the user's, where they differ."""
+        return dict(self.record["renamed"])
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A fresh conversion, not yet judged. `reference`: the float outputs, in int8's order."""
+
+    tflite: bytes
+    log: str
+    wall_s: float
+    samples: Samples
+    reference: list[Array]
+    onnx: bytes | None
+    nodes: tuple[Node, ...]
+    facts: dict[str, Any]
 
 
 def convert_model(request: ConversionRequest, progress: Progress = lambda _: None) -> Conversion:
     """Raises ModelError, UsageError or ToolError; then nothing is left behind."""
-    key = _content_key(request)
+    key = content_key(request.onnx, request.data, _options(request))
     entry = cache.load(request.cache, key)
-    if entry is not None:
+    if entry is not None and is_unchanged(entry.record["external"], request.onnx.parent):
         return _conversion(entry, from_cache=True)
-    progress("checking the ONNX model")
-    model = read_onnx(request.onnx)
-    samples = _samples(request, model)
-    progress("converting with onnx2tf (some 10 to 60 s)")
-    made = convert(
-        model.data,
-        {model.inputs[0].name: samples.calibration},
-        command=request.command,
-        timeout_s=request.time_limit_s,
-    )
+    is_float_tflite = request.onnx.suffix == ".tflite"
+    made = (_from_float_tflite if is_float_tflite else _from_onnx)(request, progress)
     progress("checking the conversion against the float model")
-    record = _record(request, model, samples, made)
+    record = _record(request, made)
     try:
-        entry = cache.store(request.cache, key, made.tflite, record, made.log)
+        entry = cache.store(request.cache, key, made.tflite, record, made.log, made.onnx)
     except OSError as error:
         raise ToolError(f"{request.cache}: cannot be written ({error.strerror})") from error
     return _conversion(entry, from_cache=False)
 
 
-def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
-    record = dict(entry.record)
-    quality, names = Quality(**record["quality"]), record.pop("correspondence")
-    correspondence = None if names is None else Correspondence.from_dict(names)
-    return Conversion(entry.model, entry.log, record, quality, correspondence, from_cache)
-
-
-def _content_key(request: ConversionRequest) -> str:
-    try:
-        parts = {"model": request.onnx.read_bytes(), **_data_parts(request.data)}
-        parts |= _external_parts(request.onnx)
-    except OSError as error:
-        raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    facts = {
-        "format": 2,
+def _options(request: ConversionRequest) -> dict[str, Any]:
+    return {
         "keys": [request.key, request.test_key, request.label_key],
         "mean": request.preprocess.mean,
         "std": request.preprocess.std,
         "layout": request.preprocess.layout,
         "command": [] if request.command == DEFAULT_COMMAND else list(request.command),
-        "versions": {name: _version(name) for name in _SHAPING_TOOLS},
     }
-    return cache.content_key(parts, facts)
 
 
-def _data_parts(data: Path) -> dict[str, bytes]:
-    if not data.is_dir():
-        return {f"data/{data.suffix}": data.read_bytes()}
-    files = sorted(f for f in data.iterdir() if f.suffix in (".npy", ".npz", ".png"))
-    return {f"data/{file.name}": file.read_bytes() for file in files}
+def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
+    record = dict(entry.record)
+    quality, names = Quality(**record["quality"]), record.pop("correspondence")
+    return Conversion(
+        model=entry.model,
+        log=entry.log,
+        record=record,
+        quality=quality,
+        correspondence=None if names is None else Correspondence.from_dict(names),
+        from_cache=from_cache,
+        onnx=entry.onnx,
+    )
 
 
-def _external_parts(onnx: Path) -> dict[str, bytes]:
-    """Weights that large exports keep beside the model, under its name."""
-    beside = (onnx.with_name(onnx.name + ".data"), onnx.with_suffix(".data"))
-    return {f"external/{f.name}": f.read_bytes() for f in beside if f.is_file()}
+def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
+    progress("checking the ONNX model")
+    model = read_onnx(request.onnx)
+    _require_one_input(request.onnx, [value.name for value in model.inputs])
+    [source] = model.inputs
+    samples = _samples(request, source.shape, channels_first=True)
+    reference = run_float_onnx(model, samples.held_out, request.time_limit_s)
+    progress("converting with onnx2tf (some 10 to 60 s)")
+    made = convert(
+        model.data,
+        {source.name: samples.calibration},
+        command=request.command,
+        timeout_s=request.time_limit_s,
+    )
+    places = made.order([source.name]).outputs
+    return _Made(
+        tflite=made.tflite,
+        log=made.log,
+        wall_s=made.wall_s,
+        samples=samples,
+        reference=[reference[places.index(position)] for position in range(len(places))],
+        onnx=model.data,
+        nodes=model.nodes,
+        facts={
+            "onnx": {
+                "opset": model.opset,
+                "nodes": len(model.nodes),
+                "notes": list(model.notes),
+            },
+            "renamed": dict(model.renamed),
+            "external": dict(model.external),
+        },
+    )
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
+def _from_float_tflite(request: ConversionRequest, progress: Progress) -> _Made:
+    graph = read_float(request.onnx)
+    _require_one_input(request.onnx, [graph.tensors[index].name for index in graph.inputs])
+    samples = _samples(request, graph.tensors[graph.inputs[0]].shape, channels_first=False)
+    progress("quantising with ai-edge-quantizer")
+    made = quantise_float(request.onnx, [samples.calibration], timeout_s=request.time_limit_s)
+    reference = run_float_tflite(request.onnx, samples.held_out, request.time_limit_s)
+    log = f"ai-edge-quantizer: min/max over {len(samples.calibration)} samples\n"
+    facts: dict[str, Any] = {"onnx": None, "renamed": {}, "external": {}}
+    return _Made(made.tflite, log, made.wall_s, samples, reference, None, (), facts)
 
 
-def _samples(request: ConversionRequest, model: OnnxModel) -> Samples:
-    if len(model.inputs) != 1 or len(model.outputs) < 1:
-        names = ", ".join(value.name for value in model.inputs)
+def _require_one_input(path: Path, names: list[str]) -> None:
+    if len(names) != 1:
         raise ModelError(
-            f"{request.onnx}: {len(model.inputs)} inputs ({names}); calibration knows models of one"
+            f"{path}: {len(names)} inputs ({', '.join(names)}); calibration knows models of one"
         )
+
+
+def _samples(
+    request: ConversionRequest, shape: tuple[int, ...], *, channels_first: bool
+) -> Samples:
     return load_samples(
         request.data,
         request.key,
         request.test_key,
         request.label_key,
         request.preprocess,
-        model.inputs[0].shape,
+        shape,
         request.where,
+        channels_first=channels_first,
     )
 
 
-def _record(
-    request: ConversionRequest, model: OnnxModel, samples: Samples, made: Converted
-) -> dict[str, Any]:
+def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
     """Everything worth knowing of a conversion; raises ModelError where TFLM cannot run it."""
     graph = parse_tflite(made.tflite, name=request.onnx.stem, where=f"{request.onnx} converted")
-    names = _correspondence(request, graph, samples)
-    _refuse_unregistered(request.onnx, graph, names)
-    quality = judge(model, graph, samples.held_out, samples.labels, request.time_limit_s)
+    samples = made.samples
+    names = _correspondence(request, graph, samples) if made.onnx is not None else None
+    _check_runs(graph, request.onnx, made.nodes, names)
+    quality = judge(graph, made.reference, samples.held_out, samples.labels, request.time_limit_s)
+    ranges = _range(samples.calibration), _range(samples.held_out)
     return {
         "schema_version": 1,
-        "onnx": {"opset": model.opset, "nodes": model.nodes, "notes": list(model.notes)},
-        "renamed": dict(model.renamed),
+        **made.facts,
         "calibration_samples": len(samples.calibration),
-        "calibration_range": _range(samples.calibration),
-        "held_out_range": _range(samples.held_out),
+        "calibration_range": ranges[0],
+        "held_out_range": ranges[1],
         "preprocess": {
             "mean": list(request.preprocess.mean),
             "std": list(request.preprocess.std),
@@ -162,8 +211,8 @@ def _record(
         "conversion_s": round(made.wall_s, 3),
         "quality": quality.to_dict(),
         "correspondence": None if names is None else names.to_dict(),
-        "warnings": list(quality.warnings),
-        "versions": {name: _version(name) for name in _SHAPING_TOOLS},
+        "warnings": [*quality.warnings, *_uncovered(*ranges)],
+        "versions": versions(),
     }
 
 
@@ -180,18 +229,47 @@ def _correspondence(
             return None
 
 
-def _refuse_unregistered(onnx: Path, graph: ModelGraph, names: Correspondence | None) -> None:
-    foreign = unregistered_types(graph)
-    if not foreign:
-        return
-    op = next(op.index for op in graph.ops if op.type == foreign[0])
-    nodes = names.nodes_of_op(op) if names else ()
-    made_of = f" (made of ONNX node {', '.join(nodes)})" if nodes else ""
-    raise ModelError(
-        f"{onnx}: converted, {graph.op_name(op)}{made_of} is not registered by TFLM; "
-        "replace that node before exporting"
-    )
+def _check_runs(
+    graph: ModelGraph, path: Path, nodes: tuple[Node, ...], names: Correspondence | None
+) -> None:
+    """Raises ModelError where TFLM lacks a kernel, or an input or output is not int8."""
+    foreign = unregistered(graph)
+    if foreign:
+        named = [f"{graph.op_name(op)}{_made_of(graph, op, nodes, names)}" for op in foreign[:3]]
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise ModelError(
+            f"{path}: converted, {'; '.join(named)}{more} is not registered by TFLM; replace that "
+            "before exporting"
+        )
+    for index in (*graph.inputs, *graph.outputs):
+        tensor = graph.tensors[index]
+        if tensor.dtype.name != "INT8":
+            raise ModelError(
+                f"{path}: converted, its {tensor.name!r} is {tensor.dtype.name}, want INT8; end "
+                "the model before the ONNX node that makes it"
+            )
 
 
-def _range(samples: Any) -> Sequence[float]:
+def _made_of(
+    graph: ModelGraph, op: int, nodes: tuple[Node, ...], names: Correspondence | None
+) -> str:
+    known = names.nodes_of_op(op) if names else ()
+    if known:
+        return f" (made of ONNX node {', '.join(known)})"
+    guessed = suspects(graph.ops[op].type, nodes)
+    return f" (perhaps made of ONNX node {', '.join(guessed)})" if guessed else ""
+
+
+def _range(samples: Array) -> list[float]:
     return [float(samples.min()), float(samples.max())]
+
+
+def _uncovered(calibration: list[float], held_out: list[float]) -> list[str]:
+    """A warning where the data of use leave the calibrated range by more than a twentieth."""
+    slack = (calibration[1] - calibration[0]) / 20
+    if calibration[0] - slack <= held_out[0] and held_out[1] <= calibration[1] + slack:
+        return []
+    return [
+        f"held-out samples range from {held_out[0]:g} to {held_out[1]:g}, calibration only from "
+        f"{calibration[0]:g} to {calibration[1]:g}: what lies outside is clipped"
+    ]

@@ -7,6 +7,8 @@ image input unless a file of that name lies in its folder, and it runs onnxsim a
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from splitopt.convert.signature import Order, read_order
 from splitopt.errors import ModelError, ToolError
 from splitopt.pieces.inputs import Array
 from splitopt.target.child import run_in_group
@@ -25,7 +28,9 @@ DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
 _SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _SAMPLE_SHAPE = (20, 128, 128, 3)
 _RESULT = "*_full_integer_quant.tflite"
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOG_BYTES = 1 << 20
+_NOWHERE = "http://127.0.0.1:9"  # what would fetch something fails at once
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,10 @@ class Converted:
     log: str
     wall_s: float
 
+    def order(self, input_names: Sequence[str]) -> Order:
+        """Where the ONNX model's inputs and outputs are in this one. Raises ToolError."""
+        return read_order(self.tflite, input_names)
+
 
 def convert(
     onnx: bytes,
@@ -44,12 +53,16 @@ def convert(
     command: Sequence[str] = DEFAULT_COMMAND,
     timeout_s: float = 600.0,
 ) -> Converted:
-    """`calibration`: an array [N, ...] for each input by name, images NHWC, ready for the model.
+    """`calibration`: an array [N, ...] for each input by name, channels last, ready for the model.
 
+    Any number of inputs of any rank, as long as each has as many samples as the others.
     Raises: ToolError where the tool is missing, takes too long or ends without a result;
     ModelError where it says that it cannot convert. Nothing is left behind.
     """
-    with tempfile.TemporaryDirectory(prefix="splitopt-onnx2tf-") as name:
+    assert len({len(samples) for samples in calibration.values()}) == 1, "samples differ in number"
+    with tempfile.TemporaryDirectory(
+        prefix="splitopt-onnx2tf-", ignore_cleanup_errors=True
+    ) as name:
         folder = Path(name)
         (folder / "model.onnx").write_bytes(onnx)
         np.save(folder / _SAMPLE_FILE, np.zeros(_SAMPLE_SHAPE, np.float32))
@@ -69,9 +82,10 @@ def convert(
 
 
 def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:
-    bin_folder = str(Path(sys.executable).parent)
+    bin_folder = str(Path(shutil.which(words[0]) or sys.executable).parent)
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name.lower() != "no_proxy"},
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), _NOWHERE),
         "PATH": os.pathsep.join([bin_folder, os.environ.get("PATH", "")]),
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "CUDA_VISIBLE_DEVICES": "",
@@ -98,12 +112,17 @@ def _nested(value: str, rank: int) -> str:
 def _tail(file: Path) -> str:
     with file.open("rb") as log:
         log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
-        return log.read().decode("utf-8", "replace")
+        text = log.read().decode("utf-8", "replace")
+    return _COLOUR.sub("", text)
 
 
 def _failure(exit_code: int, log: str) -> ModelError | ToolError:
-    if "No module named onnx2tf" in log:
-        return ToolError("onnx2tf is absent: pip install -e '.[onnx]' in splitopt's folder")
+    absent = re.search(r"No module named '?([A-Za-z0-9_.]+)", log)
+    if absent:
+        return ToolError(
+            f"{absent[1]} is absent, which onnx2tf needs: pip install -e '.[onnx]' in splitopt's "
+            "folder"
+        )
     lines = [line.strip() for line in log.splitlines() if "ERROR" in line or "Error" in line]
     said = "".join(c for c in (lines[-1] if lines else "") if c.isprintable())[:240]
     error = ModelError(f"onnx2tf could not convert the model (exit code {exit_code}): {said}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from splitopt.convert.calibration import as_onnx_feed
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.inputs import Array, quantise
 from splitopt.pieces.verify import arena_bytes, difference
 from splitopt.target.child import run_worker
@@ -27,7 +29,7 @@ _MEMORY_BYTES = 4 << 30
 class Quality:
     """Figures of the held-out samples; top-1 in shares of one, None without labels.
 
-    `sqnr_db`: signal to quantisation noise of the dequantised outputs, all outputs together.
+    `sqnr_db`: signal to quantisation noise of the dequantised outputs, of the worst output.
     """
 
     samples: int
@@ -36,10 +38,16 @@ class Quality:
     top1_float: float | None
     top1_int8: float | None
     top1_agreement: float | None
+    constant_output: bool = False
 
     @property
     def warnings(self) -> tuple[str, ...]:
         found = []
+        if self.constant_output:
+            found.append(
+                "the int8 model gives the same output for every sample: the calibration data do "
+                "not look like those of use"
+            )
         if self.sqnr_db < LOW_SQNR_DB:
             found.append(
                 f"SQNR of {self.sqnr_db:.1f} dB against the float model: calibrate on data that "
@@ -60,35 +68,64 @@ class Quality:
 
 
 def judge(
-    onnx: OnnxModel,
     graph: ModelGraph,
+    reference: Sequence[Array],
     held_out: Array,
     labels: Array | None,
     timeout_s: float,
 ) -> Quality:
-    """Runs all three. `held_out`: float32 [N, ...], images NHWC. Raises ToolError."""
-    images = held_out[:MAX_SAMPLES]
-    kept_labels = None if labels is None else labels[:MAX_SAMPLES]
-    want = _run_float(onnx, images, timeout_s)
-    source, result = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
-    feed = quantise(images[:, np.newaxis], source)
+    """Runs the int8 model in both interpreters on `held_out`: float32 [N, ...], channels last.
+
+    `reference`: what the float model makes of the same samples, in the int8 model's order of
+    outputs, each [N, ...]. Raises ToolError.
+    """
+    count = len(reference[0])
+    images, labels = held_out[:count], None if labels is None else labels[:count]
+    feed = quantise(images[:, np.newaxis], graph.tensors[graph.inputs[0]])
+    names = [f"y{number}" for number in range(len(graph.outputs))]
     with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
         path = Path(name) / "int8.tflite"
         path.write_bytes(graph.source)
-        stage = Stage(path, ("x",), ("y",), arena_bytes(graph))
-        tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)["y"]
-        litert = run_litert(path, [feed], ["y"], repair_bias_axis=True, timeout_s=timeout_s)
-    got = _dequantise(tflm, result).reshape(len(images), -1)
-    want = _aligned(want, result).reshape(len(images), -1)
-    ranks = want.shape[1] > 1 and kept_labels is not None
+        stage = Stage(path, ("x",), tuple(names), arena_bytes(graph))
+        tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
+        litert = run_litert(path, [feed], names, repair_bias_axis=True, timeout_s=timeout_s).arrays
+    results = [graph.tensors[index] for index in graph.outputs]
+    got = [_dequantise(tflm[name], tensor) for name, tensor in zip(names, results, strict=True)]
+    pairs = list(zip(reference, got, strict=True))
+    want = [aligned(values, made) for values, made in pairs]
+    classes = want[0].reshape(count, -1), got[0].reshape(count, -1)
+    ranks = labels is not None and len(want) == 1 and _is_class_vector(results[0], labels)
     return Quality(
-        samples=len(images),
-        sqnr_db=sqnr_db(want, got),
-        worst_litert_lsb=difference(tflm, litert.arrays["y"]),
-        top1_float=_top1(want, kept_labels) if ranks else None,
-        top1_int8=_top1(got, kept_labels) if ranks else None,
-        top1_agreement=float((want.argmax(1) == got.argmax(1)).mean()) if ranks else None,
+        samples=count,
+        sqnr_db=min(sqnr_db(w, g) for w, g in zip(want, got, strict=True)),
+        worst_litert_lsb=max(difference(tflm[name], litert[name]) for name in names),
+        top1_float=_top1(classes[0], labels) if ranks else None,
+        top1_int8=_top1(classes[1], labels) if ranks else None,
+        top1_agreement=_agreement(*classes) if ranks else None,
+        constant_output=any(_is_constant(g) and not _is_constant(w) for w, g in pairs),
     )
+
+
+def run_float_onnx(model: OnnxModel, held_out: Array, timeout_s: float) -> list[Array]:
+    """The ONNX model's outputs in onnxruntime, [N, ...] each, for at most MAX_SAMPLES samples."""
+    names = [value.name for value in model.outputs]
+    with tempfile.TemporaryDirectory(prefix="splitopt-") as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(model.data)
+        request = {"kind": "run", "file": str(path), "keep": names}
+        feeds = {model.inputs[0].name: as_onnx_feed(held_out[:MAX_SAMPLES])}
+        reply = run_worker(
+            _FLOAT_WORKER, request, feeds, timeout_s=timeout_s, memory_bytes=_MEMORY_BYTES
+        )
+    return [reply.arrays[name] for name in names]
+
+
+def run_float_tflite(path: Path, held_out: Array, timeout_s: float) -> list[Array]:
+    """The float model's outputs in LiteRT's reference kernels, like `run_float_onnx`."""
+    feed = np.ascontiguousarray(held_out[:MAX_SAMPLES, np.newaxis])
+    names = [f"y{number}" for number in range(len(read_tflite(path).outputs))]
+    arrays = run_litert(path, [feed], names, timeout_s=timeout_s).arrays
+    return [arrays[name] for name in names]
 
 
 def sqnr_db(want: Array, got: Array) -> float:
@@ -100,24 +137,33 @@ def sqnr_db(want: Array, got: Array) -> float:
     return float(10 * np.log10(max(signal, 1e-300) / noise))
 
 
-def _run_float(onnx: OnnxModel, images: Array, timeout_s: float) -> Array:
-    name = onnx.outputs[0].name
-    with tempfile.TemporaryDirectory(prefix="splitopt-") as folder:
-        path = Path(folder) / "model.onnx"
-        path.write_bytes(onnx.data)
-        request = {"kind": "run", "file": str(path), "keep": [name]}
-        feeds = {onnx.inputs[0].name: as_onnx_feed(images)}
-        reply = run_worker(
-            _FLOAT_WORKER, request, feeds, timeout_s=timeout_s, memory_bytes=_MEMORY_BYTES
-        )
-    return reply.arrays[name]
+def aligned(values: Array, like: Array) -> Array:
+    """Float values in the layout of the int8 model's: as they are, or with channels last.
+
+    Where the shape leaves both open, the layout that is closer to `like`.
+    """
+    layouts = [values]
+    if values.ndim in (4, 5, 6):  # a sample axis, a batch axis, channels
+        layouts.append(np.moveaxis(values, 2, -1))
+    fitting = [layout for layout in layouts if layout.shape == like.shape]
+    if not fitting:
+        return values.reshape(like.shape)
+    return max(fitting, key=lambda layout: sqnr_db(layout, like))
 
 
-def _aligned(values: Array, result: Tensor) -> Array:
-    """ONNX's [N, 1, C, H, W] in the order of the int8 model's [1, H, W, C]."""
-    if values.ndim == 5 and values.shape[1:] != result.shape:
-        return values.transpose(0, 1, 3, 4, 2)
-    return values
+def _is_class_vector(tensor: Tensor, labels: Array) -> bool:
+    """One score for each class, and every label is the number of one."""
+    scores = tensor.elements
+    return 1 < scores == max(tensor.shape) and 0 <= labels.min() <= labels.max() < scores
+
+
+def _is_constant(values: Array) -> bool:
+    """Every sample gives the same output."""
+    return len(values) > 1 and bool((values == values[:1]).all())
+
+
+def _agreement(want: Array, got: Array) -> float:
+    return float((want.argmax(axis=1) == got.argmax(axis=1)).mean())
 
 
 def _dequantise(values: Array, tensor: Tensor) -> Array:

@@ -25,15 +25,29 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Node:
+    """One node of the cleaned model; its tensors by their plain names."""
+
+    name: str
+    type: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class OnnxModel:
-    """A cleaned model. `renamed`: plain tensor name → the name in the user's file."""
+    """A cleaned model. `renamed`: plain tensor name → the name in the user's file.
+
+    `external`: files that held weights, relative to the model's folder → their SHA-256.
+    """
 
     data: bytes
     inputs: tuple[Value, ...]
     outputs: tuple[Value, ...]
     opset: int
-    nodes: int
+    nodes: tuple[Node, ...]
     renamed: Mapping[str, str]
+    external: Mapping[str, str]
     notes: tuple[str, ...]
 
 
@@ -62,7 +76,7 @@ def read_onnx(path: Path) -> OnnxModel:
     if found["batch_was_open"]:
         notes.append("the open batch size was set to 1")
     if found["rewritten"]:
-        notes.append(f"{found['rewritten']} HardSigmoid rewritten with RELU6")
+        notes.append(f"{found['rewritten']} HardSigmoid rewritten with RELU6 or HARD_SWISH")
     if not found["simplified"]:
         notes.append("onnxsim could not simplify it")
     return OnnxModel(
@@ -70,7 +84,11 @@ def read_onnx(path: Path) -> OnnxModel:
         inputs=tuple(Value(v["name"], tuple(v["shape"])) for v in found["inputs"]),
         outputs=tuple(Value(v["name"], tuple(v["shape"])) for v in found["outputs"]),
         opset=found["opset"],
-        nodes=found["nodes"],
+        nodes=tuple(
+            Node(n["name"], n["type"], tuple(n["inputs"]), tuple(n["outputs"]))
+            for n in found["nodes"]
+        ),
         renamed=found["renamed"],
+        external=found["external"],
         notes=tuple(notes),
     )

@@ -14,15 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.errors import ToolError
+from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
+from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
 from splitopt.target.child import Array, Task, serve
 
 OLDEST_OPSET = 7
-MAX_FILE_BYTES = 256 * 1024 * 1024
-
-
-class Refusal(ToolError):
-    """What is wrong with the model, as a sentence for its user."""
+_FLOAT32 = 1  # TensorProto.FLOAT
 
 
 def handle(task: Task) -> tuple[dict[str, Any], Mapping[str, Array]]:
@@ -37,14 +34,15 @@ def handle(task: Task) -> tuple[dict[str, Any], Mapping[str, Array]]:
 
 def clean(path: Path) -> tuple[dict[str, Any], bytes]:
     """The model checked, batch 1, names plain, simplified. Raises Refusal."""
-    model = _load(path)
+    model = _without_functions(_load(path))
     _check_operators(model)
-    _load_external(model, path)
+    external = load_external(model, path)
     batch = _fix_shapes(model)
     _check_whole(model)
-    rewritten = _rewrite_hard_sigmoids(model)
-    renamed = _plain_names(model)
     model, simplified = _simplify(model)
+    rewritten = rewrite_hard_sigmoids(model, _opset(model))
+    renamed = _plain_names(model)
+    _check_whole(model)
     graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
     described = {
@@ -55,8 +53,18 @@ def clean(path: Path) -> tuple[dict[str, Any], bytes]:
         "batch_was_open": batch,
         "simplified": simplified,
         "rewritten": rewritten,
-        "nodes": len(graph.node),
+        "external": external,
+        "nodes": [
+            {
+                "name": node.name,
+                "type": node.op_type,
+                "inputs": list(node.input),
+                "outputs": list(node.output),
+            }
+            for node in graph.node
+        ],
     }
+    _check_ends(described)
     return described, model.SerializeToString()
 
 
@@ -72,6 +80,13 @@ def _load(path: Path) -> Any:
     if not model.graph.node or not model.graph.output:
         raise Refusal("holds no graph; not an ONNX model")
     return model
+
+
+def _without_functions(model: Any) -> Any:
+    """Newer exporters wrap operators in functions of the model's own."""
+    from onnx import inliner
+
+    return inliner.inline_local_functions(model) if model.functions else model
 
 
 def _opset(model: Any) -> int:
@@ -94,25 +109,6 @@ def _check_operators(model: Any) -> None:
             raise Refusal(f"node {node.name!r}: {node.op_type} is control flow, not planned")
 
 
-def _load_external(model: Any, path: Path) -> None:
-    """Weights beside the model, if they are there and inside its folder."""
-    from onnx import external_data_helper
-
-    folder = path.resolve().parent
-    for tensor in model.graph.initializer:
-        if not external_data_helper.uses_external_data(tensor):
-            continue
-        place = next((e.value for e in tensor.external_data if e.key == "location"), "")
-        file = (folder / place).resolve()
-        if not file.is_relative_to(folder):
-            raise Refusal(f"tensor {tensor.name!r}: its data file {place!r} is outside the folder")
-        if not file.is_file():
-            raise Refusal(f"tensor {tensor.name!r}: its data file {place!r} is missing")
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise Refusal(f"data file {place!r} is larger than {MAX_FILE_BYTES:,} bytes")
-    external_data_helper.load_external_data_for_model(model, str(folder))
-
-
 def _fix_shapes(model: Any) -> bool:
     """Sets an open batch to 1; whether there was one. Raises Refusal for any other open size."""
     constants = {tensor.name for tensor in model.graph.initializer}
@@ -120,8 +116,17 @@ def _fix_shapes(model: Any) -> bool:
     for value in model.graph.input:
         if value.name in constants:
             continue
-        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+        tensor = value.type.tensor_type
+        if tensor.elem_type != _FLOAT32 or not tensor.HasField("shape"):
+            raise Refusal(
+                f"input {value.name!r}: want FLOAT (32 bits) of a known shape; export it so"
+            )
+        for axis, dim in enumerate(tensor.shape.dim):
             if dim.HasField("dim_value") and dim.dim_value > 0:
+                if axis == 0 and dim.dim_value > 1:
+                    raise Refusal(
+                        f"input {value.name!r}: a batch of {dim.dim_value}; export it with 1"
+                    )
                 continue
             if axis:
                 size = dim.dim_param or "?"
@@ -132,56 +137,24 @@ def _fix_shapes(model: Any) -> bool:
             dim.dim_value, was_open = 1, True
     if was_open:
         for value in model.graph.output:
-            dims = value.type.tensor_type.shape.dim
-            if dims and not dims[0].HasField("dim_value"):
-                dims[0].dim_value = 1
+            for dim in value.type.tensor_type.shape.dim:
+                if not dim.dim_value:
+                    dim.Clear()  # inferred again, for a batch of 1
         del model.graph.value_info[:]
     return was_open
 
 
 def _check_whole(model: Any) -> None:
+    """Checks the model and infers its shapes. Raises Refusal."""
     import onnx
 
     try:
         onnx.checker.check_model(model, full_check=True)
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        model.graph.CopyFrom(inferred.graph)
     except Exception as error:
         reason = " ".join(str(error).split())[:240]
         raise Refusal(f"the ONNX checker refuses it: {reason}") from error
-
-
-def _rewrite_hard_sigmoids(model: Any) -> int:
-    """HardSigmoid = clip(6·(alpha·x + beta), 0, 6) / 6: TFLM has RELU6 but no RELU_0_TO_1."""
-    from onnx import helper, numpy_helper
-
-    nodes, count = [], 0
-    for node in model.graph.node:
-        if node.op_type != "HardSigmoid":
-            nodes.append(node)
-            continue
-        given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        values = {
-            "scale": 6 * given.get("alpha", 0.2), "shift": 6 * given.get("beta", 0.5),
-            "low": 0.0, "high": 6.0, "sixth": 1 / 6,
-        }  # fmt: skip
-        name = f"hard_sigmoid_{count}"
-        for key, value in values.items():
-            array = np.array(value, dtype=np.float32)
-            model.graph.initializer.append(numpy_helper.from_array(array, f"{name}_{key}"))
-        steps = (
-            ("Mul", [node.input[0], f"{name}_scale"], f"{name}_a"),
-            ("Add", [f"{name}_a", f"{name}_shift"], f"{name}_b"),
-            ("Clip", [f"{name}_b", f"{name}_low", f"{name}_high"], f"{name}_c"),
-            ("Mul", [f"{name}_c", f"{name}_sixth"], node.output[0]),
-        )
-        nodes += [
-            helper.make_node(op, reads, [makes], name=f"{node.name or name}_{k}")
-            for k, (op, reads, makes) in enumerate(steps)
-        ]
-        count += 1
-    if count:
-        del model.graph.node[:]
-        model.graph.node.extend(nodes)
-    return count
 
 
 def _plain_names(model: Any) -> dict[str, str]:
@@ -189,10 +162,10 @@ def _plain_names(model: Any) -> dict[str, str]:
     graph = model.graph
     names = {n for node in graph.node for n in (*node.input, *node.output) if n}
     names |= {v.name for v in (*graph.input, *graph.output, *graph.initializer)}
-    taken = {name for name in names if not re.search(r"[^0-9A-Za-z_]", name)}
+    taken = {name for name in names if re.fullmatch(r"[A-Za-z][0-9A-Za-z_]*", name)}
     new: dict[str, str] = {}
     for name in sorted(names - taken):
-        plain = stem = re.sub(r"[^0-9A-Za-z_]", "_", name)
+        plain = stem = re.sub(r"^[^A-Za-z]", r"n\g<0>", re.sub(r"[^0-9A-Za-z_]", "_", name))
         number = 1
         while plain in taken:
             plain, number = f"{stem}_{number}", number + 1
@@ -219,6 +192,17 @@ def _simplify(model: Any) -> tuple[Any, bool]:
     except Exception:
         return model, False
     return (simple, True) if same and simple.graph.node else (model, False)
+
+
+def _check_ends(described: Mapping[str, Any]) -> None:
+    """Raises Refusal for a model without inputs, or with an output whose shape is not known."""
+    if not described["inputs"]:
+        raise Refusal("has no input; nothing could be fed")
+    for value in described["outputs"]:
+        if any(size <= 0 for size in value["shape"]):
+            raise Refusal(
+                f"output {value['name']!r}: its shape depends on the data; export with fixed shapes"
+            )
 
 
 def _value(value: Any) -> dict[str, Any]:

@@ -1,0 +1,65 @@
+"""What shapes a conversion, as one hash: model, data, options, versions of the tools."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from splitopt.convert import cache
+from splitopt.convert.calibration import folder_files
+from splitopt.errors import UsageError
+from splitopt.pieces.inputs import MAX_DATA_BYTES
+
+_SHAPING_TOOLS = (
+    "onnx", "onnx2tf", "onnxsim", "onnxruntime", "tensorflow", "ai-edge-quantizer", "splitopt",
+)  # fmt: skip
+
+
+def content_key(model: Path, data: Path, options: Mapping[str, Any]) -> str:
+    """Raises UsageError for a file that cannot be read or is too large."""
+    try:
+        parts = {"model": _read(model), **_data_parts(data)}
+    except OSError as error:
+        raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    facts = {"format": 3, "kind": model.suffix, "versions": versions(), **options}
+    return cache.content_key(parts, facts)
+
+
+def is_unchanged(external: Mapping[str, str], folder: Path) -> bool:
+    """Whether the files beside the model that held its weights are as they were."""
+    try:
+        return all(
+            hashlib.sha256(_read(folder / name)).hexdigest() == digest
+            for name, digest in external.items()
+        )
+    except (OSError, UsageError):
+        return False
+
+
+def versions() -> dict[str, str]:
+    return {name: _version(name) for name in _SHAPING_TOOLS}
+
+
+def _data_parts(data: Path) -> dict[str, bytes]:
+    if not data.is_dir():
+        return {f"data/{data.suffix}": _read(data)}
+    return {f"data/{file.name}": _read(file) for file in folder_files(data)}
+
+
+def _read(path: Path) -> bytes:
+    size = path.stat().st_size
+    if not path.is_file():
+        raise UsageError(f"{path}: not a file")
+    if size > MAX_DATA_BYTES:
+        raise UsageError(f"{path}: {size:,} bytes; at most {MAX_DATA_BYTES:,} are read")
+    return path.read_bytes()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
