@@ -155,13 +155,15 @@ def onnx_lines(document: Document) -> Iterable[str]:
 
 
 def conversion_lines(document: Document) -> Iterable[str]:
-    """What the conversion from ONNX is worth, for models that were converted."""
+    """What the conversion to int8 is worth, for models that were converted."""
     record = document.get("conversion")
     if record is None:
         return
     quality = record["quality"]
+    onnx = record["onnx"]
+    made = "Quantised from float" if onnx is None else "Converted from ONNX"
     text = (
-        f"Converted from ONNX on {record['calibration_samples']} samples; on {quality['samples']} "
+        f"{made} on {record['calibration_samples']} samples; on {quality['samples']} "
         f"held out: SQNR {quality['sqnr_db']:.1f} dB, TFLM against LiteRT at most "
         f"{quality['worst_litert_lsb']:g} LSB"
     )
@@ -172,7 +174,7 @@ def conversion_lines(document: Document) -> Iterable[str]:
         )
     yield text + "."
     yield from (f"WARNING: {warning}." for warning in record.get("warnings", ()))
-    yield from (f"Note: {note}." for note in record["onnx"]["notes"])
+    yield from (f"Note: {note}." for note in (onnx or {}).get("notes", ()))
 
 
 def notes(document: Document) -> Iterable[str]:

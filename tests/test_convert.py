@@ -21,6 +21,7 @@ from splitopt.convert.source import read_onnx
 from splitopt.errors import ModelError, ToolError, UsageError
 from splitopt.graph.registered_ops import REGISTERED, unregistered_types
 from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.pieces.tiny_model import relu_model
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODELS = REPOSITORY / "configs" / "models"
@@ -313,3 +314,20 @@ def check_onnx_names(folder: Path, plan: dict[str, Any], job: Path, command: lis
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         assert done.returncode == exit_code, done.stderr
     assert "was fused into" in done.stderr
+
+
+def test_a_float_tflite_is_quantised_and_proved(tmp_path: Path) -> None:
+    """The model of the doctor's, float, on samples of its input."""
+    pytest.importorskip("ai_edge_quantizer", reason="float input needs the onnx extra (make onnx)")
+    (tmp_path / "relu.tflite").write_bytes(relu_model())
+    np.save(tmp_path / "d.npy", np.random.default_rng(0).uniform(-1, 1, (20, 4)))
+    job = tmp_path / "relu.yaml"
+    job.write_text(
+        "model: {path: relu.tflite}\ncalibration: {path: d.npy}\nboard: corstone300_64k\n"
+        "convert: {cache: cache}\nverify: {inputs: 2}\n"
+    )
+    command = [sys.executable, "-m", "splitopt", "run", str(job), "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Quantised from float on 16 samples" in done.stdout
+    assert "PASSED outputs" in done.stdout
