@@ -158,9 +158,10 @@ def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> Infeasible
     least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
     sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
     error = InfeasibleError(
-        f"{job.file}: no set of cuts fits {format_bytes(job.budget_bytes)}; the smallest feasible "
-        f"budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
-        f"the floor with {format_bytes(floor.live_bytes)} live{_rests_on(answer.least)}"
+        f"{job.file}: no set of cuts{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
+        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
+        f"the floor: a piece with it needs at least {format_bytes(floor.least_ram_bytes)}"
+        f"{_rests_on(answer.least)}"
     )
     error.facts = {
         "status": "INFEASIBLE",
@@ -173,9 +174,23 @@ def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> Infeasible
             "op": floor.op,
             "type": table.graph.ops[floor.op].type,
             "live_bytes": floor.live_bytes,
+            "least_ram_bytes": floor.least_ram_bytes,
         },
     }
     return error
+
+
+def _limits(job: Job) -> str:
+    """The job's own limits that narrow the choice of cuts, as words; empty where there are none."""
+    spec = job.spec
+    found = {
+        "pieces.max": spec.pieces.max is not None,
+        "cut.allow": spec.cut.allow is not None,
+        "cut.forbid": bool(spec.cut.forbid),
+        "objective.max_added_insn": spec.objective.max_added_insn is not None,
+    }
+    named = [name for name, is_set in found.items() if is_set]
+    return f" under the job's {', '.join(named)}" if named else ""
 
 
 def _rests_on(plan: SplitPlan) -> str:

@@ -92,8 +92,14 @@ def _cut_position(graph: ModelGraph, cut: int | str, names: CutNames, where: str
         if not 1 <= cut < n:
             raise UsageError(f"{where}: got {cut}, want 1 to {n - 1} (the cut before that op)")
         return cut
-    own = {graph.tensors[tensor].name: op + 1 for tensor, op in graph.producer.items()}
-    known = {**own, **names.cuts}
+    own: dict[str, list[int]] = {}
+    for tensor, maker in graph.producer.items():
+        own.setdefault(graph.tensors[tensor].name, []).append(maker + 1)
+    if cut not in names.cuts and len(own.get(cut, ())) > 1:
+        raise UsageError(
+            f"{where}: several tensors are named {cut!r}; give the cut's op: {own[cut]}"
+        )
+    known = {**{name: cuts[0] for name, cuts in own.items()}, **names.cuts}
     if cut in names.fused and cut not in known:
         op = graph.op_name(names.fused[cut])
         raise UsageError(f"{where}: {cut!r} was fused into {op}; no cut can pass there")
@@ -137,14 +143,31 @@ class Planner:
         pruner = self._pruner(request)
         kept = pruner.kept()
         outcome, instance = self._solve_kept(kept, request)
-        wider: list[tuple[int, int]] = []
-        if outcome.status is Status.INFEASIBLE and kept:
-            wider = pruner.kept_within(None)
-        elif outcome.cost is not None and outcome.cost > _load_value(outcome, instance):
+        if kept and not self._is_settled(outcome, pruner):
             wider = pruner.kept_within(outcome.cost)
-        if len(wider) > len(kept):
-            outcome, instance = self._solve_kept(wider, request)
+            if len(wider) > len(kept):
+                return self._widen(outcome, instance, wider, request)
         return outcome, instance
+
+    def _is_settled(self, outcome: Outcome[PartitionPlan], pruner: Pruner) -> bool:
+        """Whether the answer over the kept segments is the answer over all."""
+        if outcome.plan is None:
+            return outcome.status is not Status.INFEASIBLE
+        cost = plan_cost(outcome.plan)
+        return pruner.assumed(outcome.cost or 0, cost.segments, cost.copied_bytes)
+
+    def _widen(
+        self,
+        first: Outcome[PartitionPlan],
+        instance: PartitionInstance,
+        wider: Sequence[tuple[int, int]],
+        request: PlanRequest,
+    ) -> tuple[Outcome[PartitionPlan], PartitionInstance]:
+        """Solves over more segments; the first plan stays, unproved, where time runs out."""
+        second, wider_instance = self._solve_kept(wider, request)
+        if second.plan is None and first.plan is not None:
+            return replace(first, status=Status.FEASIBLE, bound=second.bound or 0), instance
+        return second, wider_instance
 
     def instance(self, kept: Sequence[tuple[int, int]], goal: Goal) -> PartitionInstance:
         """The solver's instance over these segments, all figures exact.
@@ -262,13 +285,6 @@ def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]
     """The dynamic programme's answer over every allowed segment: the oracle, without pruning."""
     kept = [(int(start), int(stop)) for start, stop in np.argwhere(request.allowed)]
     return dp.solve(planner.instance(kept, request.goal), request.params)
-
-
-def _load_value(outcome: Outcome[PartitionPlan], instance: PartitionInstance) -> int:
-    """What the plan would cost if its layout reached its load."""
-    plan = outcome.found
-    load = max(instance.ram(option) for option in plan.options)
-    return instance.objective.weigh(load, plan_cost(plan).added)
 
 
 def _boundary(graph: ModelGraph, candidate: BoundaryCandidate) -> Boundary:

@@ -12,22 +12,25 @@ from splitopt.units import format_bytes
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The op with the largest live set: its activations, those that wait past it, its scratch.
+    """The op that needs most RAM in whatever piece it stands.
 
-    No set of cuts gets below `live_bytes`, and the op's own persistent data come on top.
+    `least_ram_bytes`: no set of cuts gets below it: every piece with the op in it needs that much,
+    headroom included. `live_bytes`: activations and scratch alive while the op runs.
     """
 
     op: int
+    least_ram_bytes: int
     live_bytes: int
 
 
 def floor_of(table: SegmentTable) -> Floor:
-    """The least RAM of a piece that holds one op alone is a bound for every piece that holds it."""
+    """For each op the least bound over all segments around it; the op where that is largest."""
     n = len(table.graph.ops)
-    peaks, load = table.peak_load, table.boundary
-    live = [int(peaks[op, op + 1] + load.through[op, op + 1]) for op in range(n)]
-    op = max(range(n), key=live.__getitem__)
-    return Floor(op, live[op])
+    bound = table.ram_bound
+    least = [int(bound[: op + 1, op + 1 :].min()) for op in range(n)]
+    op = max(range(n), key=least.__getitem__)
+    at = (op, op + 1)
+    return Floor(op, least[op], int(table.peak_load[at] + table.boundary.through[at]))
 
 
 def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -> str:
@@ -41,6 +44,7 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     if len(plan.segments) == 1:
         where = "The unsplit model"
     return (
-        f"{where} sets the peak ({held}); no cut gets below the "
-        f"{format_bytes(floor.live_bytes)} live at {graph.op_name(floor.op)}."
+        f"{where} sets the peak ({held}); no cut gets below {format_bytes(floor.least_ram_bytes)}, "
+        f"the least that a piece with {graph.op_name(floor.op)} needs "
+        f"({format_bytes(floor.live_bytes)} of it live at once)."
     )

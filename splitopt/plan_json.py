@@ -55,7 +55,12 @@ def plan_document(
         ),
         "baseline": _baseline(baseline),
         "by_hand": [_hand_cuts(cuts) for cuts in by_hand],
-        "floor": {"op": floor.op, "type": graph.ops[floor.op].type, "live_bytes": floor.live_bytes},
+        "floor": {
+            "op": floor.op,
+            "type": graph.ops[floor.op].type,
+            "live_bytes": floor.live_bytes,
+            "least_ram_bytes": floor.least_ram_bytes,
+        },
         "segments": [
             _segment(graph, segment, data)
             for segment, data in zip(plan.segments, pieces, strict=True)

@@ -68,6 +68,7 @@ class Pruner:
         self._exact = exact
         self._goal = goal
         self._capacity = int(capacity)
+        self._limit: _Path | None = None
 
     def kept(self) -> list[tuple[int, int]]:
         """Segments (start, stop) that a best plan may use; empty where no plan fits.
@@ -75,8 +76,19 @@ class Pruner:
         Plans are judged by their loads here. Where the layout of the best one needs more than its
         load, ask `kept_within` with the value it really reaches.
         """
-        limit = self._refine()
+        limit = self._limit = self._refine()
         return [] if limit is None else self._pairs(self._within(self._value(limit), limit))
+
+    def assumed(self, cost: int, segments: int, copied_bytes: int) -> bool:
+        """Whether a plan is as good as `kept` took for granted, ties included.
+
+        If not, layouts needed more than loads, and what was dropped may be better than the plan.
+        """
+        limit = self._limit
+        if limit is None or cost > self._value(limit):
+            return False
+        tie = sum(int(self._tie[segment]) for segment in limit.segments)
+        return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
     def kept_within(self, value: int | None) -> list[tuple[int, int]]:
         """Segments that a plan of at most that value may use; None: all that fit the capacity."""

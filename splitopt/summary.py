@@ -120,7 +120,7 @@ def hand_rows(document: Document) -> list[Row]:
 def proof_line(document: Document) -> str:
     if document["status"] == "OPTIMAL":
         basis = "" if document["exact"] else " on these estimates of bytes"
-        claim = "No other set of cuts is better under this objective and budget."
+        claim = "No other set of cuts is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
     gap = 100 * document["objective"]["gap"]
     return (

@@ -221,8 +221,8 @@ def test_the_smallest_budget_is_feasible_and_16_bytes_less_is_not(job: Job, tmp_
     least = facts["smallest_feasible_budget_bytes"]
     assert (facts["status"], facts["budget_bytes"]) == ("INFEASIBLE", 1000)
     assert (facts["exit_code"], facts["smallest_is_proved"]) == (3, True)
-    assert facts["floor"].keys() == {"op", "type", "live_bytes"}
-    assert 1000 < facts["floor"]["live_bytes"] < least
+    assert facts["floor"].keys() == {"op", "type", "live_bytes", "least_ram_bytes"}
+    assert 1000 < facts["floor"]["live_bytes"] < facts["floor"]["least_ram_bytes"] <= least
     said = f"no set of cuts fits 1,000 B; the smallest feasible budget is {least:,} B"
     assert said in done.stderr
     assert said in facts["error"]
