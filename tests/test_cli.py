@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli_scripts import ENDLESS, FAULTY
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
@@ -29,51 +30,6 @@ SEGMENT_KEYS = BASELINE_KEYS | {
     "index", "start", "stop", "through_bytes", "in_bytes", "out_bytes", "ram_bytes", "piece",
     "sha256",
 }  # fmt: skip
-# The first piece's largest constant is changed: what a fault in the writer would look like.
-FAULTY = """
-import sys
-from splitopt import api, cli
-right = api.write_piece
-def wrong(graph, segment):
-    data = bytearray(right(graph, segment))
-    constant = max((graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant),
-                   key=lambda tensor: tensor.bytes)
-    where = data.index(bytes(constant.data))
-    for at in range(where, where + constant.bytes if segment.start == 0 else where):
-        data[at] ^= 0x55
-    return bytes(data)
-api.write_piece = wrong
-cli.main()
-"""
-# A model that CP-SAT does not solve within a minute stands in the place of the plan's.
-ENDLESS = """
-import random
-from ortools.sat.python import cp_model
-from solvers import engine
-from solvers.deadline import Deadline
-from solvers.params import SolveParams
-from splitopt import bridge, cli
-def endless(*_):
-    draw, model = random.Random(1), cp_model.CpModel()
-    sizes = [draw.randint(10, 99) for _ in range(60)]
-    chosen = [[model.new_bool_var("") for _ in range(8)] for _ in sizes]
-    most = model.new_int_var(0, 10_000, "")
-    for row in chosen:
-        model.add_exactly_one(row)
-    for column in zip(*chosen):
-        model.add(sum(size * here for size, here in zip(sizes, column)) <= most)
-    for a in range(60):
-        for b in range(a):
-            if draw.random() < 0.12:
-                for left, right in zip(chosen[a], chosen[b]):
-                    model.add_at_most_one([left, right])
-    model.minimize(1000 * most + sum(draw.randint(0, 50) * x for row in chosen for x in row))
-    print("solving", flush=True)
-    engine.run(model, SolveParams(60.0), Deadline(60.0))
-    raise SystemExit("the solver came to an end")
-bridge.cpsat.solve = endless
-cli.main()
-"""
 Result = subprocess.CompletedProcess[str]
 Job = Callable[..., Path]
 
