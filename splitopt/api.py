@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from solvers.outcome import Outcome
-from splitopt.arena.rules import target_rules
-from splitopt.baseline import Baseline, HandCuts, unsplit
-from splitopt.bridge import CutNames, Planner, request_of
+from splitopt.baseline import Baseline, HandCuts
 from splitopt.bundle import BundleFolder, manifest, new_bundle
-from splitopt.errors import InfeasibleError, ModelError, NotEqualError, ToolError, UsageError
-from splitopt.graph.model import ModelGraph
+from splitopt.errors import NotEqualError
 from splitopt.job import Job
-from splitopt.limits import floor_of, limiting_sentence
+from splitopt.limits import floor_of
 from splitopt.model_source import ModelSource, open_model
-from splitopt.onnx_names import add_onnx_names, cut_names, fused_away
-from splitopt.pieces.inputs import Array, given_inputs, random_inputs
-from splitopt.pieces.verify import Check, CheckStatus, PieceFile, verify_pieces
-from splitopt.pieces.writer import write_piece
-from splitopt.plan import Infeasible, SplitPlan
+from splitopt.onnx_names import add_onnx_names
+from splitopt.onnx_route import OnnxRoute
+from splitopt.piece_set import PieceSet, cut_flatbuffer
+from splitopt.pieces.verify import Check, CheckStatus, PieceFile
+from splitopt.plan import SplitPlan
 from splitopt.plan_json import plan_document
-from splitopt.segment_table import SegmentTable
+from splitopt.planning import Planned, plan_job
+from splitopt.proof import Proof, feeds_of, judge_converted, prove_equal, verify_document
+from splitopt.refusals import refuse_outgrown
+from splitopt.routes_json import contract, routes
 from splitopt.summary import summary_text
-from splitopt.target.host import litert_version, tflm_version
-from splitopt.units import format_bytes, plural
 
 Progress = Callable[[str], None]
+
+__all__ = ["RunResult", "not_equal", "plan_job", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -50,18 +47,6 @@ class RunResult:
         return all(check.status is not CheckStatus.FAILED for check in self.checks)
 
 
-@dataclass(frozen=True)
-class _Planned:
-    """Everything that is known before pieces are written."""
-
-    graph: ModelGraph
-    table: SegmentTable
-    plan: SplitPlan
-    baseline: Baseline
-    by_hand: tuple[HandCuts, ...]
-    limit: str
-
-
 def run_job(
     job: Job, *, out: Path | None = None, verify: bool = True, progress: Progress = lambda _: None
 ) -> RunResult:
@@ -72,204 +57,95 @@ def run_job(
     kept as evidence, and `RunResult.is_equal` is false.
     """
     source = open_model(job, progress)
-    graph = source.graph
-    feeds = _feeds(job, graph) if verify else []
+    feeds = feeds_of(job, source) if verify else []
+    route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
     with new_bundle(out or Path(job.spec.out), job.name) as bundle:
-        planned = plan_job(job, source, progress)
+        planned = plan_job(job, source, progress, None if route is None else route.allowed)
+        made = _make(job, route, planned)
         progress("writing pieces")
-        files, document = _write_plan(bundle, job, planned, source)
-        checks: tuple[Check, ...] = ()
-        if verify:
-            progress(f"running model and pieces in TFLM on {len(feeds[0])} inputs")
-            checks = verify_pieces(
-                graph,
-                source.path,
-                files,
-                feeds,
-                timeout_s=job.spec.verify.time_limit_s,
-                litert=job.spec.verify.litert,
-            )
-        bundle.write_json("verify.json", _verify_document(job, checks, feeds))
-        bundle.write_text("summary.txt", summary_text(job, document, checks, planned.limit))
+        files = _write_pieces(bundle, made)
+        proof = Proof()
+        if verify and made.route == "pieces" and route is not None:
+            proof = judge_converted(job, source, route, files, progress)
+        elif verify:
+            proof = prove_equal(job, source, files, feeds, progress)
+        document = _document(job, source, planned, made, proof, route)
+        _write_documents(bundle, source, made, document)
+        bundle.write_json("verify.json", verify_document(job, proof))
+        bundle.write_text("summary.txt", summary_text(job, document, proof.checks, planned.limit))
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(
         folder=bundle.final,
-        plan=planned.plan,
+        plan=made.plan,
         document=document,
         baseline=planned.baseline,
         by_hand=planned.by_hand,
-        checks=checks,
+        checks=proof.checks,
         limit=planned.limit,
     )
 
 
-def plan_job(job: Job, source: ModelSource, progress: Progress = lambda _: None) -> _Planned:
-    """Chooses the cuts of the job's model. Raises SplitoptError."""
-    graph, names = source.graph, source.names
-    rules = target_rules(job.board.abi)
-    table = SegmentTable(
-        graph,
-        rules,
-        headroom_bytes=job.board.headroom_bytes,
-        zero_arena=job.spec.pieces.zero_arena,
-    )
-    baseline = unsplit(table)
-    _refuse_stateful(job, graph, baseline)
-    planner = Planner(table, progress)
-    answer = planner.plan(
-        request_of(graph, job, CutNames(cut_names(graph, names), fused_away(names)))
-    )
-    if isinstance(answer, Infeasible):
-        raise _infeasible(job, table, answer)
-    if isinstance(answer, Outcome):
-        raise ToolError(
-            f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
-            "ruled out; raise solve.time_limit_s"
-        )
-    by_hand = planner.by_hand(len(answer.segments))
-    limit = limiting_sentence(graph, table, answer)
-    return _Planned(graph, table, answer, baseline, by_hand, limit)
+def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:
+    """A model that stays whole is not converted again."""
+    if route is None or len(planned.plan.segments) == 1:
+        return cut_flatbuffer(planned.graph, planned.plan)
+    made = route.convert(planned.planner, planned.plan)
+    refuse_outgrown(job, planned.plan, made.plan)
+    return made
 
 
-def _refuse_stateful(job: Job, graph: ModelGraph, baseline: Baseline) -> None:
-    """A piece is rebuilt at each inference, and AllocateTensors zeroes variables."""
-    stateful = [f"tensor {t.index} {t.name!r}" for t in graph.variables]
-    stateful += [graph.op_name(op.index) for op in graph.ops if op.type in _STATEFUL_OPS]
-    if stateful:
-        raise ModelError(
-            f"{job.model_path}: keeps state between inferences ({stateful[0]}"
-            f"{', ...' if len(stateful) > 1 else ''}), which rebuilding a piece would erase; "
-            f"run it unsplit (arena {format_bytes(baseline.ram_bytes)})"
-        )
-
-
-_STATEFUL_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
-
-
-def _infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleError:
-    floor = floor_of(table)
-    op = table.graph.op_name(floor.op)
-    if answer.least is None:
-        return InfeasibleError(
-            f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
-            "loosen pieces.max, cut or objective.max_added_insn"
-        )
-    least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
-    sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
-    error = InfeasibleError(
-        f"{job.file}: no set of cuts{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
-        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
-        f"the floor: a piece with it needs at least {format_bytes(floor.least_ram_bytes)}"
-        f"{_rests_on(answer.least)}"
-    )
-    error.facts = {
-        "status": "INFEASIBLE",
-        "budget_bytes": job.budget_bytes,
-        "smallest_feasible_budget_bytes": least,
-        "smallest_is_proved": answer.least.status.name == "OPTIMAL",
-        "exact": answer.least.exact,
-        "pieces": len(answer.least.segments),
-        "floor": {
-            "op": floor.op,
-            "type": table.graph.ops[floor.op].type,
-            "live_bytes": floor.live_bytes,
-            "least_ram_bytes": floor.least_ram_bytes,
-        },
-    }
-    return error
-
-
-def _limits(job: Job) -> str:
-    """The job's own limits that narrow the choice of cuts, as words; empty where there are none."""
-    spec = job.spec
-    found = {
-        "pieces.max": spec.pieces.max is not None,
-        "cut.allow": spec.cut.allow is not None,
-        "cut.forbid": bool(spec.cut.forbid),
-        "objective.max_added_insn": spec.objective.max_added_insn is not None,
-    }
-    named = [name for name, is_set in found.items() if is_set]
-    return f" under the job's {', '.join(named)}" if named else ""
-
-
-def _rests_on(plan: SplitPlan) -> str:
-    """A warning where bytes are estimates; nothing where they are exact."""
-    if plan.exact:
-        return ""
-    reasons = dict.fromkeys(r for s in plan.segments for r in s.figures.arena.estimates)
-    return f" (estimates on the safe side: {next(iter(reasons))})"
-
-
-def _feeds(job: Job, graph: ModelGraph) -> list[Array]:
-    """Random inputs, then the user's own samples."""
-    verify = job.spec.verify
-    feeds = random_inputs(graph, verify.inputs, verify.seed)
-    if job.data_path is None:
-        if verify.key is not None:
-            raise UsageError(f"{job.file}: $.verify.key: there is no verify.data to take it from")
-        return feeds
-    given = given_inputs(graph, job.data_path, verify.key, f"{job.file}: $.verify.data")
-    return [np.concatenate([a, b]) for a, b in zip(feeds, given, strict=True)]
-
-
-def _write_plan(
-    bundle: BundleFolder, job: Job, planned: _Planned, source: ModelSource
-) -> tuple[list[PieceFile], dict[str, Any]]:
-    data = [write_piece(planned.graph, s.figures.segment) for s in planned.plan.segments]
+def _write_pieces(bundle: BundleFolder, made: PieceSet) -> list[PieceFile]:
     files = []
-    for segment, piece in zip(planned.plan.segments, data, strict=True):
+    for segment, piece in zip(made.plan.segments, made.data, strict=True):
         path = bundle.pieces / segment.piece_name
         path.write_bytes(piece)
         files.append(PieceFile(path, segment.figures.segment))
+    return files
+
+
+def _document(
+    job: Job,
+    source: ModelSource,
+    planned: Planned,
+    made: PieceSet,
+    proof: Proof,
+    route: OnnxRoute | None,
+) -> dict[str, Any]:
+    """plan.json."""
     document = plan_document(
         planned.graph,
         job,
-        planned.plan,
+        made,
         planned.baseline,
         planned.by_hand,
         floor_of(planned.table),
-        data,
     )
-    if source.conversion is not None:
-        document["conversion"] = source.conversion.record
-        (bundle.folder / "model.tflite").write_bytes(planned.graph.source)
-        bundle.write_text("convert.log", source.conversion.log.read_text("utf-8"))
+    conversion = source.conversion
+    if conversion is not None:
+        document["conversion"] = conversion.record
+    if route is not None and conversion is not None and made.route == "pieces":
+        whole_s = conversion.record["conversion_s"]
+        document["contract"] = contract(made, route.onnx_tensor_of)
+        document["routes"] = routes(planned.plan, whole_s, made, proof.judgement)
     if source.names is not None:
-        document = add_onnx_names(document, planned.plan.segments, source.names)
+        document = add_onnx_names(document, made.plan.segments, source.names)
+    return document
+
+
+def _write_documents(
+    bundle: BundleFolder,
+    source: ModelSource,
+    made: PieceSet,
+    document: dict[str, Any],
+) -> None:
+    if source.conversion is not None:
+        (bundle.folder / "model.tflite").write_bytes(source.graph.source)
+        log = source.conversion.log.read_text("utf-8")
+        bundle.write_text("convert.log", log + made.log)
+    if source.names is not None:
         bundle.write_json("correspondence.json", source.names.to_dict())
     bundle.write_json("plan.json", document)
-    return files, document
-
-
-def _verify_document(job: Job, checks: Sequence[Check], feeds: Sequence[Array]) -> dict[str, Any]:
-    verify = job.spec.verify
-    return {
-        "schema_version": 1,
-        "status": _verdict(checks).value,
-        "seed": verify.seed,
-        "random_inputs": verify.inputs if feeds else 0,
-        "given_inputs": len(feeds[0]) - verify.inputs if feeds else 0,
-        "interpreters": {"tflite-micro": tflm_version(), "ai-edge-litert": litert_version()},
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.status.value,
-                "compared": check.compared,
-                "inputs": check.inputs,
-                "worst_difference": check.worst_difference,
-                "detail": check.detail,
-            }
-            for check in checks
-        ],
-    }
-
-
-def _verdict(checks: Sequence[Check]) -> CheckStatus:
-    if not checks:
-        return CheckStatus.SKIPPED
-    failed = any(check.status is CheckStatus.FAILED for check in checks)
-    return CheckStatus.FAILED if failed else CheckStatus.PASSED
 
 
 def _manifest(job: Job, folder: Path) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from solvers.partition.boundary import Boundary
 from solvers.partition.cost import plan_cost
 from solvers.partition.instance import Objective, Option, PartitionInstance
 from solvers.partition.plan import PartitionPlan
-from splitopt.baseline import HandCuts, constant_bytes
+from splitopt.baseline import HandCuts, constant_bytes, estimate_invoke
 from splitopt.bounds import has_both_ends
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph
@@ -26,7 +26,7 @@ from splitopt.job import Job, integer_weights
 from splitopt.plan import BoundaryPlacement, Infeasible, PlannedSegment, SplitPlan
 from splitopt.pruning import Goal, Mask, Pruner
 from splitopt.segment_table import SegmentTable
-from splitopt.units import ARENA_ALIGNMENT, align_up, ceil_div
+from splitopt.units import ARENA_ALIGNMENT, align_up, ceil_div, plural
 
 MAX_OPS = 1500
 Progress = Callable[[str], None]
@@ -187,21 +187,28 @@ class Planner:
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
-    def by_hand(self, pieces: int) -> tuple[HandCuts, ...]:
-        """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it."""
+    def by_hand(self, pieces: int, request: PlanRequest) -> tuple[HandCuts, ...]:
+        """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it.
+
+        A name says so where the cuts break the request's limits on cuts and pieces.
+        """
         graph = self.table.graph
         n = len(graph.ops)
         pieces = min(max(pieces, 2), n)
         weights = constant_bytes(graph)
         by_size = weight_cuts(weights, ceil_div(sum(weights), pieces))
         return (
-            self._judge("no cut", []),
-            self._judge(f"{pieces} pieces of equal op counts", equal_cuts(n, pieces)),
-            self._judge(f"{len(by_size) + 1} pieces by file size, greedily", by_size),
+            self._judge("no cut", [], request),
+            self._judge("{} of equal op counts", equal_cuts(n, pieces), request),
+            self._judge("{} by file size, greedily", by_size, request),
         )
 
-    def _judge(self, name: str, cuts: list[int]) -> HandCuts:
+    def _judge(self, way: str, cuts: list[int], request: PlanRequest) -> HandCuts:
+        """`way` is a name with a place for the number of pieces."""
         segments = list(pairwise([0, *cuts, len(self.table.graph.ops)]))
+        name = way.format(plural(len(segments), "piece"))
+        if not _keeps_limits(segments, request):
+            name += " (outside the job's limits)"
         plan = plan_of_cuts(self.instance(segments, Goal(ram_weight=1, cost_weight=0)), cuts)
         cost = plan_cost(plan)
         return HandCuts(name, tuple(cuts), cost.peak, cost.added)
@@ -239,7 +246,53 @@ class Planner:
     def _split_plan(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
         plan = outcome.found
         segments = tuple(self._segment(k, option) for k, option in enumerate(plan.options))
-        placements = tuple(
+        return SplitPlan(
+            status=outcome.status,
+            segments=segments,
+            placements=self._placements(plan),
+            peak_ram_bytes=plan.layout.region_bytes,
+            added_insn=plan_cost(plan).added,
+            cost=outcome.cost or 0,
+            bound=outcome.bound or 0,
+            goal=request.goal,
+            solve_s=outcome.wall_s,
+        )
+
+    def relaid(self, plan: SplitPlan, segments: Sequence[PlannedSegment]) -> SplitPlan:
+        """The plan's cuts with other pieces in their places: layout, peak and sums are theirs.
+
+        Status, cost and bound stay those of the choice of cuts.
+        """
+        options = tuple(
+            Option(
+                start=segment.start,
+                stop=segment.stop,
+                arena_bytes=segment.figures.arena_bytes,
+                cost=segment.added_insn,
+                copied_bytes=segment.figures.copied_bytes,
+            )
+            for segment in segments
+        )
+        instance = PartitionInstance(
+            n=len(self.table.graph.ops),
+            options=options,
+            boundaries=self._boundaries,
+            capacity=None,
+            objective=Objective(plan.goal.ram_weight, plan.goal.cost_weight, None),
+            max_segments=None,
+        )
+        laid_out = plan_of_cuts(instance, [segment.start for segment in segments[1:]])
+        check.check_plan(instance, laid_out, None)
+        return replace(
+            plan,
+            segments=tuple(segments),
+            placements=self._placements(laid_out),
+            peak_ram_bytes=laid_out.layout.region_bytes,
+            added_insn=plan_cost(laid_out).added,
+        )
+
+    def _placements(self, plan: PartitionPlan) -> tuple[BoundaryPlacement, ...]:
+        return tuple(
             BoundaryPlacement(
                 tensor=self._candidates[p.boundary].tensor,
                 offset=p.offset,
@@ -248,17 +301,6 @@ class Planner:
                 last_segment=p.last_segment,
             )
             for p in plan.layout.placements
-        )
-        return SplitPlan(
-            status=outcome.status,
-            segments=segments,
-            placements=placements,
-            peak_ram_bytes=plan.layout.region_bytes,
-            added_insn=plan_cost(plan).added,
-            cost=outcome.cost or 0,
-            bound=outcome.bound or 0,
-            goal=request.goal,
-            solve_s=outcome.wall_s,
         )
 
     def _segment(self, index: int, option: Option) -> PlannedSegment:
@@ -270,6 +312,7 @@ class Planner:
             through_bytes=int(loads.through[at]),
             in_bytes=int(loads.read_last[at]),
             out_bytes=int(loads.made[at]),
+            invoke_insn=estimate_invoke(self.table.graph, *at).insn,
         )
 
     def _explain_infeasible(self, request: PlanRequest) -> Infeasible:
@@ -285,6 +328,13 @@ def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]
     """The dynamic programme's answer over every allowed segment: the oracle, without pruning."""
     kept = [(int(start), int(stop)) for start, stop in np.argwhere(request.allowed)]
     return dp.solve(planner.instance(kept, request.goal), request.params)
+
+
+def _keeps_limits(segments: Sequence[tuple[int, int]], request: PlanRequest) -> bool:
+    """Those on cuts and pieces; how far RAM and time keep theirs is in the figures."""
+    most = request.goal.max_segments
+    few_enough = most is None or len(segments) <= most
+    return few_enough and all(request.allowed[segment] for segment in segments)
 
 
 def _boundary(graph: ModelGraph, candidate: BoundaryCandidate) -> Boundary:

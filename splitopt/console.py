@@ -17,12 +17,14 @@ from splitopt.pieces.verify import CheckStatus
 from splitopt.summary import (
     CHANGE_COLUMNS,
     HAND_COLUMNS,
+    ROUTE_COLUMNS,
     SEGMENT_COLUMNS,
     before_after,
     check_lines,
     hand_rows,
     notes,
     proof_line,
+    route_rows,
     segment_rows,
     verdict,
 )
@@ -56,6 +58,8 @@ def show_result(result: RunResult) -> None:
     show_table(CHANGE_COLUMNS, before_after(document))
     show_table(SEGMENT_COLUMNS, segment_rows(document))
     show_table(HAND_COLUMNS, hand_rows(document))
+    if "routes" in document:
+        show_table(ROUTE_COLUMNS, route_rows(document))
     out.print(proof_line(document))
     if not result.checks:
         out.print(next(iter(check_lines([]))), style="yellow")

@@ -97,12 +97,17 @@ class VerifySpec(Strict):
 
 
 class JobSpec(Strict):
-    """The keys of a job file, as written."""
+    """The keys of a job file, as written.
+
+    `route`: `whole` converts an ONNX model once and cuts the int8 model, bit for bit; `pieces` cuts
+    the ONNX model and converts each piece on its own.
+    """
 
     model: ModelFile
     calibration: CalibrationSpec | None = None
     preprocess: PreprocessSpec = PreprocessSpec()
     convert: ConvertSpec = ConvertSpec()
+    route: Literal["whole", "pieces"] = "whole"
     board: Board | str
     budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)] | None = None
     objective: ObjectiveSpec = ObjectiveSpec()
@@ -146,6 +151,11 @@ def read_job(path: Path, overrides: Mapping[str, Any] | None = None) -> Job:
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
     board = spec.board if isinstance(spec.board, Board) else _named_board(spec.board, path)
+    if spec.budget_bytes is not None and spec.budget_bytes > board.sram_bytes:
+        raise UsageError(
+            f"{path}: $.budget_bytes: got {spec.budget_bytes}, want at most the board's "
+            f"{board.sram_bytes} (sram_bytes of {board.name})"
+        )
     return Job(path.stem, path, spec, board, path.parent / spec.model.path)
 
 

@@ -27,6 +27,7 @@ class ModelSource:
     graph: ModelGraph
     path: Path
     conversion: Conversion | None = None
+    request: ConversionRequest | None = None
 
     @property
     def names(self) -> Correspondence | None:
@@ -40,8 +41,9 @@ def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model.
     """
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
-        conversion = convert_model(_request(job), progress)
-        return ModelSource(read_tflite(conversion.model), conversion.model, conversion)
+        request = _request(job)
+        conversion = convert_model(request, progress)
+        return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
     progress("reading the model")
     graph = read_tflite(job.model_path)
     foreign = unregistered_types(graph)

@@ -11,13 +11,18 @@ from splitopt.segment_table import SegmentFigures
 
 @dataclass(frozen=True, slots=True)
 class PlannedSegment:
-    """One segment of a plan, with its share of the boundary buffer in bytes."""
+    """One segment of a plan, with its share of the boundary buffer in bytes.
+
+    `requantise_insn`: what QUANTIZE ops in front of its piece add to each inference (estimated).
+    """
 
     index: int
     figures: SegmentFigures
     through_bytes: int
     in_bytes: int
     out_bytes: int
+    invoke_insn: int
+    requantise_insn: int = 0
 
     @property
     def start(self) -> int:
@@ -26,6 +31,10 @@ class PlannedSegment:
     @property
     def stop(self) -> int:
         return self.figures.segment.stop
+
+    @property
+    def added_insn(self) -> int:
+        return self.figures.added_insn + self.requantise_insn
 
     @property
     def piece_name(self) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from splitopt.baseline import Baseline, HandCuts, estimate_invoke
+from splitopt.baseline import Baseline, HandCuts
 from splitopt.bundle import sha256_of
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
 from splitopt.limits import Floor
-from splitopt.plan import BoundaryPlacement, PlannedSegment, SplitPlan
+from splitopt.piece_set import PieceSet
+from splitopt.plan import BoundaryPlacement, PlannedSegment
 
 SCHEMA_VERSION = 1
 
@@ -18,14 +19,17 @@ SCHEMA_VERSION = 1
 def plan_document(
     graph: ModelGraph,
     job: Job,
-    plan: SplitPlan,
+    made: PieceSet,
     baseline: Baseline,
     by_hand: Sequence[HandCuts],
     floor: Floor,
-    pieces: Sequence[bytes],
 ) -> dict[str, Any]:
-    """Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers."""
-    piece_bytes = sum(map(len, pieces))
+    """Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers.
+
+    On route `pieces`, status, cost and bound are those of choosing cuts on the whole int8 model.
+    """
+    plan = made.plan
+    piece_bytes = sum(map(len, made.data))
     return {
         "schema_version": SCHEMA_VERSION,
         "job": {"name": job.name, "path": str(job.file), "settings": settings(job)},
@@ -38,6 +42,7 @@ def plan_document(
         },
         "board": job.board.model_dump(),
         "budget_bytes": job.budget_bytes,
+        "route": made.route,
         "status": plan.status.name,
         "objective": {
             "minimise": job.spec.objective.minimise,
@@ -62,8 +67,7 @@ def plan_document(
             "least_ram_bytes": floor.least_ram_bytes,
         },
         "segments": [
-            _segment(graph, segment, data)
-            for segment, data in zip(plan.segments, pieces, strict=True)
+            _segment(segment, data) for segment, data in zip(plan.segments, made.data, strict=True)
         ],
         "layout": {
             "region_bytes": plan.peak_ram_bytes,
@@ -103,7 +107,7 @@ def _hand_cuts(cuts: HandCuts) -> dict[str, Any]:
     }
 
 
-def _segment(graph: ModelGraph, segment: PlannedSegment, data: bytes) -> dict[str, Any]:
+def _segment(segment: PlannedSegment, data: bytes) -> dict[str, Any]:
     figures = segment.figures
     arena = figures.arena
     return {
@@ -123,8 +127,8 @@ def _segment(graph: ModelGraph, segment: PlannedSegment, data: bytes) -> dict[st
         "out_bytes": segment.out_bytes,
         "ram_bytes": segment.ram_bytes,
         "estimated_allocate_insn": figures.allocate_insn,
-        "estimated_added_insn": figures.added_insn,
-        "estimated_invoke_insn": estimate_invoke(graph, segment.start, segment.stop).insn,
+        "estimated_added_insn": segment.added_insn,
+        "estimated_invoke_insn": segment.invoke_insn,
         "copied_bytes": figures.copied_bytes,
         "exact": arena.exact,
         "piece": f"pieces/{segment.piece_name}",

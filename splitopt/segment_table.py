@@ -20,7 +20,7 @@ from splitopt.bounds import (
 from splitopt.cost.allocate import AllocateTable, allocate_insn, m55_table
 from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment, segment_of
+from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.units import ARENA_ALIGNMENT
 
 
@@ -76,13 +76,26 @@ class SegmentTable:
         segment = segment_of(self.graph, start, stop)
         arena = replay(self.graph, segment, self.memories, self.rules.abi)
         allocate = allocate_insn(self.graph, segment, arena.buffers, self._allocate_table)
+        return self._priced(segment, arena, allocate)
+
+    def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
+        """The figures of a piece that was made in another way, in the place of a segment.
+
+        The piece reads and makes tensors of the same sizes as the segment.
+        """
+        whole = whole_model(piece)
+        arena = replay(piece, whole, self.rules.memories(piece), self.rules.abi)
+        allocate = allocate_insn(piece, whole, arena.buffers, self._allocate_table)
+        return self._priced(segment_of(self.graph, start, stop), arena, allocate)
+
+    def _priced(self, segment: Segment, arena: Arena, allocate: int) -> SegmentFigures:
         arena_bytes = arena.size_bytes + self.headroom_bytes
         added = allocate + CONSTRUCT_INSN
         copies = self._copied_tensors(segment)
         added += sum(copy_insn(size) for size in copies)
         if self.zero_arena:
             added += fill_insn(arena_bytes)
-        if (start, stop) == (0, len(self.graph.ops)):
+        if (segment.start, segment.stop) == (0, len(self.graph.ops)):
             added = 0
         return SegmentFigures(segment, arena, arena_bytes, allocate, added, sum(copies))
 

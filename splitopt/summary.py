@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from splitopt.job import Job
@@ -20,6 +20,7 @@ def summary_text(job: Job, document: Document, checks: Sequence[Check], limit: s
         table(CHANGE_COLUMNS, before_after(document)),
         table(SEGMENT_COLUMNS, segment_rows(document)),
         table(HAND_COLUMNS, hand_rows(document)),
+        *([table(ROUTE_COLUMNS, route_rows(document))] if "routes" in document else []),
         proof_line(document),
         "\n".join(check_lines(checks)),
         limit,
@@ -75,6 +76,7 @@ def before_after(document: Document) -> list[Row]:
 
 
 CHANGE_COLUMNS = ("", "unsplit", "split", "change")
+ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
 HAND_COLUMNS = ("cuts chosen by", "peak RAM", "estimated added")
 SEGMENT_COLUMNS = ("piece", "ops", "head", "tail", "arena", "through", "in", "out", "RAM", "added")
 
@@ -117,7 +119,47 @@ def hand_rows(document: Document) -> list[Row]:
     ]
 
 
+def route_rows(document: Document) -> list[Row]:
+    """The int8 model cut as a file beside ONNX pieces converted one by one."""
+    sides = document["routes"]["whole"], document["routes"]["pieces"]
+
+    def row(title: str, key: str, form: Callable[[Any], str]) -> Row:
+        return (title, *("-" if side[key] is None else form(side[key]) for side in sides))
+
+    return [
+        row("peak RAM", "peak_ram_bytes", format_bytes),
+        row("largest arena", "largest_arena_bytes", format_bytes),
+        row("estimated added per inference", "estimated_added_insn", format_kinsn),
+        row("boundaries requantised", "requantised_boundaries", str),
+        row("outputs off the whole int8 model", "worst_lsb", lambda lsb: f"{lsb:g} LSB"),
+        row("SQNR against the float model", "sqnr_db", lambda db: f"{db:.1f} dB"),
+        row("top-1", "top1", lambda share: f"{share:.3f}"),
+        row("top-1 agrees with the whole int8 model", "top1_agreement", "{:.1%}".format),
+        row("conversion time", "conversion_s", lambda s: f"{s:.1f} s"),
+    ]
+
+
+def contract_lines(document: Document) -> Iterable[str]:
+    """Each boundary whose two sides differ, and what is done about it."""
+    for entry in document.get("contract", ()):
+        writer, reader = entry["writer"], entry["reader"]
+        if entry["requantise"]:
+            yield (
+                f"Boundary {entry['onnx_tensor']}: piece {writer['piece']:02d} writes scale "
+                f"{writer['scale']:.6g}, zero point {writer['zero_point']}; piece "
+                f"{reader['piece']:02d} reads scale {reader['scale']:.6g}, zero point "
+                f"{reader['zero_point']}: a QUANTIZE op was put in front "
+                f"(estimated {format_kinsn(entry['insn'])})."
+            )
+
+
 def proof_line(document: Document) -> str:
+    if document["route"] == "pieces":
+        return (
+            f"Proof: {document['status']} for the choice of cuts on the whole int8 model, among "
+            "those that the ONNX model has. Pieces that were converted one by one are never equal "
+            "bit for bit: they are judged on held-out samples. route: whole proves equality."
+        )
     if document["status"] == "OPTIMAL":
         basis = "" if document["exact"] else " on these estimates of bytes"
         claim = "No other set of cuts is better under this job's objective and limits."
@@ -180,6 +222,7 @@ def conversion_lines(document: Document) -> Iterable[str]:
 def notes(document: Document) -> Iterable[str]:
     yield from conversion_lines(document)
     yield from onnx_lines(document)
+    yield from contract_lines(document)
     if not document["exact"]:
         yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
     unmeasured = document["baseline"]["ops_without_invoke_estimate"]

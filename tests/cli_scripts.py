@@ -3,8 +3,8 @@
 # The first piece's largest constant is changed: what a fault in the writer would look like.
 FAULTY = """
 import sys
-from splitopt import api, cli
-right = api.write_piece
+from splitopt import cli, piece_set
+right = piece_set.write_piece
 def wrong(graph, segment):
     data = bytearray(right(graph, segment))
     constant = max((graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant),
@@ -13,7 +13,7 @@ def wrong(graph, segment):
     for at in range(where, where + constant.bytes if segment.start == 0 else where):
         data[at] ^= 0x55
     return bytes(data)
-api.write_piece = wrong
+piece_set.write_piece = wrong
 cli.main()
 """
 # A model that CP-SAT does not solve within a minute stands in the place of the plan's.

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from cli_scripts import ENDLESS, FAULTY
 
+from splitopt.pieces.tiny_model import relu_model
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
 PLAN_KEYS = {
@@ -261,6 +263,27 @@ def test_a_wrong_job_is_exit_code_2(job: Job, tmp_path: Path) -> None:
     done = splitopt("run", "absent.yaml", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "error: absent.yaml: cannot be read: No such file or directory\n"
+
+
+def test_a_budget_above_the_boards_sram_is_exit_code_2(job: Job, tmp_path: Path) -> None:
+    done = splitopt("run", job(), "--budget", 131_073, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "$.budget_bytes: got 131073, want at most the board's 131072" in done.stderr
+
+
+def test_cuts_by_hand_that_break_the_jobs_limits_say_so(job: Job, tmp_path: Path) -> None:
+    """A single piece was `1 pieces`, and cuts that the job forbids stood there as if allowed."""
+    (tmp_path / "relu.tflite").write_bytes(relu_model())
+    ways, beyond = ("of equal op counts", "by file size, greedily"), " (outside the job's limits)"
+    for keys, pieces in [
+        ({}, ["2 pieces {}", "3 pieces {}"]),
+        ({"pieces": {"max": 2}}, ["2 pieces {}", "3 pieces {}" + beyond]),
+        ({"cut": {"forbid": [8]}}, ["2 pieces {}" + beyond, "3 pieces {}"]),
+        ({"model": tmp_path / "relu.tflite"}, ["1 piece {}", "1 piece {}"]),
+    ]:
+        done = splitopt("run", job(**keys), "--no-verify", "--json", cwd=tmp_path)
+        names = [cuts["name"] for cuts in json.loads(done.stdout)["by_hand"]]
+        assert names == ["no cut", *map(str.format, pieces, ways)]
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,7 @@ def test_ops_without_a_kernel_in_tflm_are_named() -> None:
 @pytest.fixture
 def onnx() -> Any:
     for package in ("onnxsim", "onnxruntime", "onnx2tf"):
-        pytest.importorskip(package, reason="ONNX input needs the onnx extra (make onnx)")
+        pytest.importorskip(package, reason="ONNX input needs the onnx extra")
     return pytest.importorskip("onnx")
 
 
@@ -318,7 +318,7 @@ def check_onnx_names(folder: Path, plan: dict[str, Any], job: Path, command: lis
 
 def test_a_float_tflite_is_quantised_and_proved(tmp_path: Path) -> None:
     """The model of the doctor's, float, on samples of its input."""
-    pytest.importorskip("ai_edge_quantizer", reason="float input needs the onnx extra (make onnx)")
+    pytest.importorskip("ai_edge_quantizer", reason="float input needs the onnx extra")
     (tmp_path / "relu.tflite").write_bytes(relu_model())
     np.save(tmp_path / "d.npy", np.random.default_rng(0).uniform(-1, 1, (20, 4)))
     job = tmp_path / "relu.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,12 @@ import numpy as np
 import pytest
 
 from splitopt.convert.calibration import Preprocess
-from splitopt.convert.convert import ConversionRequest, convert_model
+from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, convert
 from splitopt.errors import ModelError
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "models"
+MODELS = Path(__file__).resolve().parents[1] / "configs" / "models"
 
 
 @pytest.fixture
@@ -25,18 +26,9 @@ def onnx() -> Any:
     return pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
 
 
-def request(model: Path, data: Path, cache: Path, **keys: str) -> ConversionRequest:
+def request(model: Path, data: Path, cache: Path) -> ConversionRequest:
     return ConversionRequest(
-        model,
-        data,
-        keys.get("key"),
-        keys.get("test"),
-        keys.get("label"),
-        Preprocess(),
-        DEFAULT_COMMAND,
-        300,
-        cache,
-        "job",
+        model, data, None, None, None, Preprocess(), DEFAULT_COMMAND, 300, cache, "job"
     )
 
 
@@ -53,19 +45,17 @@ def slow(*values: object) -> Any:
         slow("mbv2", 10, True),
     ],
 )
-@pytest.mark.usefixtures("onnx")
 def test_a_model_is_converted_once_judged_and_kept(
-    name: str, least_db: float, is_classifier: bool, tmp_path: Path
+    name: str,
+    least_db: float,
+    is_classifier: bool,
+    converted: Callable[[str], Conversion],
+    digits_request: Callable[[str], ConversionRequest],
 ) -> None:
     """Ops as in the earlier conversion of the same model; the second call takes no time."""
-    model = SHARED / "onnx" / f"{name}_digits.onnx"
-    if not model.exists():
-        pytest.skip(f"the ONNX model {model} is absent")
-    data = SHARED / "onnx" / f"{name}_digits_data.npz"
-    asked = request(model, data, tmp_path, key="calibration", test="test", label="label")
-    first = convert_model(asked)
+    first = converted(name)
     started = time.monotonic()
-    second = convert_model(asked)
+    second = convert_model(digits_request(name))
     assert time.monotonic() - started < 1
     assert (first.from_cache, second.from_cache) == (False, True)
     assert (first.record, first.quality) == (second.record, second.quality)
@@ -75,7 +65,7 @@ def test_a_model_is_converted_once_judged_and_kept(
     if is_classifier:
         assert first.quality.top1_float is not None
         assert first.quality.top1_int8 == pytest.approx(first.quality.top1_float, abs=0.05)
-    earlier = read_tflite(SHARED / f"{name}_digits_int8.tflite")
+    earlier = read_tflite(MODELS / f"{name}_digits_int8.tflite")
     assert [op.type for op in read_tflite(first.model).ops] == [op.type for op in earlier.ops]
     assert first.onnx is not None
     assert first.onnx.stat().st_size > 1000

@@ -11,10 +11,11 @@ from splitopt.convert.correspondence import Correspondence, Match, OpMatch
 from splitopt.convert.correspondence_likeness import CEILING_DB, Comparison, Likeness, layout_name
 from splitopt.convert.correspondence_naming import named
 from splitopt.convert.correspondence_onnx import OnnxGraph, OnnxInput, OnnxNode
-from splitopt.convert.correspondence_runs import dequantised, fed, laid_out
+from splitopt.convert.correspondence_runs import fed, laid_out
 from splitopt.convert.correspondence_search import place_values
 from splitopt.errors import ModelError
 from splitopt.graph.model import DType, ModelGraph, Op, Quantization, Tensor, TensorKind
+from splitopt.pieces.inputs import dequantised
 
 # --- likeness ----------------------------------------------------------------------------------
 

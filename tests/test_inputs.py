@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,14 @@ def test_files_that_hold_no_plain_array(
 def test_a_missing_data_file(graph: ModelGraph, tmp_path: Path) -> None:
     assert "No such file" in refusal(graph, tmp_path / "absent.npy")
     assert "No such file" in refusal(graph, tmp_path / "absent.npz")
+
+
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_a_pipe_is_refused_unopened(suffix: str, graph: ModelGraph, tmp_path: Path) -> None:
+    """Opening one that nobody writes to waits for ever."""
+    path = tmp_path / f"pipe.{suffix}"
+    os.mkfifo(path)
+    assert refusal(graph, path).endswith("is not a file; want an .npy or .npz file")
 
 
 @pytest.mark.parametrize("shape", [(10**12, *SHAPE), (2**40, 2**40), (-5, *SHAPE)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import string
 from collections.abc import Callable
@@ -178,18 +179,17 @@ def test_a_file_that_is_no_mapping(text: str, got: str, tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.yaml") == "cannot be read: No such file or directory"
-    assert refusal(tmp_path) == "cannot be read: Is a directory"
-    latin = tmp_path / "latin.yaml"
-    latin.write_bytes("out: Zürich".encode("latin-1"))
-    assert refusal(latin) == "cannot be read: it is not UTF-8 text"
+    os.mkfifo(tmp_path / "pipe")  # opening one that nobody writes to waits for ever
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        assert refusal(path) == "not a file; want a YAML file"
+    (tmp_path / "latin.yaml").write_bytes("out: Zürich".encode("latin-1"))
+    assert refusal(tmp_path / "latin.yaml") == "cannot be read: it is not UTF-8 text"
 
 
-def test_a_file_without_end_is_refused_at_the_limit(tmp_path: Path) -> None:
-    says = f"larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file"
+def test_a_large_file_is_refused_at_the_limit(tmp_path: Path) -> None:
     big = tmp_path / "big.yaml"
     big.write_bytes(b"# " + b"x" * (2 << 20))
-    assert refusal(big) == says
-    assert refusal(Path("/dev/zero")) == says
+    assert refusal(big) == f"larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file"
 
 
 def test_many_keys_are_read_in_linear_time(write: Write) -> None:
@@ -207,7 +207,10 @@ def test_a_board_by_name_by_path_and_in_place(write: Write, tmp_path: Path) -> N
     assert read_job(write(f"board: {tmp_path}/mine.yaml")).budget_bytes == 900
     assert read_job(write("board: ours")).budget_bytes == 2000
     assert read_job(write("board: {name: here, sram_bytes: 3000}")).board.name == "here"
-    assert read_job(write("board: ours\nbudget_bytes: 70")).budget_bytes == 70
+    for budget in (70, 2000):
+        assert read_job(write(f"board: ours\nbudget_bytes: {budget}")).budget_bytes == budget
+    says = "$.budget_bytes: got 2001, want at most the board's 2000 (sram_bytes of ours)"
+    assert refusal(write("board: ours\nbudget_bytes: 2001")) == says
 
 
 def test_a_board_beside_the_job_is_found_from_the_jobs_own_folder(

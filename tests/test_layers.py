@@ -26,8 +26,9 @@ LAYERS = (
     ("bounds",),
     ("segment_table", "pruning"),
     ("baseline", "plan"),
-    ("limits", "bridge", "onnx_names"),
-    ("plan_json", "summary"),
+    ("limits", "bridge", "onnx_names", "piece_set", "route_check"),
+    ("plan_json", "summary", "refusals", "onnx_route", "routes_json"),
+    ("planning", "proof"),
     ("api", "doctor"),
     ("console",),
     ("cli",),
@@ -36,7 +37,7 @@ LAYERS = (
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
 MAY_IMPORT_SOLVERS = {"bridge", "arena", "cost"}
-MAY_IMPORT_OUTCOME = {"plan", "api"}
+MAY_IMPORT_OUTCOME = {"plan", "planning"}
 ONE_PLACE = {  # what is imported in one place only, and where
     "tflite_micro": {"splitopt.target.host_worker"},
     "ai_edge_litert.interpreter": {"splitopt.target.host_worker"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 from collections.abc import Callable
@@ -355,6 +356,36 @@ def test_an_oversized_file_is_refused_without_reading_it(tmp_path: Path) -> None
         file.truncate(1 << 40)
     with pytest.raises(ModelError, match="at most"):
         read_tflite(path)
+
+
+def test_a_pipe_or_device_is_refused_unopened(tmp_path: Path) -> None:
+    """Opening a pipe that nobody writes to waits for ever."""
+    os.mkfifo(tmp_path / "pipe.tflite")
+    for path in (tmp_path / "pipe.tflite", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ModelError, match=f"^{path}: not a file; want a .tflite model"):
+            read_tflite(path)
+
+
+def scaled(type_name: str, scale: float, data: bytes | None = None) -> bytes:
+    """A RELU of a tensor with this scale, or beside a constant with it."""
+    builder = relu_builder()
+    tensor = builder.tensor([4], data=data)
+    builder.graph.tensors[tensor].type = ELEMENT_TYPES[type_name]
+    builder.graph.tensors[tensor].name = "odd"
+    builder.graph.tensors[tensor].quantization.scale = [scale]
+    if data is None:
+        builder.relu(1, tensor)
+    return builder.bytes([0], [1] if data is not None else [tensor])
+
+
+@pytest.mark.parametrize("scale", [float("nan"), float("inf"), 0.0, -0.5])
+@pytest.mark.parametrize("type_name", ["INT8", "UINT8", "INT16", "INT32"])
+def test_a_scale_that_means_nothing_is_refused(type_name: str, scale: float) -> None:
+    says = f"tensor 2 'odd' has the scale {scale:g}; want a finite number above 0"
+    assert refusal(scaled(type_name, scale)) == f"x.tflite: {says}"
+    parse(scaled("FLOAT32", scale))
+    parse(scaled("INT8", scale, data=bytes(4)))
+    parse(scaled(type_name, 0.5))
 
 
 def test_a_chain_is_a_path() -> None:

@@ -14,7 +14,7 @@ from splitopt.pieces.inputs import MAX_DATA_BYTES, Array, load_array
 MAX_SAMPLES = 4096
 HELD_OUT_SHARE = 5  # one in five
 _LEAST_SAMPLES = 2
-_WITH_CHANNELS = (3, 4, 5)
+WITH_CHANNELS = (3, 4, 5)
 _FOLDER_TYPES = frozenset({".npy", ".npz", ".png"})
 
 
@@ -128,7 +128,7 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: s
     images: Array = data.astype(np.float32)
     if images.ndim == len(wanted) + 2 and images.shape[1] == 1:
         images = images[:, 0]
-    if preprocess.layout == "nchw" and images.ndim in _WITH_CHANNELS:
+    if preprocess.layout == "nchw" and images.ndim in WITH_CHANNELS:
         images = np.moveaxis(images, 1, -1)
     if images.shape[1:] != wanted:
         raise UsageError(
@@ -142,10 +142,7 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: s
             )
     if 0 in preprocess.std:
         raise UsageError(f"{where}: preprocess.std holds a 0; want numbers above 0")
-    if preprocess.mean:
-        images = images - np.asarray(preprocess.mean, np.float32)
-    if preprocess.std:
-        images = images / np.asarray(preprocess.std, np.float32)
+    images = preprocessed(images, preprocess)
     if not np.isfinite(images).all():
         raise UsageError(f"{where}: holds values that are not finite")
     if images.min() == images.max():
@@ -153,14 +150,23 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: s
     return np.ascontiguousarray(images)
 
 
+def preprocessed(images: Array, preprocess: Preprocess) -> Array:
+    """(x - mean) / std over the last axis; the layout is left as it is."""
+    if preprocess.mean:
+        images = images - np.asarray(preprocess.mean, np.float32)
+    if preprocess.std:
+        images = images / np.asarray(preprocess.std, np.float32)
+    return images
+
+
 def nhwc_shape(shape: Sequence[int]) -> tuple[int, ...]:
     """ONNX's shape as onnx2tf makes it: NCW, NCHW and NCDHW get their channels last."""
-    if len(shape) in _WITH_CHANNELS:
+    if len(shape) in WITH_CHANNELS:
         return (shape[0], *shape[2:], shape[1])
     return tuple(shape)
 
 
 def as_onnx_feed(images: Array) -> Array:
     """[N, H, W, C] → [N, 1, C, H, W]: one batch of one per sample, as ONNX wants it."""
-    ordered = np.moveaxis(images, -1, 1) if images.ndim in _WITH_CHANNELS else images
+    ordered = np.moveaxis(images, -1, 1) if images.ndim in WITH_CHANNELS else images
     return np.ascontiguousarray(ordered[:, np.newaxis])

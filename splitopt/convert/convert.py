@@ -48,9 +48,11 @@ class ConversionRequest:
 class Conversion:
     """A converted model in the cache; `from_cache`: nothing was converted for it.
 
-    `onnx`: the cleaned ONNX model that was converted; None for a float .tflite.
+    `key`: the hash of all that shaped it. `onnx`: the cleaned ONNX model that was converted; None
+    for a float .tflite.
     """
 
+    key: str
     model: Path
     log: Path
     record: dict[str, Any]
@@ -96,6 +98,11 @@ def convert_model(request: ConversionRequest, progress: Progress = lambda _: Non
     return _conversion(entry, from_cache=False)
 
 
+def samples_of(request: ConversionRequest, graph: ModelGraph) -> Samples:
+    """The request's samples for its int8 model: calibration, held out, labels."""
+    return _samples(request, graph.tensors[graph.inputs[0]].shape, channels_first=False)
+
+
 def _options(request: ConversionRequest) -> dict[str, Any]:
     return {
         "keys": [request.key, request.test_key, request.label_key],
@@ -110,6 +117,7 @@ def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
     record = dict(entry.record)
     quality, names = Quality(**record["quality"]), record.pop("correspondence")
     return Conversion(
+        key=entry.folder.name,
         model=entry.model,
         log=entry.log,
         record=record,

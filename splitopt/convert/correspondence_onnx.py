@@ -46,12 +46,16 @@ class _Values:
 
 @dataclass(frozen=True)
 class OnnxGraph:
-    """Nodes stand in a topological order; `constants`: name → digest of the content."""
+    """Nodes stand in a topological order; `constants`: name → digest of the content.
+
+    `shapes`: tensor → shape, as far as the file states them; None for an open size.
+    """
 
     inputs: tuple[OnnxInput, ...]
     outputs: tuple[str, ...]
     nodes: tuple[OnnxNode, ...]
     constants: Mapping[str, str] = field(repr=False)
+    shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> OnnxGraph:
@@ -63,6 +67,7 @@ class OnnxGraph:
                 for n in document["nodes"]
             ),
             constants=dict(document["constants"]),
+            shapes={name: tuple(shape) for name, shape in document["shapes"].items()},
         )
 
     @cached_property

@@ -18,7 +18,7 @@ from splitopt.convert.correspondence_onnx import OnnxGraph, OnnxInput
 from splitopt.convert.correspondence_search import Table
 from splitopt.errors import ModelError, ToolError
 from splitopt.graph.model import ModelGraph, Tensor
-from splitopt.pieces.inputs import quantise
+from splitopt.pieces.inputs import dequantised, quantise
 from splitopt.target.child import Array, Reply, run_worker
 from splitopt.target.host import run_litert
 
@@ -134,13 +134,6 @@ def fed(batch: Array, tensor: Tensor) -> Array:
 def _holds(tensor: Tensor, batch: Array) -> bool:
     """The same axes, but for a batch axis and axes of one element."""
     return [n for n in tensor.shape if n > 1] == [n for n in batch.shape[1:] if n > 1]
-
-
-def dequantised(values: Array, tensor: Tensor) -> Array:
-    if tensor.quantization is None or tensor.dtype.name.startswith("FLOAT"):
-        return values.astype(np.float64)
-    zero_point, scale = tensor.quantization.zero_points[0], tensor.quantization.scales[0]
-    return (values.astype(np.float64) - zero_point) * scale
 
 
 def _step(tensor: Tensor) -> float:

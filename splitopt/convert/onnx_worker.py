@@ -1,8 +1,9 @@
 """The worker that holds onnx and onnxruntime: describes a float model, and runs it.
 
-Run as `python -m splitopt.convert.onnx_worker FOLDER`. Two kinds of request:
+Run as `python -m splitopt.convert.onnx_worker FOLDER`. Three kinds of request:
 `describe`: the graph as plain data, see `splitopt.convert.correspondence_onnx`;
-`run`: the tensors that `keep` names, inner ones too, for samples with a leading sample axis.
+`run`: the tensors that `keep` names, inner ones too, for samples with a leading sample axis;
+`cut`: the model bytes of `pieces`, each of which names its inputs and outputs.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.convert.onnx_cut import cut_out
 from splitopt.errors import ToolError
 from splitopt.target.child import Array, Task, serve
 
@@ -29,7 +31,18 @@ def handle(task: Task) -> Made:
     path = Path(request["file"])
     if request["kind"] == "describe":
         return describe(_load(path).graph), {}
+    if request["kind"] == "cut":
+        return {}, _cut(path, request["pieces"])
     return {}, _run(path, request["keep"], task.arrays)
+
+
+def _cut(path: Path, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
+    model = _load(path)
+    parts = [cut_out(model, piece["inputs"], piece["outputs"]) for piece in pieces]
+    return {
+        str(number): np.frombuffer(part.SerializeToString(), np.uint8)
+        for number, part in enumerate(parts)
+    }
 
 
 def describe(graph: Any) -> dict[str, Any]:
@@ -43,6 +56,9 @@ def describe(graph: Any) -> dict[str, Any]:
             if value.name not in constants
         ],
         "outputs": [value.name for value in graph.output],
+        "shapes": {
+            value.name: _shape(value) for value in (*graph.input, *graph.output, *graph.value_info)
+        },
         "constants": constants,
         "nodes": list(_nodes(graph)),
     }

@@ -10,19 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.convert.calibration import as_onnx_feed
+from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.pieces.inputs import Array, quantise
+from splitopt.pieces.inputs import Array, dequantised, quantise
 from splitopt.pieces.verify import arena_bytes, difference
-from splitopt.target.child import run_worker
 from splitopt.target.host import Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
 LOW_SQNR_DB = 10.0
-_FLOAT_WORKER = "splitopt.convert.onnx_worker"
-_MEMORY_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -90,18 +87,18 @@ def judge(
         tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
         litert = run_litert(path, [feed], names, repair_bias_axis=True, timeout_s=timeout_s).arrays
     results = [graph.tensors[index] for index in graph.outputs]
-    got = [_dequantise(tflm[name], tensor) for name, tensor in zip(names, results, strict=True)]
+    got = [dequantised(tflm[name], tensor) for name, tensor in zip(names, results, strict=True)]
     pairs = list(zip(reference, got, strict=True))
     want = [aligned(values, made) for values, made in pairs]
     classes = want[0].reshape(count, -1), got[0].reshape(count, -1)
-    ranks = labels is not None and len(want) == 1 and _is_class_vector(results[0], labels)
+    ranks = labels is not None and len(want) == 1 and is_class_vector(results[0], labels)
     return Quality(
         samples=count,
         sqnr_db=min(sqnr_db(w, g) for w, g in zip(want, got, strict=True)),
         worst_litert_lsb=max(difference(tflm[name], litert[name]) for name in names),
-        top1_float=_top1(classes[0], labels) if ranks else None,
-        top1_int8=_top1(classes[1], labels) if ranks else None,
-        top1_agreement=_agreement(*classes) if ranks else None,
+        top1_float=top1(classes[0], labels) if ranks else None,
+        top1_int8=top1(classes[1], labels) if ranks else None,
+        top1_agreement=agreement(*classes) if ranks else None,
         constant_output=any(_is_constant(g) and not _is_constant(w) for w, g in pairs),
     )
 
@@ -112,12 +109,9 @@ def run_float_onnx(model: OnnxModel, held_out: Array, timeout_s: float) -> list[
     with tempfile.TemporaryDirectory(prefix="splitopt-") as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(model.data)
-        request = {"kind": "run", "file": str(path), "keep": names}
-        feeds = {model.inputs[0].name: as_onnx_feed(held_out[:MAX_SAMPLES])}
-        reply = run_worker(
-            _FLOAT_WORKER, request, feeds, timeout_s=timeout_s, memory_bytes=_MEMORY_BYTES
-        )
-    return [reply.arrays[name] for name in names]
+        samples = held_out[:MAX_SAMPLES]
+        made = run_float(path, model.inputs[0].name, samples, names, timeout_s)
+    return [made[name] for name in names]
 
 
 def run_float_tflite(path: Path, held_out: Array, timeout_s: float) -> list[Array]:
@@ -151,7 +145,7 @@ def aligned(values: Array, like: Array) -> Array:
     return max(fitting, key=lambda layout: sqnr_db(layout, like))
 
 
-def _is_class_vector(tensor: Tensor, labels: Array) -> bool:
+def is_class_vector(tensor: Tensor, labels: Array) -> bool:
     """One score for each class, and every label is the number of one."""
     scores = tensor.elements
     return 1 < scores == max(tensor.shape) and 0 <= labels.min() <= labels.max() < scores
@@ -162,17 +156,10 @@ def _is_constant(values: Array) -> bool:
     return len(values) > 1 and bool((values == values[:1]).all())
 
 
-def _agreement(want: Array, got: Array) -> float:
+def agreement(want: Array, got: Array) -> float:
     return float((want.argmax(axis=1) == got.argmax(axis=1)).mean())
 
 
-def _dequantise(values: Array, tensor: Tensor) -> Array:
-    if tensor.quantization is None:
-        return values.astype(np.float64)
-    scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
-    return (values.astype(np.float64) - zero_point) * scale
-
-
-def _top1(outputs: Array, labels: Array | None) -> float:
+def top1(outputs: Array, labels: Array | None) -> float:
     assert labels is not None
     return float((outputs.argmax(axis=1) == labels).mean())

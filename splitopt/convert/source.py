@@ -57,7 +57,7 @@ def require_onnx_tools() -> None:
     if absent:
         raise ToolError(
             f"ONNX input needs {', '.join(absent)}, absent here: pip install -e '.[onnx]' in "
-            "splitopt's folder (or: make onnx)"
+            "splitopt's folder"
         )
 
 

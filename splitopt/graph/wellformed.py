@@ -1,9 +1,14 @@
-"""What makes a graph plannable: one maker per tensor, and an order in which all inputs exist."""
+"""What makes a graph plannable: one maker per tensor, a topological order, sound scales."""
 
 from __future__ import annotations
 
+from math import isfinite
+
 from splitopt.errors import ModelError
 from splitopt.graph.model import ModelGraph
+
+_INTEGERS = ("INT", "UINT")
+_NAME_CHARS = 60
 
 
 def check_graph(graph: ModelGraph) -> None:
@@ -36,6 +41,18 @@ def check_graph(graph: ModelGraph) -> None:
     for tensor in graph.outputs:
         if tensor not in graph.producer:
             raise ModelError(f"output tensor {tensor} is made by no op")
+    _check_scales(graph)
+
+
+def _check_scales(graph: ModelGraph) -> None:
+    """Of integer activations alone: a constant that no kernel scales may carry anything."""
+    for tensor in graph.tensors:
+        if not (tensor.is_activation and tensor.dtype.name.startswith(_INTEGERS)):
+            continue
+        for scale in tensor.quantization.scales if tensor.quantization else ():
+            if not (isfinite(scale) and scale > 0):
+                name = f"tensor {tensor.index} {tensor.name[:_NAME_CHARS]!r}"
+                raise ModelError(f"{name} has the scale {scale:g}; want a finite number above 0")
 
 
 def _needs_no_maker(graph: ModelGraph, tensor: int) -> bool:

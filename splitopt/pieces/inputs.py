@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -57,8 +57,14 @@ def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
         raise UsageError(f"input {tensor.name!r} is {tensor.dtype.name}; cannot be fed") from None
 
 
-def given_inputs(graph: ModelGraph, path: Path, key: str | None, where: str) -> list[Array]:
-    """The user's samples, float ones quantised as the model's input is.
+def given_inputs(
+    graph: ModelGraph,
+    path: Path,
+    key: str | None,
+    where: str,
+    prepare: Callable[[Array], Array] = lambda data: data,
+) -> list[Array]:
+    """The user's samples; float ones go through `prepare` and are quantised as the input is.
 
     Raises UsageError that names the file, what it holds and what the model wants.
     """
@@ -87,7 +93,7 @@ def given_inputs(graph: ModelGraph, path: Path, key: str | None, where: str) -> 
         raise UsageError(
             f"{where}: {path} holds {data.dtype}, want {tensor.dtype.name}: the input has no scale"
         )
-    return [quantise(data, tensor)]
+    return [quantise(prepare(data), tensor)]
 
 
 def quantise(data: Array, tensor: Tensor) -> Array:
@@ -101,9 +107,19 @@ def quantise(data: Array, tensor: Tensor) -> Array:
     return np.clip(levels, limits.min, limits.max).astype(dtype)
 
 
+def dequantised(values: Array, tensor: Tensor) -> Array:
+    """What the tensor's integers stand for; floats as they are."""
+    if tensor.quantization is None or not np.issubdtype(values.dtype, np.integer):
+        return values.astype(np.float64)
+    scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+    return (values.astype(np.float64) - zero_point) * scale
+
+
 def load_array(path: Path, key: str | None, where: str) -> Array:
     """An array from .npy or .npz; never pickled, never larger than MAX_DATA_BYTES."""
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{where}: {path} is not a file; want an .npy or .npz file")
         if path.suffix == ".npz":
             return _load_npz(path, key, where)
         if key is not None:

@@ -79,7 +79,7 @@ def verify_pieces(
         _boundary_check(graph, pieces, tapped, chained, inner, count),
     ]
     if litert:
-        checks.append(_litert_check(graph, model, fed, tapped, inner, count, timeout_s))
+        checks.append(litert_check(graph, model, fed, tapped, inner, timeout_s))
     else:
         checks.append(
             Check(
@@ -195,16 +195,19 @@ def _boundary_check(
     return Check("boundaries", CheckStatus.PASSED, compared, count, 0)
 
 
-def _litert_check(
+def litert_check(
     graph: ModelGraph,
     model: Path,
     fed: Mapping[int, Array],
     tflm: Mapping[int, Array],
     inner: Sequence[int],
-    count: int,
     timeout_s: float,
 ) -> Check:
-    """LiteRT's BUILTIN_REF may differ by 1 LSB per FULLY_CONNECTED on the way, by nothing else."""
+    """LiteRT's BUILTIN_REF may differ by 1 LSB per FULLY_CONNECTED on the way, by nothing else.
+
+    `fed`: what goes into the model; `tflm`: its outputs, and `inner`, as TFLM made them.
+    """
+    count = len(next(iter(fed.values())))
     compared = "unsplit model in TFLM = LiteRT BUILTIN_REF (1 LSB per FULLY_CONNECTED passed)"
     names = {_name(tensor): tensor for tensor in (*inner, *graph.outputs)}
     try:

@@ -50,7 +50,7 @@ def write_piece(graph: ModelGraph, segment: Segment) -> bytes:
     piece.version = source.Version()
     piece.description = source.Description()
     piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
-    piece.buffers = [_buffer(b"")] + [_buffer(source.Buffers(b).DataAsNumpy()) for b in buffers]
+    piece.buffers = [_buffer(b""), *(_buffer(source.Buffers(b).DataAsNumpy()) for b in buffers)]
     part = fb.SubGraphT()
     part.name = subgraph.Name()
     part.tensors = [_tensor(subgraph.Tensors(old), buffers) for old in segment.tensors]
@@ -58,9 +58,14 @@ def write_piece(graph: ModelGraph, segment: Segment) -> bytes:
     part.inputs = _mapped(segment.inputs, tensors)
     part.outputs = _mapped(segment.outputs, tensors)
     piece.subgraphs = [part]
+    return pack(piece)
 
+
+def pack(model: fb.ModelT) -> bytes:
+    """A model as a file whose constants are aligned; its buffers are replaced by such."""
+    model.buffers = [_buffer(b"" if b.data is None else b.data) for b in model.buffers]
     builder = flatbuffers.Builder(1024)
-    builder.Finish(piece.Pack(builder), file_identifier=_FILE_MARK)
+    builder.Finish(model.Pack(builder), file_identifier=_FILE_MARK)
     return bytes(builder.Output())
 
 

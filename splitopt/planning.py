@@ -1,0 +1,76 @@
+"""From an open model to the optimum over its cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from solvers.outcome import Outcome
+from splitopt.arena.rules import target_rules
+from splitopt.baseline import Baseline, HandCuts, unsplit
+from splitopt.bridge import CutNames, Planner, request_of
+from splitopt.errors import ToolError
+from splitopt.graph.model import ModelGraph
+from splitopt.job import Job
+from splitopt.limits import limiting_sentence
+from splitopt.model_source import ModelSource
+from splitopt.onnx_names import cut_names, fused_away
+from splitopt.plan import Infeasible, SplitPlan
+from splitopt.refusals import infeasible, refuse_stateful
+from splitopt.segment_table import SegmentTable
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Everything that is known before pieces are written."""
+
+    graph: ModelGraph
+    table: SegmentTable
+    planner: Planner
+    plan: SplitPlan
+    baseline: Baseline
+    by_hand: tuple[HandCuts, ...]
+
+    @property
+    def limit(self) -> str:
+        return limiting_sentence(self.graph, self.table, self.plan)
+
+
+def plan_job(
+    job: Job,
+    source: ModelSource,
+    progress: Progress = lambda _: None,
+    segments: npt.NDArray[np.bool_] | None = None,
+) -> Planned:
+    """Chooses the cuts of the job's model, out of `segments` where given ([start, stop] is true).
+
+    Raises SplitoptError.
+    """
+    graph, names = source.graph, source.names
+    table = SegmentTable(
+        graph,
+        target_rules(job.board.abi),
+        headroom_bytes=job.board.headroom_bytes,
+        zero_arena=job.spec.pieces.zero_arena,
+    )
+    baseline = unsplit(table)
+    refuse_stateful(job, graph, baseline)
+    planner = Planner(table, progress)
+    request = request_of(graph, job, CutNames(cut_names(graph, names), fused_away(names)))
+    if segments is not None:
+        request = replace(request, allowed=request.allowed & segments)
+    answer = planner.plan(request)
+    if isinstance(answer, Infeasible):
+        raise infeasible(job, table, answer)
+    if isinstance(answer, Outcome):
+        raise ToolError(
+            f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
+            "ruled out; raise solve.time_limit_s"
+        )
+    by_hand = planner.by_hand(len(answer.segments), request)
+    return Planned(graph, table, planner, answer, baseline, by_hand)
