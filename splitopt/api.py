@@ -12,6 +12,7 @@ from splitopt.bundle import BundleFolder, manifest, new_bundle
 from splitopt.errors import NotEqualError
 from splitopt.job import Job
 from splitopt.limits import floor_of
+from splitopt.memory_json import graph_document, memory_document
 from splitopt.model_source import ModelSource, open_model
 from splitopt.onnx_names import add_onnx_names
 from splitopt.onnx_route import OnnxRoute
@@ -71,6 +72,8 @@ def run_job(
             proof = prove_equal(job, source, files, feeds, progress)
         document = _document(job, source, planned, made, proof, route)
         _write_documents(bundle, source, made, document)
+        bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
+        bundle.write_json("graph.json", graph_document(planned.graph, source.names))
         bundle.write_json("verify.json", verify_document(job, proof))
         bundle.write_text("summary.txt", summary_text(job, document, proof.checks, planned.limit))
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))

@@ -40,6 +40,9 @@ class PlanRequest:
     allowed: Mask
     params: SolveParams
 
+    def without_capacity(self) -> PlanRequest:
+        return replace(self, goal=replace(self.goal, capacity=None))
+
 
 @dataclass(frozen=True)
 class CutNames:
@@ -244,18 +247,36 @@ class Planner:
         )
 
     def _split_plan(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
-        plan = outcome.found
-        segments = tuple(self._segment(k, option) for k, option in enumerate(plan.options))
+        return self.described(
+            outcome.found,
+            request.goal,
+            outcome.status,
+            cost=outcome.cost or 0,
+            bound=outcome.bound or 0,
+            solve_s=outcome.wall_s,
+        )
+
+    def described(
+        self,
+        plan: PartitionPlan,
+        goal: Goal,
+        status: Status,
+        *,
+        cost: int,
+        bound: int,
+        solve_s: float,
+    ) -> SplitPlan:
+        """The solver's plan in the words of the model."""
         return SplitPlan(
-            status=outcome.status,
-            segments=segments,
+            status=status,
+            segments=tuple(self._segment(k, option) for k, option in enumerate(plan.options)),
             placements=self._placements(plan),
             peak_ram_bytes=plan.layout.region_bytes,
             added_insn=plan_cost(plan).added,
-            cost=outcome.cost or 0,
-            bound=outcome.bound or 0,
-            goal=request.goal,
-            solve_s=outcome.wall_s,
+            cost=cost,
+            bound=bound,
+            goal=goal,
+            solve_s=solve_s,
         )
 
     def relaid(self, plan: SplitPlan, segments: Sequence[PlannedSegment]) -> SplitPlan:

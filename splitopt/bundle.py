@@ -61,7 +61,7 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
         bundle = BundleFolder(partial)
         yield bundle
         partial.chmod(0o755)
-        bundle.final = _claim_name(partial, home)
+        bundle.final = claim_name(partial, home)
     except OSError as error:
         _discard(partial, made)
         where = error.filename or home
@@ -91,7 +91,7 @@ def _sweep(home: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _claim_name(partial: Path, home: Path) -> Path:
+def claim_name(partial: Path, home: Path) -> Path:
     """Renames to the first free run id; a folder that is there already is never replaced."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from splitopt import __version__
+from splitopt.commands import sweep as sweep_command
 from splitopt.errors import NotEqualError, SplitoptError
 
 app = typer.Typer(
@@ -77,6 +78,44 @@ def run(
         console.show_result(result)
     if not result.is_equal:
         raise not_equal(result)
+
+
+@app.command(epilog="Example: splitopt explain results/resnet8_digits/20261123-055205 --json")
+def explain(
+    run_dir: Annotated[Path, typer.Argument(help="A bundle that `splitopt run` wrote.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="Samples as they are fed in use, .npy or .npz (default: the job's)."
+        ),
+    ] = None,
+    key: Annotated[str | None, typer.Option("--key", help="The array of --data's .npz.")] = None,
+    json: Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for explain.txt and explain.json (default: none)."),
+    ] = None,
+) -> None:
+    """Say why outputs are wrong after splitting, and why memory did not go down."""
+    from splitopt import console
+    from splitopt.diagnosis.diagnose import diagnose_folder
+    from splitopt.diagnosis.samples import data_file
+    from splitopt.diagnosis.written import refuse_to_overwrite, write_diagnosis
+
+    given = data_file(data, key)
+    if out is not None:
+        refuse_to_overwrite(out)
+    with console.progress(quiet=json) as progress:
+        diagnosis = diagnose_folder(run_dir, given, progress)
+    if out is not None:
+        write_diagnosis(diagnosis, out)
+    if json:
+        console.show_json(diagnosis.to_dict())
+    else:
+        console.show_diagnosis(diagnosis)
+
+
+app.command(epilog=sweep_command.EXAMPLE)(sweep_command.sweep)
 
 
 @app.command(epilog="Example: splitopt boards --json")

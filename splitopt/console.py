@@ -10,9 +10,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 from rich.table import Table
 
 from splitopt.api import RunResult
+from splitopt.diagnosis.diagnose import Diagnosis
+from splitopt.diagnosis.finding import Severity
+from splitopt.diagnosis.text import finding_lines, reason_lines, tables, verdict_lines
 from splitopt.pieces.verify import CheckStatus
 from splitopt.summary import (
     CHANGE_COLUMNS,
@@ -26,7 +31,15 @@ from splitopt.summary import (
     proof_line,
     route_rows,
     segment_rows,
+    table,
     verdict,
+)
+from splitopt.sweep.run import Progress, SweepResult
+from splitopt.sweep.summary import (
+    FRONT_COLUMNS,
+    failure_lines,
+    front_tables,
+    sweep_verdicts,
 )
 
 _STYLES = {
@@ -34,6 +47,7 @@ _STYLES = {
     CheckStatus.FAILED: "bold red",
     CheckStatus.SKIPPED: "yellow",
 }
+_SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 _NARROWEST = 100
 out = Console(highlight=False)
@@ -49,6 +63,53 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with err.status("starting") as status:
         yield lambda step: status.update(f"{step} ...")
+
+
+@contextmanager
+def sweep_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
+    """A bar of points with what came last; a line for every tenth where stderr is no terminal."""
+    if quiet:
+        yield lambda _: None
+        return
+    if not err.is_terminal:
+        yield _PlainProgress()
+        return
+    bar = BarColumn(bar_width=30)
+    columns = (bar, MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with ProgressBar(*columns, console=err, transient=True) as shown:
+        task = shown.add_task("starting", total=None)
+        yield lambda at: shown.update(
+            task, completed=at.done, total=at.total, description=escape(_progress_line(at))
+        )
+
+
+class _PlainProgress:
+    def __init__(self) -> None:
+        self._next = 0
+
+    def __call__(self, at: Progress) -> None:
+        if at.done >= self._next:
+            self._next = at.done + max(1, at.total // 10)
+            err.print(f"{at.done} of {at.total} points {escape(_progress_line(at))}")
+
+
+def _progress_line(at: Progress) -> str:
+    if at.last is None:
+        return at.step
+    return f"{at.step}: {at.last['id']} {at.last['status']}"
+
+
+def show_sweep(result: SweepResult) -> None:
+    """The fronts as tables, what failed, and where all of it is."""
+    for line in sweep_verdicts(result.document, result.rows):
+        out.print(escape(line), style="bold")
+    out.print()
+    for title, rows in front_tables(result.document, result.rows):
+        out.print(escape(title))
+        show_table(FRONT_COLUMNS, rows)
+    for line in failure_lines(result.rows):
+        out.print(escape(line), style="red")
+    out.print(f"Sweep: {escape(str(result.folder))}")
 
 
 def show_result(result: RunResult) -> None:
@@ -69,6 +130,23 @@ def show_result(result: RunResult) -> None:
     for note in notes(document):
         out.print(escape(note), style="dim")
     out.print(f"Bundle: {escape(str(result.folder))}")
+
+
+def show_diagnosis(diagnosis: Diagnosis) -> None:
+    """Verdicts, findings by severity, reasons, then tables; wide ones are left to the terminal."""
+    for number, line in enumerate(verdict_lines(diagnosis)):
+        out.print(escape(line), style="bold" if number < 2 else "")
+    for finding in diagnosis.outputs.findings:
+        out.print()
+        for number, line in enumerate(finding_lines(finding)):
+            style = _SEVERITIES[finding.severity] if number == 0 else ""
+            out.print(escape(line), style=style, soft_wrap=True)
+    out.print("\nWhy the peak is not lower:", style="bold")
+    for line in reason_lines(diagnosis.memory):
+        out.print(escape(line), soft_wrap=True)
+    for shown in tables(diagnosis):
+        out.print(f"\n{escape(shown.title)}", style="bold")
+        out.print(escape(table(shown.header, shown.rows)), soft_wrap=True)
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -139,8 +139,15 @@ class Job:
 
 
 def read_job(path: Path, overrides: Mapping[str, Any] | None = None) -> Job:
-    """Reads a job file; `overrides` replace top-level keys. Raises UsageError."""
-    data = {**load_yaml(path), **(overrides or {})}
+    """Reads a job file; `overrides` replace top-level keys, within `model` and `pieces` their keys.
+
+    Raises UsageError.
+    """
+    data = load_yaml(path)
+    for key, value in (overrides or {}).items():
+        old = data.get(key)
+        merge = key in ("model", "pieces") and isinstance(old, dict)
+        data[key] = {**old, **value} if merge and isinstance(old, dict) else value
     _lift_calibration(data)
     _lift_lists(data)
     if isinstance(data.get("board"), dict):

@@ -107,6 +107,7 @@ class OnnxRoute:
             route="pieces",
             plan=planner.relaid(plan, placed),
             data=data,
+            graphs=tuple(graphs),
             agreements=priced,
             conversion_s=round(sum(piece.conversion_s for piece in made), 3),
             log="".join(f"--- piece {k}\n{piece.log}\n" for k, piece in enumerate(made)),

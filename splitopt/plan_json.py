@@ -27,9 +27,11 @@ def plan_document(
     """Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers.
 
     On route `pieces`, status, cost and bound are those of choosing cuts on the whole int8 model.
+    Where no piece was written, what would describe its file is null.
     """
     plan = made.plan
-    piece_bytes = sum(map(len, made.data))
+    data: Sequence[bytes | None] = made.data or [None] * len(plan.segments)
+    piece_bytes = sum(map(len, made.data)) if made.data else None
     return {
         "schema_version": SCHEMA_VERSION,
         "job": {"name": job.name, "path": str(job.file), "settings": settings(job)},
@@ -67,14 +69,14 @@ def plan_document(
             "least_ram_bytes": floor.least_ram_bytes,
         },
         "segments": [
-            _segment(segment, data) for segment, data in zip(plan.segments, made.data, strict=True)
+            _segment(segment, piece) for segment, piece in zip(plan.segments, data, strict=True)
         ],
         "layout": {
             "region_bytes": plan.peak_ram_bytes,
             "boundary": [_placement(graph, placement) for placement in plan.placements],
         },
         "piece_bytes": piece_bytes,
-        "piece_overhead_bytes": piece_bytes - len(graph.source),
+        "piece_overhead_bytes": None if piece_bytes is None else piece_bytes - len(graph.source),
     }
 
 
@@ -107,7 +109,7 @@ def _hand_cuts(cuts: HandCuts) -> dict[str, Any]:
     }
 
 
-def _segment(segment: PlannedSegment, data: bytes) -> dict[str, Any]:
+def _segment(segment: PlannedSegment, data: bytes | None) -> dict[str, Any]:
     figures = segment.figures
     arena = figures.arena
     return {
@@ -131,9 +133,9 @@ def _segment(segment: PlannedSegment, data: bytes) -> dict[str, Any]:
         "estimated_invoke_insn": segment.invoke_insn,
         "copied_bytes": figures.copied_bytes,
         "exact": arena.exact,
-        "piece": f"pieces/{segment.piece_name}",
-        "piece_bytes": len(data),
-        "sha256": sha256_of(data),
+        "piece": None if data is None else f"pieces/{segment.piece_name}",
+        "piece_bytes": None if data is None else len(data),
+        "sha256": None if data is None else sha256_of(data),
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,12 @@ import numpy.typing as npt
 from solvers.outcome import Outcome
 from splitopt.arena.rules import target_rules
 from splitopt.baseline import Baseline, HandCuts, unsplit
-from splitopt.bridge import CutNames, Planner, request_of
+from splitopt.bridge import CutNames, Planner, PlanRequest, request_of
+from splitopt.convert.correspondence import Correspondence
 from splitopt.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
-from splitopt.limits import limiting_sentence
+from splitopt.limits import Floor, floor_of, limiting_sentence
 from splitopt.model_source import ModelSource
 from splitopt.onnx_names import cut_names, fused_away
 from splitopt.plan import Infeasible, SplitPlan
@@ -23,6 +25,38 @@ from splitopt.refusals import infeasible, refuse_stateful
 from splitopt.segment_table import SegmentTable
 
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model on its target, before any cut is chosen. `names`: of the ONNX model it came from."""
+
+    graph: ModelGraph
+    names: Correspondence | None
+    table: SegmentTable
+    baseline: Baseline
+
+    @cached_property
+    def floor(self) -> Floor:
+        return floor_of(self.table)
+
+    def request(self, job: Job) -> PlanRequest:
+        """Raises UsageError for cuts that the model does not have."""
+        known = CutNames(cut_names(self.graph, self.names), fused_away(self.names))
+        return request_of(self.graph, job, known)
+
+
+def prepare(job: Job, source: ModelSource) -> Prepared:
+    """Raises ModelError for a model that keeps state."""
+    table = SegmentTable(
+        source.graph,
+        target_rules(job.board.abi),
+        headroom_bytes=job.board.headroom_bytes,
+        zero_arena=job.spec.pieces.zero_arena,
+    )
+    baseline = unsplit(table)
+    refuse_stateful(job, source.graph, baseline)
+    return Prepared(source.graph, source.names, table, baseline)
 
 
 @dataclass(frozen=True)
@@ -51,26 +85,18 @@ def plan_job(
 
     Raises SplitoptError.
     """
-    graph, names = source.graph, source.names
-    table = SegmentTable(
-        graph,
-        target_rules(job.board.abi),
-        headroom_bytes=job.board.headroom_bytes,
-        zero_arena=job.spec.pieces.zero_arena,
-    )
-    baseline = unsplit(table)
-    refuse_stateful(job, graph, baseline)
-    planner = Planner(table, progress)
-    request = request_of(graph, job, CutNames(cut_names(graph, names), fused_away(names)))
+    prepared = prepare(job, source)
+    planner = Planner(prepared.table, progress)
+    request = prepared.request(job)
     if segments is not None:
         request = replace(request, allowed=request.allowed & segments)
     answer = planner.plan(request)
     if isinstance(answer, Infeasible):
-        raise infeasible(job, table, answer)
+        raise infeasible(job, prepared.table, answer)
     if isinstance(answer, Outcome):
         raise ToolError(
             f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
             "ruled out; raise solve.time_limit_s"
         )
     by_hand = planner.by_hand(len(answer.segments), request)
-    return Planned(graph, table, planner, answer, baseline, by_hand)
+    return Planned(prepared.graph, prepared.table, planner, answer, prepared.baseline, by_hand)

@@ -112,14 +112,16 @@ def _explain(
     details: Sequence[ErrorDetails], data: Any, model: type[BaseModel], under: tuple[str, ...]
 ) -> str:
     """The first error; where a union has several branches, what each of them wants."""
-    detail = details[0]
+    first = _location(details[0], data)
+    near = [d for d in details if _location(d, data)[: len(first)] == first]
+    detail = max(near, key=lambda d: len(_location(d, data)))  # within a list of the union, say
     location = _location(detail, data)
     where, got = key_path(under + location), _kind(detail["input"])
     if detail["type"] == "extra_forbidden":
         name = str(location[-1])
         known = _known_keys(model, location[:-1])
-        near = difflib.get_close_matches(name.lower(), known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(sorted(known))}"
+        close = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
         return f"{where}: unknown key; {hint}"
     if detail["type"] == "missing":
         return f"{where}: missing; add it"

@@ -27,24 +27,33 @@ LAYERS = (
     ("segment_table", "pruning"),
     ("baseline", "plan"),
     ("limits", "bridge", "onnx_names", "piece_set", "route_check"),
-    ("plan_json", "summary", "refusals", "onnx_route", "routes_json"),
-    ("planning", "proof"),
+    ("plan_json", "summary", "refusals", "onnx_route", "routes_json", "memory_json"),
+    ("planning", "proof", "front"),
+    ("diagnosis",),
     ("api", "doctor"),
+    ("sweep",),
     ("console",),
+    ("commands",),
     ("cli",),
     ("__main__",),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
-MAY_IMPORT_SOLVERS = {"bridge", "arena", "cost"}
-MAY_IMPORT_OUTCOME = {"plan", "planning"}
+MAY_IMPORT_SOLVERS = {"bridge", "front", "arena", "cost"}
+MAY_IMPORT_OUTCOME = {"plan", "planning", "sweep"}
 ONE_PLACE = {  # what is imported in one place only, and where
     "tflite_micro": {"splitopt.target.host_worker"},
     "ai_edge_litert.interpreter": {"splitopt.target.host_worker"},
-    "typer": {"splitopt.cli"},
+    "typer": {"splitopt.cli", "splitopt.commands.sweep"},
     "rich": {"splitopt.console"},
     "yaml": {"splitopt.yaml_input"},
-    "pydantic": {"splitopt.yaml_input", "splitopt.board", "splitopt.job"},
+    "pydantic": {
+        "splitopt.yaml_input",
+        "splitopt.board",
+        "splitopt.job",
+        "splitopt.sweep.spec",
+        "splitopt.diagnosis.plan_file",
+    },
     "pydantic_core": {"splitopt.yaml_input"},
     "networkx": {"splitopt.graph.model"},
     "ortools": set(),

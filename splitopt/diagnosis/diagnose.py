@@ -1,0 +1,68 @@
+"""A whole diagnosis of one bundle: outputs, then memory, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt import __version__
+from splitopt.diagnosis.memory import MemoryDiagnosis, diagnose_memory
+from splitopt.diagnosis.opened import open_bundle, printable
+from splitopt.diagnosis.outputs import OutputDiagnosis, diagnose_outputs
+from splitopt.diagnosis.samples import DataFile, choose_samples
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What `splitopt explain` says about one bundle."""
+
+    run_dir: Path
+    job: str
+    model: str
+    board: str
+    outputs: OutputDiagnosis
+    memory: MemoryDiagnosis
+
+    @property
+    def has_faults(self) -> bool:
+        return bool(self.outputs.faults)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "splitopt": __version__,
+            "run_dir": str(self.run_dir),
+            "job": self.job,
+            "model": self.model,
+            "board": self.board,
+            "has_faults": self.has_faults,
+            "outputs": self.outputs.to_dict(),
+            "memory": self.memory.to_dict(),
+        }
+
+
+def diagnose_folder(
+    folder: Path, data: DataFile | None = None, progress: Callable[[str], None] = lambda _: None
+) -> Diagnosis:
+    """Diagnoses a bundle; nothing in it is changed.
+
+    Raises SplitoptError: UsageError and ModelError for a folder that is no whole bundle and for
+    data that do not fit, ToolError where TFLM cannot run the whole model.
+    """
+    progress("reading the bundle")
+    bundle = open_bundle(folder)
+    samples = choose_samples(bundle, data)
+    outputs = diagnose_outputs(bundle, samples, progress)
+    memory = diagnose_memory(bundle, progress)
+    return Diagnosis(
+        run_dir=folder,
+        job=printable(bundle.plan.job.name),
+        model=printable(bundle.model_path.name),
+        board=bundle.plan.board.name,
+        outputs=outputs,
+        memory=memory,
+    )

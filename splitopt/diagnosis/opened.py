@@ -1,0 +1,213 @@
+"""A bundle on disk, opened and checked: its plan, the whole int8 model, and every piece file.
+
+Knows nothing of what the pieces compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from splitopt.diagnosis.plan_file import PlanFile, SegmentEntry, read_plan
+from splitopt.errors import UsageError
+from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.segments import Segment, segment_of
+from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite, read_tflite
+
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece file as it is now, in the place that the plan gives it.
+
+    `replaced`: it is not the file that the run wrote.
+    """
+
+    index: int
+    name: str
+    path: Path
+    segment: Segment
+    graph: ModelGraph
+    replaced: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"piece {self.index} ({self.name})"
+
+    @property
+    def has_all_ends(self) -> bool:
+        """Whether it has as many inputs and outputs as the plan gives it."""
+        segment, graph = self.segment, self.graph
+        counts = len(graph.inputs), len(graph.outputs)
+        return counts == (len(segment.inputs), len(segment.outputs))
+
+    @property
+    def inputs(self) -> tuple[tuple[int, Tensor], ...]:
+        """(tensor of the whole model, tensor of this file) per input."""
+        tensors = (self.graph.tensors[t] for t in self.graph.inputs)
+        return tuple(zip(self.segment.inputs, tensors, strict=False))
+
+    @property
+    def outputs(self) -> tuple[tuple[int, Tensor], ...]:
+        tensors = (self.graph.tensors[t] for t in self.graph.outputs)
+        return tuple(zip(self.segment.outputs, tensors, strict=False))
+
+
+@dataclass(frozen=True)
+class OpenBundle:
+    """A bundle whose files were read and found to belong together."""
+
+    folder: Path
+    plan: PlanFile
+    model_path: Path
+    graph: ModelGraph
+    pieces: tuple[Piece, ...]
+
+    @cached_property
+    def makers(self) -> Mapping[int, Piece]:
+        """Tensor → the piece whose output it is."""
+        return {t: piece for piece in self.pieces for t in piece.segment.outputs}
+
+    @cached_property
+    def readers(self) -> Mapping[int, tuple[Piece, ...]]:
+        found: dict[int, tuple[Piece, ...]] = {}
+        for piece in self.pieces:
+            for tensor in piece.segment.inputs:
+                found[tensor] = (*found.get(tensor, ()), piece)
+        return found
+
+    @cached_property
+    def handed_over(self) -> tuple[int, ...]:
+        """The model's inputs, then every tensor that a piece makes for the outside, in order."""
+        made = (t for piece in self.pieces for t in piece.segment.outputs)
+        return tuple(dict.fromkeys((*self.graph.inputs, *made)))
+
+    @cached_property
+    def _onnx_names(self) -> Mapping[int, str]:
+        boundary = self.plan.layout.boundary
+        return {entry.tensor: entry.onnx_tensor for entry in boundary if entry.onnx_tensor}
+
+    def tensor_name(self, tensor: int) -> str:
+        """`tensor 37 'model/mean' (ONNX Mean_output)`, fit for a terminal."""
+        text = f"tensor {tensor} {printable(self.graph.tensors[tensor].name)!r}"
+        onnx = self._onnx_names.get(tensor)
+        return f"{text} (ONNX {printable(onnx)})" if onnx else text
+
+
+def printable(text: str) -> str:
+    """A stranger's name, short, with nothing in it that steers a terminal."""
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
+
+
+def open_bundle(folder: Path) -> OpenBundle:
+    """Raises UsageError or ModelError: no bundle, a piece missing, the model changed."""
+    plan = read_plan(folder)
+    model_path = _find_model(folder, plan)
+    graph = read_tflite(model_path)
+    if _digest(graph.source) != plan.model.sha256:
+        raise UsageError(f"{model_path}: changed while it was read; run it again")
+    segments = _segments(folder, plan, graph)
+    pieces = tuple(
+        _piece(folder, k, entry, segment)
+        for k, (entry, segment) in enumerate(zip(plan.segments, segments, strict=True))
+    )
+    return OpenBundle(folder, plan, model_path, graph, pieces)
+
+
+def _find_model(folder: Path, plan: PlanFile) -> Path:
+    """The int8 model that was cut: the bundle's own copy, or where the plan says it lies."""
+    own = folder / "model.tflite"
+    remedy = "put the model that was cut there, unchanged, or run the job again"
+    if own.is_file():
+        if _digest_of(own) != plan.model.sha256:
+            raise UsageError(
+                f"{own}: is not the model that was cut (its SHA-256 differs); {remedy}"
+            )
+        return own
+    given = Path(plan.model.path)
+    try:
+        found = given.is_file()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        where = printable(plan.model.path)
+        raise UsageError(
+            f"{where}: the whole model is not there, and the pieces can not be judged without it; "
+            f"call splitopt from where the job was run, or copy the model to {own}"
+        )
+    if _digest_of(given) != plan.model.sha256:
+        raise UsageError(
+            f"{given}: changed since the job was run (its SHA-256 differs); run the job again, or "
+            f"copy the old model to {own}"
+        )
+    return given
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; not read")
+        return _digest(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
+    """The plan's segments; they tile the model and name what its ops read and make."""
+    where, n = folder / "plan.json", len(graph.ops)
+    ends = [0, *(entry.stop for entry in plan.segments)]
+    starts = [entry.start for entry in plan.segments]
+    rising = all(a < b for a, b in pairwise(ends))
+    if starts != ends[:-1] or ends[-1] != n or not rising:
+        raise UsageError(f"{where}: $.segments: do not follow one another from op 0 to op {n}")
+    found = []
+    for k, entry in enumerate(plan.segments):
+        own = segment_of(graph, entry.start, entry.stop)
+        for key, got, want in (
+            ("inputs", entry.inputs, own.inputs),
+            ("outputs", entry.outputs, own.outputs),
+        ):
+            if sorted(got) != sorted(want):
+                raise UsageError(
+                    f"{where}: $.segments[{k}].{key}: got {_short(got)}, want {_short(want)}"
+                )
+        found.append(Segment(entry.start, entry.stop, entry.inputs, entry.outputs, own.tensors))
+    return found
+
+
+def _short(tensors: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, tensors[:8]))
+    return f"[{shown}{', ...' if len(tensors) > 8 else ''}]"
+
+
+def _piece(folder: Path, index: int, entry: SegmentEntry, segment: Segment) -> Piece:
+    where = f"{folder / 'plan.json'}: $.segments[{index}].piece"
+    path = folder / entry.piece
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        inside = False
+    if not inside:
+        raise UsageError(f"{where}: {printable(entry.piece)!r} leads out of the bundle")
+    try:
+        if not path.is_file():
+            raise UsageError(f"{path}: is missing; put piece {index} back, or run the job again")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    graph = parse_tflite(data, name=path.stem, where=str(path))
+    replaced = entry.sha256 is not None and entry.sha256 != _digest(data)
+    return Piece(index, printable(path.name), path, segment, graph, replaced)

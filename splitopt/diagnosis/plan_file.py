@@ -1,0 +1,149 @@
+"""plan.json as a stranger may have left it → the checked parts that a diagnosis rests on.
+
+Knows the format of the file, not whether it fits the model.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from splitopt.board import MAX_RAM_BYTES, Board
+from splitopt.errors import UsageError
+from splitopt.job import (
+    CalibrationSpec,
+    CutSpec,
+    ObjectiveSpec,
+    PiecesSpec,
+    PreprocessSpec,
+    VerifySpec,
+)
+from splitopt.yaml_input import Strict, check
+
+MAX_PLAN_BYTES = 16 << 20
+_MOST_OPS = 100_000
+_LONGEST_TEXT = 4096
+
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+Text = Annotated[str, Field(max_length=_LONGEST_TEXT)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Lenient(Strict):
+    """Keys that a diagnosis does not read may be anything."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class SettingsEntry(_Lenient):
+    """What the job asked for, as far as it bears on a diagnosis."""
+
+    calibration: CalibrationSpec | None = None
+    preprocess: PreprocessSpec = PreprocessSpec()
+    objective: ObjectiveSpec = ObjectiveSpec()
+    pieces: PiecesSpec = PiecesSpec()
+    cut: CutSpec = CutSpec()
+    verify: VerifySpec = VerifySpec()
+
+
+class JobEntry(_Lenient):
+    name: Text
+    path: Text
+    settings: SettingsEntry
+
+
+class ModelEntry(_Lenient):
+    path: Text
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class SegmentEntry(_Lenient):
+    start: Annotated[int, Field(ge=0, lt=_MOST_OPS)]
+    stop: Annotated[int, Field(ge=1, le=_MOST_OPS)]
+    inputs: Annotated[tuple[Index, ...], Field(min_length=1)]
+    outputs: Annotated[tuple[Index, ...], Field(min_length=1)]
+    piece: Text
+    sha256: Text | None = None
+
+
+class BoundaryEntry(_Lenient):
+    tensor: Index
+    onnx_tensor: Text | None = None
+
+
+class LayoutEntry(_Lenient):
+    boundary: tuple[BoundaryEntry, ...] = ()
+
+
+class PreprocessEntry(_Lenient):
+    mean: tuple[Number, ...] = ()
+    std: tuple[Annotated[Number, Field(gt=0)], ...] = ()
+
+
+class ConversionEntry(_Lenient):
+    """How the int8 model was made: the ranges of the samples it was calibrated on."""
+
+    calibration_range: tuple[Number, Number] | None = None
+    preprocess: PreprocessEntry = PreprocessEntry()
+
+
+class PlanFile(_Lenient):
+    """One plan.json. `conversion` is there for models that were converted or quantised here."""
+
+    schema_version: Literal[1]
+    job: JobEntry
+    model: ModelEntry
+    board: Board
+    budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+    route: Literal["whole", "pieces"] = "whole"
+    peak_ram_bytes: Annotated[int, Field(gt=0, le=2**40)]
+    segments: Annotated[tuple[SegmentEntry, ...], Field(min_length=1, max_length=_MOST_OPS)]
+    layout: LayoutEntry = LayoutEntry()
+    conversion: ConversionEntry | None = None
+
+
+def read_plan(folder: Path) -> PlanFile:
+    """Raises UsageError, in one sentence, for a folder that is no bundle."""
+    path = folder / "plan.json"
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; want a bundle that `splitopt run` wrote")
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_PLAN_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); want the folder of a bundle that "
+            "`splitopt run` wrote"
+        ) from error
+    if len(data) > MAX_PLAN_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_PLAN_BYTES:,} bytes; that is no plan")
+    return check(_parsed(data, path), PlanFile, where=str(path))
+
+
+def _parsed(data: bytes, path: Path) -> Any:
+    """The JSON document with tuples where JSON has lists, as the frozen models hold them."""
+    try:
+        document = json.loads(data, parse_constant=_refuse_constant)
+        if not isinstance(document, dict):
+            raise ValueError("it holds no object")
+        return _frozen(document)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UsageError(f"{path}: not a whole JSON document ({reason}); run the job again") from (
+            error
+        )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _frozen(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    return value

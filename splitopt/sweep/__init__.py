@@ -1,0 +1,1 @@
+"""One job over a grid of budgets, boards, models, objectives and limits."""

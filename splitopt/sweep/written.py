@@ -1,0 +1,22 @@
+"""What a finished sweep leaves: rows, front, summary and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from splitopt.bundle import manifest
+from splitopt.sweep.record import Row
+
+
+def write_results(folder: Path, document: dict[str, Any], rows: Sequence[Row]) -> None:
+    lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "records.jsonl").write_text("".join(lines), "utf-8")
+    _write_json(folder / "sweep.json", document)
+    _write_json(folder / "manifest.json", manifest(folder, 0, {"sweep": Path(document["path"])}))
+
+
+def _write_json(path: Path, document: Any) -> None:
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")

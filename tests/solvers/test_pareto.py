@@ -1,0 +1,108 @@
+"""The front against brute force, and against CP-SAT and the DP point by point."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+from hypothesis import given, settings
+from tiny import all_choices, partition_instances
+
+from solvers.outcome import Status
+from solvers.params import SolveParams
+from solvers.partition import cpsat, dp
+from solvers.partition.boundary import Boundary
+from solvers.partition.check import check_plan
+from solvers.partition.cost import plan_cost
+from solvers.partition.instance import Objective, Option, PartitionInstance
+from solvers.partition.layout import load_of
+from solvers.partition.pareto import Front, pareto_front
+
+Point = tuple[int, int, int]
+
+
+def points_of(front: Front) -> list[Point]:
+    return [(p.cost.peak, p.cost.added, p.cost.segments) for p in front.points]
+
+
+def undominated(points: set[Point]) -> set[Point]:
+    def beats(a: Point, b: Point) -> bool:
+        return a != b and all(x <= y for x, y in zip(a, b, strict=True))
+
+    return {p for p in points if not any(beats(q, p) for q in points)}
+
+
+def by_brute_force(instance: PartitionInstance) -> set[Point]:
+    """Over loads."""
+    found = set()
+    for options in all_choices(instance):
+        peak = load_of(options, instance.boundaries)
+        cost, most = sum(o.cost for o in options), instance.objective.max_cost
+        if instance.capacity is not None and peak > instance.capacity:
+            continue
+        if most is not None and cost > most:
+            continue
+        if instance.max_segments is not None and len(options) > instance.max_segments:
+            continue
+        found.add((peak, cost, len(options)))
+    return undominated(found)
+
+
+@settings(max_examples=500)
+@given(partition_instances(7))
+def test_the_front_equals_brute_force(instance: PartitionInstance) -> None:
+    front = pareto_front(instance)
+    for point in front.points:
+        check_plan(instance, point.plan)
+        assert plan_cost(point.plan) == point.cost
+    if front.is_complete:
+        assert set(points_of(front)) == by_brute_force(instance)
+        assert len(front.points) == len(set(points_of(front)))
+    assert all(p.status is Status.OPTIMAL for p in front.points) or not front.is_complete
+
+
+@settings(max_examples=60)
+@given(partition_instances(6))
+def test_no_solver_finds_anything_better(instance: PartitionInstance) -> None:
+    """Each point is the least cost under its peak and its segments, for CP-SAT and for the DP."""
+    front = pareto_front(instance)
+    if not front.is_complete:
+        return
+    for peak, cost, segments in points_of(front):
+        asked = replace(
+            instance, capacity=peak, max_segments=segments, objective=Objective(0, 1, None)
+        )
+        assert cpsat.solve(asked).cost == cost
+        assert dp.solve(asked).cost == cost
+
+
+def chain(n: int) -> PartitionInstance:
+    """Long segments cost less and need more."""
+    options = [
+        Option(a, b, 100 * (b - a) ** 2 + 7 * a, 1000 + 3 * (b - a), 0)
+        for a, b in product(range(n), range(1, n + 1))
+        if a < b
+    ]
+    values = tuple(Boundary(16, item, (item + 1,)) for item in range(n - 1))
+    return PartitionInstance(n, tuple(options), values)
+
+
+def test_a_chain_has_a_point_for_every_number_of_segments() -> None:
+    front = pareto_front(chain(12))
+    assert front.is_complete
+    assert {p.cost.segments for p in front.points} == set(range(1, 13))
+    assert [p.cost.peak for p in front.points] == sorted(
+        (p.cost.peak for p in front.points), reverse=True
+    )
+
+
+def test_out_of_time_gives_proved_points_and_says_that_some_may_be_missing() -> None:
+    whole = pareto_front(chain(12))
+    cut_short = pareto_front(chain(12), SolveParams(time_limit_s=0.0))
+    assert not cut_short.is_complete
+    assert {*points_of(cut_short)} < {*points_of(whole)}
+
+
+def test_an_instance_without_a_plan_has_an_empty_front() -> None:
+    front = pareto_front(replace(chain(4), capacity=10))
+    assert front == Front((), True)
