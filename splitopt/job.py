@@ -143,7 +143,14 @@ def read_job(path: Path, overrides: Mapping[str, Any] | None = None) -> Job:
 
     Raises UsageError.
     """
-    data = load_yaml(path)
+    return job_of(path, load_yaml(path), overrides)
+
+
+def job_of(
+    path: Path, loaded: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+) -> Job:
+    """The job that a file holds, whose mapping is `loaded`; as `read_job`."""
+    data = dict(loaded)
     for key, value in (overrides or {}).items():
         old = data.get(key)
         merge = key in ("model", "pieces") and isinstance(old, dict)

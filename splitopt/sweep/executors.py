@@ -121,7 +121,7 @@ def run_dask(tasks: Sequence[Task], models: Models, scheduler: str) -> Iterator[
             client.submit(solve, task, held[task.target.model_sha256], pure=False): task
             for task in tasks
         }
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             task = futures.pop(future)
             try:
                 yield future.result()

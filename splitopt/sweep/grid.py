@@ -12,8 +12,9 @@ from typing import Any
 
 from splitopt.board import find_board
 from splitopt.errors import SplitoptError, UsageError
-from splitopt.job import Job, read_job
+from splitopt.job import Job, job_of
 from splitopt.sweep.spec import MAX_POINTS, RangeSpec, SweepSpec
+from splitopt.yaml_input import load_yaml
 
 FRONT, BUDGET = "front", "budget"
 
@@ -44,15 +45,18 @@ def expand(path: Path, spec: SweepSpec) -> tuple[Point, ...]:
         raise UsageError(f"{path}: $.grid: {len(cells):,} points; at most {MAX_POINTS:,} are run")
     width = max(4, len(str(len(cells))))
     kind = FRONT if spec.grid.is_auto else BUDGET
+    loaded = {file: load_yaml(file) for file, _ in cells}
     return tuple(
-        _point(str(number).zfill(width), kind, file, overrides)
+        _point(str(number).zfill(width), kind, file, loaded[file], overrides)
         for number, (file, overrides) in enumerate(cells, 1)
     )
 
 
-def _point(name: str, kind: str, file: Path, overrides: dict[str, Any]) -> Point:
+def _point(
+    name: str, kind: str, file: Path, loaded: dict[str, Any], overrides: dict[str, Any]
+) -> Point:
     try:
-        return Point(name, kind, file, overrides, read_job(file, overrides))
+        return Point(name, kind, file, overrides, job_of(file, loaded, overrides))
     except UsageError as error:
         if "budget_bytes" not in overrides or "$.budget_bytes" not in str(error):
             raise

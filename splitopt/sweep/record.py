@@ -23,7 +23,7 @@ Measures = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Made:
-    """A row, with plan.json and memory.json where it has a plan."""
+    """A row, with plan.json and memory.json where it has a plan that no other row has."""
 
     row: Row
     plan: dict[str, Any] | None = None
@@ -44,15 +44,17 @@ def made_of(point: Point, prepared: Prepared, answer: Answer) -> Iterator[Made]:
     elif not answer.plans:
         status = "INFEASIBLE" if answer.is_infeasible else "UNKNOWN"
         least = None if answer.least is None else answer.least.peak_ram_bytes
-        shared = {"shared_from": answer.shared_from, "smallest_feasible_budget_bytes": least}
-        yield Made({**base, **times, **shared, "status": status})
+        also = {"shared_from": answer.shared_from, "smallest_feasible_budget_bytes": least}
+        yield Made({**base, **times, **also, "status": status})
     for number, plan in enumerate(answer.plans, 1):
         name = point.id if point.kind != FRONT else f"{point.id}-{number:02d}"
-        row = {**base, **_figures(plan), "id": name, "plan": f"plans/{name}/plan.json"}
+        owner = answer.shared_from or name
+        row = {**base, **_figures(plan), "id": name, "plan": f"plans/{owner}/plan.json"}
         share = {key: round(value / len(answer.plans), 4) for key, value in times.items()}
         row |= {**share, "shared_from": answer.shared_from}
         row["front_is_complete"] = point.kind == FRONT and answer.is_complete
-        yield Made(row, *_documents(point, prepared, plan))
+        shared = answer.shared_from is not None
+        yield Made(row) if shared else Made(row, *_documents(point, prepared, plan))
 
 
 def _empty(point: Point, prepared: Prepared | None) -> Row:
