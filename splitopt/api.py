@@ -9,6 +9,7 @@ from typing import Any
 
 from splitopt.baseline import Baseline, HandCuts
 from splitopt.bundle import BundleFolder, manifest, new_bundle
+from splitopt.diagnosis.diagnose import diagnose_run
 from splitopt.errors import NotEqualError
 from splitopt.job import Job
 from splitopt.limits import floor_of
@@ -42,6 +43,7 @@ class RunResult:
     by_hand: tuple[HandCuts, ...]
     checks: tuple[Check, ...]
     limit: str
+    diagnosis: dict[str, Any] | None
 
     @property
     def is_equal(self) -> bool:
@@ -75,7 +77,12 @@ def run_job(
         bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
         bundle.write_json("graph.json", graph_document(planned.graph, source.names))
         bundle.write_json("verify.json", verify_document(job, proof))
-        bundle.write_text("summary.txt", summary_text(job, document, proof.checks, planned.limit))
+        diagnosis = diagnose_run(
+            bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
+        )
+        bundle.write_json("diagnosis.json", diagnosis)
+        summary = summary_text(job, document, proof.checks, planned.limit, diagnosis)
+        bundle.write_text("summary.txt", summary)
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(
@@ -86,7 +93,14 @@ def run_job(
         by_hand=planned.by_hand,
         checks=proof.checks,
         limit=planned.limit,
+        diagnosis=diagnosis,
     )
+
+
+def _is_suspect(document: dict[str, Any], proof: Proof) -> bool:
+    """Whether its outputs are worth a diagnosis."""
+    warned = bool((document.get("conversion") or {}).get("warnings"))
+    return proof.status is CheckStatus.FAILED or (warned and bool(proof.checks))
 
 
 def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:

@@ -26,6 +26,7 @@ from splitopt.summary import (
     SEGMENT_COLUMNS,
     before_after,
     check_lines,
+    diagnosis_lines,
     hand_rows,
     notes,
     proof_line,
@@ -127,6 +128,8 @@ def show_result(result: RunResult) -> None:
     for check, line in zip(result.checks, check_lines(result.checks), strict=False):
         out.print(escape(line), style=_STYLES[check.status])
     out.print(escape(result.limit))
+    for line in diagnosis_lines(result.diagnosis):
+        out.print(escape(line))
     for note in notes(document):
         out.print(escape(note), style="dim")
     out.print(f"Bundle: {escape(str(result.folder))}")

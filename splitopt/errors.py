@@ -17,6 +17,12 @@ class SplitoptError(Exception):
         """What a program wants to know beyond the sentence."""
 
 
+class ThresholdError(SplitoptError):
+    """A figure breaks a limit that the caller set (`--fail-on`)."""
+
+    exit_code = 1
+
+
 class UsageError(SplitoptError):
     """A job, board or option is wrong."""
 

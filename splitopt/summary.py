@@ -11,9 +11,16 @@ from splitopt.units import format_bytes, format_kinsn, format_percent
 
 Document = dict[str, Any]
 Row = tuple[str, ...]
+_MOST_REASONS, _LEAST_SHARE = 2, 0.1
 
 
-def summary_text(job: Job, document: Document, checks: Sequence[Check], limit: str) -> str:
+def summary_text(
+    job: Job,
+    document: Document,
+    checks: Sequence[Check],
+    limit: str,
+    diagnosis: Document | None = None,
+) -> str:
     """Before and after, segment by segment, what was proved, and what limits the result."""
     parts = [
         f"{job.name}: {verdict(document)}",
@@ -24,6 +31,7 @@ def summary_text(job: Job, document: Document, checks: Sequence[Check], limit: s
         proof_line(document),
         "\n".join(check_lines(checks)),
         limit,
+        "\n".join(diagnosis_lines(diagnosis)),
         *notes(document),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -181,6 +189,20 @@ def check_lines(checks: Sequence[Check]) -> Iterable[str]:
         if check.status is CheckStatus.SKIPPED:
             ran = ""
         yield f"{word} {check.name}: {check.compared}{ran}{tail}"
+
+
+def diagnosis_lines(diagnosis: Document | None) -> Iterable[str]:
+    """What is wrong with the outputs, then why the peak is not lower, the largest reason first."""
+    if diagnosis is None:
+        return
+    for finding in (diagnosis["outputs"] or {}).get("findings", ()):
+        yield f"{finding['severity'].upper()} {finding['title']}: {finding['where']}"
+        yield from (f"  {line}" for line in finding["evidence"])
+        yield f"  next: {finding['next_step']}"
+    reasons = diagnosis["memory"]["reasons"]
+    for reason in [r for r in reasons if r["share"] >= _LEAST_SHARE][:_MOST_REASONS]:
+        yield f"Why the peak is not lower: {reason['sentence']}"
+        yield f"  next: {reason['next_step']}"
 
 
 def onnx_lines(document: Document) -> Iterable[str]:

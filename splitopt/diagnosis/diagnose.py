@@ -16,6 +16,9 @@ from splitopt.diagnosis.samples import DataFile, choose_samples
 SCHEMA_VERSION = 1
 
 
+_MOST_OPS_AT_ONCE = 150
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """What `splitopt explain` says about one bundle."""
@@ -66,3 +69,20 @@ def diagnose_folder(
         outputs=outputs,
         memory=memory,
     )
+
+
+def diagnose_run(
+    folder: Path, *, is_suspect: bool, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any] | None:
+    """What a run says of itself in its own report: always its memory, as long as that is quick;
+    its outputs where a check failed or the conversion was warned of. Raises SplitoptError."""
+    if is_suspect:
+        return diagnose_folder(folder, progress=progress).to_dict()
+    bundle = open_bundle(folder)
+    if len(bundle.graph.ops) > _MOST_OPS_AT_ONCE:
+        return None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "outputs": None,
+        "memory": diagnose_memory(bundle, progress).to_dict(),
+    }

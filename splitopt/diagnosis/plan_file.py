@@ -110,6 +110,8 @@ def read_plan(folder: Path) -> PlanFile:
     path = folder / "plan.json"
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; want a bundle that `splitopt run` wrote")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: not a file; want a bundle that `splitopt run` wrote")
     try:
         with path.open("rb") as file:
             data = file.read(MAX_PLAN_BYTES + 1)
