@@ -24,6 +24,8 @@ from splitopt.plan_json import plan_document
 from splitopt.planning import Planned, plan_job
 from splitopt.proof import Proof, feeds_of, judge_converted, prove_equal, verify_document
 from splitopt.refusals import refuse_outgrown
+from splitopt.report.load import load_run
+from splitopt.report.run import render_run
 from splitopt.routes_json import contract, routes
 from splitopt.summary import summary_text
 
@@ -80,9 +82,13 @@ def run_job(
         diagnosis = diagnose_run(
             bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
         )
-        bundle.write_json("diagnosis.json", diagnosis)
+        if diagnosis is not None:
+            bundle.write_json("diagnosis.json", diagnosis)
         summary = summary_text(job, document, proof.checks, planned.limit, diagnosis)
         bundle.write_text("summary.txt", summary)
+        progress("writing the report")
+        bundle.write_json("manifest.json", _manifest(job, bundle.folder))
+        bundle.write_text("report.html", render_run(load_run(bundle.folder)))
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(

@@ -348,7 +348,7 @@ def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None
 def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
     top = splitopt("--help", cwd=tmp_path)
     assert (top.returncode, top.stderr) == (0, "")
-    for command in ("run", "sweep", "explain", "boards", "doctor"):
+    for command in ("run", "sweep", "explain", "report", "compare", "runs", "boards", "doctor"):
         assert f"\n  {command} " in top.stdout
         done = splitopt(command, "--help", cwd=tmp_path)
         assert done.returncode == 0

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from splitopt.commands.options import Json
+
 
 def sweep(
     file: Annotated[Path, typer.Argument(help="A sweep file, e.g. configs/sweeps/budgets.yaml.")],
@@ -16,9 +18,7 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes (default: one for each core).")
     ] = None,
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document and nothing else.")
-    ] = False,
+    json: Json = False,
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
     from splitopt import console

@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.bundle import manifest
+from splitopt.report.figures import figures
+from splitopt.report.load import load_sweep
+from splitopt.report.pareto import pareto_csv
+from splitopt.report.sweep import render_sweep
 from splitopt.sweep.record import Row
 
 
@@ -15,6 +19,11 @@ def write_results(folder: Path, document: dict[str, Any], rows: Sequence[Row]) -
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "records.jsonl").write_text("".join(lines), "utf-8")
     _write_json(folder / "sweep.json", document)
+    documents = load_sweep(folder)
+    (folder / "pareto.csv").write_text(pareto_csv(documents.records), "utf-8")
+    (folder / "report.html").write_text(render_sweep(documents), "utf-8")
+    if any(row["plan"] for row in rows):
+        figures(documents, folder / "figures")
     _write_json(folder / "manifest.json", manifest(folder, 0, {"sweep": Path(document["path"])}))
 
 

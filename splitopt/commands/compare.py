@@ -1,0 +1,43 @@
+"""splitopt compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splitopt.commands.options import FailOn, Json
+
+
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="A bundle or a sweep's folder: before.")],
+    run_b: Annotated[Path, typer.Argument(help="Another of the same kind: after.")],
+    fail_on: FailOn = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print a summary for a pull request.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Say what changed from one run (or sweep) to another; fail where a limit is broken."""
+    from splitopt import console
+    from splitopt.compare import compare_folders
+    from splitopt.compare_text import comparison_markdown, comparison_text
+    from splitopt.errors import UsageError
+    from splitopt.thresholds import parse_thresholds, require_none_broken
+
+    if markdown and json:
+        raise UsageError("--markdown and --json: want one of them")
+    thresholds = parse_thresholds(fail_on or ())
+    found = compare_folders(run_a, run_b, thresholds)
+    document = found.to_dict()
+    if markdown:
+        typer.echo(comparison_markdown(found), nl=False)
+    elif not json:
+        typer.echo(comparison_text(found), nl=False)
+    elif not found.broken:
+        console.show_json(document)
+    require_none_broken(found.broken, document)  # with --json, the error's document has it all
+
+
+EXAMPLE = "Example: splitopt compare RUN_A RUN_B --fail-on 'peak_ram_bytes>+0' --markdown"

@@ -1,0 +1,1 @@
+"""Facts of one model on one board: where its RAM goes, and how far cuts could bring it down."""

@@ -1,0 +1,66 @@
+"""JSON files from strangers → plain data of a known shape, within limits, or one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from splitopt.errors import UsageError
+from splitopt.yaml_input import check
+
+MOST_BYTES = 64 << 20
+_DEEPEST = 64
+
+
+def read_document(path: Path, shape: type[BaseModel], most_bytes: int = MOST_BYTES) -> Any:
+    """The document itself, once it has the shape. Raises UsageError."""
+    return parse_document(read_bytes(path, most_bytes), shape, str(path))
+
+
+def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Raises UsageError where the file is absent, no file, or too large."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such file; want the folder of a finished run or sweep")
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) > most_bytes:
+        raise UsageError(f"{path}: larger than {most_bytes:,} bytes; no run writes such a file")
+    return data
+
+
+def parse_document(data: bytes, shape: type[BaseModel], where: str) -> Any:
+    """Raises UsageError that names the first wrong key."""
+    try:
+        document = json.loads(data, parse_constant=_refuse)
+        if not isinstance(document, dict):
+            raise ValueError("it holds no object")
+        _refuse_depths(document)
+    except (ValueError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UsageError(f"{where}: not a whole JSON document ({reason})") from error
+    check(document, shape, where=where)
+    return document
+
+
+def _refuse_depths(document: Any) -> None:
+    """Raises ValueError for what is nested deeper than any file of ours."""
+    level = [document]
+    for _ in range(_DEEPEST):
+        level = [
+            inner
+            for value in level
+            for inner in (value.values() if isinstance(value, dict) else value)
+            if isinstance(inner, dict | list)
+        ]
+    if level:
+        raise ValueError(f"nested more than {_DEEPEST} deep")
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,57 @@
+"""One self-contained HTML page: templates filled, style and script inside, nothing fetched."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+# What HTML cannot hold, and what turns the direction of the text around it.
+_UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|B|kinsn)(?!\w))")
+
+
+def render(template: str, **context: Any) -> str:
+    """The page. Every text in `context` is escaped; the markup of charts is the only exception.
+
+    The page's own policy refuses all requests, and every script but the one that is built in.
+    """
+    script = _source("report.js")
+    page = _environment().get_template(f"{template}.html.jinja")
+    filled = page.render(
+        style=_source("report.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        **context,
+    )
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", filled)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("splitopt.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["unbroken"] = _unbroken
+    return environment
+
+
+def _unbroken(sentence: str) -> str:
+    """No line ends between a figure and its unit."""
+    return _UNIT.sub("\N{NO-BREAK SPACE}", sentence)
+
+
+@cache
+def _source(name: str) -> str:
+    """A file that stands in the page as it is."""
+    environment = _environment()
+    assert environment.loader is not None, "made with one"
+    return environment.loader.get_source(environment, name)[0]

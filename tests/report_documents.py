@@ -1,0 +1,198 @@
+"""Documents that reports are tested on: runs of the project's models, and sweeps made of them."""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from splitopt.api import run_job
+from splitopt.job import read_job
+from splitopt.report.documents import PointPlan, RunDocuments, SweepDocuments
+from splitopt.report.load import load_run
+
+JOBS = Path(__file__).resolve().parents[1] / "configs" / "jobs"
+Document = dict[str, Any]
+
+CHECKS = [
+    ("outputs", "passed", "pieces in TFLM = unsplit model in TFLM", 8, 0, ""),
+    ("boundaries", "failed", "5 boundary tensors = the same inside", 8, 3.0, "piece 02 differs"),
+    ("litert", "skipped", "unsplit model in TFLM = LiteRT", 0, 0, "LiteRT is absent"),
+]
+DIAGNOSIS = {
+    "outputs": {
+        "verdict": "1 fault found.",
+        "findings": [
+            {
+                "severity": "fault",
+                "title": "Piece 02 was exchanged",
+                "where": "pieces/02.tflite",
+                "evidence": ["its SHA-256 is another"],
+                "next_step": "run the job again",
+            }
+        ],
+    },
+    "memory": {
+        "verdict": "Memory went down by 20.0 %.",
+        "reasons": [{"sentence": "op 5 PAD holds most", "next_step": "make the input smaller"}],
+    },
+}
+
+
+def run_bundle(name: str, out: Path) -> Path:
+    """The bundle of one of the project's jobs, its pieces not run; with checks of every status."""
+    folder = run_job(read_job(JOBS / f"{name}.yaml"), out=out, verify=False).folder
+    path = folder / "verify.json"
+    verify = json.loads(path.read_text("utf-8"))
+    keys = ("name", "status", "compared", "inputs", "worst_difference", "detail")
+    verify["checks"] = [dict(zip(keys, check, strict=True)) for check in CHECKS]
+    verify["status"] = "failed"
+    path.write_text(json.dumps(verify), "utf-8")
+    return folder
+
+
+def run_documents(folder: Path) -> RunDocuments:
+    """With all that is optional."""
+    loaded = load_run(folder)
+    timing = {"targets": [{"name": "qemu", "simulated_insn": 123456}]}
+    return RunDocuments(
+        loaded.plan, loaded.memory, loaded.graph, loaded.verify, loaded.manifest, timing, DIAGNOSIS
+    )
+
+
+def synthetic_sweep(run: RunDocuments, points: int, seed: int = 0) -> SweepDocuments:
+    """Points around a real plan, no two alike: two boards, infeasible, unknown and failed ones.
+
+    The piece that sets the peak of each is the unsplit model: the most that a map can hold.
+    """
+    chance = random.Random(seed)
+    records, plans = [], {}
+    for number in range(points):
+        name = f"{number:04d}"
+        board = "board_a" if number % 3 else "board_b"
+        kind = "planned" if number % 10 else ("infeasible", "unknown", "failed")[number // 10 % 3]
+        record = _record(run.plan, name, board, kind, chance)
+        records.append(record)
+        if kind == "planned":
+            plans[name] = _plan(run, record, chance)
+    sweep = _sweep_document(records, run.manifest)
+    return SweepDocuments(sweep, tuple(records), plans)
+
+
+def _record(plan: Document, name: str, board: str, kind: str, chance: random.Random) -> Document:
+    planned = kind == "planned"
+    pieces = chance.randint(2, 9)
+    status = {"planned": "OPTIMAL", "failed": "FAILED"}.get(kind, kind.upper())
+    return {
+        "id": name,
+        "kind": "budget",
+        "job": "job",
+        "model": plan["model"]["path"],
+        "board": board,
+        "budget_bytes": 200_000 + 500 * int(name),
+        "objective": {"minimise": "peak_ram" if int(name) % 2 else "weighted"},
+        "max_pieces": None,
+        "status": "FEASIBLE" if planned and int(name) % 7 == 0 else status,
+        "peak_ram_bytes": 230_000 + 16 * chance.randint(0, 4000) if planned else None,
+        "added_insn": chance.randint(2_000_000, 3_000_000) if planned else None,
+        "pieces": pieces if planned else None,
+        "cuts": sorted(chance.sample(range(1, plan["model"]["ops"]), pieces - 1))
+        if planned
+        else None,
+        "exact": int(name) % 5 != 0 if planned else None,
+        "largest_arena_bytes": 220_000 if planned else None,
+        "unsplit_ram_bytes": plan["baseline"]["ram_bytes"],
+        "estimated_invoke_insn": plan["baseline"]["estimated_invoke_insn"],
+        "floor": plan["floor"],
+        "smallest_feasible_budget_bytes": 238_848 if kind == "infeasible" else None,
+        "plan": f"plans/{name}/plan.json" if planned else None,
+        "wall_s": chance.random(),
+        "solver_s": 0.01,
+        "shared_from": None,
+        "error": "job.yaml: $.board: no such board" if kind == "failed" else None,
+        "dominated": planned and chance.random() < 0.8,
+    }
+
+
+def _plan(run: RunDocuments, record: Document, chance: random.Random) -> PointPlan:
+    """A first piece with nearly all ops, its tail drawn at random; then pieces of one op each."""
+    plan, memory = copy.deepcopy(run.plan), copy.deepcopy(run.memory)
+    ops, rest = plan["model"]["ops"], record["pieces"] - 1
+    starts = [0, *range(ops - rest, ops)]
+    spans = list(zip(starts, [*starts[1:], ops], strict=True))
+    first = plan["segments"][0]
+    plan["segments"] = [
+        {**first, "index": k, "start": start, "stop": stop, "piece": None, "sha256": None,
+         "ram_bytes": record["peak_ram_bytes"] if k == 0 else 5000}
+        for k, (start, stop) in enumerate(spans)
+    ]  # fmt: skip
+    plan["peak_ram_bytes"] = record["peak_ram_bytes"]
+    whole = memory["unsplit"]
+    tail = chance.randint(1000, 60_000)
+    arena = {**whole, "tail_bytes": tail, "arena_bytes": whole["head_bytes"] + tail + 1024}
+    empty = {**arena, "buffers": []}
+    memory["segments"] = [
+        {**(empty if start else arena), "ops": list(range(start, stop))} for start, stop in spans
+    ]
+    memory["region_bytes"] = arena["arena_bytes"]
+    return PointPlan(plan, memory)
+
+
+def _sweep_document(records: list[Document], manifest: Document) -> Document:
+    boards = sorted({record["board"] for record in records})
+    planned = [record for record in records if record["plan"] and not record["dominated"]]
+    return {
+        "schema_version": 1,
+        "name": "synthetic",
+        "path": "synthetic.yaml",
+        "settings": {"grid": {"budget_bytes": {"start": 1, "stop": 2, "step": 1}}},
+        "wall_s": 12.5,
+        "solver_s": 3.25,
+        "points": len(records),
+        "counts": {"OPTIMAL": sum(record["plan"] is not None for record in records)},
+        "fronts": [
+            {
+                "model": planned[0]["model"],
+                "board": board,
+                "is_complete": board == "board_a",
+                "points": [record["id"] for record in planned if record["board"] == board],
+            }
+            for board in boards
+        ],
+        "versions": manifest["versions"],
+        "command": ["splitopt", "sweep", "synthetic.yaml"],
+        "created_utc": "2026-01-01T00:00:00+00:00",
+    }
+
+
+def write_sweep(documents: SweepDocuments, folder: Path) -> None:
+    """The folder that the engine of sweeps would leave."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sweep.json").write_text(json.dumps(documents.sweep), "utf-8")
+    lines = "".join(json.dumps(record) + "\n" for record in documents.records)
+    (folder / "records.jsonl").write_text(lines, "utf-8")
+    for name, point in documents.plans.items():
+        home = folder / "plans" / name
+        home.mkdir(parents=True)
+        (home / "plan.json").write_text(json.dumps(point.plan), "utf-8")
+        (home / "memory.json").write_text(json.dumps(point.memory), "utf-8")
+
+
+_WORDS = {"OPTIMAL", "FEASIBLE", "INFEASIBLE", "UNKNOWN", "FAILED", "passed", "failed", "skipped"}
+_WORDS |= {"tensor", "scratch", "whole", "pieces", "fault", "warning", "note"}
+
+
+def hostile(value: Any, text: str, key: str = "") -> Any:
+    """The same document with `text` for every word that is not one of the format's own."""
+    if isinstance(value, dict):
+        free = key in ("tail_by_category", "versions", "inputs", "files", "interpreters")
+        return {
+            (f"{text}{name}" if free else name): hostile(inner, text, name)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [hostile(inner, text, key) for inner in value]
+    ours = not isinstance(value, str) or value in _WORDS or key in ("id", "plan", "points")
+    return value if ours else text
