@@ -110,7 +110,8 @@ def claim_name(partial: Path, home: Path) -> Path:
 
 def manifest(folder: Path, seed: int, inputs: Mapping[str, Path]) -> dict[str, Any]:
     """SHA-256 of every file of the bundle and of what it was made from; versions; command line."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    own = folder / "manifest.json"
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != own)
     return {
         "schema_version": 1,
         "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from splitopt.errors import UsageError
 
 MAX_JSON_BYTES = 16 << 20
 _DEEPEST = 64
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
 
 def load_json(path: Path, most_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
@@ -58,16 +60,38 @@ def _read(path: Path, most_bytes: int) -> bytes:
     return data
 
 
-def _object(data: bytes, where: str) -> dict[str, Any]:
+def parse_json(data: bytes, where: str) -> dict[str, Any]:
+    """The object that a text holds, as JSON has it. Raises UsageError on anything else."""
     try:
+        _refuse_depths(data)
         document = json.loads(data, parse_constant=_refuse_constant)
         if not isinstance(document, dict):
             raise ValueError("it holds no object")
-        held: dict[str, Any] = frozen(document)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UsageError(f"{where}: not a whole JSON document ({reason})") from error
+    return document
+
+
+def _object(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        held: dict[str, Any] = frozen(parse_json(data, where))
+    except ValueError as error:
+        raise UsageError(f"{where}: not a whole JSON document ({error})") from error
     return held
+
+
+def _refuse_depths(data: bytes) -> None:
+    """Raises ValueError for deep nests before the parser, which recurses, meets them."""
+    depth = 0
+    for token in _BRACKETS.finditer(data):
+        bracket = token.group()
+        if bracket in b"[{":
+            depth += 1
+        elif bracket in b"]}":
+            depth -= 1
+        if depth > _DEEPEST:
+            raise ValueError(f"nested more than {_DEEPEST} deep")
 
 
 def _refuse_constant(name: str) -> float:

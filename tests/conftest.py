@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from extras import need_onnx_extra
 
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
@@ -56,8 +57,7 @@ def converted(
     digits_request: Callable[[str], ConversionRequest],
 ) -> Callable[[str], Conversion]:
     """Converts one of the project's ONNX models, once for all tests; skips without the extra."""
-    for package in ("onnx", "onnxsim", "onnxruntime", "onnx2tf"):
-        pytest.importorskip(package, reason="ONNX input needs the onnx extra")
+    need_onnx_extra()
 
     @cache
     def convert(name: str) -> Conversion:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extras import need_onnx_extra
 from handmade import diamond
 
 from splitopt.convert import cache
@@ -190,8 +191,7 @@ def test_ops_without_a_kernel_in_tflm_are_named() -> None:
 
 @pytest.fixture
 def onnx() -> Any:
-    for package in ("onnxsim", "onnxruntime", "onnx2tf"):
-        pytest.importorskip(package, reason="ONNX input needs the onnx extra")
+    need_onnx_extra()
     return pytest.importorskip("onnx")
 
 

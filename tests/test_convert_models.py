@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extras import need_onnx_extra
 
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
@@ -21,8 +22,7 @@ MODELS = Path(__file__).resolve().parents[1] / "configs" / "models"
 
 @pytest.fixture
 def onnx() -> Any:
-    for package in ("onnxsim", "onnxruntime", "onnx2tf"):
-        pytest.importorskip(package, reason="ONNX input needs the onnx extra")
+    need_onnx_extra()
     return pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
 
 

@@ -8,18 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extras import need_onnx_extra
 
 from splitopt.convert.source import OnnxModel, read_onnx
 from splitopt.errors import ModelError
 from splitopt.target.child import run_worker
 
-_NEEDED = ("onnxsim", "onnxruntime", "onnx2tf")
-
 
 @pytest.fixture
 def onnx() -> Any:
-    for package in _NEEDED:
-        pytest.importorskip(package, reason="ONNX input needs the onnx extra")
+    need_onnx_extra()
     return pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
 
 

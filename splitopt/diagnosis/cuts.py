@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +15,13 @@ from splitopt.convert.correspondence import Correspondence
 from splitopt.diagnosis.opened import OpenBundle
 from splitopt.errors import UsageError
 from splitopt.job import CutSpec, Job, JobSpec, ModelFile, ObjectiveSpec, PiecesSpec, SolveSpec
+from splitopt.json_input import load_json
 from splitopt.onnx_names import cut_names, fused_away
 from splitopt.plan import SplitPlan
 from splitopt.segment_table import SegmentTable
 
 SHOWN_CUTS = 10
 _SOLVE_S = 20.0
-_MOST_NAMES_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -174,11 +173,7 @@ def _least(planner: Planner, request: PlanRequest) -> LeastPeak | None:
 def _cut_names(bundle: OpenBundle) -> CutNames | None:
     """The ONNX names that cuts may have, from the bundle's own record; None without one."""
     try:
-        with (bundle.folder / "correspondence.json").open("rb") as file:
-            data = file.read(_MOST_NAMES_BYTES + 1)
-        if len(data) > _MOST_NAMES_BYTES:
-            return None
-        names = Correspondence.from_dict(json.loads(data))
+        names = Correspondence.from_dict(load_json(bundle.folder / "correspondence.json"))
         return CutNames(cut_names(bundle.graph, names), fused_away(names))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+    except (UsageError, ValueError, LookupError, TypeError, AttributeError):
         return None

@@ -5,9 +5,8 @@ Knows the format of the file, not whether it fits the model.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -21,6 +20,7 @@ from splitopt.job import (
     PreprocessSpec,
     VerifySpec,
 )
+from splitopt.json_input import load_json
 from splitopt.yaml_input import Strict, check
 
 MAX_PLAN_BYTES = 16 << 20
@@ -112,40 +112,4 @@ def read_plan(folder: Path) -> PlanFile:
         raise UsageError(f"{folder}: no such folder; want a bundle that `splitopt run` wrote")
     if path.exists() and not path.is_file():
         raise UsageError(f"{path}: not a file; want a bundle that `splitopt run` wrote")
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN_BYTES + 1)
-    except OSError as error:
-        raise UsageError(
-            f"{path}: cannot be read ({error.strerror}); want the folder of a bundle that "
-            "`splitopt run` wrote"
-        ) from error
-    if len(data) > MAX_PLAN_BYTES:
-        raise UsageError(f"{path}: larger than {MAX_PLAN_BYTES:,} bytes; that is no plan")
-    return check(_parsed(data, path), PlanFile, where=str(path))
-
-
-def _parsed(data: bytes, path: Path) -> Any:
-    """The JSON document with tuples where JSON has lists, as the frozen models hold them."""
-    try:
-        document = json.loads(data, parse_constant=_refuse_constant)
-        if not isinstance(document, dict):
-            raise ValueError("it holds no object")
-        return _frozen(document)
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UsageError(f"{path}: not a whole JSON document ({reason}); run the job again") from (
-            error
-        )
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
-
-
-def _frozen(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _frozen(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
-    return value
+    return check(load_json(path, MAX_PLAN_BYTES), PlanFile, where=str(path))

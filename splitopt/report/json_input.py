@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from splitopt.errors import UsageError
+from splitopt.json_input import parse_json
 from splitopt.yaml_input import check
 
 MOST_BYTES = 64 << 20
-_DEEPEST = 64
 
 
 def read_document(path: Path, shape: type[BaseModel], most_bytes: int = MOST_BYTES) -> Any:
@@ -36,31 +35,6 @@ def read_bytes(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
 
 def parse_document(data: bytes, shape: type[BaseModel], where: str) -> Any:
     """Raises UsageError that names the first wrong key."""
-    try:
-        document = json.loads(data, parse_constant=_refuse)
-        if not isinstance(document, dict):
-            raise ValueError("it holds no object")
-        _refuse_depths(document)
-    except (ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise UsageError(f"{where}: not a whole JSON document ({reason})") from error
+    document = parse_json(data, where)
     check(document, shape, where=where)
     return document
-
-
-def _refuse_depths(document: Any) -> None:
-    """Raises ValueError for what is nested deeper than any file of ours."""
-    level = [document]
-    for _ in range(_DEEPEST):
-        level = [
-            inner
-            for value in level
-            for inner in (value.values() if isinstance(value, dict) else value)
-            if isinstance(inner, dict | list)
-        ]
-    if level:
-        raise ValueError(f"nested more than {_DEEPEST} deep")
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
