@@ -10,7 +10,7 @@ import typer
 
 from splitopt import __version__
 from splitopt.commands import boards, compare, doctor, explain, report, run, runs, sweep
-from splitopt.errors import NotEqualError, SplitoptError
+from splitopt.errors import NotEqualError, SplitoptError, ToolError
 
 app = typer.Typer(
     name="splitopt",
@@ -47,11 +47,15 @@ for _command in (run, sweep, explain, report, compare, runs, boards, doctor):
 
 def main() -> None:
     """Entry point. A SplitoptError ends with its sentence and its exit code, never a traceback."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # clean up as after Ctrl-C
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # clean up as after Ctrl-C
+        if signal.getsignal(ending) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(ending, signal.default_int_handler)
     try:
         code = app(standalone_mode=False)
     except SplitoptError as error:
         code = _report(error)
+    except OSError as error:
+        code = _report(ToolError(f"{error.filename or 'a file'}: {error.strerror or error}"))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except typer.TyperException as error:

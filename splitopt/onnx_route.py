@@ -65,11 +65,13 @@ class OnnxRoute:
             command=request.command,
             time_limit_s=request.time_limit_s,
             cache=request.cache,
+            renamed=conversion.renamed,
         )
 
     def onnx_tensor_of(self, tensor: int) -> str | None:
-        """The cleaned ONNX model's name of a tensor at which it can be cut."""
-        return self._anchors.onnx_tensor.get(tensor)
+        """The user's ONNX model's name of a tensor at which it can be cut."""
+        name = self._anchors.onnx_tensor.get(tensor)
+        return name if name is None else self._request.renamed.get(name, name)
 
     def held_out(self) -> HeldOut:
         """The samples that nothing was calibrated on, and what the float model makes of them.
@@ -123,7 +125,7 @@ class OnnxRoute:
                 want, got = self._graph.tensors[own], piece.tensors[other]
                 if want.bytes != got.bytes:
                     raise ModelError(
-                        f"piece {planned.index}: ONNX {self._anchors.onnx_tensor[own]!r} came out "
+                        f"piece {planned.index}: ONNX {self.onnx_tensor_of(own)!r} came out "
                         f"as {list(got.shape)}, want {list(want.shape)}; forbid that cut"
                     )
 

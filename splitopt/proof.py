@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -94,10 +94,28 @@ def judge_converted(
     progress("running the float model on held-out samples")
     held_out = route.held_out()
     progress(f"running model and pieces in TFLM on {len(held_out.images)} held-out samples")
+    verify = job.spec.verify
     judgement = judge_pieces(
-        source.graph, source.path, files, held_out, job.spec.verify.time_limit_s
+        source.graph, source.path, files, held_out, verify.time_limit_s, litert=verify.litert
     )
-    return Proof(judgement.checks, held_out_inputs=len(held_out.images), judgement=judgement)
+    checks = (*judgement.checks, *_unused(job))
+    return Proof(checks, held_out_inputs=len(held_out.images), judgement=judgement)
+
+
+def _unused(job: Job) -> Iterator[Check]:
+    """Inputs that a job names for a proof of equality, which such pieces do not have."""
+    if job.data_path is not None:
+        yield Check(
+            name="verify.data",
+            status=CheckStatus.SKIPPED,
+            compared="pieces against the model on verify.data",
+            inputs=0,
+            worst_difference=0,
+            detail=(
+                "on route pieces, only what calibration holds out is compared; route: whole "
+                "proves equality on any data"
+            ),
+        )
 
 
 def verify_document(job: Job, proof: Proof) -> dict[str, Any]:

@@ -91,3 +91,11 @@ def refuse_outgrown(job: Job, planned: SplitPlan, made: SplitPlan) -> None:
             f"{format_bytes(job.budget_bytes)}; use route: whole, or lower budget_bytes by that "
             "much"
         )
+    limit = job.spec.objective.max_added_insn
+    if limit is not None and made.added_insn > limit:
+        raise InfeasibleError(
+            f"{job.file}: the pieces that the converter made add {made.added_insn:,} estimated "
+            f"instructions an inference, {made.added_insn - planned.added_insn:,} more than the "
+            f"whole int8 model's (requantisation, mostly), over objective.max_added_insn of "
+            f"{limit:,}; use route: whole, or raise that limit"
+        )

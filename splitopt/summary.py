@@ -157,7 +157,8 @@ def contract_lines(document: Document) -> Iterable[str]:
                 f"{writer['scale']:.6g}, zero point {writer['zero_point']}; piece "
                 f"{reader['piece']:02d} reads scale {reader['scale']:.6g}, zero point "
                 f"{reader['zero_point']}: a QUANTIZE op was put in front "
-                f"(estimated {format_kinsn(entry['insn'])})."
+                f"(its Invoke: estimated {format_kinsn(entry['insn'])}; its share of "
+                "AllocateTensors is in the added figure above)."
             )
 
 
@@ -167,6 +168,12 @@ def proof_line(document: Document) -> str:
             f"Proof: {document['status']} for the choice of cuts on the whole int8 model, among "
             "those that the ONNX model has. Pieces that were converted one by one are never equal "
             "bit for bit: they are judged on held-out samples. route: whole proves equality."
+        )
+    if document["job"]["settings"].get("route") == "pieces" and len(document["segments"]) == 1:
+        return (
+            f"Proof: {document['status']}. No cut that the ONNX model has is better under this "
+            "job's objective and limits, so the whole int8 model stays: nothing was converted "
+            "piece by piece."
         )
     if document["status"] == "OPTIMAL":
         basis = "" if document["exact"] else " on these estimates of bytes"

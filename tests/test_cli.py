@@ -319,7 +319,10 @@ def test_a_board_file_given_as_an_option_is_relative_to_the_working_folder(
     assert (shown["board"]["name"], shown["budget_bytes"]) == ("mine", 100_000)
 
 
-def test_an_interrupt_is_exit_code_130_and_leaves_nothing(job: Job, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
+    sent: signal.Signals, job: Job, tmp_path: Path
+) -> None:
     """While the pieces run: that is where a run spends its time."""
     process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
     home = tmp_path / "results" / "small"
@@ -327,7 +330,7 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(job: Job, tmp_path: Pa
     while not list(home.glob(".partial-*/plan.json")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     stdout, stderr = process.communicate(timeout=30)
     assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
     assert not home.exists()

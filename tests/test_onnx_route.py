@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from splitopt.convert.convert import Conversion, ConversionRequest
 from splitopt.convert.correspondence_onnx import OnnxGraph, OnnxInput, OnnxNode
 from splitopt.convert.correspondence_record import Correspondence, Match
 from splitopt.convert.onnx_cut import cut_out
-from splitopt.errors import ModelError, UsageError
+from splitopt.errors import InfeasibleError, ModelError, UsageError
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.job import Job, read_job
 from splitopt.model_source import open_model
@@ -26,6 +27,7 @@ from splitopt.onnx_route import OnnxRoute
 from splitopt.piece_set import PieceSet
 from splitopt.pieces.verify import CheckStatus, PieceFile
 from splitopt.planning import Planned, plan_job
+from splitopt.refusals import refuse_outgrown
 from splitopt.route_check import RouteJudgement, judge_pieces
 
 MODELS = Path(__file__).resolve().parents[1] / "configs" / "models"
@@ -290,7 +292,9 @@ def other_calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
         monkeypatch.setattr(piecewise, "_capture", changed)
         monkeypatch.setattr(
-            piecewise, "_key", lambda r, p: key(r, p) + (mark if r.input not in p.inputs else "")
+            piecewise,
+            "_key",
+            lambda r, data, p: key(r, data, p) + (mark if r.input not in p.inputs else ""),
         )
 
     return replace
@@ -374,3 +378,49 @@ def test_only_an_onnx_model_is_cut_before_it_is_converted(tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="route: got 'pieces', want 'whole'"):
         run_job(read_job(job), out=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+# What pieces are kept by, and what they may cost.
+
+
+def request_of_piece(onnx: Path, cache: Path) -> piecewise.PieceRequest:
+    return piecewise.PieceRequest(
+        onnx, "whole", "x", lambda: np.zeros((2, 4), np.float32), ("true",), 9.0, cache, {}
+    )
+
+
+def test_pieces_of_other_weights_are_other_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights may lie in files of their own, so only the cleaned model has them for sure."""
+    asked: list[str] = []
+
+    def load(folder: Path, key: str) -> piecewise.ConvertedPiece:
+        asked.append(key)
+        return piecewise.ConvertedPiece(b"", "", 0.0, from_cache=True)
+
+    monkeypatch.setattr(piecewise, "_load", load)
+    piece = piecewise.OnnxPiece(("x",), ("y",))
+    for weights in (b"one", b"two", b"one"):
+        (tmp_path / "clean.onnx").write_bytes(weights)
+        piecewise.convert_pieces(request_of_piece(tmp_path / "clean.onnx", tmp_path), [piece])
+    assert asked[0] == asked[2] != asked[1]
+
+
+@pytest.mark.parametrize(("added", "is_refused"), [(1000, False), (1001, True)])
+def test_pieces_that_outgrow_the_added_time_are_refused(
+    added: int, *, is_refused: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "j.yaml"
+    file.write_text(
+        f"model: {{path: {MODELS / 'resnet8_digits_int8.tflite'}}}\nboard: corstone300_256k\n"
+        "objective: {minimise: peak_ram, max_added_insn: 1000}\n"
+    )
+    job = read_job(file)
+    planned = plan_job(job, open_model(job)).plan
+    made = replace(planned, added_insn=added)
+    if not is_refused:
+        refuse_outgrown(job, planned, made)
+        return
+    with pytest.raises(InfeasibleError, match=r"add 1,001 estimated .* max_added_insn"):
+        refuse_outgrown(job, planned, made)

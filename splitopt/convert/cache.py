@@ -12,12 +12,15 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 _MODEL, _RECORD, _LOG, _ONNX = "model.tflite", "conversion.json", "convert.log", "clean.onnx"
+_PARTIAL = ".partial-"
+_STALE_S = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def store(
 ) -> Entry:
     """Keeps a conversion; a broken or older entry of the same key gives way. Raises OSError."""
     cache.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=cache))
+    _sweep(cache)
+    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=cache))
     try:
         full = {
             **record,
@@ -103,6 +107,14 @@ def store(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Entry(final, full)
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what a killed run left unfinished a day ago or longer."""
+    for folder in cache.glob(f"{_PARTIAL}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - folder.stat().st_mtime > _STALE_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sha256(data: bytes) -> str:

@@ -14,7 +14,7 @@ from splitopt.convert.calibration import Preprocess, Samples, load_samples
 from splitopt.convert.content import content_key, is_unchanged, versions
 from splitopt.convert.correspondence import Correspondence, correspond
 from splitopt.convert.float_tflite import quantise_float, read_float
-from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, convert
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, UnmappedError, convert
 from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
 from splitopt.convert.source import Node, read_onnx
 from splitopt.errors import ModelError, ToolError
@@ -136,12 +136,15 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
     samples = _samples(request, source.shape, channels_first=True)
     reference = run_float_onnx(model, samples.held_out, request.time_limit_s)
     progress("converting with onnx2tf (some 10 to 60 s)")
-    made = convert(
-        model.data,
-        {source.name: samples.calibration},
-        command=request.command,
-        timeout_s=request.time_limit_s,
-    )
+    try:
+        made = convert(
+            model.data,
+            {source.name: samples.calibration},
+            command=request.command,
+            timeout_s=request.time_limit_s,
+        )
+    except UnmappedError as error:
+        raise _unmapped(request.onnx, error, model.nodes) from error
     places = made.order([source.name]).outputs
     return _Made(
         tflite=made.tflite,
@@ -256,6 +259,17 @@ def _check_runs(
                 f"{path}: converted, its {tensor.name!r} is {tensor.dtype.name}, want INT8; end "
                 "the model before the ONNX node that makes it"
             )
+
+
+def _unmapped(path: Path, error: UnmappedError, nodes: tuple[Node, ...]) -> ModelError:
+    named = []
+    for op in error.ops[:3]:
+        guessed = suspects(op, nodes)
+        named.append(f"{op} (perhaps ONNX node {', '.join(guessed)})" if guessed else op)
+    return ModelError(
+        f"{path}: TFLite has no op for {'; '.join(named)}, onnx2tf fell back on TensorFlow's own, "
+        "which TFLM cannot run; replace that before exporting"
+    )
 
 
 def _made_of(

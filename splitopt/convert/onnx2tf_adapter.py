@@ -6,6 +6,7 @@ image input unless a file of that name lies in its folder, and it runs onnxsim a
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ from splitopt.convert.signature import Order, read_order
 from splitopt.errors import ModelError, ToolError
 from splitopt.pieces.inputs import Array
 from splitopt.target.child import run_in_group
+from splitopt.target.leash import leashed
 
 DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
 _SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -30,7 +32,17 @@ _SAMPLE_SHAPE = (20, 128, 128, 3)
 _RESULT = "*_full_integer_quant.tflite"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOG_BYTES = 1 << 20
+_MEMORY_BYTES = 16 << 30  # of address space, of which TensorFlow reserves much
+_FLEX = re.compile(r"\(Flex([A-Za-z0-9]+)\)|TF Select ops: ([A-Za-z0-9]+)")
 _NOWHERE = "http://127.0.0.1:9"  # what would fetch something fails at once
+
+
+class UnmappedError(ModelError):
+    """The converter fell back on TensorFlow's own ops, which TFLM cannot run."""
+
+    def __init__(self, ops: tuple[str, ...]) -> None:
+        super().__init__(f"onnx2tf found no TFLite op for TensorFlow's {', '.join(ops)}")
+        self.ops = ops
 
 
 @dataclass(frozen=True)
@@ -93,6 +105,9 @@ def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:
     }
     with (folder / "log").open("wb") as log:
         try:
+            if shutil.which(words[0], path=environment["PATH"]) is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+            words = leashed(words, _MEMORY_BYTES)
             return run_in_group(words, folder, environment, log, log, timeout_s)
         except OSError as error:
             raise ToolError(
@@ -123,6 +138,9 @@ def _failure(exit_code: int, log: str) -> ModelError | ToolError:
             f"{absent[1]} is absent, which onnx2tf needs: pip install -e '.[onnx]' in splitopt's "
             "folder"
         )
+    foreign = dict.fromkeys(one or other for one, other in _FLEX.findall(log))
+    if foreign:
+        raise UnmappedError(tuple(foreign))
     lines = [line.strip() for line in log.splitlines() if "ERROR" in line or "Error" in line]
     said = "".join(c for c in (lines[-1] if lines else "") if c.isprintable())[:240]
     error = ModelError(f"onnx2tf could not convert the model (exit code {exit_code}): {said}")

@@ -43,7 +43,9 @@ class OnnxPiece:
 
 @dataclass(frozen=True)
 class PieceRequest:
-    """`key` stands for everything that shaped the whole conversion, whose input is `input`.
+    """`key` stands for what shaped the whole conversion of `onnx`, the cleaned model with `input`.
+
+    `renamed`: tensor names of the cleaned model → the user's, where they differ.
 
     `samples`: float32 [N, ...], channels last; asked for only where something must be converted.
     """
@@ -55,6 +57,7 @@ class PieceRequest:
     command: tuple[str, ...]
     time_limit_s: float
     cache: Path
+    renamed: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,8 @@ def convert_pieces(
     request: PieceRequest, pieces: Sequence[OnnxPiece], progress: Progress = lambda _: None
 ) -> tuple[ConvertedPiece, ...]:
     """Raises ModelError or ToolError that names the piece; what was finished stays in the cache."""
-    keys = [_key(request, piece) for piece in pieces]
+    cleaned = request.onnx.read_bytes()
+    keys = [_key(request, cleaned, piece) for piece in pieces]
     found = [_load(request.cache, key) for key in keys]
     missing = [k for k, piece in enumerate(found) if piece is None]
     if not missing:
@@ -87,14 +91,15 @@ def convert_pieces(
         try:
             found[k] = _convert(request, pieces[k], models[k], captured, keys[k])
         except SplitoptError as error:
-            ends = ", ".join(pieces[k].outputs)
+            ends = ", ".join(request.renamed.get(name, name) for name in pieces[k].outputs)
             raise type(error)(f"piece {k} (up to ONNX {ends}): {error}") from error
     return tuple(piece for piece in found if piece is not None)
 
 
-def _key(request: PieceRequest, piece: OnnxPiece) -> str:
+def _key(request: PieceRequest, cleaned: bytes, piece: OnnxPiece) -> str:
+    """The cleaned model counts, too: weights in files beside the model are not in `request.key`."""
     facts = {"whole": request.key, "inputs": piece.inputs, "outputs": piece.outputs}
-    return cache.content_key({}, facts)
+    return cache.content_key({"onnx": cleaned}, facts)
 
 
 def _load(folder: Path, key: str) -> ConvertedPiece | None:
