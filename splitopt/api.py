@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ from splitopt.report.load import load_run
 from splitopt.report.run import render_run
 from splitopt.routes_json import contract, routes
 from splitopt.summary import summary_text
+from splitopt.timing import time_bundle
 
 Progress = Callable[[str], None]
 
-__all__ = ["RunResult", "not_equal", "plan_job", "run_job"]
+__all__ = ["RunResult", "not_equal", "plan_job", "require_equal", "run_job"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class RunResult:
     checks: tuple[Check, ...]
     limit: str
     diagnosis: dict[str, Any] | None
+    timing: dict[str, Any] | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -78,13 +80,20 @@ def run_job(
         _write_documents(bundle, source, made, document)
         bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
         bundle.write_json("graph.json", graph_document(planned.graph, source.names))
-        bundle.write_json("verify.json", verify_document(job, proof))
+        timing = None
+        if job.target is not None and verify:
+            timing = time_bundle(bundle.folder, job.target, progress)
+            bundle.write_json("timing.json", timing.document)
         diagnosis = diagnose_run(
             bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
         )
         if diagnosis is not None:
             bundle.write_json("diagnosis.json", diagnosis)
-        summary = summary_text(job, document, proof.checks, planned.limit, diagnosis)
+        if timing is not None:
+            proof = replace(proof, checks=(*proof.checks, *timing.checks))
+        bundle.write_json("verify.json", verify_document(job, proof))
+        shown = None if timing is None else timing.document
+        summary = summary_text(job, document, proof.checks, planned.limit, diagnosis, shown)
         bundle.write_text("summary.txt", summary)
         progress("writing the report")
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))
@@ -100,6 +109,7 @@ def run_job(
         checks=proof.checks,
         limit=planned.limit,
         diagnosis=diagnosis,
+        timing=shown,
     )
 
 
@@ -184,13 +194,27 @@ def _manifest(job: Job, folder: Path) -> dict[str, Any]:
 def not_equal(result: RunResult) -> NotEqualError:
     """The error that says which check failed, and where the evidence is."""
     failed = next(check for check in result.checks if check.status is CheckStatus.FAILED)
-    cause = (
-        "TFLM's own kernels disagree with LiteRT's, the pieces are not the cause "
-        "(verify.litert: false leaves LiteRT out)"
-        if failed.name == "litert"
-        else "do not use these pieces"
-    )
+    return _failed(result.folder, failed)
+
+
+def require_equal(folder: Path, checks: Sequence[Check]) -> None:
+    """Raises NotEqualError for the first check that failed."""
+    for check in checks:
+        if check.status is CheckStatus.FAILED:
+            raise _failed(folder, check)
+
+
+_CAUSES = {
+    "litert": "TFLM's own kernels disagree with LiteRT's, the pieces are not the cause "
+    "(verify.litert: false leaves LiteRT out)",
+    "target_bytes": "this TFLM library allocates otherwise than the one that the rules were "
+    "measured on: do not rely on the plan's bytes with it",
+    "target_outputs": "this TFLM library computes otherwise than the host's",
+}
+
+
+def _failed(folder: Path, check: Check) -> NotEqualError:
+    cause = _CAUSES.get(check.name, "do not use these pieces")
     return NotEqualError(
-        f"{result.folder}: check {failed.name!r} failed ({failed.compared}): {failed.detail}; "
-        f"{cause}"
+        f"{folder}: check {check.name!r} failed ({check.compared}): {check.detail}; {cause}"
     )

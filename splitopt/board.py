@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from splitopt.errors import UsageError
+from splitopt.target.spec import TflmSpec, anchored_tflm
 from splitopt.yaml_input import Strict, read_yaml
 
 MAX_RAM_BYTES = 1 << 31
@@ -16,7 +17,10 @@ Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES)]
 
 
 class Board(Strict):
-    """One entry of configs/boards. All sizes in bytes."""
+    """One entry of configs/boards. All sizes in bytes.
+
+    `tflm`: the user's TFLM library for it, which simulators need; paths from the board's file.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     description: str = ""
@@ -27,6 +31,7 @@ class Board(Strict):
     headroom_bytes: Annotated[int, Field(ge=0, le=MAX_RAM_BYTES, multiple_of=16)] = 1024
     clock_hz: Annotated[int, Field(gt=0, le=10**11)] | None = None
     abi: Literal["m55", "x86_64"] = "m55"
+    tflm: TflmSpec | None = None
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Board:
@@ -75,4 +80,6 @@ def list_boards(job_folder: Path | None = None) -> dict[str, Path]:
 
 
 def read_board(path: Path) -> Board:
-    return read_yaml(path, Board)
+    """The board, with absolute paths to the TFLM library that it may name. Raises UsageError."""
+    board = read_yaml(path, Board)
+    return board.model_copy(update={"tflm": board.tflm and anchored_tflm(board.tflm, path.parent)})

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt import __version__
-from splitopt.errors import ToolError
+from splitopt.errors import ToolError, UsageError
 
 _TOOLS = ("ortools", "networkx", "numpy", "tflite-micro", "ai-edge-litert", "flatbuffers")
 _PARTIAL_PREFIX = ".partial-"
@@ -137,6 +137,20 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[tool] = "absent"
     return found
+
+
+def write_new(folder: Path, name: str, document: Any) -> Path:
+    """A JSON file in a folder of the caller's. Raises UsageError where it is there already."""
+    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    except FileExistsError as error:
+        raise UsageError(f"{path}: is there already; choose another --out") from error
+    except OSError as error:
+        raise ToolError(f"{path}: cannot be written ({error.strerror}); choose --out") from error
+    return path
 
 
 def sha256_of(data: bytes) -> str:

@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 
 from splitopt import __version__
-from splitopt.commands import boards, compare, doctor, explain, report, run, runs, sweep
+from splitopt.commands import (
+    boards,
+    compare,
+    doctor,
+    explain,
+    export,
+    report,
+    run,
+    runs,
+    sweep,
+    time,
+)
 from splitopt.errors import NotEqualError, SplitoptError, ToolError
 
 app = typer.Typer(
@@ -40,7 +51,7 @@ def _main(
     pass
 
 
-for _command in (run, sweep, explain, report, compare, runs, boards, doctor):
+for _command in (run, time, export, sweep, explain, report, compare, runs, boards, doctor):
     _name = _command.__name__.rsplit(".", 1)[1]
     app.command(epilog=_command.EXAMPLE)(getattr(_command, _name))
 

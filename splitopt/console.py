@@ -42,6 +42,7 @@ from splitopt.sweep.summary import (
     front_tables,
     sweep_verdicts,
 )
+from splitopt.timing_text import Document, timing_columns, timing_lines, timing_rows
 
 _STYLES = {
     CheckStatus.PASSED: "green",
@@ -127,12 +128,29 @@ def show_result(result: RunResult) -> None:
         out.print(next(iter(check_lines([]))), style="yellow")
     for check, line in zip(result.checks, check_lines(result.checks), strict=False):
         out.print(escape(line), style=_STYLES[check.status])
+    if result.timing is not None:
+        rows = timing_rows(result.timing)
+        out.print(escape(table(timing_columns(result.timing), rows)), soft_wrap=True)
+        for line in timing_lines(result.timing):
+            out.print(escape(line))
     out.print(escape(result.limit))
     for line in diagnosis_lines(result.diagnosis):
         out.print(escape(line))
     for note in notes(document):
         out.print(escape(note), style="dim")
     out.print(f"Bundle: {escape(str(result.folder))}")
+
+
+def show_timing(timing: Document) -> None:
+    """Bytes against the plan's, and each step of each piece; then what the figures are not."""
+    out.print(escape(table(timing_columns(timing), timing_rows(timing))), soft_wrap=True)
+    out.print()
+    for found in timing["checks"]:
+        line = f"{found['status'].upper()} {found['name']}: {found['compared']}"
+        detail = f" - {found['detail']}" if found["detail"] else ""
+        out.print(escape(line + detail), style=_STYLES[CheckStatus(found["status"])])
+    for line in timing_lines(timing):
+        out.print(escape(line))
 
 
 def show_diagnosis(diagnosis: Diagnosis) -> None:

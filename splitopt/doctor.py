@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from splitopt.board import list_boards
 from splitopt.errors import SplitoptError, ToolError
+from splitopt.target.program import COMPILER, PACKAGES
+from splitopt.target.simulator import FVP, QEMU
+from splitopt.target.tflm_library import find_library
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked for. `advice` is empty where all is well."""
+    """One thing looked for. `advice` is empty where all is well.
+
+    `optional`: jobs of some kinds want it, most do without.
+    """
 
     name: str
     ok: bool
     found: str
     why: str
     advice: str = ""
+    optional: bool = False
 
 
 _PACKAGES = {
@@ -35,8 +43,8 @@ def examine() -> tuple[Finding, ...]:
     """Every finding; needs no network."""
     findings = [_python()]
     findings += [_package(name, why) for name, why in _PACKAGES.items()]
-    findings += [_tflm_runs(), _boards()]
-    return tuple(findings)
+    findings += [_tflm_runs(), _boards(), _onnx()]
+    return (*findings, *_target())
 
 
 def _python() -> Finding:
@@ -79,6 +87,38 @@ def _run_tiny_model() -> str:
     if not np.array_equal(made["y"], np.maximum(feed, 0)):
         raise ToolError("TFLM computes wrong values")
     return "works"
+
+
+def _onnx() -> Finding:
+    why = "converts ONNX models to int8"
+    try:
+        return Finding("onnx2tf", True, version("onnx2tf"), why, optional=True)
+    except PackageNotFoundError:
+        advice = "pip install -e '.[onnx]' in splitopt's folder"
+        return Finding("onnx2tf", False, "absent", why, advice, optional=True)
+
+
+def _target() -> Iterator[Finding]:
+    """What jobs with target: qemu or fvp want; target: host needs none of it."""
+    yield _program(COMPILER, "builds what runs on a simulator", f"apt-get install {PACKAGES}")
+    yield _program(
+        QEMU, "target: qemu counts instructions on it", "apt-get install qemu-system-arm"
+    )
+    advice = "get the Corstone-300 FVP from Arm, under its licence; QEMU does without"
+    yield _program(FVP, "target: fvp runs on it", advice)
+    why = "the simulator's program links it"
+    try:
+        yield Finding("TFLM library", True, find_library(None).library.name, why, optional=True)
+    except SplitoptError as error:
+        advice = f"{error}; a board or target file can name it, too"
+        yield Finding("TFLM library", False, "absent", why, advice, optional=True)
+
+
+def _program(name: str, why: str, advice: str) -> Finding:
+    found = shutil.which(name)
+    if found is None:
+        return Finding(name, False, "absent", why, advice, optional=True)
+    return Finding(name, True, found, why, optional=True)
 
 
 def _boards() -> Finding:

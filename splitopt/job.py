@@ -13,6 +13,7 @@ from pydantic import Field
 
 from splitopt.board import MAX_RAM_BYTES, Board, find_board, read_board
 from splitopt.errors import UsageError
+from splitopt.target.spec import TargetSpec, anchored, read_target
 from splitopt.yaml_input import Strict, check, load_yaml
 
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=False)]
@@ -115,7 +116,7 @@ class JobSpec(Strict):
     cut: CutSpec = CutSpec()
     solve: SolveSpec = SolveSpec()
     verify: VerifySpec = VerifySpec()
-    target: Literal["host"] = "host"
+    target: TargetSpec | Annotated[str, Field(min_length=1, max_length=4096)] = "host"
     out: str = "results"
 
 
@@ -132,6 +133,19 @@ class Job:
     @property
     def budget_bytes(self) -> int:
         return self.spec.budget_bytes or self.board.budget_bytes
+
+    @property
+    def target(self) -> TargetSpec | None:
+        """The simulator that runs the pieces; None for `host`. Raises UsageError."""
+        named = self.spec.target
+        if isinstance(named, TargetSpec):
+            return anchored(named, self.file.parent)
+        if named == "host":
+            return None
+        try:
+            return read_target(named, self.file.parent)
+        except UsageError as error:
+            raise UsageError(f"{self.file}: $.{error}") from error
 
     @property
     def data_path(self) -> Path | None:
@@ -170,7 +184,9 @@ def job_of(
             f"{path}: $.budget_bytes: got {spec.budget_bytes}, want at most the board's "
             f"{board.sram_bytes} (sram_bytes of {board.name})"
         )
-    return Job(path.stem, path, spec, board, path.parent / spec.model.path)
+    job = Job(path.stem, path, spec, board, path.parent / spec.model.path)
+    _ = job.target  # refuses what names no target
+    return job
 
 
 def _named_board(reference: str, job: Path) -> Board:

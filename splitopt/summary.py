@@ -7,6 +7,7 @@ from typing import Any
 
 from splitopt.job import Job
 from splitopt.pieces.verify import Check, CheckStatus
+from splitopt.timing_text import timing_columns, timing_lines, timing_rows
 from splitopt.units import format_bytes, format_kinsn, format_percent
 
 Document = dict[str, Any]
@@ -20,6 +21,7 @@ def summary_text(
     checks: Sequence[Check],
     limit: str,
     diagnosis: Document | None = None,
+    timing: Document | None = None,
 ) -> str:
     """Before and after, segment by segment, what was proved, and what limits the result."""
     parts = [
@@ -30,6 +32,8 @@ def summary_text(
         *([table(ROUTE_COLUMNS, route_rows(document))] if "routes" in document else []),
         proof_line(document),
         "\n".join(check_lines(checks)),
+        "" if timing is None else table(timing_columns(timing), timing_rows(timing)),
+        "" if timing is None else "\n".join(timing_lines(timing)),
         limit,
         "\n".join(diagnosis_lines(diagnosis)),
         *notes(document),

@@ -351,7 +351,18 @@ def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None
 def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
     top = splitopt("--help", cwd=tmp_path)
     assert (top.returncode, top.stderr) == (0, "")
-    for command in ("run", "sweep", "explain", "report", "compare", "runs", "boards", "doctor"):
+    for command in (
+        "run",
+        "time",
+        "export",
+        "sweep",
+        "explain",
+        "report",
+        "compare",
+        "runs",
+        "boards",
+        "doctor",
+    ):
         assert f"\n  {command} " in top.stdout
         done = splitopt(command, "--help", cwd=tmp_path)
         assert done.returncode == 0
@@ -379,7 +390,8 @@ def test_boards_are_listed_with_budget_and_source(tmp_path: Path) -> None:
 def test_doctor_finds_everything_here(tmp_path: Path) -> None:
     done = splitopt("doctor", "--json", cwd=tmp_path)
     findings = json.loads(done.stdout)
-    assert [f["name"] for f in findings if not f["ok"]] == []
+    assert [f["name"] for f in findings if not f["ok"] and not f["optional"]] == []
+    assert all(f["advice"] for f in findings if not f["ok"])
     assert done.returncode == 0
     assert {"ortools", "tflite-micro", "TFLM in a child process"} <= {f["name"] for f in findings}
 

@@ -97,7 +97,7 @@ def test_an_unknown_key_names_the_nearest(text: str, says: str, write: Write) ->
         ),
         ("verify: {litert: 1}", "$.verify.litert: got 1, want true or false"),
         ("out: 3", "$.out: got 3, want a text"),
-        ("target: qemu", "$.target: got 'qemu', want 'host'"),
+        ("target: quemu", "$.target: got 'quemu', want host, qemu, fvp"),
         ("cut: {allow: 3}", "$.cut.allow: got 3, want a list"),
         ("cut: {forbid: [1, 1.5]}", "$.cut.forbid[1]: got 1.5, want a whole number or a text"),
         ("cut: {allow: [0]}", "$.cut.allow[0]: got 0, want at least 1 or a text"),

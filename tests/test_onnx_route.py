@@ -422,5 +422,5 @@ def test_pieces_that_outgrow_the_added_time_are_refused(
     if not is_refused:
         refuse_outgrown(job, planned, made)
         return
-    with pytest.raises(InfeasibleError, match=r"add 1,001 estimated .* max_added_insn"):
+    with pytest.raises(InfeasibleError, match=r"add 1,001 estimated .*max_added_insn"):
         refuse_outgrown(job, planned, made)

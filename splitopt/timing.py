@@ -1,0 +1,225 @@
+"""A bundle's pieces, and the unsplit model beside them, run on a simulated Cortex-M55.
+
+Bytes that TFLM reports there must be those of the plan; outputs must be those of the host. Times
+are what the simulator counts, which is never CPU cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splitopt.bundle import sha256_of
+from splitopt.convert.cache import default_folder
+from splitopt.diagnosis.opened import OpenBundle, open_bundle
+from splitopt.errors import UsageError
+from splitopt.graph.segments import whole_model
+from splitopt.pieces.inputs import Array, random_inputs
+from splitopt.pieces.verify import Check, CheckStatus, arena_bytes
+from splitopt.plan_figures import Figures, PlanFigures, read_figures
+from splitopt.target.host import Stage, run_tflm_chain
+from splitopt.target.job_blob import PlannedPiece, PlannedRun, pack
+from splitopt.target.links import links_of
+from splitopt.target.measured import STEPS, PieceTime, RunTime, measured
+from splitopt.target.program import build_program
+from splitopt.target.simulator import Simulator, simulate, simulator_of
+from splitopt.target.spec import TargetSpec
+from splitopt.target.tflm_library import find_library
+
+Progress = Callable[[str], None]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """timing.json, and the checks that bytes and outputs passed or did not."""
+
+    document: Document
+    checks: tuple[Check, ...]
+
+
+def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: None) -> Timing:
+    """Runs unsplit model and pieces on the simulator, on random inputs of the job's seed.
+
+    Raises SplitoptError: no bundle, or a piece that was replaced since; no compiler, no library,
+    no simulator; the run failed or took too long.
+    """
+    bundle = open_bundle(folder)
+    plan = read_figures(folder)
+    for piece in bundle.pieces:
+        if piece.replaced:
+            raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")
+    settings = bundle.plan.job.settings
+    simulator = simulator_of(spec)
+    library = find_library(spec.tflm or bundle.plan.board.tflm)
+    progress("building the simulator's program")
+    program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
+    feeds = random_inputs(bundle.graph, spec.inputs, settings.verify.seed)
+    runs = _runs(bundle, plan, feeds)
+    op_types = [op.type for piece in bundle.pieces for op in piece.graph.ops]
+    blob = pack(runs, [*op_types, *(op.type for op in bundle.graph.ops)], per_op=spec.per_op)
+    progress(f"running unsplit model and pieces on {simulator.name}")
+    events = simulate(simulator, program, blob, spec.time_limit_s)
+    unsplit, split = measured(events, simulator, runs)
+    progress("running the same inputs on this machine")
+    checks = (
+        _bytes_check(simulator, plan, unsplit, split),
+        _outputs_check(simulator, bundle, feeds, unsplit, split),
+    )
+    document = {
+        "schema_version": 1,
+        "simulator": simulator.name,
+        "unit": simulator.unit,
+        "caveat": simulator.caveat,
+        "inputs": spec.inputs,
+        "seed": settings.verify.seed,
+        "program_sha256": sha256_of(program.read_bytes()),
+        "library": str(library.library),
+        "library_sha256": sha256_of(library.library.read_bytes()),
+        **_figures(simulator, plan, bundle, unsplit, split),
+        "checks": [_plain(c) for c in checks],
+    }
+    return Timing(document, checks)
+
+
+def _runs(
+    bundle: OpenBundle, plan: PlanFigures, feeds: Sequence[Array]
+) -> tuple[PlannedRun, PlannedRun]:
+    graph = bundle.graph
+    sizes = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
+    [whole] = links_of(graph, [whole_model(graph)], {})
+    ram = plan.baseline.ram_bytes
+    unsplit = PlannedRun((PlannedPiece(graph.source, ram, whole),), ram, tuple(feeds), sizes)
+    offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
+    links = links_of(graph, [piece.segment for piece in bundle.pieces], offsets)
+    pieces = tuple(
+        PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link)
+        for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
+    )
+    return unsplit, PlannedRun(pieces, plan.layout.region_bytes, tuple(feeds), sizes)
+
+
+def _bytes_check(
+    simulator: Simulator, plan: PlanFigures, unsplit: RunTime, split: RunTime
+) -> Check:
+    """Every interpreter's arena_used_bytes() against the plan's, to the byte."""
+    wrong, worst = [], 0
+    subjects: list[tuple[str, Figures, RunTime, int]] = [
+        ("the unsplit model", plan.baseline, unsplit, 0)
+    ]
+    subjects += [(f"piece {k}", own, split, k) for k, own in enumerate(plan.segments)]
+    for name, predicted, run, k in subjects:
+        for got in {sample[k].arena_used_bytes for sample in run.samples}:
+            want = predicted.arena_used_bytes
+            if got != want and not (got < want and not predicted.exact):  # estimates are on top
+                wrong.append(f"{name} uses {got:,} B, predicted {want:,} B")
+                worst = max(worst, abs(got - want))
+    return Check(
+        name="target_bytes",
+        status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
+        compared=f"arena_used_bytes() on {simulator.name} = predicted, unsplit and every piece",
+        inputs=len(split.samples),
+        worst_difference=worst,
+        detail="; ".join(wrong[:3]),
+    )
+
+
+def _outputs_check(
+    simulator: Simulator,
+    bundle: OpenBundle,
+    feeds: Sequence[Array],
+    unsplit: RunTime,
+    split: RunTime,
+) -> Check:
+    """The bytes of every output on the target against the host's TFLM."""
+    graph, wrong = bundle.graph, []
+    timeout_s = bundle.plan.job.settings.verify.time_limit_s
+    whole = Stage(
+        bundle.model_path, _names(graph.inputs), _names(graph.outputs), arena_bytes(graph)
+    )
+    chain = [
+        Stage(p.path, _names(p.segment.inputs), _names(p.segment.outputs), arena_bytes(graph))
+        for p in bundle.pieces
+    ]
+    fed = dict(zip(_names(graph.inputs), feeds, strict=True))
+    for name, stages, run in (("unsplit model", [whole], unsplit), ("pieces", chain, split)):
+        made = run_tflm_chain(stages, fed, timeout_s=timeout_s)
+        for sample, outputs in enumerate(run.outputs):
+            for tensor, got in zip(graph.outputs, outputs, strict=True):
+                if np.ascontiguousarray(made[str(tensor)][sample]).tobytes() != got:
+                    wrong.append(f"{name}: {bundle.tensor_name(tensor)}, input {sample}")
+    return Check(
+        name="target_outputs",
+        status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
+        compared=f"outputs on {simulator.name} = TFLM on this machine, bit for bit",
+        inputs=len(split.samples),
+        worst_difference=len(wrong),
+        detail="; ".join(wrong[:3]),
+    )
+
+
+def _names(tensors: Sequence[int]) -> tuple[str, ...]:
+    return tuple(map(str, tensors))
+
+
+def _figures(
+    simulator: Simulator, plan: PlanFigures, bundle: OpenBundle, unsplit: RunTime, split: RunTime
+) -> Document:
+    """Times are the largest of all inputs, each step by itself."""
+    unit = simulator.unit
+    whole = _piece(unit, plan.baseline, [sample[0] for sample in unsplit.samples])
+    pieces = [
+        {
+            "index": k,
+            "piece": piece.name,
+            **_piece(unit, own, [sample[k] for sample in split.samples]),
+        }
+        for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
+    ]
+    resident = sum(whole[f"simulated_{step}_{unit}"] for step in ("copy_in", "invoke", "copy_out"))
+    rebuilt = sum(piece[f"simulated_{step}_{unit}"] for piece in pieces for step in STEPS)
+    return {
+        "unsplit": whole,
+        "pieces": pieces,
+        f"simulated_unsplit_inference_{unit}": resident,
+        f"simulated_split_inference_{unit}": rebuilt,
+        f"simulated_added_{unit}": rebuilt - resident,
+        "estimated_added_insn": plan.added_insn,
+    }
+
+
+def _piece(unit: str, predicted: Figures, times: Sequence[PieceTime]) -> Document:
+    ops: list[Mapping[str, Any]] = [
+        {
+            "op": position,
+            "tag": op.tag,
+            f"simulated_{unit}": round(max(time.ops[position].amount for time in times)),
+        }
+        for position, op in enumerate(times[0].ops)
+    ]
+    return {
+        "measured_arena_used_bytes": max(time.arena_used_bytes for time in times),
+        "predicted_arena_used_bytes": predicted.arena_used_bytes,
+        **{
+            f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times))
+            for step in STEPS
+        },
+        "estimated_allocate_insn": predicted.estimated_allocate_insn,
+        "estimated_invoke_insn": predicted.estimated_invoke_insn,
+        **({"ops": ops} if ops else {}),
+    }
+
+
+def _plain(found: Check) -> Document:
+    return {
+        "name": found.name,
+        "status": found.status.value,
+        "compared": found.compared,
+        "inputs": found.inputs,
+        "worst_difference": found.worst_difference,
+        "detail": found.detail,
+    }

@@ -1,0 +1,149 @@
+// The runner against a stand-in for TFLM: order, copies, places and every error code.
+
+#include <cstdio>
+#include <cstring>
+
+#include "splitopt_runner.h"
+
+int tflite::MicroInterpreter::alive = 0;
+
+namespace {
+
+using splitopt::Error;
+using splitopt::kNowhere;
+using splitopt::Step;
+
+int failures = 0;
+
+void Expect(bool holds, const char* what) {
+  if (holds) return;
+  std::printf("FAILED: %s\n", what);
+  ++failures;
+}
+
+alignas(16) tflite::Model first = {3, 4, 8, 1, 0, 0};
+alignas(16) tflite::Model second = {3, 8, 4, 10, 0, 0};
+alignas(16) std::uint8_t region[96];
+
+splitopt::Link in0 = {0, 0, kNowhere, 4}, out0 = {0, kNowhere, 64, 8};
+splitopt::Link in1 = {0, kNowhere, 64, 8}, out1 = {0, 0, kNowhere, 4};
+splitopt::Piece pieces[2];
+splitopt::Plan plan;
+
+void Reset() {
+  first = {3, 4, 8, 1, 0, 0};
+  second = {3, 8, 4, 10, 0, 0};
+  in0 = {0, 0, kNowhere, 4}, out0 = {0, kNowhere, 64, 8};
+  in1 = {0, kNowhere, 64, 8}, out1 = {0, 0, kNowhere, 4};
+  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 64, &in0, 1, &out0, 1};
+  pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 48, &in1, 1, &out1, 1};
+  plan = {pieces, 2, 80, 1, 1};
+  std::memset(region, 0, sizeof(region));
+}
+
+class Log : public splitopt::Observer {
+ public:
+  void OnStep(std::uint32_t piece, Step step) override {
+    text[size++] = static_cast<char>('0' + piece);
+    text[size++] = "zcaIrOe"[static_cast<int>(step)];
+    text[size] = 0;
+  }
+  void OnAllocated(std::uint32_t, const tflite::MicroInterpreter& interpreter) override {
+    used += interpreter.arena_used_bytes();
+  }
+  char text[64] = {};
+  int size = 0;
+  std::size_t used = 0;
+};
+
+splitopt::Result Run(std::uint8_t* made, Log* log = nullptr, std::uint8_t* where = region,
+                     std::size_t bytes = 80) {
+  static const std::uint8_t given[4] = {1, 2, 3, 4};
+  tflite::MicroOpResolver resolver;
+  splitopt::Runner runner(plan, resolver, where, bytes, log);
+  const void* inputs[] = {given};
+  void* outputs[] = {made};
+  return runner.Run(inputs, outputs);
+}
+
+void ExpectError(Error error, std::uint32_t piece, const char* what) {
+  std::uint8_t made[4];
+  const splitopt::Result result = Run(made);
+  Expect(result.error == error && result.piece == piece, what);
+  Expect(splitopt::ErrorText(error)[0] != 0, "every error has a text");
+  Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
+  Reset();
+}
+
+void ExpectSound() {
+  Reset();
+  std::uint8_t made[4] = {};
+  Log log;
+  Expect(Run(made, &log).ok(), "a sound plan runs");
+  const std::uint8_t want[4] = {12, 13, 14, 15};
+  Expect(std::memcmp(made, want, 4) == 0, "what the first made is what the second read");
+#if SPLITOPT_ZERO_ARENA
+  const char* steps = "0z0c0a0I0r0O0e1z1c1a1I1r1O1e";
+#else
+  const char* steps = "0c0a0I0r0O0e1c1a1I1r1O1e";
+#endif
+  Expect(std::strcmp(log.text, steps) == 0, "steps are told in order");
+  Expect(log.used == 64 + 48, "each arena has the size of its plan");
+  for (int i = 80; i < 96; ++i) Expect(region[i] == 0, "nothing beyond the region is touched");
+  Expect(tflite::MicroInterpreter::alive == 0, "interpreters are destroyed");
+}
+
+// The input of the model is kept for the second piece; the output of the first leaves, too.
+void ExpectKept() {
+  Reset();
+  in0.offset = 72;
+  out0 = {0, 0, kNowhere, 8};
+  in1 = {0, kNowhere, 72, 4};
+  second = {3, 4, 4, 10, 0, 0};
+  out1 = {0, 1, kNowhere, 4};
+  plan.output_count = 2;
+  tflite::MicroOpResolver resolver;
+  splitopt::Runner runner(plan, resolver, region, 80);
+  const std::uint8_t given[4] = {1, 2, 3, 4};
+  std::uint8_t made[2][8] = {};
+  const void* inputs[] = {given};
+  void* outputs[] = {made[0], made[1]};
+  Expect(runner.Run(inputs, outputs).ok(), "an input may be read twice");
+  const std::uint8_t one[8] = {2, 3, 4, 5, 2, 3, 4, 5}, two[4] = {11, 12, 13, 14};
+  Expect(std::memcmp(made[0], one, 8) == 0 && std::memcmp(made[1], two, 4) == 0, "both are right");
+}
+
+}  // namespace
+
+int main() {
+  ExpectSound();
+  ExpectKept();
+  Reset();
+  plan.piece_count = 0;
+  ExpectError(Error::kNoPieces, 0, "no pieces");
+  plan.region_bytes = 81;
+  ExpectError(Error::kRegionTooSmall, 0, "a small region");
+  pieces[0].arena_bytes = 96;
+  ExpectError(Error::kRegionTooSmall, 0, "an arena beyond the region");
+  out0.offset = 76;
+  ExpectError(Error::kLinkOutOfRegion, 0, "a tensor beyond the region");
+  in1.offset = kNowhere;
+  ExpectError(Error::kLinkOutOfRegion, 0, "a tensor that is nowhere");
+  in0.model_index = 1;
+  ExpectError(Error::kLinkOutOfRegion, 0, "an input that the model does not have");
+  second.schema = 4;
+  ExpectError(Error::kSchemaVersion, 1, "another schema");
+  second.fails_to_allocate = 1;
+  ExpectError(Error::kAllocateTensors, 1, "AllocateTensors fails");
+  first.fails_to_invoke = 1;
+  ExpectError(Error::kInvoke, 0, "Invoke fails");
+  first.out_bytes = 7;
+  ExpectError(Error::kTensorMismatch, 0, "an output of another size");
+  in1.position = 1;
+  ExpectError(Error::kTensorMismatch, 1, "an input that the piece does not have");
+  std::uint8_t made[4];
+  Expect(Run(made, nullptr, region + 1).error == Error::kRegionMisaligned, "misaligned");
+  Expect(Run(nullptr).error == Error::kMissingBuffer, "no buffer");
+  if (failures == 0) std::printf("all as expected\n");
+  return failures;
+}

@@ -1,0 +1,80 @@
+"""What tests of the target need, each with a reason to skip where it is absent."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from splitopt.arena.rules import target_rules
+from splitopt.baseline import unsplit
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment, segment_of, whole_model
+from splitopt.pieces.inputs import Array
+from splitopt.pieces.writer import write_piece
+from splitopt.segment_table import SegmentTable
+from splitopt.target.job_blob import PlannedPiece, PlannedRun
+from splitopt.target.links import links_of
+from splitopt.target.program import COMPILER, PACKAGES, build_program
+from splitopt.target.simulator import QEMU
+from splitopt.target.tflm_library import VARIABLE, find_library
+
+
+def need_compiler() -> None:
+    if shutil.which(COMPILER) is None:
+        pytest.skip(f"{COMPILER} is absent: apt-get install {PACKAGES}")
+
+
+def need_qemu() -> None:
+    need_compiler()
+    if shutil.which(QEMU) is None:
+        pytest.skip(f"{QEMU} is absent: apt-get install qemu-system-arm")
+
+
+def tflm_program(cache: Path) -> Path:
+    need_qemu()
+    if not os.environ.get(VARIABLE):
+        pytest.skip(f"{VARIABLE} is not set: no TFLM library for the Cortex-M55 to link")
+    return build_program(find_library(None), cache)
+
+
+def whole_run(graph: ModelGraph, feeds: Sequence[Array]) -> PlannedRun:
+    """The unsplit model in the arena that is predicted for it, without a byte more."""
+    size = unsplit(SegmentTable(graph, target_rules("m55"))).arena.size_bytes
+    [links] = links_of(graph, [whole_model(graph)], {})
+    return PlannedRun((PlannedPiece(graph.source, size, links),), size, tuple(feeds), _sizes(graph))
+
+
+def split_run(graph: ModelGraph, cuts: Sequence[int], feeds: Sequence[Array]) -> PlannedRun:
+    """Cut before these ops, boundary tensors one after another above the largest arena."""
+    stops = [*cuts, len(graph.ops)]
+    segments = [segment_of(graph, a, b) for a, b in zip([0, *cuts], stops, strict=True)]
+    table = SegmentTable(graph, target_rules("m55"))
+    sizes = [table.figures(s.start, s.stop).arena_bytes for s in segments]
+    offsets, top = _stacked(graph, segments, max(sizes))
+    pieces = tuple(
+        PlannedPiece(write_piece(graph, segment), size, links)
+        for segment, size, links in zip(
+            segments, sizes, links_of(graph, segments, offsets), strict=True
+        )
+    )
+    return PlannedRun(pieces, top, tuple(feeds), _sizes(graph))
+
+
+def _stacked(
+    graph: ModelGraph, segments: Sequence[Segment], top: int
+) -> tuple[Mapping[int, int], int]:
+    offsets: dict[int, int] = {}
+    for segment in segments:
+        for tensor in segment.outputs:
+            if tensor not in graph.outputs:
+                offsets[tensor] = top
+                top += -(-graph.tensors[tensor].bytes // 16) * 16
+    return offsets, top
+
+
+def _sizes(graph: ModelGraph) -> tuple[int, ...]:
+    return tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)

@@ -1,0 +1,116 @@
+"""Every real model on a simulated Cortex-M55, whole and cut, against tables measured elsewhere.
+
+Needs QEMU, the compiler, and a TFLM library that SPLITOPT_TFLM names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from targets import split_run, tflm_program, whole_run
+
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.pieces.inputs import Array, random_inputs
+from splitopt.pieces.verify import arena_bytes
+from splitopt.target.host import Stage, run_tflm_chain
+from splitopt.target.job_blob import PlannedRun, pack
+from splitopt.target.measured import RunTime, measured
+from splitopt.target.simulator import Qemu, simulate
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+MODELS = sorted((SHARED / "models").glob("*.tflite"))
+WITHIN = 0.01
+_HANDFUL = 8  # instructions
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tflm_program(tmp_path_factory.mktemp("program"))
+
+
+def table(name: str) -> Any:
+    path = SHARED / "reference" / name
+    if not path.is_file():
+        pytest.skip(f"{path.name}, measured elsewhere, is absent")
+    return json.loads(path.read_text("utf-8"))
+
+
+def run(program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]) -> tuple[RunTime, ...]:
+    qemu = Qemu()
+    blob = pack(runs, {op.type for op in graph.ops})
+    return measured(simulate(qemu, program, blob, 300), qemu, runs)
+
+
+def host_outputs(graph: ModelGraph, path: Path, feeds: Sequence[Array]) -> list[list[bytes]]:
+    inputs, outputs = (tuple(map(str, ends)) for ends in (graph.inputs, graph.outputs))
+    stage = Stage(path, inputs, outputs, arena_bytes(graph))
+    made = run_tflm_chain([stage], dict(zip(inputs, feeds, strict=True)), timeout_s=300)
+    return [
+        [np.ascontiguousarray(made[name][n]).tobytes() for name in outputs]
+        for n in range(len(feeds[0]))
+    ]
+
+
+@pytest.mark.skipif(not MODELS, reason="the real models are not on this machine")
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
+def test_a_model_uses_takes_and_makes_what_was_measured(path: Path, program: Path) -> None:
+    want = table("m55_models.json")["models"][path.stem]
+    graph = read_tflite(path)
+    feeds = random_inputs(graph, 3, 0)
+    [got] = run(program, graph, [whole_run(graph, feeds)])
+    assert {sample[0].arena_used_bytes for sample in got.samples} == {want["arena_used_bytes"]}
+    assert [list(sample) for sample in got.outputs] == host_outputs(graph, path, feeds)
+    steps = got.samples[0][0].steps
+    keys = {"allocate": "allocate_tensors_insn", "invoke": "invoke_insn"}
+    ratios = {step: steps[step] / want[key] for step, key in keys.items()}
+    print(path.stem, {name: f"{100 * (ratio - 1):+.3f} %" for name, ratio in ratios.items()})
+    assert ratios == pytest.approx(dict.fromkeys(ratios, 1.0), abs=WITHIN)
+
+
+@pytest.mark.parametrize("name", ["person_detect_int8", "ic_resnet8_int8"])
+def test_pieces_use_take_and_make_what_was_measured(name: str, program: Path) -> None:
+    splits = table("m55_splits.json")["splits"][name]
+    path = SHARED / "models" / f"{name}.tflite"
+    if not path.is_file():
+        pytest.skip("the real models are not on this machine")
+    graph = read_tflite(path)
+    feeds = random_inputs(graph, 1, 0)
+    runs = [split_run(graph, split["cuts"], feeds) for split in splits]
+    expected = host_outputs(graph, path, feeds)
+    worst = {"allocate of a piece": 0.0, "invoke of a piece": 0.0, "invoke of all pieces": 0.0}
+    for split, planned, got in zip(splits, runs, run(program, graph, runs), strict=True):
+        [pieces] = got.samples
+        assert [piece.arena_used_bytes for piece in pieces] == split["arena_used_bytes"]
+        assert [list(sample) for sample in got.outputs] == expected
+        allocated = [piece.steps["allocate"] for piece in pieces]
+        invoked = [piece.steps["invoke"] for piece in pieces]
+        steady = [not depends_on_data(piece.data) for piece in planned.pieces]
+        found = {
+            "allocate of a piece": off(allocated, split["allocate_tensors_insn"]),
+            "invoke of a piece": off(
+                [a for a, keep in zip(invoked, steady, strict=True) if keep],
+                [b for b, keep in zip(split["invoke_insn"], steady, strict=True) if keep],
+            ),
+            "invoke of all pieces": off([sum(invoked)], [sum(split["invoke_insn"])]),
+        }
+        worst = {key: max(value, found[key]) for key, value in worst.items()}
+    print(name, len(runs), "splits, worst", {k: f"{100 * v:.3f} %" for k, v in worst.items()})
+    assert max(worst.values()) < WITHIN
+
+
+def depends_on_data(piece: bytes) -> bool:
+    """TFLM's SOFTMAX takes longer for some inputs than for others."""
+    graph = parse_tflite(piece, name="piece", where="piece")
+    return any(op.type == "SOFTMAX" for op in graph.ops)
+
+
+def off(got: Sequence[float], want: Sequence[float]) -> float:
+    """The largest relative difference; a handful of instructions is the library's build."""
+    pairs = zip(got, want, strict=True)
+    return max((abs(a - b) / b for a, b in pairs if abs(a - b) > _HANDFUL), default=0.0)
