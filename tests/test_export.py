@@ -151,6 +151,7 @@ def test_the_sources_build_and_pass_on_this_machine(
         *("cmake", "-S", str(out), "-B", str(build), "-DSPLITOPT_CHECK=ON"),
         f"-DTFLM_INCLUDE={';'.join(map(str, found.include))}",
         f"-DTFLM_LIBRARY={found.library}",
+        f"-DTFLM_DEFINES={';'.join(('TF_LITE_STATIC_MEMORY', *found.defines))}",
     ]
     for words in (configure, ["cmake", "--build", str(build)], [str(build / "splitopt_check")]):
         done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)

@@ -38,7 +38,7 @@ def build_program(
     Raises ToolError: the compiler is absent or refuses, the library has another ABI, say.
     """
     source = runner_folder()
-    defines = [f"-DSPLITOPT_ZERO_ARENA={int(zero_arena)}", *_library_defines(library)]
+    defines = [f"-DSPLITOPT_ZERO_ARENA={int(zero_arena)}", *(f"-D{name}" for name in library.defines)]
     includes = [f"-I{path}" for path in library.include]
     words = [*_FLAGS, *defines, f"-I{source}", f"-I{source / 'sim'}", *includes]
     inputs = [*(str(source / name) for name in (*_SOURCES, "sim/main.cc")), str(library.library)]
@@ -102,12 +102,6 @@ def _linked(
         shutil.copyfile(folder / "sim.elf", partial)
         partial.replace(target)
     return target
-
-
-def _library_defines(library: TflmLibrary) -> list[str]:
-    """A library built without log texts has no MicroPrintf: what includes its headers must know."""
-    has_logs = b"_Z11MicroPrintfPKcz" in library.library.read_bytes()
-    return [] if has_logs else ["-DTF_LITE_STRIP_ERROR_STRINGS"]
 
 
 def _compiler_version(compiler: str) -> str:

@@ -23,6 +23,13 @@ class TflmLibrary:
     include: tuple[Path, ...]
     library: Path
 
+    @property
+    def defines(self) -> tuple[str, ...]:
+        """What must be defined where its headers are included: a library built without log texts
+        has no MicroPrintf."""
+        has_logs = b"_Z11MicroPrintfPKcz" in self.library.read_bytes()
+        return () if has_logs else ("TF_LITE_STRIP_ERROR_STRINGS",)
+
 
 def find_library(spec: TflmSpec | None) -> TflmLibrary:
     """The target's or board's library, else what SPLITOPT_TFLM points at: a .yaml with `include`
