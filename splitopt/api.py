@@ -188,6 +188,8 @@ def _manifest(job: Job, folder: Path) -> dict[str, Any]:
     calibration = job.spec.calibration
     if calibration is not None and (job.file.parent / calibration.path).is_file():
         inputs["calibration"] = job.file.parent / calibration.path
+    if job.spec.cost_table is not None:
+        inputs["cost_table"] = job.file.parent / job.spec.cost_table
     return manifest(folder, job.spec.verify.seed, inputs)
 
 

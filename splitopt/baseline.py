@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from splitopt.arena.replay import Arena, replay
-from splitopt.cost.allocate import allocate_insn, m55_table
-from splitopt.cost.invoke import PER_INVOKE_INSN, invoke_insn
+from splitopt.cost.allocate import allocate_insn
+from splitopt.cost.costs import Costs
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.segment_table import SegmentTable
@@ -47,16 +47,16 @@ def unsplit(table: SegmentTable) -> Baseline:
     return Baseline(
         arena=arena,
         ram_bytes=arena.size_bytes + table.headroom_bytes,
-        allocate_insn=allocate_insn(graph, segment, arena.buffers, m55_table()),
-        invoke=estimate_invoke(graph, 0, len(graph.ops)),
+        allocate_insn=allocate_insn(graph, segment, arena.buffers, table.costs.allocate),
+        invoke=estimate_invoke(table.costs, graph, 0, len(graph.ops)),
     )
 
 
-def estimate_invoke(graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
+def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
     """Estimated instructions of one Invoke of ops [start, stop)."""
-    total, unmeasured = PER_INVOKE_INSN, dict[str, None]()
+    total, unmeasured = round(costs.per_invoke), dict[str, None]()
     for op in graph.ops[start:stop]:
-        insn = invoke_insn(graph, op)
+        insn = costs.invoke(graph, op)
         if insn is None:
             unmeasured[op.type] = None
         total += insn or 0

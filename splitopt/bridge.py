@@ -333,7 +333,7 @@ class Planner:
             through_bytes=int(loads.through[at]),
             in_bytes=int(loads.read_last[at]),
             out_bytes=int(loads.made[at]),
-            invoke_insn=estimate_invoke(self.table.graph, *at).insn,
+            invoke_insn=estimate_invoke(self.table.costs, self.table.graph, *at).insn,
         )
 
     def _explain_infeasible(self, request: PlanRequest) -> Infeasible:

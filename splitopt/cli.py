@@ -11,6 +11,7 @@ import typer
 from splitopt import __version__
 from splitopt.commands import (
     boards,
+    calibrate,
     compare,
     doctor,
     explain,
@@ -51,7 +52,19 @@ def _main(
     pass
 
 
-for _command in (run, time, export, sweep, explain, report, compare, runs, boards, doctor):
+for _command in (
+    run,
+    time,
+    export,
+    sweep,
+    explain,
+    report,
+    compare,
+    runs,
+    calibrate,
+    boards,
+    doctor,
+):
     _name = _command.__name__.rsplit(".", 1)[1]
     app.command(epilog=_command.EXAMPLE)(getattr(_command, _name))
 

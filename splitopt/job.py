@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from splitopt.board import MAX_RAM_BYTES, Board, find_board, read_board
+from splitopt.cost.costs import read_table_text
 from splitopt.errors import UsageError
 from splitopt.target.spec import TargetSpec, anchored, read_target
 from splitopt.yaml_input import Strict, check, load_yaml
@@ -116,6 +117,7 @@ class JobSpec(Strict):
     cut: CutSpec = CutSpec()
     solve: SolveSpec = SolveSpec()
     verify: VerifySpec = VerifySpec()
+    cost_table: str | None = None
     target: TargetSpec | Annotated[str, Field(min_length=1, max_length=4096)] = "host"
     out: str = "results"
 
@@ -146,6 +148,12 @@ class Job:
             return read_target(named, self.file.parent)
         except UsageError as error:
             raise UsageError(f"{self.file}: $.{error}") from error
+
+    @property
+    def cost_table_text(self) -> str:
+        """What a table of `calibrate` holds; empty without one. Raises UsageError."""
+        named = self.spec.cost_table
+        return "" if named is None else read_table_text(self.file.parent / named)
 
     @property
     def data_path(self) -> Path | None:

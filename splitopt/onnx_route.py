@@ -18,7 +18,7 @@ from splitopt.convert.convert import samples_of
 from splitopt.convert.correspondence_runs import describe_onnx
 from splitopt.convert.float_onnx import run_float
 from splitopt.convert.piecewise import ConvertedPiece, OnnxPiece, PieceRequest, convert_pieces
-from splitopt.cost.invoke import invoke_insn
+from splitopt.cost.costs import Costs
 from splitopt.errors import ModelError, UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
@@ -100,7 +100,8 @@ class OnnxRoute:
         data = tuple(_requantised(k, piece, met) for k, piece in enumerate(made))
         graphs = [_graph(piece) for piece in data]
         self._check_sizes(plan, graphs)
-        priced = tuple(_with_price(agreement, graphs) for agreement in met)
+        costs = planner.table.costs
+        priced = tuple(_with_price(agreement, graphs, costs) for agreement in met)
         placed = [
             _placed(planner, segment, graph, priced)
             for segment, graph in zip(plan.segments, graphs, strict=True)
@@ -139,22 +140,23 @@ def _requantised(k: int, piece: ConvertedPiece, met: tuple[Agreement, ...]) -> b
     return requantised(piece.tflite, writers)
 
 
-def _with_price(agreement: Agreement, pieces: list[ModelGraph]) -> Agreement:
+def _with_price(agreement: Agreement, pieces: list[ModelGraph], costs: Costs) -> Agreement:
     """With the estimated instructions of its QUANTIZE op, where it has one."""
     if not agreement.requantise:
         return agreement
     piece = pieces[agreement.reader.piece]
     [op] = piece.readers[piece.inputs[agreement.position]]
-    return replace(agreement, insn=invoke_insn(piece, piece.ops[op]) or 0)
+    return replace(agreement, insn=costs.invoke(piece, piece.ops[op]) or 0)
 
 
 def _placed(
     planner: Planner, segment: PlannedSegment, piece: ModelGraph, met: tuple[Agreement, ...]
 ) -> PlannedSegment:
     requantise = sum(a.insn for a in met if a.reader.piece == segment.index)
+    invoke = estimate_invoke(planner.table.costs, piece, 0, len(piece.ops))
     return replace(
         segment,
         figures=planner.table.of_piece(segment.start, segment.stop, piece),
-        invoke_insn=estimate_invoke(piece, 0, len(piece.ops)).insn - requantise,
+        invoke_insn=invoke.insn - requantise,
         requantise_insn=requantise,
     )

@@ -14,6 +14,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.baseline import Baseline, HandCuts, unsplit
 from splitopt.bridge import CutNames, Planner, PlanRequest, request_of
 from splitopt.convert.correspondence import Correspondence
+from splitopt.cost.costs import Costs, parse_costs
 from splitopt.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
@@ -53,10 +54,16 @@ def prepare(job: Job, source: ModelSource) -> Prepared:
         target_rules(job.board.abi),
         headroom_bytes=job.board.headroom_bytes,
         zero_arena=job.spec.pieces.zero_arena,
+        costs=job_costs(job),
     )
     baseline = unsplit(table)
     refuse_stateful(job, source.graph, baseline)
     return Prepared(source.graph, source.names, table, baseline)
+
+
+def job_costs(job: Job) -> Costs:
+    """The cost table that the job names, or the built-in one. Raises UsageError."""
+    return parse_costs(job.cost_table_text, f"{job.file}: $.cost_table")
 
 
 @dataclass(frozen=True)

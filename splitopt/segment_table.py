@@ -17,8 +17,9 @@ from splitopt.bounds import (
     rebuild_bounds,
     tail_bounds,
 )
-from splitopt.cost.allocate import AllocateTable, allocate_insn, m55_table
+from splitopt.cost.allocate import allocate_insn
 from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
+from splitopt.cost.costs import Costs, built_in
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.units import ARENA_ALIGNMENT
@@ -50,14 +51,14 @@ class SegmentTable:
         *,
         headroom_bytes: int = 0,
         zero_arena: bool = False,
-        allocate_table: AllocateTable | None = None,
+        costs: Costs | None = None,
     ) -> None:
         self.graph = graph
         self.rules = rules
         self.headroom_bytes = headroom_bytes
         self.zero_arena = zero_arena
         self.memories = rules.memories(graph)
-        self._allocate_table = allocate_table or m55_table()
+        self.costs = costs or built_in()
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
 
     @property
@@ -75,7 +76,7 @@ class SegmentTable:
     def _compute(self, start: int, stop: int) -> SegmentFigures:
         segment = segment_of(self.graph, start, stop)
         arena = replay(self.graph, segment, self.memories, self.rules.abi)
-        allocate = allocate_insn(self.graph, segment, arena.buffers, self._allocate_table)
+        allocate = allocate_insn(self.graph, segment, arena.buffers, self.costs.allocate)
         return self._priced(segment, arena, allocate)
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
@@ -85,7 +86,7 @@ class SegmentTable:
         """
         whole = whole_model(piece)
         arena = replay(piece, whole, self.rules.memories(piece), self.rules.abi)
-        allocate = allocate_insn(piece, whole, arena.buffers, self._allocate_table)
+        allocate = allocate_insn(piece, whole, arena.buffers, self.costs.allocate)
         return self._priced(segment_of(self.graph, start, stop), arena, allocate)
 
     def _priced(self, segment: Segment, arena: Arena, allocate: int) -> SegmentFigures:
@@ -132,7 +133,7 @@ class SegmentTable:
     @cached_property
     def added_bound(self) -> Matrix:
         """At least the instructions that a segment adds."""
-        rebuild = rebuild_bounds(self.graph, self.memories, self._allocate_table)
+        rebuild = rebuild_bounds(self.graph, self.memories, self.costs.allocate)
         copies = 9 * self.boundary.copied // 16 + 25 * self.boundary.copies
         bound: Matrix = np.maximum(rebuild, 0) + copies
         bound[0, len(self.graph.ops)] = 0

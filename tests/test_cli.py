@@ -355,6 +355,7 @@ def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
         "run",
         "time",
         "export",
+        "calibrate",
         "sweep",
         "explain",
         "report",

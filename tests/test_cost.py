@@ -14,6 +14,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.baseline import estimate_invoke
 from splitopt.cost.allocate import allocate_insn, m55_table
 from splitopt.cost.copying import copy_insn, fill_insn
+from splitopt.cost.costs import built_in
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
 
@@ -48,14 +49,14 @@ def test_allocate_tensors_of_pieces_within_1_5_percent(name: str, shared_model: 
 @pytest.mark.parametrize("name", [n for n in CONV_NETS if n != "unet_digits_int8"])
 def test_invoke_of_conv_nets_within_1_percent(name: str, shared_model: FindModel) -> None:
     graph = read_tflite(shared_model(name))
-    estimate = estimate_invoke(graph, 0, len(graph.ops))
+    estimate = estimate_invoke(built_in(), graph, 0, len(graph.ops))
     assert estimate.unmeasured == ()
     assert estimate.insn == pytest.approx(MODELS[name]["invoke_insn"], rel=0.01)
 
 
 def test_an_op_without_measurement_is_named(shared_model: FindModel) -> None:
     graph = read_tflite(shared_model("unet_digits_int8"))
-    assert estimate_invoke(graph, 0, len(graph.ops)).unmeasured == ("TRANSPOSE_CONV",)
+    assert estimate_invoke(built_in(), graph, 0, len(graph.ops)).unmeasured == ("TRANSPOSE_CONV",)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from splitopt.facts.tensors import TensorFact, largest, longest_lived, tensor_fa
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
 from splitopt.model_source import ModelSource
+from splitopt.planning import job_costs
 from splitopt.refusals import refuse_stateful
 from splitopt.segment_table import SegmentTable
 from splitopt.units import format_bytes
@@ -151,7 +152,9 @@ def facts_of(job: Job, source: ModelSource, progress: Progress = lambda _: None)
 
 def _table(job: Job, graph: ModelGraph, abi: str, headroom_bytes: int) -> SegmentTable:
     zero = job.spec.pieces.zero_arena
-    return SegmentTable(graph, target_rules(abi), headroom_bytes=headroom_bytes, zero_arena=zero)
+    costs = job_costs(job)
+    rules = target_rules(abi)
+    return SegmentTable(graph, rules, headroom_bytes=headroom_bytes, zero_arena=zero, costs=costs)
 
 
 def _loads(graph: ModelGraph, baseline: Baseline) -> tuple[int, ...]:

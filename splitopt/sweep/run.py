@@ -141,13 +141,14 @@ class _Sweep:
         models[digest] = prepared.graph.source
         board = point.job.board
         zero = point.job.spec.pieces.zero_arena
-        target = Target(digest, board.abi, board.headroom_bytes, zero)
+        costs = point.job.cost_table_text
+        target = Target(digest, board.abi, board.headroom_bytes, zero, costs)
         return Task(point.id, point.kind, target, request)
 
     def _prepared(self, point: Point) -> Prepared | SplitoptError:
         job = point.job
         assert job is not None, "asked for points that are jobs"
-        key = repr((_source_key(job), job.board, job.spec.pieces.zero_arena))
+        key = repr((_source_key(job), job.board, job.spec.pieces.zero_arena, job.cost_table_text))
         if key not in self.prepared:
             self.prepared[key] = self._prepare(job)
         return self.prepared[key]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from solvers.outcome import Outcome
 from splitopt.arena.rules import target_rules
 from splitopt.bridge import Planner, PlanRequest
+from splitopt.cost.costs import parse_costs
 from splitopt.errors import SplitoptError
 from splitopt.front import plan_front
 from splitopt.graph.tflite_reader import parse_tflite
@@ -31,6 +32,7 @@ class Target:
     abi: str
     headroom_bytes: int
     zero_arena: bool
+    cost_table: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,7 @@ def _bench_of(target: Target, model: bytes) -> _Bench:
             target_rules(target.abi),
             headroom_bytes=target.headroom_bytes,
             zero_arena=target.zero_arena,
+            costs=parse_costs(target.cost_table, "the cost table"),
         )
         _benches[target] = _Bench(Planner(table))
     _benches.move_to_end(target)

@@ -38,7 +38,10 @@ def build_program(
     Raises ToolError: the compiler is absent or refuses, the library has another ABI, say.
     """
     source = runner_folder()
-    defines = [f"-DSPLITOPT_ZERO_ARENA={int(zero_arena)}", *(f"-D{name}" for name in library.defines)]
+    defines = [
+        f"-DSPLITOPT_ZERO_ARENA={int(zero_arena)}",
+        *(f"-D{name}" for name in library.defines),
+    ]
     includes = [f"-I{path}" for path in library.include]
     words = [*_FLAGS, *defines, f"-I{source}", f"-I{source / 'sim'}", *includes]
     inputs = [*(str(source / name) for name in (*_SOURCES, "sim/main.cc")), str(library.library)]

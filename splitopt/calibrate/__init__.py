@@ -1,0 +1,1 @@
+"""A board's cost table, measured on generated models of one op each."""

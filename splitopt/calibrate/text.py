@@ -1,0 +1,69 @@
+"""A cost table as text: errors per op type, and on models that it was not fitted on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Document = dict[str, Any]
+Row = tuple[str, ...]
+
+COLUMNS: Row = (
+    "op type", "models", "Invoke: left out, mean", "worst", "built in, mean", "worst",
+    "AllocateTensors: left out, worst", "built in, worst",
+)  # fmt: skip
+HELD_OUT_COLUMNS: Row = (
+    "model", "Invoke", "error", "built in", "AllocateTensors", "error", "built in", "bytes",
+)  # fmt: skip
+
+
+def rows(document: Document) -> list[Row]:
+    """Relative errors by op type: of the new table on models left out of the fit, and built in."""
+    return [
+        (
+            name,
+            str(entry["samples"]),
+            _share(entry["mean_error"]),
+            _share(entry["worst_error"]),
+            _share(document["built_in_errors"][name]["invoke"]["mean_error"]),
+            _share(document["built_in_errors"][name]["invoke"]["worst_error"]),
+            _share(document["prepare"][name]["worst_error"]),
+            _share(document["built_in_errors"][name]["allocate"]["worst_error"]),
+        )
+        for name, entry in document["invoke"].items()
+    ]
+
+
+def held_out_rows(document: Document) -> list[Row]:
+    return [
+        (
+            judged["model"],
+            f"{judged['simulated_invoke_insn']:,}",
+            _signed(judged["invoke_error"]),
+            _signed(judged["built_in_invoke_error"]),
+            f"{judged['simulated_allocate_insn']:,}",
+            _signed(judged["allocate_error"]),
+            _signed(judged["built_in_allocate_error"]),
+            "equal" if judged["bytes_equal"] else "DIFFER",
+        )
+        for judged in document["held_out"]
+    ]
+
+
+def lines(document: Document) -> Sequence[str]:
+    """What else there is to say: AllocateTensors, bytes that differ, ops without an estimate."""
+    found = [f"Other bytes than predicted: {text}" for text in document["models_of_other_bytes"]]
+    found += [
+        f"{judged['model']}: no estimate for {', '.join(judged['unmeasured'])}"
+        for judged in document["held_out"]
+        if judged["unmeasured"]
+    ]
+    return [*found, document["about"]]
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.2f} %"
+
+
+def _signed(value: float) -> str:
+    return f"{100 * value:+.2f} %"

@@ -1,0 +1,112 @@
+"""What estimates of instructions rest on: the built-in fits, or a table measured by `calibrate`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from splitopt.cost.allocate import AllocateTable, m55_table
+from splitopt.cost.invoke import PER_INVOKE_INSN, invoke_insn
+from splitopt.errors import UsageError
+from splitopt.graph.model import ModelGraph, Op
+from splitopt.json_input import parse_json
+from splitopt.yaml_input import Strict, check
+
+MAX_TABLE_BYTES = 1 << 20
+Factor = Annotated[float, Field(gt=0, lt=1e3, allow_inf_nan=False)]
+
+
+class Correction(Strict):
+    """Measured = constant + factor · built-in estimate, for one op type.
+
+    Errors are relative, of samples left out of the fit.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    constant_insn: Annotated[float, Field(ge=-1e6, le=1e9, allow_inf_nan=False)]
+    factor: Factor
+    samples: Annotated[int, Field(ge=1)]
+    mean_error: Annotated[float, Field(ge=0)]
+    worst_error: Annotated[float, Field(ge=0)]
+
+
+class Preparation(Strict):
+    """What one op of a type adds to AllocateTensors whatever its shape; errors as above, of all of
+    AllocateTensors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    insn: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
+    samples: Annotated[int, Field(ge=1)]
+    mean_error: Annotated[float, Field(ge=0)]
+    worst_error: Annotated[float, Field(ge=0)]
+
+
+class CostTable(Strict):
+    """A table as its file has it; what it leaves out stays as it is built in."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    schema_version: Literal[1]
+    simulator: str
+    per_invoke_insn: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+    invoke: Mapping[str, Correction]
+    prepare: Mapping[str, Preparation]
+    fully_connected_weight: Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Estimates of Invoke and of AllocateTensors, in instructions."""
+
+    allocate: AllocateTable
+    corrections: Mapping[str, Correction] = field(default_factory=dict)
+    per_invoke: float = PER_INVOKE_INSN
+
+    def invoke(self, graph: ModelGraph, op: Op) -> int | None:
+        """Of one op; None where its type was never measured."""
+        insn = invoke_insn(graph, op)
+        correction = self.corrections.get(op.type)
+        if insn is None or correction is None:
+            return insn
+        return max(0, round(correction.constant_insn + correction.factor * insn))
+
+
+@cache
+def built_in() -> Costs:
+    """Fitted to counts of QEMU's Cortex-M55; errors are in the README."""
+    return Costs(m55_table())
+
+
+def parse_costs(text: str, where: str) -> Costs:
+    """The costs of a table's text; the built-in ones of an empty text. Raises UsageError."""
+    if not text:
+        return built_in()
+    table = check(parse_json(text.encode(), where), CostTable, where=where)
+    base = m55_table()
+    allocate = replace(
+        base,
+        per_op={**base.per_op, **{name: entry.insn for name, entry in table.prepare.items()}},
+        fully_connected_weight=table.fully_connected_weight,
+    )
+    return Costs(allocate, table.invoke, table.per_invoke_insn)
+
+
+def read_table_text(path: Path) -> str:
+    """Raises UsageError for a file that is absent, too large, or no text."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TABLE_BYTES + 1)
+        if len(data) > MAX_TABLE_BYTES:
+            raise UsageError(f"{path}: over {MAX_TABLE_BYTES:,} bytes; that is no cost table")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is no text; want a table that calibrate wrote") from error
