@@ -34,9 +34,9 @@ def plan_document(
     piece_bytes = sum(map(len, made.data)) if made.data else None
     return {
         "schema_version": SCHEMA_VERSION,
-        "job": {"name": job.name, "path": str(job.file), "settings": settings(job)},
+        "job": {"name": job.name, "path": str(job.file.absolute()), "settings": settings(job)},
         "model": {
-            "path": str(job.model_path),
+            "path": str(job.model_path.absolute()),
             "sha256": sha256_of(graph.source),
             "bytes": len(graph.source),
             "ops": len(graph.ops),

@@ -35,7 +35,10 @@ def explain(
         typer.Option("--out", help="Folder for explain.txt, explain.json (of a model: .html too)."),
     ] = None,
 ) -> None:
-    """Say why outputs are wrong or memory did not go down; or, of a model, where its RAM goes."""
+    """Say why outputs are wrong or memory did not go down; or, of a model, where its RAM goes.
+
+    Faults that it finds are its answer, not its failure: the exit code is 0.
+    """
     if what.is_dir():
         if board is not None:
             raise UsageError("--board: a bundle has its own; want it with a model only")

@@ -66,6 +66,7 @@ def contract_findings(bundle: OpenBundle, reference: Reference) -> list[Finding]
             if maker is None:
                 continue
             if maker.piece is None and _is_fed_as_read(bundle, tensor, piece):
+                findings += _meeting(bundle, reference, tensor, maker, Side(piece, own))
                 written[tensor] = Side(None, own)
                 continue
             findings += _meeting(bundle, reference, tensor, maker, Side(piece, own))
@@ -108,7 +109,8 @@ def _agree(wrote: Tensor, read: Tensor) -> bool:
 
 
 def _is_fed_as_read(bundle: OpenBundle, tensor: int, piece: Piece) -> bool:
-    """Pieces that were converted one by one: the model's input is what its first reader wants."""
+    """Pieces that were converted one by one: the model's input is what its first reader wants. All
+    were calibrated on the same samples, so that is the whole model's, too, unless it was edited."""
     return bundle.plan.route == "pieces" and bundle.readers[tensor][0] is piece
 
 

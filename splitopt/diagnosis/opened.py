@@ -25,7 +25,8 @@ _LONGEST_NAME = 80
 class Piece:
     """A piece file as it is now, in the place that the plan gives it.
 
-    `replaced`: it is not the file that the run wrote.
+    `replaced`: it is not the file that the run wrote. `written_as`: the place of which the run
+    wrote these very bytes, where it is known and another.
     """
 
     index: int
@@ -34,6 +35,7 @@ class Piece:
     segment: Segment
     graph: ModelGraph
     replaced: bool = False
+    written_as: int | None = None
 
     @property
     def label(self) -> str:
@@ -113,8 +115,9 @@ def open_bundle(folder: Path) -> OpenBundle:
     if _digest(graph.source) != plan.model.sha256:
         raise UsageError(f"{model_path}: changed while it was read; run it again")
     segments = _segments(folder, plan, graph)
+    places = {entry.sha256: k for k, entry in enumerate(plan.segments) if entry.sha256}
     pieces = tuple(
-        _piece(folder, k, entry, segment)
+        _piece(folder, k, entry, segment, places)
         for k, (entry, segment) in enumerate(zip(plan.segments, segments, strict=True))
     )
     return OpenBundle(folder, plan, model_path, graph, pieces)
@@ -190,7 +193,9 @@ def _short(tensors: tuple[int, ...]) -> str:
     return f"[{shown}{', ...' if len(tensors) > 8 else ''}]"
 
 
-def _piece(folder: Path, index: int, entry: SegmentEntry, segment: Segment) -> Piece:
+def _piece(
+    folder: Path, index: int, entry: SegmentEntry, segment: Segment, places: Mapping[str, int]
+) -> Piece:
     where = f"{folder / 'plan.json'}: $.segments[{index}].piece"
     path = folder / entry.piece
     try:
@@ -209,5 +214,7 @@ def _piece(folder: Path, index: int, entry: SegmentEntry, segment: Segment) -> P
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     graph = parse_tflite(data, name=path.stem, where=str(path))
-    replaced = entry.sha256 is not None and entry.sha256 != _digest(data)
-    return Piece(index, printable(path.name), path, segment, graph, replaced)
+    digest = _digest(data)
+    replaced = entry.sha256 is not None and entry.sha256 != digest
+    written_as = places.get(digest) if replaced else None
+    return Piece(index, printable(path.name), path, segment, graph, replaced, written_as)

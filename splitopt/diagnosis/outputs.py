@@ -9,10 +9,16 @@ from typing import Any
 from splitopt.diagnosis.alone import Solo, run_alone
 from splitopt.diagnosis.chain import Passed, chain_findings, judge_chain
 from splitopt.diagnosis.contract import contract_findings
+from splitopt.diagnosis.exchanged import exchanged_findings, without_moved
 from splitopt.diagnosis.finding import Finding, Severity, by_severity, plain
 from splitopt.diagnosis.model_input import InputStatistics, input_findings, input_statistics
 from splitopt.diagnosis.opened import OpenBundle
 from splitopt.diagnosis.piece_faults import piece_findings
+from splitopt.diagnosis.root_causes import (
+    not_explained_by_input,
+    refused_by_scale,
+    without_own_inputs,
+)
 from splitopt.diagnosis.runs import Reference, run_chain, run_reference
 from splitopt.diagnosis.samples import Samples
 from splitopt.diagnosis.values import Distance, is_constant, sound
@@ -130,7 +136,13 @@ def diagnose_outputs(
     solos = run_alone(bundle, reference, chain, progress)
     passed = judge_chain(bundle, chain, reference)
     alone = piece_findings(bundle, solos, reference, progress)
-    causes = [*_not_explained(contract_findings(bundle, reference), alone), *alone]
+    contract = refused_by_scale(contract_findings(bundle, reference), alone)
+    if bundle.plan.route == "pieces":
+        contract = without_own_inputs(contract, alone)
+    alone = not_explained_by_input(alone, contract)
+    moved = exchanged_findings(bundle)
+    causes = without_moved([*_not_explained(contract, alone), *alone], moved)
+    causes = [*moved, *causes]
     if _is_right(bundle, passed, reference):
         causes = [_harmless(cause) for cause in causes]
     causes = [*samples.findings, *input_findings(bundle, samples, statistics), *causes]
@@ -193,7 +205,7 @@ def _harmless(cause: Finding) -> Finding:
 
 def _replaced(bundle: OpenBundle) -> list[Finding]:
     """Pieces that are not the run's own: its proof and its figures do not hold for them."""
-    replaced = [piece for piece in bundle.pieces if piece.replaced]
+    replaced = [p for p in bundle.pieces if p.replaced and p.written_as is None]
     if not replaced:
         return []
     names = ", ".join(piece.name for piece in replaced[:8])

@@ -45,7 +45,8 @@ def piece_findings(
     with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
         for solo in solos:
             if solo.refused:
-                found.append(_does_not_run(solo))
+                odd = odd_bias(solo.piece)
+                found.append(_does_not_run(solo) if odd is None else _edited_scale(solo, odd))
             elif solo.is_wrong:
                 progress(f"looking for what is wrong with {solo.piece.label}")
                 found += _why_wrong(bundle, solo, reference, Path(name))
@@ -99,7 +100,7 @@ def _edited_scale(solo: Solo, odd: OddBias) -> Finding:
         severity=Severity.FAULT,
         title=f"the scales inside {solo.piece.label} do not fit together",
         where=f"{solo.piece.label}, {odd.op}",
-        evidence=(str(odd), _alone(solo)),
+        evidence=(str(odd), solo.refused or _alone(solo)),
         next_step="do not edit scales in a file: leave them as they were converted and insert a "
         "QUANTIZE op at the boundary, or convert this piece again",
         figures={"factor": odd.factor},

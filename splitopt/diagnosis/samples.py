@@ -5,6 +5,7 @@ Given by the caller, else the job's verify.data, else what the conversion held o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -63,19 +64,36 @@ def choose_samples(bundle: OpenBundle, data: DataFile | None) -> Samples:
     """Raises UsageError for data that the caller named; anything else falls back, and says so."""
     if data is not None:
         return _given(bundle, data, "--data")
-    notes = []
+    notes: list[str] = []
     for attempt in (_verify_data, _held_out):
         try:
             found = attempt(bundle)
         except SplitoptError as error:
-            notes.append(f"; {error}")
+            notes.append(str(error))
             continue
         if found is not None:
-            return replace(found, source=found.source + "".join(notes))
+            return replace(found, source="; ".join([found.source, *notes]))
     count = _affordable(bundle, MOST_RUN)
     feeds = random_inputs(bundle.graph, count, _RANDOM_SEED)
     source = f"random inputs, seed {_RANDOM_SEED} (give --data to judge real ones)"
-    return Samples(source + "".join(notes), count, tuple(feeds), is_random=True)
+    source = "; ".join([source, *notes])
+    return Samples(source, count, tuple(feeds), is_random=True, findings=_absent(notes))
+
+
+def _absent(notes: Sequence[str]) -> tuple[Finding, ...]:
+    """The job names data, and they could not be had: random ones show less."""
+    if not notes:
+        return ()
+    return (
+        Finding(
+            code="data_not_found",
+            severity=Severity.WARNING,
+            title="the job's own data could not be read; random inputs were run instead",
+            where="model input",
+            evidence=tuple(notes),
+            next_step="give them with --data FILE (and --key for an .npz), or put them back",
+        ),
+    )
 
 
 def _verify_data(bundle: OpenBundle) -> Samples | None:
