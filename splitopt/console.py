@@ -42,7 +42,14 @@ from splitopt.sweep.summary import (
     front_tables,
     sweep_verdicts,
 )
-from splitopt.timing_text import Document, timing_columns, timing_lines, timing_rows
+from splitopt.timing_text import (
+    OP_COLUMNS,
+    Document,
+    op_rows,
+    timing_columns,
+    timing_lines,
+    timing_rows,
+)
 
 _STYLES = {
     CheckStatus.PASSED: "green",
@@ -145,6 +152,9 @@ def show_timing(timing: Document) -> None:
     """Bytes against the plan's, and each step of each piece; then what the figures are not."""
     out.print(escape(table(timing_columns(timing), timing_rows(timing))), soft_wrap=True)
     out.print()
+    if ops := op_rows(timing):
+        out.print(escape(table(OP_COLUMNS, ops)), soft_wrap=True)
+        out.print()
     for found in timing["checks"]:
         line = f"{found['status'].upper()} {found['name']}: {found['compared']}"
         detail = f" - {found['detail']}" if found["detail"] else ""

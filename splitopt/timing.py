@@ -81,6 +81,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         "library": str(library.library),
         "library_sha256": sha256_of(library.library.read_bytes()),
         **_figures(simulator, plan, bundle, unsplit, split),
+        **_per_op_note(spec, unsplit),
         "checks": [_plain(c) for c in checks],
     }
     return Timing(document, checks)
@@ -189,6 +190,16 @@ def _figures(
         f"simulated_split_inference_{unit}": rebuilt,
         f"simulated_added_{unit}": rebuilt - resident,
         "estimated_added_insn": plan.added_insn,
+    }
+
+
+def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> Document:
+    """TFLM compiles its profiler's calls away where it strips log texts."""
+    if not spec.per_op or unsplit.samples[0][0].ops:
+        return {}
+    return {
+        "per_op": "this TFLM library was built without log texts (BUILD_TYPE=release), which "
+        "leaves per-op times out; build it with release_with_logs"
     }
 
 

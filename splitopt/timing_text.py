@@ -9,6 +9,7 @@ from splitopt.units import plural
 
 Document = dict[str, Any]
 Row = tuple[str, ...]
+OP_COLUMNS: Row = ("piece", "op", "type", "simulated")
 _STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
 
 
@@ -34,8 +35,20 @@ def timing_lines(timing: Document) -> Sequence[str]:
         f"Simulated on {timing['simulator']}: {before:,} {unit} an inference unsplit, {after:,} in "
         f"{plural(len(timing['pieces']), 'piece')}: {after - before:+,} {unit} (estimated "
         f"{timing['estimated_added_insn']:+,} insn); the largest of {timing['inputs']} inputs.",
+        *([f"Per op: {timing['per_op']}."] if "per_op" in timing else []),
         timing["caveat"],
     )
+
+
+def op_rows(timing: Document) -> list[Row]:
+    """Every op of the unsplit model and of each piece; empty where ops were not timed."""
+    named = [("unsplit", timing["unsplit"])]
+    named += [(f"{piece['index']:02d}", piece) for piece in timing["pieces"]]
+    return [
+        (name, str(op["op"]), op["tag"], f"{op['simulated_' + timing['unit']]:,}")
+        for name, figures in named
+        for op in figures.get("ops", ())
+    ]
 
 
 def _row(name: str, figures: Document, unit: str) -> Row:

@@ -6,22 +6,29 @@ Needs QEMU, the compiler, and a TFLM library that SPLITOPT_TFLM names.
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from diagnosis_bundles import digits
 from targets import split_run, tflm_program, whole_run
 
+from splitopt.api import require_equal, run_job
+from splitopt.errors import NotEqualError, ToolError, UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.job import read_job
 from splitopt.pieces.inputs import Array, random_inputs
 from splitopt.pieces.verify import arena_bytes
 from splitopt.target.host import Stage, run_tflm_chain
 from splitopt.target.job_blob import PlannedRun, pack
 from splitopt.target.measured import RunTime, measured
 from splitopt.target.simulator import Qemu, simulate
+from splitopt.target.spec import read_target
+from splitopt.timing import time_bundle
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MODELS = sorted((SHARED / "models").glob("*.tflite"))
@@ -114,3 +121,61 @@ def off(got: Sequence[float], want: Sequence[float]) -> float:
     """The largest relative difference; a handful of instructions is the library's build."""
     pairs = zip(got, want, strict=True)
     return max((abs(a - b) / b for a, b in pairs if abs(a - b) > _HANDFUL), default=0.0)
+
+
+# Whole runs.
+
+
+@pytest.fixture(scope="module")
+def timed(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with target: qemu of several pieces, its arenas zeroed."""
+    home = tmp_path_factory.mktemp("timed")
+    (home / "net.yaml").write_text(
+        f"model: {{path: {digits('squeeze')}}}\nboard: corstone300_256k\ntarget: qemu\n"
+        "objective: {minimise: peak_ram}\npieces: {zero_arena: true}\n"
+    )
+    return run_job(read_job(home / "net.yaml"), out=home / "out").folder
+
+
+def test_a_run_on_qemu_says_what_was_measured(timed: Path) -> None:
+    timing = json.loads((timed / "timing.json").read_text("utf-8"))
+    checks = json.loads((timed / "verify.json").read_text("utf-8"))["checks"]
+    assert {"target_bytes", "target_outputs"} < {check["name"] for check in checks}
+    assert {check["status"] for check in checks} == {"passed"}
+    assert len(timing["pieces"]) > 1
+    for figures in (timing["unsplit"], *timing["pieces"]):
+        assert figures["measured_arena_used_bytes"] == figures["predicted_arena_used_bytes"]
+        assert figures["simulated_zero_insn"] > 0
+    added = timing["simulated_added_insn"]
+    assert added == pytest.approx(timing["estimated_added_insn"], rel=0.05)
+    for name in ("summary.txt", "report.html"):
+        text = (timed / name).read_text("utf-8")
+        assert "Simulated on qemu" in text
+        assert "not CPU cycles" in text
+
+
+def test_bytes_that_differ_are_a_failed_check_with_both_figures(
+    timed: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(timed, tmp_path / "bundle"))
+    plan = json.loads((folder / "plan.json").read_text("utf-8"))
+    plan["segments"][1]["arena_used_bytes"] += 16
+    (folder / "plan.json").write_text(json.dumps(plan))
+    found = time_bundle(folder, read_target("qemu", tmp_path))
+    used = plan["segments"][1]["arena_used_bytes"]
+    with pytest.raises(NotEqualError, match=f"piece 1 uses {used - 16:,} B, predicted {used:,} B"):
+        require_equal(folder, found.checks)
+    first = (folder / "pieces" / "00.tflite").read_bytes()
+    (folder / "pieces" / "01.tflite").write_bytes(first)
+    with pytest.raises(UsageError, match="is not the piece that the run wrote"):
+        time_bundle(folder, read_target("qemu", tmp_path))
+
+
+def test_two_runs_count_the_same(timed: Path, tmp_path: Path) -> None:
+    spec = read_target("qemu", tmp_path)
+    assert time_bundle(timed, spec).document == time_bundle(timed, spec).document
+
+
+def test_a_job_that_is_none_is_refused(program: Path) -> None:
+    with pytest.raises(ToolError, match="refused the job: no job in memory"):
+        simulate(Qemu(), program, b"garbage" * 100, 60)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from splitopt.report.grid import Grid, grid
+from splitopt.timing_text import timing_columns, timing_lines, timing_rows
 
 Document = dict[str, Any]
 Facts = list[tuple[str, str]]
@@ -67,7 +68,13 @@ def settings_facts(settings: Document) -> Facts:
 
 
 def timing_grid(timing: Document) -> Grid:
-    """timing.json row by row; its keys say whether a figure is estimated, simulated or measured."""
+    """timing.json as a run shows it, with what its figures are not; a file of another form row by
+    row, whose keys say whether a figure is estimated, simulated or measured."""
+    try:
+        title = " ".join(timing_lines(timing))
+        return grid(title, timing_columns(timing), tuple(timing_rows(timing)))
+    except (KeyError, TypeError, ValueError):
+        pass
     rows = tuple((name, value) for name, value in _flat(timing) if name != "schema_version")
     return grid("Timing, as it was recorded", ("figure", "value"), rows[:_MOST_ROWS])
 
