@@ -327,7 +327,7 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
     process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
     home = tmp_path / "results" / "small"
     deadline = time.monotonic() + 30
-    while not list(home.glob(".partial-*/plan.json")) and time.monotonic() < deadline:
+    while not list(home.glob(".partial-*/pieces/*.tflite")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(sent)
@@ -369,12 +369,25 @@ def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
         assert done.returncode == 0
         assert f"Example: splitopt {command}" in done.stdout
         assert "--json" in done.stdout
+        assert "--out" in done.stdout
 
 
 def test_version(tmp_path: Path) -> None:
     done = splitopt("--version", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("splitopt 0.")
+
+
+@pytest.mark.parametrize("command", ["boards", "doctor", "runs"])
+def test_what_is_listed_can_be_kept_and_is_not_overwritten(command: str, tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    done = splitopt(command, "--json", "--out", "kept", cwd=tmp_path)
+    [file] = (tmp_path / "kept").iterdir()
+    assert file.name == f"{command}.json"
+    assert json.loads(file.read_text("utf-8")) == json.loads(done.stdout)
+    again = splitopt(command, "--out", "kept", cwd=tmp_path)
+    assert again.returncode == 2
+    assert "is there already" in again.stderr
 
 
 def test_boards_are_listed_with_budget_and_source(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
-from splitopt.commands.options import Json
+from splitopt.commands.options import Json, OutJson
 
 EXAMPLE = "Example: splitopt boards --json"
 
 
 def boards(
     json: Json = False,
+    out: OutJson = None,
     sources: Annotated[
         bool, typer.Option("--sources", help="Say where each board's figures come from.")
     ] = False,
@@ -20,10 +21,14 @@ def boards(
     """List the boards that jobs can name, with their RAM and where the figures come from."""
     from splitopt import console
     from splitopt.board import list_boards, read_board
+    from splitopt.bundle import write_new
 
     known = [read_board(path) for path in list_boards().values()]
+    document = [{**b.model_dump(), "budget_bytes": b.budget_bytes} for b in known]
+    if out is not None:
+        write_new(out, "boards.json", document)
     if json:
-        console.show_json([{**b.model_dump(), "budget_bytes": b.budget_bytes} for b in known])
+        console.show_json(document)
         return
     rows = [
         (b.name, f"{b.sram_bytes:,}", f"{b.budget_bytes:,}", f"{b.headroom_bytes:,}", b.abi)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.commands.options import FailOn, Json
+from splitopt.commands.options import FailOn, Json, OutJson
 
 
 def compare(
@@ -18,9 +18,11 @@ def compare(
         bool, typer.Option("--markdown", help="Print a summary for a pull request.")
     ] = False,
     json: Json = False,
+    out: OutJson = None,
 ) -> None:
     """Say what changed from one run (or sweep) to another; fail where a limit is broken."""
     from splitopt import console
+    from splitopt.bundle import write_new
     from splitopt.compare import compare_folders
     from splitopt.compare_text import comparison_markdown, comparison_text
     from splitopt.errors import UsageError
@@ -31,6 +33,8 @@ def compare(
     thresholds = parse_thresholds(fail_on or ())
     found = compare_folders(run_a, run_b, thresholds)
     document = found.to_dict()
+    if out is not None:
+        write_new(out, "compare.json", document)
     if markdown:
         typer.echo(comparison_markdown(found), nl=False)
     elif not json:

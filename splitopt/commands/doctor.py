@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import typer
 
-from splitopt.commands.options import Json
+from splitopt.commands.options import Json, OutJson
 
 EXAMPLE = "Example: splitopt doctor"
 
 
-def doctor(json: Json = False) -> None:
+def doctor(json: Json = False, out: OutJson = None) -> None:
     """Say what this machine has of what splitopt uses; exit 5 where it cannot do without."""
     from splitopt import console
+    from splitopt.bundle import write_new
     from splitopt.doctor import examine
     from splitopt.summary import table
 
     findings = examine()
+    fields = ("name", "ok", "found", "why", "advice", "optional")
+    document = [{name: getattr(f, name) for name in fields} for f in findings]
+    if out is not None:
+        write_new(out, "doctor.json", document)
     if json:
-        fields = ("name", "ok", "found", "why", "advice", "optional")
-        console.show_json([{name: getattr(f, name) for name in fields} for f in findings])
+        console.show_json(document)
     else:
         words = ["ok" if f.ok else "absent" if f.optional else "MISSING" for f in findings]
         rows = [(w, f.name, f.found, f.why) for w, f in zip(words, findings, strict=True)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitopt.commands.options import Json
+from splitopt.commands.options import Json, OutJson
 
 if TYPE_CHECKING:
     from splitopt.run_index import IndexEntry
@@ -50,9 +50,11 @@ def runs(
         bool, typer.Option("--browser", help="With --open: show it in the browser, too.")
     ] = False,
     json: Json = False,
+    out: OutJson = None,
 ) -> None:
     """List the runs and sweeps below results, with their figures."""
     from splitopt import console
+    from splitopt.bundle import write_new
     from splitopt.errors import UsageError
     from splitopt.run_index import Filter, in_order, index_of, parse_since
 
@@ -66,17 +68,18 @@ def runs(
     index = index_of(results)
     kept = [entry for entry in index.entries if wanted.keeps(entry)]
     shown = in_order(kept, sort.value, reverse=reverse)[:limit]
+    document = {
+        "schema_version": 1,
+        "results": str(results),
+        "is_whole": index.is_whole,
+        "found": len(index.entries),
+        "matching": len(kept),
+        "runs": [entry.to_dict() for entry in shown],
+    }
+    if out is not None:
+        write_new(out, "runs.json", document)
     if json:
-        console.show_json(
-            {
-                "schema_version": 1,
-                "results": str(results),
-                "is_whole": index.is_whole,
-                "found": len(index.entries),
-                "matching": len(kept),
-                "runs": [entry.to_dict() for entry in shown],
-            }
-        )
+        console.show_json(document)
         return
     _show(shown)
     typer.echo(f"{len(shown)} of {len(index.entries)} in {results}")
