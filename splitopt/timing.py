@@ -26,9 +26,10 @@ from splitopt.target.job_blob import PlannedPiece, PlannedRun, pack
 from splitopt.target.links import links_of
 from splitopt.target.measured import STEPS, PieceTime, RunTime, measured
 from splitopt.target.program import build_program
-from splitopt.target.simulator import Simulator, simulate, simulator_of
+from splitopt.target.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.target.spec import TargetSpec
 from splitopt.target.tflm_library import find_library
+from splitopt.units import format_bytes
 
 Progress = Callable[[str], None]
 Document = dict[str, Any]
@@ -55,6 +56,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
             raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")
     settings = bundle.plan.job.settings
     simulator = simulator_of(spec)
+    _require_room(bundle, plan, simulator)
     library = find_library(spec.tflm or bundle.plan.board.tflm)
     progress("building the simulator's program")
     program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
@@ -85,6 +87,21 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         "checks": [_plain(c) for c in checks],
     }
     return Timing(document, checks)
+
+
+def _require_room(bundle: OpenBundle, plan: PlanFigures, simulator: Simulator) -> None:
+    """Raises UsageError for a plan of another core, or one that the simulated board cannot hold."""
+    if bundle.plan.board.abi != "m55":
+        raise UsageError(
+            f"board {bundle.plan.board.name}: its abi is {bundle.plan.board.abi}, and "
+            f"{simulator.name} is a Cortex-M55; plan for a board of abi m55"
+        )
+    needed = max(plan.baseline.ram_bytes, plan.layout.region_bytes)
+    if needed > SRAM_BYTES:
+        raise UsageError(
+            f"{simulator.name} has {format_bytes(SRAM_BYTES)} of SRAM; unsplit model or pieces "
+            f"need {format_bytes(needed)}; use target: host"
+        )
 
 
 def _runs(

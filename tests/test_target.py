@@ -12,11 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from diagnosis_bundles import digits
 from hypothesis import given
 from hypothesis import strategies as st
 from targets import need_compiler, need_qemu
 
+from splitopt.api import run_job
 from splitopt.errors import ToolError, UsageError
+from splitopt.job import read_job
 from splitopt.target.job_blob import PlannedPiece, PlannedRun
 from splitopt.target.links import PieceLinks
 from splitopt.target.measured import STEPS, measured
@@ -25,6 +28,7 @@ from splitopt.target.program import build_self_test
 from splitopt.target.simulator import JOB_ADDRESS, Fvp, Qemu, read_events, simulate
 from splitopt.target.spec import read_target
 from splitopt.target.tflm_library import VARIABLE, find_library
+from splitopt.timing import time_bundle
 
 SELF_TEST = Path(__file__).with_name("selftest.cc")
 Event = Mapping[str, Any]
@@ -269,3 +273,20 @@ def test_a_simulator_dies_with_its_caller(tmp_path: Path) -> None:
     body = "print(json.dumps(dict(event='bye', limit=__import__('resource').getrlimit(9)[0])))"
     [bye] = simulate(Qemu(stand_in(tmp_path, body)), tmp_path / "elf", b"", 30)
     assert 0 < bye["limit"] <= 8 << 30
+
+
+def test_plans_that_the_simulated_board_cannot_run_are_refused(tmp_path: Path) -> None:
+    """Before anything is built: another core, or more RAM than there is."""
+    (tmp_path / "pc.yaml").write_text(
+        f"model: {{path: {digits('resnet8')}}}\n"
+        "board: {name: pc, sram_bytes: 1048576, abi: x86_64}\n"
+    )
+    folder = run_job(read_job(tmp_path / "pc.yaml"), out=tmp_path / "out", verify=False).folder
+    with pytest.raises(UsageError, match="its abi is x86_64"):
+        time_bundle(folder, read_target("qemu", tmp_path))
+    plan = json.loads((folder / "plan.json").read_text("utf-8"))
+    plan["board"]["abi"] = "m55"
+    plan["baseline"]["ram_bytes"] = (2 << 20) + 16
+    (folder / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UsageError, match="has 2,097,152 B of SRAM"):
+        time_bundle(folder, read_target("qemu", tmp_path))

@@ -21,6 +21,7 @@ from splitopt.target.leash import leashed
 from splitopt.target.spec import TargetSpec
 
 JOB_ADDRESS = 0x61000000
+SRAM_BYTES = 2 << 20
 QEMU = "qemu-system-arm"
 FVP = "FVP_Corstone_SSE-300_Ethos-U55"
 _MOST_OUTPUT_BYTES = 64 << 20
@@ -91,7 +92,10 @@ class Fvp:
     )
 
     def command(self, program: Path, job: Path) -> list[str]:
-        advice = "get the Corstone-300 FVP from Arm and name it (fvp.path), or use target: qemu"
+        advice = (
+            "get the Corstone-300 FVP from Arm and name it (executable: of a target file), or use "
+            "target: qemu"
+        )
         return [
             _found(self.executable, advice),
             *("-C", "mps3_board.visualisation.disable-visualisation=1"),
