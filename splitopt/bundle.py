@@ -141,11 +141,16 @@ def versions() -> dict[str, str]:
 
 def write_new(folder: Path, name: str, document: Any) -> Path:
     """A JSON file in a folder of the caller's. Raises UsageError where it is there already."""
+    return write_new_text(folder, name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_new_text(folder: Path, name: str, text: str) -> Path:
+    """As `write_new`, any text."""
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+            file.write(text)
     except FileExistsError as error:
         raise UsageError(f"{path}: is there already; choose another --out") from error
     except OSError as error:

@@ -16,6 +16,7 @@ from splitopt.commands import (
     doctor,
     explain,
     export,
+    pack,
     report,
     run,
     runs,
@@ -52,19 +53,11 @@ def _main(
     pass
 
 
-for _command in (
-    run,
-    time,
-    export,
-    sweep,
-    explain,
-    report,
-    compare,
-    runs,
-    calibrate,
-    boards,
-    doctor,
-):
+_COMMANDS = (
+    *(run, time, export, sweep, explain, report),
+    *(compare, runs, calibrate, pack, boards, doctor),
+)
+for _command in _COMMANDS:
     _name = _command.__name__.rsplit(".", 1)[1]
     app.command(epilog=_command.EXAMPLE)(getattr(_command, _name))
 

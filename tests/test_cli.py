@@ -356,6 +356,7 @@ def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
         "time",
         "export",
         "calibrate",
+        "pack",
         "sweep",
         "explain",
         "report",

@@ -19,7 +19,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 LAYERS = (
     ("splitopt", "errors", "units", "plain_text"),
     ("timing_text",),
-    ("graph", "yaml_input", "json_input", "bundle", "thresholds"),
+    ("graph", "packing_csv", "yaml_input", "json_input", "bundle", "thresholds"),
     ("arena", "target", "run_record", "plan_figures"),
     ("board", "cost"),
     ("job", "pieces", "sweep_record"),
@@ -42,7 +42,7 @@ LAYERS = (
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 
-MAY_IMPORT_SOLVERS = {"bridge", "front", "arena", "cost"}
+MAY_IMPORT_SOLVERS = {"bridge", "front", "arena", "cost", "packing_csv", "commands"}
 MAY_IMPORT_OUTCOME = {"plan", "planning", "sweep"}
 ONE_PLACE = {  # what is imported in one place only, and where
     "tflite_micro": {"splitopt.target.host_worker"},
@@ -56,6 +56,7 @@ ONE_PLACE = {  # what is imported in one place only, and where
         "splitopt.commands.explain",
         "splitopt.commands.export",
         "splitopt.commands.options",
+        "splitopt.commands.pack",
         "splitopt.commands.report",
         "splitopt.commands.run",
         "splitopt.commands.runs",

@@ -1,0 +1,93 @@
+"""Packing by first fit in many orders: cheap plans that are often optimal, for exact ones to start
+from.
+
+Every plan that no buffer can sink in is the first fit of some order, so an optimum is among them.
+Several fixed orders first; then the best one is changed: what reaches the mark, and what lies in
+its way, is placed earlier.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+
+from solvers.deadline import Deadline
+from solvers.packing.greedy_by_size import place_in_order
+from solvers.packing.instance import PackingInstance
+from solvers.packing.plan import PackingPlan
+
+_GIVE_UP_AFTER = 400
+_MOST_MOVED = 4
+Order = list[int]
+
+
+def search(instance: PackingInstance, floor: int, deadline: Deadline, seed: int) -> PackingPlan:
+    """The best plan found: one at `floor` ends the search, and so do many tries without a gain.
+
+    Pins are kept; like any greedy plan it may exceed a capacity, and overlapping pins overlap.
+    """
+    problem = _Problem(instance)
+    best = min((problem.tried(order) for order in problem.orders()), key=lambda tried: tried.mark)
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    current, stale = best, 0
+    while best.mark > floor and stale < _GIVE_UP_AFTER and not deadline.is_over:
+        found = problem.tried(problem.changed(current, draw))
+        stale += 1
+        if found.mark <= current.mark or draw.random() < 0.02:
+            current = found
+        if found.mark < best.mark:
+            best, stale = found, 0
+        if stale and stale % 100 == 0:
+            current = best
+    return PackingPlan(tuple(best.offsets))
+
+
+class _Tried:
+    """An order, its first fit, and how high that reaches."""
+
+    def __init__(self, order: Order, offsets: list[int], mark: int) -> None:
+        self.order, self.offsets, self.mark = order, offsets, mark
+
+
+class _Problem:
+    def __init__(self, instance: PackingInstance) -> None:
+        self._sizes = [b.size for b in instance.buffers]
+        self._ranges = [b.live.steps for b in instance.buffers]
+        self._pinned = {i: b.offset for i, b in enumerate(instance.buffers) if b.offset is not None}
+
+    def orders(self) -> Iterator[Order]:
+        """Largest first, longest first, both at once, by time from either end."""
+        sizes, ranges = self._sizes, self._ranges
+        spans = [stop - start for start, stop in ranges]
+        keys: tuple[Callable[[int], tuple[int, ...]], ...] = (
+            lambda b: (-sizes[b], -spans[b]),
+            lambda b: (-spans[b], -sizes[b]),
+            lambda b: (-sizes[b] * spans[b], -sizes[b]),
+            lambda b: (ranges[b][0], -spans[b], -sizes[b]),
+            lambda b: (-ranges[b][1], -spans[b], -sizes[b]),
+            lambda b: (ranges[b][0], -sizes[b]),
+        )
+        for key in keys:
+            free = sorted((b for b in range(len(sizes)) if b not in self._pinned), key=key)
+            yield sorted(self._pinned) + free
+
+    def tried(self, order: Order) -> _Tried:
+        offsets = place_in_order(self._sizes, self._ranges, order, self._pinned)
+        mark = max((o + s for o, s in zip(offsets, self._sizes, strict=True)), default=0)
+        return _Tried(order, offsets, mark)
+
+    def changed(self, tried: _Tried, draw: random.Random) -> Order:
+        """A few of those at the mark, or that live beside one of them, move towards the front."""
+        ends = [o + s for o, s in zip(tried.offsets, self._sizes, strict=True)]
+        top = draw.choice([b for b, end in enumerate(ends) if end == tried.mark])
+        beside = [b for b in self._beside(top) if b not in self._pinned]
+        if not beside:
+            return list(tried.order)
+        chosen = draw.sample(beside, min(len(beside), draw.randint(1, _MOST_MOVED)))
+        order = list(tried.order)
+        for buffer in chosen:
+            at = order.index(buffer)
+            order.insert(draw.randrange(at + 1), order.pop(at))
+        return order
+
+    def _beside(self, buffer: int) -> Sequence[int]:
+        start, stop = self._ranges[buffer]
+        return [b for b, (a, z) in enumerate(self._ranges) if a < stop and start < z]
