@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from splitopt.bundle import sha256_of
+from splitopt.bundle_run import chained_outputs, require_own_pieces, whole_outputs
 from splitopt.convert.cache import default_folder
 from splitopt.diagnosis.opened import OpenBundle, open_bundle
 from splitopt.errors import UsageError
 from splitopt.graph.segments import whole_model
 from splitopt.pieces.inputs import Array, random_inputs
-from splitopt.pieces.verify import Check, CheckStatus, arena_bytes
+from splitopt.pieces.verify import Check, CheckStatus
 from splitopt.plan_figures import Figures, PlanFigures, read_figures
-from splitopt.target.host import Stage, run_tflm_chain
 from splitopt.target.job_blob import PlannedPiece, PlannedRun, pack
 from splitopt.target.links import links_of
 from splitopt.target.measured import STEPS, PieceTime, RunTime, measured
@@ -51,9 +49,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     """
     bundle = open_bundle(folder)
     plan = read_figures(folder)
-    for piece in bundle.pieces:
-        if piece.replaced:
-            raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")
+    require_own_pieces(bundle)
     settings = bundle.plan.job.settings
     simulator = simulator_of(spec)
     _require_room(bundle, plan, simulator)
@@ -154,22 +150,17 @@ def _outputs_check(
     split: RunTime,
 ) -> Check:
     """The bytes of every output on the target against the host's TFLM."""
-    graph, wrong = bundle.graph, []
-    timeout_s = bundle.plan.job.settings.verify.time_limit_s
-    whole = Stage(
-        bundle.model_path, _names(graph.inputs), _names(graph.outputs), arena_bytes(graph)
+    runs = (
+        ("unsplit model", whole_outputs(bundle, feeds), unsplit),
+        ("pieces", chained_outputs(bundle, feeds), split),
     )
-    chain = [
-        Stage(p.path, _names(p.segment.inputs), _names(p.segment.outputs), arena_bytes(graph))
-        for p in bundle.pieces
+    wrong = [
+        f"{name}: {bundle.tensor_name(tensor)}, input {sample}"
+        for name, wanted, run in runs
+        for sample, (want, got) in enumerate(zip(wanted, run.outputs, strict=True))
+        for k, tensor in enumerate(bundle.graph.outputs)
+        if want[k] != got[k]
     ]
-    fed = dict(zip(_names(graph.inputs), feeds, strict=True))
-    for name, stages, run in (("unsplit model", [whole], unsplit), ("pieces", chain, split)):
-        made = run_tflm_chain(stages, fed, timeout_s=timeout_s)
-        for sample, outputs in enumerate(run.outputs):
-            for tensor, got in zip(graph.outputs, outputs, strict=True):
-                if np.ascontiguousarray(made[str(tensor)][sample]).tobytes() != got:
-                    wrong.append(f"{name}: {bundle.tensor_name(tensor)}, input {sample}")
     return Check(
         name="target_outputs",
         status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
@@ -178,10 +169,6 @@ def _outputs_check(
         worst_difference=len(wrong),
         detail="; ".join(wrong[:3]),
     )
-
-
-def _names(tensors: Sequence[int]) -> tuple[str, ...]:
-    return tuple(map(str, tensors))
 
 
 def _figures(

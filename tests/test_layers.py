@@ -32,6 +32,7 @@ LAYERS = (
     ("plan_json", "summary", "refusals", "onnx_route", "routes_json", "memory_json"),
     ("planning", "proof", "front"),
     ("diagnosis", "report", "compare", "run_index"),
+    ("bundle_run",),
     ("timing", "export", "calibrate"),
     ("api", "doctor", "facts", "compare_text"),
     ("sweep",),

@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
+from splitopt.bundle_run import chained_outputs, require_own_pieces
 from splitopt.diagnosis.opened import OpenBundle, open_bundle
 from splitopt.errors import ToolError, UsageError
 from splitopt.export.code import golden_text, header_text, piece_text, plan_text
 from splitopt.export.tables import Tables, host_tables, planned_tables
 from splitopt.graph.model import Tensor
 from splitopt.pieces.inputs import Array, random_inputs
-from splitopt.pieces.verify import arena_bytes
 from splitopt.plan_figures import PlanFigures, read_figures
-from splitopt.target.host import Stage, run_tflm_chain
 from splitopt.target.op_resolver import resolver_header
 from splitopt.target.program import runner_folder
 from splitopt.units import format_bytes, plural
@@ -38,12 +37,10 @@ def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: is there already; choose another --out")
     bundle, figures = open_bundle(folder), read_figures(folder)
-    for piece in bundle.pieces:
-        if piece.replaced:
-            raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")
+    require_own_pieces(bundle)
     progress("running golden inputs on this machine")
     feeds = random_inputs(bundle.graph, _GOLDEN_INPUTS, bundle.plan.job.settings.verify.seed)
-    texts = _texts(bundle, figures, feeds, _run(bundle, feeds))
+    texts = _texts(bundle, figures, feeds, chained_outputs(bundle, feeds))
     progress(f"writing {out}")
     try:
         return _write(out, texts)
@@ -58,7 +55,7 @@ def namespace_of(job_name: str) -> str:
 
 
 def _texts(
-    bundle: OpenBundle, figures: PlanFigures, feeds: Sequence[Array], made: Mapping[int, Array]
+    bundle: OpenBundle, figures: PlanFigures, feeds: Sequence[Array], outputs: list[list[bytes]]
 ) -> dict[str, str]:
     graph, namespace = bundle.graph, namespace_of(bundle.plan.job.name)
     planned = planned_tables(
@@ -71,7 +68,6 @@ def _texts(
     about = f"{plural(len(bundle.pieces), 'piece')} of {bundle.plan.job.name}, made by splitopt."
     ops = {op.type for piece in bundle.pieces for op in piece.graph.ops}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(_GOLDEN_INPUTS)]
-    outputs = [[_bytes(made[t], n) for t in graph.outputs] for n in range(_GOLDEN_INPUTS)]
     words = _words(bundle, figures, namespace, planned, outputs[0])
     texts = {name: (runner_folder() / name).read_text("utf-8") for name in _RUNNER}
     for name in ("CMakeLists.txt", "check.cc", "README.md"):
@@ -129,24 +125,6 @@ def _end(tensor: Tensor) -> str:
     if affine is None or not affine.scales:
         return text
     return f"{text}, real = {affine.scales[0]:.9g} · (integer - {affine.zero_points[0]})"
-
-
-def _run(bundle: OpenBundle, feeds: Sequence[Array]) -> dict[int, Array]:
-    """What the pieces make in this machine's TFLM. Raises ToolError."""
-    stages = [
-        Stage(
-            p.path, _names(p.segment.inputs), _names(p.segment.outputs), arena_bytes(bundle.graph)
-        )
-        for p in bundle.pieces
-    ]
-    fed = dict(zip(_names(bundle.graph.inputs), feeds, strict=True))
-    timeout_s = bundle.plan.job.settings.verify.time_limit_s
-    made = run_tflm_chain(stages, fed, timeout_s=timeout_s)
-    return {int(name): array for name, array in made.items()}
-
-
-def _names(tensors: Sequence[int]) -> tuple[str, ...]:
-    return tuple(map(str, tensors))
 
 
 def _bytes(arrays: Array, sample: int) -> bytes:
