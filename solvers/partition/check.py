@@ -14,6 +14,7 @@ def check_plan(instance: PartitionInstance, plan: PartitionPlan, cost: int | Non
     _check_tiling(instance, plan)
     _check_limits(instance, plan)
     _check_kept(instance, plan)
+    _check_arenas(plan)
     _check_overlaps(instance, plan)
     _check_region(instance, plan)
     _check_cost(instance, plan, cost)
@@ -41,7 +42,8 @@ def _check_limits(instance: PartitionInstance, plan: PartitionPlan) -> None:
 
 
 def _check_kept(instance: PartitionInstance, plan: PartitionPlan) -> None:
-    """Exactly the values that more than one segment needs are placed, for their whole life."""
+    """Exactly the values that more than one segment needs, and those that a segment apart takes
+    from outside or gives there, are placed, for their whole life."""
     want = dict(_needed(instance, plan))
     for placement in plan.layout.placements:
         name = f"boundary {placement.boundary}"
@@ -64,44 +66,57 @@ def _check_kept(instance: PartitionInstance, plan: PartitionPlan) -> None:
 def _needed(
     instance: PartitionInstance, plan: PartitionPlan
 ) -> Iterator[tuple[int, tuple[int, int, int]]]:
-    """(boundary, (size, first segment, last segment)) of the values that cross a cut."""
+    """(boundary, (size, first segment, last segment)) of the values that must be kept."""
     segment_of = [k for k, o in enumerate(plan.options) for _ in range(o.start, o.stop)]
     for index, value in enumerate(instance.boundaries):
         users = {segment_of[item] for item in value.readers}
         if value.first_item is not None:
             users.add(segment_of[value.first_item])
-        if len(users) > 1:
+        is_outer = value.first_item is None or value.is_result
+        if len(users) > 1 or (is_outer and plan.options[min(users)].apart):
             yield index, (value.size, min(users), max(users))
+
+
+def _check_arenas(plan: PartitionPlan) -> None:
+    arenas = plan.layout.arena_offsets
+    if arenas and (len(arenas) != len(plan.options) or min(arenas) < 0):
+        raise InvalidPlan(f"want an offset >= 0 for each of {len(plan.options)} arenas")
 
 
 def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
     real = [placement for placement in plan.layout.placements if placement.size]
     for a, b in combinations(real, 2):
         apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
-        if not apart and _half_steps(instance, a) & _half_steps(instance, b):
+        if not apart and _half_steps(instance, plan, a) & _half_steps(instance, plan, b):
             raise InvalidPlan(
                 f"boundaries {a.boundary} [{a.offset}, {a.offset + a.size}) and "
                 f"{b.boundary} [{b.offset}, {b.offset + b.size}) overlap while both live"
             )
     for a in real:
         for k in range(a.first_segment, a.last_segment + 1):
-            arena = plan.options[k].arena_bytes
-            if a.offset < arena:
+            start = plan.layout.arena_offset(k)
+            stop = start + plan.options[k].arena_bytes
+            if a.offset < stop and start < a.offset + a.size:
                 raise InvalidPlan(
                     f"boundary {a.boundary} at {a.offset} lies in the arena of segment {k}, "
-                    f"which takes {arena} bytes"
+                    f"[{start}, {stop})"
                 )
 
 
-def _half_steps(instance: PartitionInstance, placement: Placement) -> set[int]:
-    """Copied out at 2k + 1 by the segment that makes it; copied in for the last time at 2k."""
+def _half_steps(instance: PartitionInstance, plan: PartitionPlan, placement: Placement) -> set[int]:
+    """Copied out at 2k + 1 by the segment that makes it; copied in for the last time at 2k. A
+    segment apart copies in and out at both."""
     made = instance.boundaries[placement.boundary].first_item is not None
-    first = 2 * placement.first_segment + (1 if made else 0)
-    return set(range(first, 2 * placement.last_segment + 1))
+    first, last = 2 * placement.first_segment, 2 * placement.last_segment
+    if made and not plan.options[placement.first_segment].apart:
+        first += 1
+    if plan.options[placement.last_segment].apart:
+        last += 1
+    return set(range(first, last + 1))
 
 
 def _check_region(instance: PartitionInstance, plan: PartitionPlan) -> None:
-    ends = [option.arena_bytes for option in plan.options]
+    ends = [plan.layout.arena_offset(k) + o.arena_bytes for k, o in enumerate(plan.options)]
     ends += [placement.offset + placement.size for placement in plan.layout.placements]
     region = plan.layout.region_bytes
     if region != max(ends):

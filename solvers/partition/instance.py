@@ -13,7 +13,8 @@ class Option:
     """One way to run the segment [start, stop); `key` tells apart those of the same segment.
 
     `cost` holds all that this segment adds, the copies into and out of it too; `copied_bytes` are
-    those copies.
+    those copies. `apart`: it reads its inputs while it makes its outputs, so that these cannot
+    share bytes, and what comes from outside of all segments or goes there is kept for it, too.
     """
 
     start: int
@@ -22,6 +23,7 @@ class Option:
     cost: int
     copied_bytes: int = 0
     key: int | str = 0
+    apart: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
@@ -79,7 +81,7 @@ class PartitionInstance:
             raise ValueError(f"instance: got max_segments {self.max_segments}, want >= 1 or None")
         self._check_options()
         for index, boundary in enumerate(self.boundaries):
-            if max((*boundary.readers, boundary.first_item or 0)) >= self.n:
+            if boundary.last_item >= self.n:
                 raise ValueError(f"boundary {index} names an item beyond the {self.n} there are")
         self._check_sums()
 
@@ -111,8 +113,9 @@ class PartitionInstance:
         return self.loads.of(start, stop)
 
     def ram(self, option: Option) -> int:
-        """arena + through + max(in, out)."""
-        return option.arena_bytes + self.boundary_load(option.start, option.stop).ram
+        """arena + through + max(in, out), or all of the boundary buffer at once if `apart`."""
+        load = self.boundary_load(option.start, option.stop)
+        return option.arena_bytes + (load.ram_apart if option.apart else load.ram)
 
     @cached_property
     def rams(self) -> tuple[int, ...]:

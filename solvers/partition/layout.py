@@ -1,7 +1,9 @@
-"""Lays chosen segments out in one region: arenas at the low end, boundary values from the high end.
+"""Lays chosen segments out in one region: arenas at its low end, boundary values from the high end.
 
 Quick attempts stack the values downwards from the high end in several orders; the first that
-reaches the load is minimal. Otherwise the exact packing decides, arenas pinned at 0.
+reaches the load is minimal. Otherwise the exact packing decides, and moves arenas, too: in a chain
+of segments that each hold a value before them and one behind, values lie at the high and the low
+end by turns, arenas between them, and the load is always reached.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -53,9 +55,10 @@ def lay_out(
     limited = replace(packing, capacity=best.region_bytes)
     outcome = cpsat.solve(limited, params)
     if outcome.plan is not None and outcome.cost is not None and outcome.bound is not None:
-        offsets = outcome.plan.offsets[len(options) :]
-        exact = Layout(outcome.cost, _placements(kept, offsets))
-        return LaidOut(min(exact, best, key=lambda layout: layout.region_bytes), outcome.bound)
+        count = len(options)
+        arenas, offsets = outcome.plan.offsets[:count], outcome.plan.offsets[count:]
+        exact = Layout(outcome.cost, _placements(kept, offsets), arenas)
+        return LaidOut(min(best, exact, key=lambda layout: layout.region_bytes), outcome.bound)
     return LaidOut(best, load if outcome.bound is None else outcome.bound)
 
 
@@ -66,8 +69,7 @@ def load_of(options: Sequence[Option], boundaries: Sequence[Boundary]) -> int:
 
 def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:
     arenas = [
-        Buffer(option.arena_bytes, LiveRange(2 * k, 2 * k + 2), offset=0)
-        for k, option in enumerate(options)
+        Buffer(option.arena_bytes, LiveRange(2 * k, 2 * k + 2)) for k, option in enumerate(options)
     ]
     return PackingInstance((*arenas, *(Buffer(value.size, value.live) for value in kept)))
 

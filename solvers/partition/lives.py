@@ -11,7 +11,8 @@ from solvers.partition.instance import Option
 
 @dataclass(frozen=True)
 class Kept:
-    """A boundary value (by its index) that crosses a chosen cut; see plan.Layout for `live`."""
+    """A boundary value (by its index) that is kept outside the arenas; see plan.Layout for
+    `live`."""
 
     boundary: int
     size: int
@@ -26,7 +27,8 @@ def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tu
     for index, value in enumerate(boundaries):
         first = bisect_right(starts, value.start_item) - 1
         last = bisect_right(starts, value.last_item) - 1
-        if first < last:
-            live = LiveRange(2 * first + value.is_made, 2 * last + 1)
+        if first < last or (value.goes_outside and options[first].apart):
+            is_late = value.is_made and not options[first].apart
+            live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
             kept.append(Kept(index, value.size, first, last, live))
     return tuple(kept)

@@ -21,15 +21,21 @@ class Placement:
 
 @dataclass(frozen=True)
 class Layout:
-    """A region; while a segment runs its arena is [0, arena_bytes), placements lie above.
+    """A region: where boundary values lie, and the arena of each segment (`arena_offsets`; empty
+    if all begin at 0).
 
     Segment k copies in at half-step 2k and out at 2k + 1, its arena lives in [2k, 2k + 2). A value
     made by segment a and last read by b lives in [2a + 1, 2b + 1), one there from the start and
-    first read by a in [2a, 2b + 1).
+    first read by a in [2a, 2b + 1). Where a runs apart, it begins at 2a; where b does, it ends at
+    2b + 2.
     """
 
     region_bytes: int
     placements: tuple[Placement, ...]
+    arena_offsets: tuple[int, ...] = ()
+
+    def arena_offset(self, segment: int) -> int:
+        return self.arena_offsets[segment] if self.arena_offsets else 0
 
 
 @dataclass(frozen=True)

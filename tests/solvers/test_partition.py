@@ -6,7 +6,15 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import Rank, all_choices, best_rank, least_region, partition_instances, segments_ram
+from tiny import (
+    SIZES,
+    Rank,
+    all_choices,
+    best_rank,
+    least_region,
+    partition_instances,
+    segments_ram,
+)
 
 from solvers.outcome import Outcome, Status
 from solvers.params import SolveParams
@@ -145,38 +153,58 @@ def test_an_input_that_one_segment_reads_is_no_boundary() -> None:
     value = Boundary(64, None, (1, 2))
     options = tuple(Option(a, b, 16, 0) for a in range(3) for b in range(a + 1, 4))
     instance = PartitionInstance(3, options, (value,))
-    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0)
+    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0, alone=64)
     assert instance.boundary_load(0, 1) == BoundaryLoad(0, 0, 0)
     assert instance.boundary_load(1, 2) == BoundaryLoad(64, 0, 0)
     assert instance.boundary_load(2, 3) == BoundaryLoad(0, 64, 0)
 
 
 def gapped(capacity: int | None = None, whole_arena: int | None = None) -> PartitionInstance:
-    """Single items carry a load of 112, but their values interlock: no layout below 128."""
-    values = (Boundary(16, None, (1, 2)), Boundary(16, 0, (1,)), Boundary(48, 0, (1,)))
-    options = tuple(Option(k, k + 1, arena, 1) for k, arena in enumerate([48, 32, 48]))
+    """Single items carry a load of 144, but their values interlock: no layout below 160."""
+    values = (
+        *(Boundary(48, None, (0, 1)), Boundary(64, None, (2, 3))),
+        *(Boundary(16, 1, (2,)), Boundary(64, None, (1, 2))),
+    )
+    options = tuple(
+        Option(k, k + 1, arena, 1, apart=k == 3) for k, arena in enumerate([96, 32, 0, 80])
+    )
     if whole_arena is not None:
-        options += (Option(0, 3, whole_arena, 0),)
-    return PartitionInstance(3, options, values, capacity)
+        options += (Option(0, 4, whole_arena, 0),)
+    return PartitionInstance(4, options, values, capacity)
 
 
 @pytest.mark.parametrize("params", SWITCHES)
 def test_a_layout_above_its_load_is_learned(params: SolveParams) -> None:
     alone = cpsat.solve(gapped(), params)
-    assert (alone.status, alone.cost) == (Status.OPTIMAL, 128)
-    better = cpsat.solve(gapped(whole_arena=120), params)
-    assert (better.status, better.cost) == (Status.OPTIMAL, 120)
-    worse = cpsat.solve(gapped(whole_arena=160), params)
-    assert (worse.status, worse.cost) == (Status.OPTIMAL, 128)
-    assert cpsat.solve(gapped(capacity=120), params).status is Status.INFEASIBLE
-    free_ram = replace(gapped(capacity=120, whole_arena=100), objective=Objective(0, 1))
+    assert (alone.status, alone.cost) == (Status.OPTIMAL, 160)
+    better = cpsat.solve(gapped(whole_arena=150), params)
+    assert (better.status, better.cost) == (Status.OPTIMAL, 150)
+    worse = cpsat.solve(gapped(whole_arena=192), params)
+    assert (worse.status, worse.cost) == (Status.OPTIMAL, 160)
+    assert cpsat.solve(gapped(capacity=150), params).status is Status.INFEASIBLE
+    free_ram = replace(gapped(capacity=150, whole_arena=100), objective=Objective(0, 1))
     assert cpsat.solve(free_ram, params).cost == 0
 
 
 def test_dp_says_feasible_where_the_layout_misses_the_load() -> None:
-    outcome = dp.solve(gapped(whole_arena=120))
-    assert (outcome.status, outcome.cost, outcome.bound) == (Status.FEASIBLE, 128, 112)
-    assert dp.solve(gapped(capacity=120)).status is Status.UNKNOWN
+    outcome = dp.solve(gapped(whole_arena=150))
+    assert (outcome.status, outcome.cost, outcome.bound) == (Status.FEASIBLE, 160, 144)
+    assert dp.solve(gapped(capacity=150)).status is Status.UNKNOWN
+
+
+@given(st.lists(st.tuples(SIZES, SIZES), min_size=1, max_size=8), st.booleans())
+def test_a_chain_of_segments_always_reaches_its_load(
+    sizes: list[tuple[int, int]], apart: bool
+) -> None:
+    """Values at both ends by turns, arenas between them."""
+    n = len(sizes)
+    values = [Boundary(sizes[k][0], k, (k + 1,)) for k in range(n - 1)]
+    options = tuple(Option(k, k + 1, sizes[k][1], 1, apart=apart) for k in range(n))
+    laid_out = lay_out(options, values)
+    assert laid_out.layout.region_bytes == laid_out.bound == load_of(options, values)
+    check_plan(
+        PartitionInstance(n, options, tuple(values)), PartitionPlan(options, laid_out.layout)
+    )
 
 
 def test_out_of_time_is_not_impossible() -> None:

@@ -95,3 +95,56 @@ def test_a_region_larger_than_what_is_used() -> None:
 def test_a_false_cost() -> None:
     with pytest.raises(InvalidPlan, match="said to cost 141, it costs 142"):
         check_plan(INSTANCE, PLAN, cost=141)
+
+
+APART = (replace(OPTIONS[0], apart=True), replace(OPTIONS[1], apart=True), OPTIONS[2])
+OUTER = (
+    *(Boundary(32, None, (1,)), Boundary(16, 1, (2,))),
+    *(Boundary(16, 2, (3,)), Boundary(48, 2, (), is_result=True)),
+)
+APART_INSTANCE = PartitionInstance(4, APART, OUTER, capacity=128)
+APART_LAYOUT = Layout(
+    region_bytes=128,
+    placements=(
+        *(Placement(0, 80, 32, 0, 0), Placement(1, 112, 16, 0, 1)),
+        *(Placement(2, 0, 16, 1, 2), Placement(3, 64, 48, 1, 1)),
+    ),
+    arena_offsets=(0, 16, 16),
+)
+
+
+def test_segments_apart_keep_inputs_beside_outputs_and_what_comes_from_outside() -> None:
+    check_plan(APART_INSTANCE, PartitionPlan(APART, APART_LAYOUT))
+
+
+@pytest.mark.parametrize(
+    ("layout", "sentence"),
+    [
+        (
+            replace(APART_LAYOUT, placements=APART_LAYOUT.placements[1:]),
+            "boundary 0 crosses a cut and is not placed",
+        ),
+        (
+            replace(APART_LAYOUT, placements=APART_LAYOUT.placements[:3]),
+            "boundary 3 crosses a cut and is not placed",
+        ),
+        (
+            replace(
+                APART_LAYOUT,
+                placements=(
+                    *APART_LAYOUT.placements[:2],
+                    Placement(2, 112, 16, 1, 2),
+                    APART_LAYOUT.placements[3],
+                ),
+            ),
+            "overlap while both live",
+        ),
+        (replace(APART_LAYOUT, arena_offsets=(0, 0, 16)), "lies in the arena of segment 1"),
+        (replace(APART_LAYOUT, arena_offsets=(0, 16)), "want an offset >= 0 for each of 3"),
+        (replace(APART_LAYOUT, arena_offsets=(32, 16, 16)), "lies in the arena of segment 0"),
+        (replace(APART_LAYOUT, arena_offsets=(0, 16, 96)), "said to be 128 bytes, 144 are used"),
+    ],
+)
+def test_layout_faults_of_segments_apart(layout: Layout, sentence: str) -> None:
+    with pytest.raises(InvalidPlan, match=sentence):
+        check_plan(APART_INSTANCE, PartitionPlan(APART, layout))

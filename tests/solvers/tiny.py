@@ -9,7 +9,8 @@ from solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from solvers.partition.boundary import Boundary
 from solvers.partition.instance import Objective, Option, PartitionInstance
 
-SIZES = st.integers(0, 6).map(lambda units: 16 * units)
+UNIT = 16
+SIZES = st.integers(0, 6).map(lambda units: UNIT * units)
 Rank = tuple[int, int, int]
 
 
@@ -28,7 +29,8 @@ def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
     for start, stop in combinations(range(n + 1), 2):
         for key in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
             arena, cost, copied = (draw(st.integers(0, 5)) for _ in range(3))
-            options.append(Option(start, stop, 16 * arena, cost, copied, key))
+            apart = draw(st.sampled_from([False, False, True]))
+            options.append(Option(start, stop, 16 * arena, cost, copied, key, apart))
     return PartitionInstance(
         n,
         tuple(options),
@@ -47,10 +49,13 @@ def objectives(draw: st.DrawFn) -> Objective:
 
 @st.composite
 def boundaries(draw: st.DrawFn, n: int) -> Boundary:
-    first = draw(st.none() | st.integers(0, n - 2)) if n > 1 else None
+    first = draw(st.none() | st.integers(0, n - 1))
     low = 0 if first is None else first + 1
-    readers = draw(st.sets(st.integers(low, n - 1), min_size=1, max_size=3))
-    return Boundary(draw(SIZES), first, tuple(sorted(readers)))
+    is_result = low == n or (first is not None and draw(st.booleans()))
+    items = st.integers(low, n - 1) if low < n else st.nothing()
+    least = 0 if is_result else 1
+    readers = draw(st.sets(items, min_size=least, max_size=3)) if low < n else set()
+    return Boundary(draw(SIZES), first, tuple(sorted(readers)), is_result)
 
 
 def least_mark(instance: PackingInstance) -> int | None:
@@ -93,11 +98,10 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
     """ram of each segment, tensor by tensor, from the words of the definition."""
     rams = []
     for option in options:
-        through = in_ = out = 0
+        through = in_ = out = alone = 0
         for value in instance.boundaries:
-            before = option.start > (
-                min(value.readers) if value.first_item is None else value.first_item
-            )
+            born = min(value.readers) if value.first_item is None else value.first_item
+            before = option.start > born
             within = [item for item in value.readers if option.start <= item < option.stop]
             later = [item for item in value.readers if item >= option.stop]
             if value.first_item is None:
@@ -108,26 +112,61 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
                 through += value.size if before and later else 0
                 in_ += value.size if before and within and not later else 0
                 out += value.size if made_here and later else 0
-        rams.append(option.arena_bytes + through + max(in_, out))
+            outer = value.first_item is None or value.is_result
+            here = option.start <= born < option.stop
+            alone += value.size if outer and here and not later else 0
+        both = in_ + out + alone if option.apart else max(in_, out)
+        rams.append(option.arena_bytes + through + both)
     return rams
 
 
 def least_region(instance: PartitionInstance, options: Sequence[Option]) -> int:
-    """The smallest region of these options, arenas pinned at 0."""
+    """The smallest region of these options, by trying every place of every value on the grid."""
     segment_of = [k for k, o in enumerate(options) for _ in range(o.start, o.stop)]
-    packed = [Buffer(o.arena_bytes, LiveRange(2 * k, 2 * k + 2), 0) for k, o in enumerate(options)]
+    values = []
     for value in instance.boundaries:
         users = [segment_of[item] for item in value.readers]
-        if value.first_item is None:
-            live = LiveRange(2 * min(users), 2 * max(users) + 1)
-        else:
+        if value.first_item is not None:
             users.append(segment_of[value.first_item])
-            live = LiveRange(2 * min(users) + 1, 2 * max(users) + 1)
-        if min(users) < max(users):
-            packed.append(Buffer(value.size, live))
-    mark = least_mark(PackingInstance(tuple(packed)))
-    assert mark is not None
-    return mark
+        first, last = min(users), max(users)
+        late = value.first_item is not None and not options[first].apart
+        live = LiveRange(2 * first + late, 2 * last + (2 if options[last].apart else 1))
+        outer = value.first_item is None or value.is_result
+        if value.size and (first < last or (outer and options[first].apart)):
+            values.append(Buffer(value.size, live))
+    region = max(segments_ram(instance, options))
+    while not placeable(values, options, [], region):
+        region += UNIT
+    return region
+
+
+def placeable(
+    values: Sequence[Buffer],
+    options: Sequence[Option],
+    placed: list[tuple[Buffer, int]],
+    region: int,
+) -> bool:
+    """Whether the rest of the values finds places, and then every arena a gap."""
+    if len(placed) == len(values):
+        return all(has_gap(k, o.arena_bytes, placed, region) for k, o in enumerate(options))
+    buffer = values[len(placed)]
+    for offset in range(0, region - buffer.size + 1, UNIT):
+        if not any(clash(buffer, offset, b, x) for b, x in placed) and placeable(
+            values, options, [*placed, (buffer, offset)], region
+        ):
+            return True
+    return False
+
+
+def has_gap(segment: int, size: int, placed: Sequence[tuple[Buffer, int]], region: int) -> bool:
+    live = LiveRange(2 * segment, 2 * segment + 2)
+    held = sorted((x, x + b.size) for b, x in placed if b.live.overlaps(live))
+    low = 0
+    for start, stop in [*held, (region, region)]:
+        if start - low >= size:
+            return True
+        low = max(low, stop)
+    return False
 
 
 def best_rank(instance: PartitionInstance) -> Rank | None:
