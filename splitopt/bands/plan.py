@@ -1,0 +1,57 @@
+"""Which rows a segment's pieces run on: data alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rows [start, start + rows) of the segment's inputs, by piece (0 or 1).
+
+    Rows of the segment's highest input; a lower one has proportionally fewer.
+    """
+
+    piece: int
+    start: int
+    rows: int
+
+    @property
+    def stop(self) -> int:
+        return self.start + self.rows
+
+
+@dataclass(frozen=True, slots=True)
+class BandPlan:
+    """Bands from the top of the image to its bottom. Pieces differ in nothing but their height."""
+
+    image_rows: int
+    bands: tuple[Band, ...]
+
+    @property
+    def heights(self) -> tuple[int, ...]:
+        """Rows of each piece, by its number."""
+        found = {band.piece: band.rows for band in self.bands}
+        return tuple(found[piece] for piece in sorted(found))
+
+    @property
+    def computed_rows(self) -> int:
+        return sum(band.rows for band in self.bands)
+
+
+@dataclass(frozen=True, slots=True)
+class RowSpan:
+    """Rows [row, row + rows) of a tensor of the model; `from_row`: of the piece's tensor."""
+
+    tensor: int
+    row: int
+    rows: int
+    from_row: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One Invoke of a piece: what is copied in, in the order of its inputs; what is kept after."""
+
+    inputs: tuple[RowSpan, ...]
+    outputs: tuple[RowSpan, ...]
