@@ -35,8 +35,8 @@ void Reset() {
   second = {3, 8, 4, 10, 0, 0};
   in0 = {0, 0, kNowhere, 4}, out0 = {0, kNowhere, 64, 8};
   in1 = {0, kNowhere, 64, 8}, out1 = {0, 0, kNowhere, 4};
-  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 64, &in0, 1, &out0, 1};
-  pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 48, &in1, 1, &out1, 1};
+  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 0, 64, &in0, 1, &out0, 1, nullptr, 1};
+  pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 0, 48, &in1, 1, &out1, 1, nullptr, 1};
   plan = {pieces, 2, 80, 1, 1};
   std::memset(region, 0, sizeof(region));
 }
@@ -113,11 +113,88 @@ void ExpectKept() {
   Expect(std::memcmp(made[0], one, 8) == 0 && std::memcmp(made[1], two, 4) == 0, "both are right");
 }
 
+// Four rows of one byte in two bands of three, two of each kept; both ends in the region.
+splitopt::Link rows_in = {0, 0, 64, 4}, rows_out = {0, 0, 72, 4};
+splitopt::Slice slices[] = {{0, 0, 3}, {0, 0, 2}, {1, 0, 3}, {2, 1, 2}};
+
+void ResetToBands() {
+  Reset();
+  first = {3, 3, 3, 5, 0, 0};
+  rows_in = {0, 0, 64, 4}, rows_out = {0, 0, 72, 4};
+  slices[3] = {2, 1, 2};
+  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 16, 48, &rows_in, 1, &rows_out, 1,
+               slices, 2};
+  plan.piece_count = 1;
+}
+
+void ExpectBands() {
+  ResetToBands();
+  std::uint8_t made[4] = {};
+  Log log;
+  Expect(Run(made, &log).ok(), "a banded piece runs");
+  const std::uint8_t want[4] = {6, 7, 8, 9};
+  Expect(std::memcmp(made, want, 4) == 0, "its rows are put together");
+  Expect(std::memcmp(region + 72, want, 4) == 0, "its output lies where the plan says");
+#if SPLITOPT_ZERO_ARENA
+  const char* steps = "0z0c0a0I0r0O0I0r0O0e";
+#else
+  const char* steps = "0c0a0I0r0O0I0r0O0e";
+#endif
+  Expect(std::strcmp(log.text, steps) == 0, "it is allocated once and invoked once a band");
+  Expect(region[0] == 0 && region[16] != 0 && region[63] != 0, "its arena lies where the plan says");
+  Expect(region[68] == 0 && region[76] == 0, "nothing else is touched");
+  ResetToBands();
+  tflite::MicroOpResolver resolver;
+  splitopt::Runner runner(plan, resolver, region, 80);
+  const std::uint8_t given[4] = {1, 2, 3, 4};
+  std::memcpy(region + 64, given, 4);
+  const void* inputs[] = {region + 64};
+  void* outputs[] = {region + 72};
+  Expect(runner.Run(inputs, outputs).ok(), "ends may be places of the region");
+  Expect(std::memcmp(region + 72, want, 4) == 0, "and the output is there");
+}
+
+// The faults of bands and places, each refused.
+void ExpectBandFaults() {
+  ResetToBands();
+  rows_in.offset = kNowhere;
+  ExpectError(Error::kLinkOutOfRegion, 0, "rows of a tensor that is nowhere");
+  ResetToBands();
+  slices[3].outside = 3;
+  ExpectError(Error::kLinkOutOfRegion, 0, "rows beyond the tensor");
+  ResetToBands();
+  slices[3].outside = 0xFFFFFFFF;
+  ExpectError(Error::kLinkOutOfRegion, 0, "rows far beyond the tensor");
+  ResetToBands();
+  slices[3].inside = 2;
+  ExpectError(Error::kTensorMismatch, 0, "rows beyond the piece's own tensor");
+  ResetToBands();
+  first.in_bytes = 2;
+  ExpectError(Error::kTensorMismatch, 0, "a piece of fewer rows");
+  ResetToBands();
+  rows_out.position = 1;
+  ExpectError(Error::kTensorMismatch, 0, "an output that the piece does not have");
+  ResetToBands();
+  first.fails_to_invoke = 1;
+  ExpectError(Error::kInvoke, 0, "Invoke of a band fails");
+  ResetToBands();
+  pieces[0].arena_offset = 48;
+  ExpectError(Error::kRegionTooSmall, 0, "an arena that reaches beyond the region");
+  ResetToBands();
+  pieces[0].arena_offset = 0xFFFFFFF0;
+  ExpectError(Error::kRegionTooSmall, 0, "an arena far beyond the region");
+  ResetToBands();
+  pieces[0].arena_offset = 8;
+  ExpectError(Error::kRegionMisaligned, 0, "an arena on 8 bytes");
+}
+
 }  // namespace
 
 int main() {
   ExpectSound();
   ExpectKept();
+  ExpectBands();
+  ExpectBandFaults();
   Reset();
   plan.piece_count = 0;
   ExpectError(Error::kNoPieces, 0, "no pieces");

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from splitopt.export.tables import Tables
-from splitopt.target.links import NOWHERE, Link
+from splitopt.target.links import NOWHERE, Link, PieceLinks
 
 _BYTES_A_LINE = 24
 
@@ -121,12 +121,23 @@ def _tables(tables: Tables) -> Iterator[str]:
         for name, ends in (("kInputs", links.inputs), ("kOutputs", links.outputs)):
             rows = ", ".join(map(_link, ends))
             yield f"constexpr splitopt::Link {name}{k}[] = {{{rows}}};\n"
-    rows = ",\n".join(
-        f"    {{kPiece{k}, {size}, kInputs{k}, {len(links.inputs)}, "
-        f"kOutputs{k}, {len(links.outputs)}}}"
-        for k, (size, links) in enumerate(zip(tables.arena_bytes, tables.links, strict=True))
-    )
+        if links.slices:
+            rows = "\n".join(
+                f"    {{{s.outside}, {s.inside}, {s.size_bytes}}}," for s in links.slices
+            )
+            yield f"constexpr splitopt::Slice kSlices{k}[] = {{\n{rows}\n}};\n"
+    arenas = zip(tables.arenas, tables.links, strict=True)
+    rows = ",\n".join(_piece(k, *arena, links) for k, (arena, links) in enumerate(arenas))
     yield f"const splitopt::Piece kPieces[] = {{\n{rows},\n}};"
+
+
+def _piece(index: int, arena_offset: int, arena_bytes: int, links: PieceLinks) -> str:
+    slices = f"kSlices{index}" if links.slices else "nullptr"
+    return (
+        f"    {{kPiece{index}, {arena_offset}, {arena_bytes}, "
+        f"kInputs{index}, {len(links.inputs)}, kOutputs{index}, {len(links.outputs)}, "
+        f"{slices}, {links.execution_count}}}"
+    )
 
 
 def _link(link: Link) -> str:

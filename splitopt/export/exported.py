@@ -60,7 +60,7 @@ def _texts(
     graph, namespace = bundle.graph, namespace_of(bundle.plan.job.name)
     planned = planned_tables(
         bundle,
-        [segment.arena_bytes for segment in figures.segments],
+        [(segment.arena_offset, segment.arena_bytes) for segment in figures.segments],
         {entry.tensor: entry.offset for entry in figures.layout.boundary},
         figures.layout.region_bytes,
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from splitopt.graph.schema import OP_NAMES
 from splitopt.target.child import Array
-from splitopt.target.links import Link, PieceLinks
+from splitopt.target.links import Link, PieceLinks, Slice
 
-MAGIC, VERSION = 0x4A504C53, 1
+MAGIC, VERSION = 0x4A504C53, 2
 _HEADER_WORDS = 9
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}
@@ -23,6 +23,7 @@ class PlannedPiece:
     data: bytes
     arena_bytes: int
     links: PieceLinks
+    arena_offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ class _Blob:
             for word in (link.position, link.model_index, link.offset, link.size_bytes)
         )
 
+    def slices(self, slices: Sequence[Slice]) -> int:
+        """0 for none."""
+        words = [word for s in slices for word in (s.outside, s.inside, s.size_bytes)]
+        return self.words(words) if words else 0
+
 
 def _run(blob: _Blob, run: PlannedRun) -> tuple[int, ...]:
     pieces = blob.words(word for piece in run.pieces for word in _piece(blob, piece))
@@ -103,9 +109,12 @@ def _piece(blob: _Blob, piece: PlannedPiece) -> tuple[int, ...]:
     links = piece.links
     return (
         blob.put(piece.data),
+        piece.arena_offset,
         piece.arena_bytes,
         len(links.inputs),
         blob.links(links.inputs),
         len(links.outputs),
         blob.links(links.outputs),
+        blob.slices(links.slices),
+        links.execution_count,
     )

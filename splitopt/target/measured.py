@@ -11,6 +11,7 @@ from splitopt.target.job_blob import PlannedRun
 from splitopt.target.simulator import Event, Simulator
 
 STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+_ONCE_A_BAND = frozenset(("copy_in", "invoke", "copy_out"))
 _MOST_TICKS = 2**63
 
 
@@ -24,9 +25,13 @@ class OpTime:
 
 @dataclass(frozen=True)
 class PieceTime:
-    """One piece in one inference: bytes as TFLM reports them, steps in the simulator's unit."""
+    """One piece in one inference: bytes as TFLM reports them, steps in the simulator's unit.
+
+    Steps and ops are those of all `executions` together.
+    """
 
     arena_used_bytes: int
+    executions: int
     steps: Mapping[str, float]
     ops: tuple[OpTime, ...]
 
@@ -105,11 +110,14 @@ class _Reader:
         if self.number(event, "piece") != index:
             raise self._garbled("pieces are out of order")
         own = [op for op in ops if op.get("piece") == index]
+        executions = self.number(event, "executions")
+        counts = {step: executions if step in _ONCE_A_BAND else 1 for step in STEPS}
         return PieceTime(
             arena_used_bytes=self.number(event, "arena_used_bytes"),
-            steps={step: self._amount(self.number(event, step)) for step in STEPS},
+            executions=executions,
+            steps={s: self._amount(self.number(event, s), counts[s]) for s in STEPS},
             ops=tuple(
-                OpTime(str(op.get("tag"))[:80], self._amount(self.number(op, "ticks")))
+                OpTime(str(op.get("tag"))[:80], self._amount(self.number(op, "ticks"), executions))
                 for op in own
             ),
         )
@@ -138,8 +146,9 @@ class _Reader:
             raise self._garbled(f"{len(found)} lines of {kind!r}, want {count}")
         return found
 
-    def _amount(self, ticks: int) -> float:
-        return self._simulator.amount(max(0, ticks - self._overhead))
+    def _amount(self, ticks: int, times: int) -> float:
+        """`ticks` were counted in so many parts, each with what reading the counter takes."""
+        return self._simulator.amount(max(0, ticks - times * self._overhead))
 
     def _garbled(self, what: str) -> ToolError:
         return ToolError(f"{self._simulator.name}: its output is garbled: {what}")

@@ -27,8 +27,28 @@ bool LieWithin(const Link* links, std::uint32_t count, const Plan& plan,
   return true;
 }
 
+bool SlicesLieWithin(const Piece& piece) {
+  const std::uint32_t ends = piece.input_count + piece.output_count;
+  for (std::uint32_t i = 0; i < piece.execution_count * ends; ++i) {
+    const std::uint32_t end = i % ends;
+    const Link& link =
+        end < piece.input_count ? piece.inputs[end] : piece.outputs[end - piece.input_count];
+    const Slice& slice = piece.slices[i];
+    if (link.offset == kNowhere || slice.bytes > link.bytes ||
+        slice.outside > link.bytes - slice.bytes) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool Matches(const TfLiteTensor* tensor, const Link& link) {
   return tensor != nullptr && tensor->bytes == link.bytes && tensor->data.data != nullptr;
+}
+
+bool Holds(const TfLiteTensor* tensor, const Slice& slice) {
+  return tensor != nullptr && tensor->data.data != nullptr && slice.bytes <= tensor->bytes &&
+         slice.inside <= tensor->bytes - slice.bytes;
 }
 
 }  // namespace
@@ -39,7 +59,7 @@ const char* ErrorText(Error error) {
     case Error::kNoPieces: return "the plan has no pieces";
     case Error::kRegionMisaligned: return "the region does not start on 16 bytes";
     case Error::kRegionTooSmall: return "the region is smaller than the plan needs";
-    case Error::kLinkOutOfRegion: return "a boundary tensor of the plan leaves the region";
+    case Error::kLinkOutOfRegion: return "a boundary tensor or a slice leaves the region";
     case Error::kMissingBuffer: return "an input or output of the model has no buffer";
     case Error::kSchemaVersion: return "the piece has another schema version than TFLM";
     case Error::kAllocateTensors: return "AllocateTensors failed";
@@ -81,11 +101,16 @@ Error Runner::Check() const {
   if (region_ == nullptr || region_bytes_ < plan_.region_bytes) return Error::kRegionTooSmall;
   for (std::uint32_t i = 0; i < plan_.piece_count; ++i) {
     const Piece& piece = plan_.pieces[i];
-    if (piece.arena_bytes > plan_.region_bytes) return Error::kRegionTooSmall;
+    if (piece.arena_bytes > plan_.region_bytes ||
+        piece.arena_offset > plan_.region_bytes - piece.arena_bytes) {
+      return Error::kRegionTooSmall;
+    }
+    if (piece.arena_offset % kAlignment != 0) return Error::kRegionMisaligned;
     if (!LieWithin(piece.inputs, piece.input_count, plan_, plan_.input_count) ||
         !LieWithin(piece.outputs, piece.output_count, plan_, plan_.output_count)) {
       return Error::kLinkOutOfRegion;
     }
+    if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;
   }
   return Error::kNone;
 }
@@ -96,11 +121,11 @@ Error Runner::RunPiece(std::uint32_t index, const void* const* inputs, void* con
   if (model->version() != TFLITE_SCHEMA_VERSION) return Error::kSchemaVersion;
 #if SPLITOPT_ZERO_ARENA
   Tell(index, Step::kZero);
-  std::memset(region_, 0, piece.arena_bytes);
+  std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
 #endif
   Tell(index, Step::kConstruct);
   auto* interpreter = new (interpreter_) tflite::MicroInterpreter(
-      model, resolver_, region_, piece.arena_bytes, nullptr, profiler_);
+      model, resolver_, region_ + piece.arena_offset, piece.arena_bytes, nullptr, profiler_);
   const Error error = RunAllocated(index, *interpreter, inputs, outputs);
   interpreter->~MicroInterpreter();
   return error;
@@ -112,6 +137,7 @@ Error Runner::RunAllocated(std::uint32_t index, tflite::MicroInterpreter& interp
   Tell(index, Step::kAllocate);
   if (interpreter.AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
   if (observer_ != nullptr) observer_->OnAllocated(index, interpreter);
+  if (piece.slices != nullptr) return RunBands(index, interpreter, inputs, outputs);
   Tell(index, Step::kCopyIn);
   Error error = CopyIn(piece, interpreter, inputs);
   if (error != Error::kNone) return error;
@@ -121,6 +147,36 @@ Error Runner::RunAllocated(std::uint32_t index, tflite::MicroInterpreter& interp
   error = CopyOut(piece, interpreter, outputs);
   Tell(index, Step::kEnd);
   return error;
+}
+
+Error Runner::RunBands(std::uint32_t index, tflite::MicroInterpreter& interpreter,
+                       const void* const* inputs, void* const* outputs) {
+  const Piece& piece = plan_.pieces[index];
+  const Slice* slices = piece.slices;
+  for (std::uint32_t band = 0; band < piece.execution_count; ++band) {
+    Tell(index, Step::kCopyIn);
+    for (std::uint32_t i = 0; band == 0 && i < piece.input_count; ++i) {
+      const Link& link = piece.inputs[i];
+      if (link.model_index != kNowhere) Keep(link, inputs[link.model_index]);
+    }
+    Error error = CopyRowsIn(piece, slices, interpreter);
+    if (error != Error::kNone) return error;
+    slices += piece.input_count;
+    Tell(index, Step::kInvoke);
+    if (interpreter.Invoke() != kTfLiteOk) return Error::kInvoke;
+    Tell(index, Step::kCopyOut);
+    error = CopyRowsOut(piece, slices, interpreter);
+    if (error != Error::kNone) return error;
+    slices += piece.output_count;
+  }
+  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+    const Link& link = piece.outputs[i];
+    if (link.model_index == kNowhere) continue;
+    void* wanted = outputs[link.model_index];
+    if (wanted != region_ + link.offset) std::memcpy(wanted, region_ + link.offset, link.bytes);
+  }
+  Tell(index, Step::kEnd);
+  return Error::kNone;
 }
 
 Error Runner::CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter,
@@ -133,7 +189,7 @@ Error Runner::CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter,
     const void* source = region_ + link.offset;
     if (link.model_index != kNowhere) {
       source = inputs[link.model_index];
-      if (link.offset != kNowhere) std::memcpy(region_ + link.offset, source, link.bytes);
+      if (link.offset != kNowhere) Keep(link, source);
     }
     std::memcpy(tensor->data.data, source, link.bytes);
   }
@@ -155,6 +211,38 @@ Error Runner::CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter,
     }
   }
   return Error::kNone;
+}
+
+Error Runner::CopyRowsIn(const Piece& piece, const Slice* slices,
+                         tflite::MicroInterpreter& interpreter) {
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    const Link& link = piece.inputs[i];
+    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
+    TfLiteTensor* tensor = interpreter.input(link.position);
+    const Slice& slice = slices[i];
+    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
+    auto* own = static_cast<std::uint8_t*>(tensor->data.data);
+    std::memcpy(own + slice.inside, region_ + link.offset + slice.outside, slice.bytes);
+  }
+  return Error::kNone;
+}
+
+Error Runner::CopyRowsOut(const Piece& piece, const Slice* slices,
+                          tflite::MicroInterpreter& interpreter) {
+  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+    const Link& link = piece.outputs[i];
+    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
+    const TfLiteTensor* tensor = interpreter.output(link.position);
+    const Slice& slice = slices[i];
+    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
+    const auto* own = static_cast<const std::uint8_t*>(tensor->data.data);
+    std::memcpy(region_ + link.offset + slice.outside, own + slice.inside, slice.bytes);
+  }
+  return Error::kNone;
+}
+
+void Runner::Keep(const Link& link, const void* source) {
+  if (source != region_ + link.offset) std::memcpy(region_ + link.offset, source, link.bytes);
 }
 
 void Runner::Tell(std::uint32_t piece, Step step) {

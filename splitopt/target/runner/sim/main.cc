@@ -15,7 +15,7 @@ extern "C" std::uint8_t __region_bytes[];  // a size, told as an address by the 
 namespace {
 
 constexpr std::uintptr_t kJobAddress = 0x61000000;
-constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 1;
+constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 2;
 constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64, kMostOps = 2048;
 constexpr std::uint32_t kHexBytes = 2048;
 
@@ -29,7 +29,8 @@ struct RunEntry {
 };
 
 struct PieceEntry {
-  std::uint32_t model, arena_bytes, input_count, inputs, output_count, outputs;
+  std::uint32_t model, arena_offset, arena_bytes, input_count, inputs, output_count, outputs;
+  std::uint32_t slices, execution_count;  // slices at 0: none
 };
 
 template <typename T>
@@ -44,20 +45,29 @@ const T* At(std::uint32_t offset) {
   sim::Exit(72);
 }
 
-// What one inference took, in ticks between the beginnings of steps.
+// What one inference took, in ticks from the beginning of each step to that of the next. Steps
+// that come once a band are summed up, and so are ops.
 class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterface {
  public:
   void Begin(std::uint32_t run, std::uint32_t sample) {
     run_ = run;
     sample_ = sample;
-    ops_ = 0;
+    Clear();
   }
 
   void OnStep(std::uint32_t piece, splitopt::Step step) override {
-    started_[static_cast<int>(step)] = sim::Ticks();
-    if (step == splitopt::Step::kEnd) Print(piece);
-    if (step == splitopt::Step::kEnd) zeroed_ = false;
-    if (step == splitopt::Step::kZero) zeroed_ = true;
+    const std::uint64_t now = sim::Ticks();
+    if (step_ != splitopt::Step::kEnd) spent_[static_cast<int>(step_)] += now - since_;
+    step_ = step;
+    if (step == splitopt::Step::kInvoke) {
+      ++executions_;
+      op_ = 0;
+    }
+    if (step == splitopt::Step::kEnd) {
+      Print(piece);
+      Clear();
+    }
+    since_ = sim::Ticks();
   }
 
   void OnAllocated(std::uint32_t, const tflite::MicroInterpreter& interpreter) override {
@@ -65,24 +75,32 @@ class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterfa
   }
 
   std::uint32_t BeginEvent(const char* tag) override {
-    if (ops_ == kMostOps) return kMostOps - 1;
-    tags_[ops_] = tag;
-    op_ticks_[ops_] = sim::Ticks();
-    return ops_++;
+    const std::uint32_t op = op_ < kMostOps ? op_++ : kMostOps - 1;
+    if (op_ > ops_) ops_ = op_;
+    tags_[op] = tag;
+    op_since_[op] = sim::Ticks();
+    return op;
   }
 
-  void EndEvent(std::uint32_t op) override { op_ticks_[op] = sim::Ticks() - op_ticks_[op]; }
+  void EndEvent(std::uint32_t op) override { op_spent_[op] += sim::Ticks() - op_since_[op]; }
 
-  // Ticks between two steps that have nothing between them.
+  // Ticks of a step that has nothing in it.
   std::uint64_t Overhead() {
     OnStep(0, splitopt::Step::kConstruct);
     OnStep(0, splitopt::Step::kAllocate);
-    return Between(splitopt::Step::kConstruct, splitopt::Step::kAllocate);
+    const std::uint64_t ticks = Spent(splitopt::Step::kConstruct);
+    Clear();
+    return ticks;
   }
 
  private:
-  std::uint64_t Between(splitopt::Step from, splitopt::Step to) const {
-    return started_[static_cast<int>(to)] - started_[static_cast<int>(from)];
+  std::uint64_t Spent(splitopt::Step step) const { return spent_[static_cast<int>(step)]; }
+
+  void Clear() {
+    for (std::uint64_t& ticks : spent_) ticks = 0;
+    for (std::uint32_t op = 0; op < ops_; ++op) op_spent_[op] = 0;
+    step_ = splitopt::Step::kEnd;
+    executions_ = op_ = ops_ = 0;
   }
 
   void Print(std::uint32_t piece) {
@@ -90,28 +108,28 @@ class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterfa
     sim::Line line;
     line.Text("event", "piece").Number("run", run_).Number("sample", sample_);
     line.Number("piece", piece).Number("arena_used_bytes", used_bytes_);
-    line.Number("zero", zeroed_ ? Between(Step::kZero, Step::kConstruct) : 0);
-    line.Number("construct", Between(Step::kConstruct, Step::kAllocate));
-    line.Number("allocate", Between(Step::kAllocate, Step::kCopyIn));
-    line.Number("copy_in", Between(Step::kCopyIn, Step::kInvoke));
-    line.Number("invoke", Between(Step::kInvoke, Step::kCopyOut));
-    line.Number("copy_out", Between(Step::kCopyOut, Step::kEnd));
+    line.Number("executions", executions_);
+    line.Number("zero", Spent(Step::kZero)).Number("construct", Spent(Step::kConstruct));
+    line.Number("allocate", Spent(Step::kAllocate)).Number("copy_in", Spent(Step::kCopyIn));
+    line.Number("invoke", Spent(Step::kInvoke)).Number("copy_out", Spent(Step::kCopyOut));
     line.Print();
     for (std::uint32_t op = 0; op < ops_; ++op) {
       line.Text("event", "op").Number("run", run_).Number("sample", sample_);
       line.Number("piece", piece).Number("op", op);
-      line.Text("tag", tags_[op]).Number("ticks", op_ticks_[op]);
+      line.Text("tag", tags_[op]).Number("ticks", op_spent_[op]);
       line.Print();
     }
-    ops_ = 0;
   }
 
-  std::uint32_t run_ = 0, sample_ = 0, ops_ = 0;
-  bool zeroed_ = false;
+  std::uint32_t run_ = 0, sample_ = 0, executions_ = 0;
+  std::uint32_t op_ = 0, ops_ = 0;  // the next of this band, and how many there are
+  splitopt::Step step_ = splitopt::Step::kEnd;
+  std::uint64_t since_ = 0;
   std::size_t used_bytes_ = 0;
-  std::uint64_t started_[7] = {};
+  std::uint64_t spent_[6] = {};
   const char* tags_[kMostOps];
-  std::uint64_t op_ticks_[kMostOps];
+  std::uint64_t op_since_[kMostOps];
+  std::uint64_t op_spent_[kMostOps] = {};
 };
 
 Stopwatch stopwatch;
@@ -140,9 +158,16 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
   }
   for (std::uint32_t k = 0; k < run.piece_count; ++k) {
     const PieceEntry& entry = At<PieceEntry>(run.pieces)[k];
-    pieces[k] = {At<std::uint8_t>(entry.model),   entry.arena_bytes,
-                 At<splitopt::Link>(entry.inputs), entry.input_count,
-                 At<splitopt::Link>(entry.outputs), entry.output_count};
+    const auto* slices = entry.slices == 0 ? nullptr : At<splitopt::Slice>(entry.slices);
+    pieces[k] = {At<std::uint8_t>(entry.model),
+                 entry.arena_offset,
+                 entry.arena_bytes,
+                 At<splitopt::Link>(entry.inputs),
+                 entry.input_count,
+                 At<splitopt::Link>(entry.outputs),
+                 entry.output_count,
+                 slices,
+                 entry.execution_count};
   }
   const splitopt::Plan plan = {pieces, run.piece_count, run.region_bytes, run.input_count,
                                run.output_count};
