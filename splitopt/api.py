@@ -18,6 +18,7 @@ from splitopt.model_source import ModelSource, open_model
 from splitopt.onnx_names import add_onnx_names
 from splitopt.onnx_route import OnnxRoute
 from splitopt.piece_set import PieceSet, cut_flatbuffer
+from splitopt.pieces.check_offline import check_written
 from splitopt.pieces.verify import Check, CheckStatus, PieceFile
 from splitopt.plan import SplitPlan
 from splitopt.plan_json import plan_document
@@ -122,7 +123,11 @@ def _is_suspect(document: dict[str, Any], proof: Proof) -> bool:
 def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:
     """A model that stays whole is not converted again."""
     if route is None or len(planned.plan.segments) == 1:
-        return cut_flatbuffer(planned.graph, planned.plan)
+        made = cut_flatbuffer(planned.graph, planned.plan)
+        for segment, piece in zip(made.plan.segments, made.data, strict=True):
+            if segment.figures.has_offline_plan:
+                check_written(piece, segment.figures.arena, planned.table.rules)
+        return made
     made = route.convert(planned.planner, planned.plan)
     refuse_outgrown(job, planned.plan, made.plan)
     return made
@@ -133,7 +138,7 @@ def _write_pieces(bundle: BundleFolder, made: PieceSet) -> list[PieceFile]:
     for segment, piece in zip(made.plan.segments, made.data, strict=True):
         path = bundle.pieces / segment.piece_name
         path.write_bytes(piece)
-        files.append(PieceFile(path, segment.figures.segment))
+        files.append(PieceFile(path, segment.figures.segment, segment.figures.executions))
     return files
 
 

@@ -6,18 +6,10 @@ from dataclasses import dataclass
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.cost.allocate import allocate_insn
-from splitopt.cost.costs import Costs
+from splitopt.cost.costs import InvokeEstimate, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.segment_table import SegmentTable
-
-
-@dataclass(frozen=True, slots=True)
-class InvokeEstimate:
-    """Estimated instructions of Invoke; `unmeasured` names op types that are missing in it."""
-
-    insn: int
-    unmeasured: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +42,6 @@ def unsplit(table: SegmentTable) -> Baseline:
         allocate_insn=allocate_insn(graph, segment, arena.buffers, table.costs.allocate),
         invoke=estimate_invoke(table.costs, graph, 0, len(graph.ops)),
     )
-
-
-def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
-    """Estimated instructions of one Invoke of ops [start, stop)."""
-    total, unmeasured = round(costs.per_invoke), dict[str, None]()
-    for op in graph.ops[start:stop]:
-        insn = costs.invoke(graph, op)
-        if insn is None:
-            unmeasured[op.type] = None
-        total += insn or 0
-    return InvokeEstimate(total, tuple(unmeasured))
 
 
 def constant_bytes(graph: ModelGraph) -> list[int]:

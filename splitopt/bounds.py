@@ -18,7 +18,7 @@ from splitopt.arena.kernel import KernelMemory
 from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
 from splitopt.cost.copying import CONSTRUCT_INSN
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import BoundaryCandidate, boundary_candidates
+from splitopt.graph.segments import boundary_candidates
 from splitopt.units import ARENA_ALIGNMENT, align_up
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -57,11 +57,16 @@ class RectangleSums:
 
 @dataclass(frozen=True)
 class BoundaryLoads:
-    """Boundary tensors' bytes per segment, each rounded up to 16; and the bytes copied."""
+    """Boundary tensors' bytes per segment, each rounded up to 16; and the bytes copied.
+
+    `given`, `delivered`: inputs and outputs of the model that no other segment needs.
+    """
 
     through: Matrix
     read_last: Matrix
     made: Matrix
+    given: Matrix
+    delivered: Matrix
     copied: Matrix
     copies: Matrix
 
@@ -69,16 +74,33 @@ class BoundaryLoads:
     def load(self) -> Matrix:
         return self.through + np.maximum(self.read_last, self.made)
 
+    @property
+    def load_in_bands(self) -> Matrix:
+        """Full inputs and full outputs at once."""
+        return self.through + self.read_last + self.given + self.made + self.delivered
+
+    def ends(self, start: int, stop: int, *, in_bands: bool) -> tuple[int, int]:
+        """(in, out) of a segment; in bands, inputs and outputs of the model count, too."""
+        at = start, stop
+        in_, out = int(self.read_last[at]), int(self.made[at])
+        if in_bands:
+            in_, out = in_ + int(self.given[at]), out + int(self.delivered[at])
+        return in_, out
+
 
 def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
     """See `design`: through, in and out of every segment [start, stop), cuts on both sides."""
     n = len(graph.ops)
     through, read_last, made = RectangleSums(n), RectangleSums(n), RectangleSums(n)
+    given, delivered = RectangleSums(n), RectangleSums(n)
     copied, copies = RectangleSums(n), RectangleSums(n)
     for candidate in boundary_candidates(graph):
         size_bytes = graph.tensors[candidate.tensor].bytes
         size = align_up(size_bytes, ARENA_ALIGNMENT)
-        born, last = _born(candidate), candidate.readers[-1]
+        born, last = candidate.born, candidate.last
+        if candidate.maker is None or candidate.is_output:
+            alone = given if candidate.maker is None else delivered
+            alone.add(range(born + 1), range(last + 1, n + 1), size)
         late = range(born + 1, n + 1)
         passing = range(born + 1, last + 1)
         if candidate.maker is None:
@@ -91,12 +113,8 @@ def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
         read_last.add(range(born + 1, last + 1), range(last + 1, n + 1), size)
         copied.add_where_any(late, candidate.readers, size_bytes)
         copies.add_where_any(late, candidate.readers, 1)
-    return BoundaryLoads(*(sums.matrix() for sums in (through, read_last, made, copied, copies)))
-
-
-def _born(candidate: BoundaryCandidate) -> int:
-    """The op from whose segment on the tensor exists: its maker; an input's first reader."""
-    return candidate.readers[0] if candidate.maker is None else candidate.maker
+    every = (through, read_last, made, given, delivered, copied, copies)
+    return BoundaryLoads(*(sums.matrix() for sums in every))
 
 
 def _add_copies(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
-
-import numpy as np
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 from solvers.outcome import Outcome, Status
 from solvers.params import SolveParams
@@ -16,19 +13,21 @@ from solvers.partition.baselines import equal_cuts, plan_of_cuts, weight_cuts
 from solvers.partition.boundary import Boundary
 from solvers.partition.cost import plan_cost
 from solvers.partition.instance import Objective, Option, PartitionInstance
-from solvers.partition.plan import PartitionPlan
-from splitopt.baseline import HandCuts, constant_bytes, estimate_invoke
-from splitopt.bounds import has_both_ends
+from solvers.partition.plan import Layout, PartitionPlan
+from splitopt.arena.check import check_head
+from splitopt.bands.check import check_bands
+from splitopt.baseline import HandCuts, constant_bytes
+from splitopt.cut_limits import CutNames, allowed_segments
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import BoundaryCandidate, boundary_candidates
 from splitopt.job import Job, integer_weights
 from splitopt.plan import BoundaryPlacement, Infeasible, PlannedSegment, SplitPlan
-from splitopt.pruning import Goal, Mask, Pruner
-from splitopt.segment_table import SegmentTable
+from splitopt.pruning import Goal, Mask, Pruner, WayName
+from splitopt.segment_table import SegmentFigures, SegmentTable, Way
 from splitopt.units import ARENA_ALIGNMENT, align_up, ceil_div, plural
+from splitopt.way_bounds import way_bounds
 
-MAX_OPS = 1500
 Progress = Callable[[str], None]
 
 
@@ -42,14 +41,6 @@ class PlanRequest:
 
     def without_capacity(self) -> PlanRequest:
         return replace(self, goal=replace(self.goal, capacity=None))
-
-
-@dataclass(frozen=True)
-class CutNames:
-    """Names beside those of the graph's own tensors: of cuts, and of what no cut can reach."""
-
-    cuts: Mapping[str, int] = field(default_factory=dict)
-    fused: Mapping[str, int] = field(default_factory=dict)
 
 
 def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> PlanRequest:
@@ -66,53 +57,6 @@ def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Pl
     solve = spec.solve
     params = SolveParams(solve.time_limit_s, solve.seed, solve.workers)
     return PlanRequest(goal, allowed_segments(graph, job, names), params)
-
-
-def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Mask:
-    """[start, stop] is true where both ends may be cuts (or ends of the model), and a piece is."""
-    n = len(graph.ops)
-    if n > MAX_OPS:
-        raise UsageError(f"{job.model_path}: {n} ops; at most {MAX_OPS} are planned")
-    cut = job.spec.cut
-    ends = np.ones(n + 1, dtype=bool)
-
-    def positions(cuts: Sequence[int | str], key: str) -> list[int]:
-        where = f"{job.file}: $.cut.{key}"
-        return [_cut_position(graph, c, names or CutNames(), where) for c in cuts]
-
-    if cut.allow is not None:
-        ends[1:n] = False
-        ends[positions(cut.allow, "allow")] = True
-    ends[positions(cut.forbid, "forbid")] = False
-    allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1) & has_both_ends(graph)
-    return allowed
-
-
-def _cut_position(graph: ModelGraph, cut: int | str, names: CutNames, where: str) -> int:
-    """A cut by op index, or after the op that makes the tensor of that name."""
-    n = len(graph.ops)
-    if isinstance(cut, int):
-        if not 1 <= cut < n:
-            raise UsageError(f"{where}: got {cut}, want 1 to {n - 1} (the cut before that op)")
-        return cut
-    own: dict[str, list[int]] = {}
-    for tensor, maker in graph.producer.items():
-        own.setdefault(graph.tensors[tensor].name, []).append(maker + 1)
-    if cut not in names.cuts and len(own.get(cut, ())) > 1:
-        raise UsageError(
-            f"{where}: several tensors are named {cut!r}; give the cut's op: {own[cut]}"
-        )
-    known = {**{name: cuts[0] for name, cuts in own.items()}, **names.cuts}
-    if cut in names.fused and cut not in known:
-        op = graph.op_name(names.fused[cut])
-        raise UsageError(f"{where}: {cut!r} was fused into {op}; no cut can pass there")
-    if cut not in known:
-        near = difflib.get_close_matches(cut, known, n=1, cutoff=0.3)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise UsageError(f"{where}: no op makes a tensor named {cut!r}{hint}")
-    if known[cut] >= n:
-        raise UsageError(f"{where}: {cut!r} is made by the last op; nothing is left to cut off")
-    return known[cut]
 
 
 class Planner:
@@ -163,21 +107,24 @@ class Planner:
         self,
         first: Outcome[PartitionPlan],
         instance: PartitionInstance,
-        wider: Sequence[tuple[int, int]],
+        wider: Sequence[WayName],
         request: PlanRequest,
     ) -> tuple[Outcome[PartitionPlan], PartitionInstance]:
-        """Solves over more segments; the first plan stays, unproved, where time runs out."""
+        """Solves over more ways; the first plan stays, unproved, where time runs out."""
         second, wider_instance = self._solve_kept(wider, request)
         if second.plan is None and first.plan is not None:
             return replace(first, status=Status.FEASIBLE, bound=second.bound or 0), instance
         return second, wider_instance
 
-    def instance(self, kept: Sequence[tuple[int, int]], goal: Goal) -> PartitionInstance:
-        """The solver's instance over these segments, all figures exact.
+    def instance(self, kept: Sequence[WayName], goal: Goal) -> PartitionInstance:
+        """The solver's instance over these ways, all figures exact.
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
-        options = tuple(self._option(start, stop) for start, stop in kept)
+        ways = [way for name in kept for way in self.table.ways(*name)]
+        return self._instance(tuple(map(_option, ways)), goal)
+
+    def _instance(self, options: tuple[Option, ...], goal: Goal) -> PartitionInstance:
         try:
             return PartitionInstance(
                 n=len(self.table.graph.ops),
@@ -212,39 +159,37 @@ class Planner:
         name = way.format(plural(len(segments), "piece"))
         if not _keeps_limits(segments, request):
             name += " (outside the job's limits)"
-        plan = plan_of_cuts(self.instance(segments, Goal(ram_weight=1, cost_weight=0)), cuts)
+        options = tuple(
+            _piece_option(self.table.figures(start, stop), 0) for start, stop in segments
+        )
+        plan = plan_of_cuts(self._instance(options, Goal(ram_weight=1, cost_weight=0)), cuts)
         cost = plan_cost(plan)
         return HandCuts(name, tuple(cuts), cost.peak, cost.added)
 
     def _pruner(self, request: PlanRequest) -> Pruner:
-        self._progress("bounding segments")
+        self._progress("bounding segments and bands")
+        return self.pruner(request)
+
+    def pruner(self, request: PlanRequest) -> Pruner:
+        """The allowed ways under bounds; exact figures come from the table."""
         table = self.table
-        return Pruner(
-            table.ram_bound,
-            table.added_bound,
-            table.boundary.copied,
-            request.allowed,
-            lambda start, stop: (table.ram(start, stop), table.figures(start, stop).added_insn),
-            request.goal,
-        )
+
+        def exact(start: int, stop: int, variant: int) -> list[tuple[int, int]]:
+            loads = table.boundary.load_in_bands if variant else table.boundary.load
+            outside = int(loads[start, stop])
+            ways = table.ways(start, stop, variant)
+            return [(way.arena_bytes + outside, way.added_insn) for way in ways]
+
+        bounds = way_bounds(table, request.allowed)
+        return Pruner(bounds, len(table.graph.ops), exact, request.goal)
 
     def _solve_kept(
-        self, kept: Sequence[tuple[int, int]], request: PlanRequest
+        self, kept: Sequence[WayName], request: PlanRequest
     ) -> tuple[Outcome[PartitionPlan], PartitionInstance]:
-        self._progress(f"replaying TFLM's planner on {len(kept)} segments")
+        self._progress(f"replaying TFLM's planner on {len(kept)} pieces")
         instance = self.instance(kept, request.goal)
-        self._progress("choosing cuts (CP-SAT)")
+        self._progress("choosing cuts, bands and offline plans (CP-SAT)")
         return cpsat.solve(instance, request.params), instance
-
-    def _option(self, start: int, stop: int) -> Option:
-        figures = self.table.figures(start, stop)
-        return Option(
-            start=start,
-            stop=stop,
-            arena_bytes=figures.arena_bytes,
-            cost=figures.added_insn,
-            copied_bytes=figures.copied_bytes,
-        )
 
     def _split_plan(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
         return self.described(
@@ -266,15 +211,24 @@ class Planner:
         bound: int,
         solve_s: float,
     ) -> SplitPlan:
-        """The solver's plan in the words of the model."""
+        """The solver's plan in the words of the model: one segment of it may need two pieces.
+
+        Where an offline plan was not proved to be the best, neither is this one.
+        """
+        ways = [self._way(option) for option in plan.options]
+        for way in ways:
+            self._check(way)
+        unproved = goal.ram_weight * self.table.unproved_bytes
+        if status is Status.OPTIMAL and unproved:
+            status = Status.FEASIBLE
         return SplitPlan(
             status=status,
-            segments=tuple(self._segment(k, option) for k, option in enumerate(plan.options)),
-            placements=self._placements(plan),
+            segments=tuple(self._segments(ways, plan.layout)),
+            placements=self._placements(plan, [len(way.pieces) for way in ways]),
             peak_ram_bytes=plan.layout.region_bytes,
             added_insn=plan_cost(plan).added,
             cost=cost,
-            bound=bound,
+            bound=bound - unproved,
             goal=goal,
             solve_s=solve_s,
         )
@@ -285,14 +239,7 @@ class Planner:
         Status, cost and bound stay those of the choice of cuts.
         """
         options = tuple(
-            Option(
-                start=segment.start,
-                stop=segment.stop,
-                arena_bytes=segment.figures.arena_bytes,
-                cost=segment.added_insn,
-                copied_bytes=segment.figures.copied_bytes,
-            )
-            for segment in segments
+            _piece_option(segment.figures, segment.requantise_insn) for segment in segments
         )
         instance = PartitionInstance(
             n=len(self.table.graph.ops),
@@ -306,35 +253,61 @@ class Planner:
         check.check_plan(instance, laid_out, None)
         return replace(
             plan,
-            segments=tuple(segments),
-            placements=self._placements(laid_out),
+            segments=tuple(
+                replace(segment, arena_offset=laid_out.layout.arena_offset(k))
+                for k, segment in enumerate(segments)
+            ),
+            placements=self._placements(laid_out, [1] * len(segments)),
             peak_ram_bytes=laid_out.layout.region_bytes,
             added_insn=plan_cost(laid_out).added,
         )
 
-    def _placements(self, plan: PartitionPlan) -> tuple[BoundaryPlacement, ...]:
+    def _placements(
+        self, plan: PartitionPlan, pieces: Sequence[int]
+    ) -> tuple[BoundaryPlacement, ...]:
+        """`pieces`: how many each of the solver's segments has."""
+        firsts = list(accumulate(pieces, initial=0))
         return tuple(
             BoundaryPlacement(
                 tensor=self._candidates[p.boundary].tensor,
                 offset=p.offset,
                 size_bytes=p.size,
-                first_segment=p.first_segment,
-                last_segment=p.last_segment,
+                first_segment=firsts[p.first_segment],
+                last_segment=firsts[p.last_segment + 1] - 1,
             )
             for p in plan.layout.placements
         )
 
-    def _segment(self, index: int, option: Option) -> PlannedSegment:
-        figures = self.table.figures(option.start, option.stop)
-        at, loads = (option.start, option.stop), self.table.boundary
-        return PlannedSegment(
-            index=index,
-            figures=figures,
-            through_bytes=int(loads.through[at]),
-            in_bytes=int(loads.read_last[at]),
-            out_bytes=int(loads.made[at]),
-            invoke_insn=estimate_invoke(self.table.costs, self.table.graph, *at).insn,
-        )
+    def _way(self, option: Option) -> Way:
+        assert isinstance(option.key, int), "keys are those of ways"
+        ways = self.table.ways(option.start, option.stop, option.key // 2)
+        return next(way for way in ways if way.key == option.key)
+
+    def _check(self, way: Way) -> None:
+        """Every band that is kept is right, and no two buffers of an offline plan share bytes."""
+        if way.bands is not None:
+            at = way.segment.start, way.segment.stop
+            pieces = [(piece.rows or {}, piece.executions) for piece in way.pieces]
+            check_bands(self.table.graph, *at, pieces)
+        for piece in way.pieces:
+            if piece.has_offline_plan:
+                check_head(piece.arena)
+
+    def _segments(self, ways: Sequence[Way], layout: Layout) -> Iterator[PlannedSegment]:
+        loads = self.table.boundary
+        pieces = [(k, way, figures) for k, way in enumerate(ways) for figures in way.pieces]
+        for index, (k, way, figures) in enumerate(pieces):
+            segment = figures.segment
+            at = (segment.start, segment.stop)
+            in_bytes, out_bytes = loads.ends(*at, in_bands=way.bands is not None)
+            yield PlannedSegment(
+                index=index,
+                figures=figures,
+                through_bytes=int(loads.through[at]),
+                in_bytes=in_bytes,
+                out_bytes=out_bytes,
+                arena_offset=layout.arena_offset(k),
+            )
 
     def _explain_infeasible(self, request: PlanRequest) -> Infeasible:
         """The least budget with a plan, every other limit kept; proved by CP-SAT."""
@@ -346,8 +319,11 @@ class Planner:
 
 
 def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]:
-    """The dynamic programme's answer over every allowed segment: the oracle, without pruning."""
-    kept = [(int(start), int(stop)) for start, stop in np.argwhere(request.allowed)]
+    """The dynamic programme's answer over every way of every allowed segment: the oracle, without
+    pruning."""
+    bounds = way_bounds(planner.table, request.allowed)
+    columns = bounds.starts, bounds.stops, bounds.variants
+    kept = [(int(a), int(b), int(v)) for a, b, v in zip(*columns, strict=True)]
     return dp.solve(planner.instance(kept, request.goal), request.params)
 
 
@@ -360,4 +336,27 @@ def _keeps_limits(segments: Sequence[tuple[int, int]], request: PlanRequest) -> 
 
 def _boundary(graph: ModelGraph, candidate: BoundaryCandidate) -> Boundary:
     size = align_up(graph.tensors[candidate.tensor].bytes, ARENA_ALIGNMENT)
-    return Boundary(size, candidate.maker, candidate.readers)
+    return Boundary(size, candidate.maker, candidate.readers, candidate.is_output)
+
+
+def _option(way: Way) -> Option:
+    return Option(
+        start=way.segment.start,
+        stop=way.segment.stop,
+        arena_bytes=way.arena_bytes,
+        cost=way.added_insn,
+        copied_bytes=way.copied_bytes,
+        key=way.key,
+        apart=way.bands is not None,
+    )
+
+
+def _piece_option(figures: SegmentFigures, more_insn: int) -> Option:
+    """A piece on all rows, `more_insn` on top of what it adds."""
+    return Option(
+        start=figures.segment.start,
+        stop=figures.segment.stop,
+        arena_bytes=figures.arena_bytes,
+        cost=figures.added_insn + more_insn,
+        copied_bytes=figures.copied_bytes,
+    )

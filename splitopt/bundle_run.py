@@ -9,7 +9,7 @@ import numpy as np
 from splitopt.diagnosis.opened import OpenBundle
 from splitopt.errors import UsageError
 from splitopt.pieces.inputs import Array
-from splitopt.pieces.verify import arena_bytes
+from splitopt.pieces.verify import PieceFile, arena_bytes, bands_of
 from splitopt.target.host import Stage, run_tflm_chain
 
 
@@ -31,8 +31,14 @@ def chained_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[byt
     """The same of its pieces, each fed with what those before it made."""
     size = arena_bytes(bundle.graph)
     stages = [
-        Stage(p.path, _names(p.segment.inputs), _names(p.segment.outputs), size)
-        for p in bundle.pieces
+        Stage(
+            path=piece.path,
+            inputs=_names(piece.segment.inputs),
+            outputs=_names(piece.segment.outputs),
+            arena_bytes=size,
+            bands=bands_of(bundle.graph, PieceFile(piece.path, piece.segment, piece.executions)),
+        )
+        for piece in bundle.pieces
     ]
     return _outputs(bundle, stages, feeds)
 

@@ -32,7 +32,7 @@ class ModelError(SplitoptError):
 
 
 class InfeasibleError(SplitoptError):
-    """No set of cuts fits the budget."""
+    """No plan fits the budget."""
 
     exit_code = 3
 

@@ -15,7 +15,7 @@ from splitopt.plan import SplitPlan
 @dataclass(frozen=True)
 class PlanFront:
     """Plans by falling peak, none of which another one dominates in peak RAM, added instructions
-    and number of pieces. `is_complete`: it is proved that none is missing."""
+    and number of cuts. `is_complete`: it is proved that none is missing."""
 
     plans: tuple[SplitPlan, ...]
     is_complete: bool
@@ -33,9 +33,9 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     most = table.ram(*whole) if request.allowed[whole] else np.iinfo(np.int64).max
     if request.goal.capacity is not None:
         most = min(most, request.goal.capacity)
-    worthwhile = request.allowed & (table.ram_bound <= most)
-    goal = replace(request.goal, ram_weight=1, cost_weight=0)
-    kept = [(int(start), int(stop)) for start, stop in np.argwhere(worthwhile)]
+    goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=most)
+    kept = planner.pruner(replace(request, goal=goal)).kept_for_front()
+    goal = replace(goal, capacity=request.goal.capacity)
     front = pareto_front(planner.instance(kept, goal), request.params)
     spent_s = time.monotonic() - started
     plans = tuple(

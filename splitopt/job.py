@@ -70,8 +70,13 @@ class ObjectiveSpec(Strict):
 
 
 class PiecesSpec(Strict):
+    """`bands`: segments may run several times, on a range of rows each. `offline_plans`: pieces may
+    carry exact plans of their memory."""
+
     max: Annotated[int, Field(ge=1, le=10**6)] | None = None
     zero_arena: bool = False
+    bands: bool = True
+    offline_plans: bool = True
 
 
 class CutSpec(Strict):

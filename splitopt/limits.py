@@ -43,8 +43,14 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1})"
     if len(plan.segments) == 1:
         where = "The unsplit model"
+    least, op = format_bytes(floor.least_ram_bytes), graph.op_name(floor.op)
+    live = f"({format_bytes(floor.live_bytes)} of it live at once)"
+    if plan.peak_ram_bytes < floor.least_ram_bytes:
+        return (
+            f"{where} sets the peak ({held}), below the {least} that a piece with {op} needs on "
+            f"all rows {live}: no cut gets there without bands."
+        )
     return (
-        f"{where} sets the peak ({held}); no cut gets below {format_bytes(floor.least_ram_bytes)}, "
-        f"the least that a piece with {graph.op_name(floor.op)} needs "
-        f"({format_bytes(floor.live_bytes)} of it live at once)."
+        f"{where} sets the peak ({held}); no cut gets below {least}, the least that a piece with "
+        f"{op} needs on all rows {live}."
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from splitopt.arena.replay import Arena, PlannedBuffer
+from splitopt.bands.schedule import row_bytes
 from splitopt.baseline import Baseline
 from splitopt.convert.correspondence import Correspondence
 from splitopt.graph.model import ModelGraph
@@ -19,7 +20,8 @@ def memory_document(graph: ModelGraph, baseline: Baseline, made: PieceSet) -> Do
     """The map of the unsplit model and of every segment.
 
     Steps are TFLM's: step 0 has the inputs of the model or piece, op k of it runs at step k + 1.
-    Offsets are in bytes from the low end of the arena; of boundary tensors, of the region.
+    Offsets are in bytes from the low end of the arena; of boundary tensors and of the arena
+    itself, from that of the region.
     """
     plan = made.plan
     return {
@@ -43,6 +45,8 @@ def segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> Do
     return {
         "index": segment.index,
         "ops": list(range(segment.start, segment.stop)),
+        "arena_offset": segment.arena_offset,
+        "bands": list(_bands(own, segment)),
         **arena_map(own, figures.arena, figures.arena_bytes),
         "boundary": [
             {"tensor": p.tensor, "offset": p.offset, "size": p.size_bytes}
@@ -50,6 +54,21 @@ def segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> Do
             if p.first_segment <= segment.index <= p.last_segment
         ],
     }
+
+
+def _bands(own: ModelGraph, segment: PlannedSegment) -> Iterator[Document]:
+    """Bytes [start, stop) of boundary tensors that each execution copies in, or keeps."""
+    for number, execution in enumerate(segment.figures.executions):
+        for spans, reads in ((execution.inputs, True), (execution.outputs, False)):
+            for span in spans:
+                size = row_bytes(own, span.tensor)
+                yield {
+                    "tensor": span.tensor,
+                    "number": number,
+                    "start": span.row * size,
+                    "stop": (span.row + span.rows) * size,
+                    "reads": reads,
+                }
 
 
 def arena_map(graph: ModelGraph, arena: Arena, granted_bytes: int) -> Document:

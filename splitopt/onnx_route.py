@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
-from splitopt.baseline import estimate_invoke
 from splitopt.bridge import Planner
 from splitopt.convert.anchors import Anchors, Mask, find_anchors, onnx_segments
 from splitopt.convert.convert import samples_of
@@ -153,10 +152,8 @@ def _placed(
     planner: Planner, segment: PlannedSegment, piece: ModelGraph, met: tuple[Agreement, ...]
 ) -> PlannedSegment:
     requantise = sum(a.insn for a in met if a.reader.piece == segment.index)
-    invoke = estimate_invoke(planner.table.costs, piece, 0, len(piece.ops))
     return replace(
         segment,
         figures=planner.table.of_piece(segment.start, segment.stop, piece),
-        invoke_insn=invoke.insn - requantise,
         requantise_insn=requantise,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from splitopt.bands.resized import resized
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.contract import Agreement
 from splitopt.pieces.writer import write_piece
@@ -16,7 +17,8 @@ class PieceSet:
 
     `route` `pieces`: each was converted on its own, in `conversion_s` all together, when they were
     made; `agreements` say where two sides of a boundary differ. `graphs`: the graph that the
-    figures of each segment speak of: the whole model's, or the piece's own.
+    figures of each segment speak of: the whole model's, that with the rows of a band, or the
+    piece's own.
     """
 
     route: str
@@ -28,7 +30,21 @@ class PieceSet:
     log: str = ""
 
 
+def graphs_of(graph: ModelGraph, plan: SplitPlan) -> tuple[ModelGraph, ...]:
+    """For each segment the whole model's graph, that of a banded one with the rows of its bands."""
+    return tuple(
+        resized(graph, segment.start, segment.stop, segment.figures.rows)
+        if segment.figures.rows
+        else graph
+        for segment in plan.segments
+    )
+
+
 def cut_flatbuffer(graph: ModelGraph, plan: SplitPlan) -> PieceSet:
     """Route `whole`: one int8 model, cut as a file; both sides of a boundary are one tensor."""
-    data = tuple(write_piece(graph, segment.figures.segment) for segment in plan.segments)
-    return PieceSet("whole", plan, data, (graph,) * len(data))
+    graphs = graphs_of(graph, plan)
+    data = tuple(
+        write_piece(own, segment.figures.segment, segment.figures.arena.offline_plan)
+        for own, segment in zip(graphs, plan.segments, strict=True)
+    )
+    return PieceSet("whole", plan, data, graphs)

@@ -11,9 +11,12 @@ from splitopt.segment_table import SegmentFigures
 
 @dataclass(frozen=True, slots=True)
 class PlannedSegment:
-    """One segment of a plan, with its share of the boundary buffer in bytes.
+    """One piece of a plan, with its share of the boundary buffer in bytes.
 
-    `requantise_insn`: what QUANTIZE ops in front of its piece add to each inference (estimated).
+    A segment that runs in bands of two heights has two pieces, one after the other.
+
+    `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
+    front of its piece add to each inference (estimated).
     """
 
     index: int
@@ -21,8 +24,8 @@ class PlannedSegment:
     through_bytes: int
     in_bytes: int
     out_bytes: int
-    invoke_insn: int
     requantise_insn: int = 0
+    arena_offset: int = 0
 
     @property
     def start(self) -> int:
@@ -31,6 +34,16 @@ class PlannedSegment:
     @property
     def stop(self) -> int:
         return self.figures.segment.stop
+
+    @property
+    def is_banded(self) -> bool:
+        """Whether it runs several times, each time on a range of rows."""
+        return bool(self.figures.executions)
+
+    @property
+    def invoke_insn(self) -> int:
+        """Of all its executions, without requantising."""
+        return self.figures.invoke_insn - self.requantise_insn
 
     @property
     def added_insn(self) -> int:
@@ -46,7 +59,9 @@ class PlannedSegment:
 
     @property
     def boundary_bytes(self) -> int:
-        return self.through_bytes + max(self.in_bytes, self.out_bytes)
+        """Bands are read while others are written: then inputs and outputs share no bytes."""
+        ends = self.in_bytes, self.out_bytes
+        return self.through_bytes + (sum(ends) if self.is_banded else max(ends))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,11 @@ class SplitPlan:
         return (self.cost - self.bound) / max(1, self.cost)
 
     @property
+    def cuts(self) -> tuple[int, ...]:
+        """Ops before which it cuts, rising; between the two pieces of one segment is no cut."""
+        return tuple(sorted({segment.start for segment in self.segments} - {0}))
+
+    @property
     def exact(self) -> bool:
         return all(segment.figures.arena.exact for segment in self.segments)
 
@@ -90,7 +110,7 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No set of cuts fits; `least` is the plan of the smallest budget that has one, if any has."""
+    """No plan fits; `least` is the plan of the smallest budget that has one, if any has."""
 
     goal: Goal
     least: SplitPlan | None

@@ -35,6 +35,7 @@ class UnsplitFigures(Figures):
 
 class SegmentFigures(Figures):
     arena_bytes: Offset
+    arena_offset: Offset = 0
 
 
 class Placed(_Lenient):

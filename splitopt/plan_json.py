@@ -119,11 +119,14 @@ def _segment(segment: PlannedSegment, data: bytes | None) -> dict[str, Any]:
         "inputs": list(figures.segment.inputs),
         "outputs": list(figures.segment.outputs),
         "switch": "rebuild",
+        "bands": _bands(segment),
+        "offline_plan": figures.has_offline_plan,
         "head_bytes": arena.head_bytes,
         "tail_bytes": arena.tail_bytes,
         "arena_used_bytes": arena.used_bytes,
         "arena_min_bytes": arena.minimum_bytes,
         "arena_bytes": figures.arena_bytes,
+        "arena_offset": segment.arena_offset,
         "through_bytes": segment.through_bytes,
         "in_bytes": segment.in_bytes,
         "out_bytes": segment.out_bytes,
@@ -131,12 +134,38 @@ def _segment(segment: PlannedSegment, data: bytes | None) -> dict[str, Any]:
         "estimated_allocate_insn": figures.allocate_insn,
         "estimated_added_insn": segment.added_insn,
         "estimated_invoke_insn": segment.invoke_insn,
+        "estimated_recomputed_insn": figures.recomputed_insn,
         "copied_bytes": figures.copied_bytes,
         "exact": arena.exact,
         "piece": None if data is None else f"pieces/{segment.piece_name}",
         "piece_bytes": None if data is None else len(data),
         "sha256": None if data is None else sha256_of(data),
     }
+
+
+def _bands(segment: PlannedSegment) -> list[dict[str, Any]] | None:
+    """Per execution, the rows of each input that are copied in and of each output that are kept,
+    `from_row` of the piece's own; null for a piece that runs once, on all rows."""
+    if not segment.is_banded:
+        return None
+    return [
+        {
+            "inputs": [
+                {"tensor": span.tensor, "row": span.row, "rows": span.rows}
+                for span in execution.inputs
+            ],
+            "outputs": [
+                {
+                    "tensor": span.tensor,
+                    "row": span.row,
+                    "rows": span.rows,
+                    "from_row": span.from_row,
+                }
+                for span in execution.outputs
+            ],
+        }
+        for execution in segment.figures.executions
+    ]
 
 
 def _placement(graph: ModelGraph, placement: BoundaryPlacement) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from solvers.outcome import Outcome
 from splitopt.arena.rules import target_rules
 from splitopt.baseline import Baseline, HandCuts, unsplit
-from splitopt.bridge import CutNames, Planner, PlanRequest, request_of
+from splitopt.bridge import Planner, PlanRequest, request_of
 from splitopt.convert.correspondence import Correspondence
 from splitopt.cost.costs import Costs, parse_costs
+from splitopt.cut_limits import CutNames
 from splitopt.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
@@ -23,7 +24,7 @@ from splitopt.model_source import ModelSource
 from splitopt.onnx_names import cut_names, fused_away
 from splitopt.plan import Infeasible, SplitPlan
 from splitopt.refusals import infeasible, refuse_stateful
-from splitopt.segment_table import SegmentTable
+from splitopt.segment_table import CUTS_ALONE, Liberties, SegmentTable
 
 Progress = Callable[[str], None]
 
@@ -55,10 +56,24 @@ def prepare(job: Job, source: ModelSource) -> Prepared:
         headroom_bytes=job.board.headroom_bytes,
         zero_arena=job.spec.pieces.zero_arena,
         costs=job_costs(job),
+        liberties=liberties_of(job),
     )
     baseline = unsplit(table)
     refuse_stateful(job, source.graph, baseline)
     return Prepared(source.graph, source.names, table, baseline)
+
+
+def liberties_of(job: Job) -> Liberties:
+    """Pieces that are converted one by one can be cut alone. Two heights make two pieces of one
+    segment, so a limit on pieces rules them out."""
+    pieces = job.spec.pieces
+    if job.spec.route == "pieces":
+        return CUTS_ALONE
+    return Liberties(
+        bands=pieces.bands,
+        two_heights=pieces.bands and pieces.max is None,
+        offline_plans=pieces.offline_plans,
+    )
 
 
 def job_costs(job: Job) -> Costs:

@@ -1,14 +1,15 @@
-"""Which segments an optimal plan can hold at all: bounds first, exact figures where they matter.
+"""Which ways of which segments an optimal plan can hold at all: bounds first, exact figures where
+they matter.
 
-A replay of TFLM's planner costs a millisecond, and a chain of 300 ops has 45,150 segments. So
-plans are searched under bounds, the segments they use are replayed, and this repeats until the
-best plan rests on exact figures: an upper limit. Then a segment is kept unless every plan through
-it is provably worse than that limit. Nothing is lost: ties of the limit are kept.
+A replay of TFLM's planner costs a millisecond, and a chain of 300 ops has 45,150 segments, many of
+them with a dozen band plans. So plans are searched under bounds, the ways they use are replayed,
+and this repeats until the best plan rests on exact figures: an upper limit. Then a way is kept
+unless every plan through it is provably worse than that limit. Nothing is lost: ties are kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,17 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.bounds import Matrix
+from splitopt.shortest import NEVER, around, least_bottleneck, shortest, shortest_by_edges
 
 Mask = npt.NDArray[np.bool_]
+Column = npt.NDArray[np.int64]
 
-_NEVER = np.int64(2**59)
 _LEVELS = 96
-_MOST_ROUNDS = 32
 _TIE_SEGMENT = 2**40
 """Weight of one segment against copied bytes where only ties are left to decide."""
 
-Exact = Callable[[int, int], tuple[int, int]]
-"""(start, stop) → (RAM in bytes, added instructions), exactly."""
+WayName = tuple[int, int, int]
+"""(start, stop, variant): see SegmentTable.ways."""
+Exact = Callable[[int, int, int], Sequence[tuple[int, int]]]
+"""A way's name → (RAM in bytes, added instructions) of each form it has, exactly; one at least."""
 
 
 @dataclass(frozen=True)
@@ -41,43 +44,73 @@ class Goal:
 
 
 @dataclass(frozen=True)
-class _Path:
-    """Cut positions from 0 to n, and what the plan costs under the matrices it was found in."""
+class WayBounds:
+    """Columns, one entry for each way: its name, and at least its RAM, instructions and copies."""
 
-    nodes: tuple[int, ...]
+    starts: Column
+    stops: Column
+    variants: Column
+    ram: Column
+    cost: Column
+    copied: Column
+
+    def where(self, mask: Mask) -> WayBounds:
+        return WayBounds(
+            self.starts[mask],
+            self.stops[mask],
+            self.variants[mask],
+            self.ram[mask],
+            self.cost[mask],
+            self.copied[mask],
+        )
+
+
+@dataclass(frozen=True)
+class _Path:
+    """Ways (by number) from cut 0 to n, and what the plan costs under the figures of its time."""
+
+    ways: tuple[int, ...]
     peak: int
     cost: int
 
-    @property
-    def segments(self) -> Iterator[tuple[int, int]]:
-        return pairwise(self.nodes)
-
 
 class Pruner:
-    """Matrices that start as bounds and become exact where a promising plan passes."""
+    """Columns that start as bounds and become exact where a promising plan passes."""
 
-    def __init__(
-        self, ram: Matrix, cost: Matrix, copied: Matrix, allowed: Mask, exact: Exact, goal: Goal
-    ) -> None:
-        self._n = ram.shape[0] - 1
-        capacity = _NEVER if goal.capacity is None else np.int64(goal.capacity)
-        self._open = allowed & (ram <= capacity)
-        self._ram, self._cost = ram.copy(), cost.copy()
-        self._tie = copied + _TIE_SEGMENT
-        self._exact_at = np.zeros(ram.shape, dtype=bool)
-        self._exact = exact
+    def __init__(self, ways: WayBounds, n: int, exact: Exact, goal: Goal) -> None:
+        """`ways`: of the segments that may be chosen."""
+        self._n = n
         self._goal = goal
-        self._capacity = int(capacity)
+        self._capacity = int(NEVER) if goal.capacity is None else goal.capacity
+        open_ways = ways.where(ways.ram <= self._capacity)
+        self._starts, self._stops = open_ways.starts, open_ways.stops
+        self._variants = open_ways.variants
+        self._ram, self._cost = open_ways.ram.copy(), open_ways.cost.copy()
+        self._tie = open_ways.copied + _TIE_SEGMENT
+        self._is_open = np.ones(len(self._ram), dtype=bool)
+        self._is_exact = np.zeros(len(self._ram), dtype=bool)
+        self._exact = exact
         self._limit: _Path | None = None
 
-    def kept(self) -> list[tuple[int, int]]:
-        """Segments (start, stop) that a best plan may use; empty where no plan fits.
+    def kept(self) -> list[WayName]:
+        """Ways that a best plan may use; empty where no plan fits.
 
         Plans are judged by their loads here. Where the layout of the best one needs more than its
         load, ask `kept_within` with the value it really reaches.
         """
         limit = self._limit = self._refine()
-        return [] if limit is None else self._pairs(self._within(self._value(limit), limit))
+        return [] if limit is None else self._names(self._within(self._value(limit), limit))
+
+    def kept_for_front(self) -> list[WayName]:
+        """Ways of plans that no other dominates in peak, cost and number of segments."""
+        found: set[int] = set()
+        level = self._capacity
+        while True:
+            paths = self._exact_paths(level)
+            if not paths:
+                return self._names(sorted(found))
+            found.update(way for path in paths for way in path.ways)
+            level = max(path.peak for path in paths) - 1
 
     def assumed(self, cost: int, segments: int, copied_bytes: int) -> bool:
         """Whether a plan is as good as `kept` took for granted, ties included.
@@ -87,32 +120,33 @@ class Pruner:
         limit = self._limit
         if limit is None or cost > self._value(limit):
             return False
-        tie = sum(int(self._tie[segment]) for segment in limit.segments)
+        tie = int(self._tie[list(limit.ways)].sum())
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
-    def kept_within(self, value: int | None) -> list[tuple[int, int]]:
-        """Segments that a plan of at most that value may use; None: all that fit the capacity."""
-        return self._pairs(self._open if value is None else self._within(value, None))
+    def kept_within(self, value: int | None) -> list[WayName]:
+        """Ways that a plan of at most that value may use; None: all that fit the capacity."""
+        return self._names(self._is_open if value is None else self._within(value, None))
 
-    def _pairs(self, keep: Mask) -> list[tuple[int, int]]:
-        return [(int(start), int(stop)) for start, stop in np.argwhere(keep)]
+    def _names(self, chosen: Mask | Sequence[int]) -> list[WayName]:
+        """Each once, whatever forms of it are chosen."""
+        columns = self._starts[chosen], self._stops[chosen], self._variants[chosen]
+        return sorted({(int(a), int(b), int(v)) for a, b, v in zip(*columns, strict=True)})
 
     def _refine(self) -> _Path | None:
         """The best plan once it rests on exact figures; None where none fits."""
         while True:
             best, inexact = self._best_under_bounds()
-            if best is None or all(self._exact_at[segment] for segment in best.segments):
+            if best is None or self._is_exact[list(best.ways)].all():
                 return best
-            for segment in inexact:
-                self._settle(segment)
+            self._settle(inexact)
 
-    def _best_under_bounds(self) -> tuple[_Path | None, set[tuple[int, int]]]:
+    def _best_under_bounds(self) -> tuple[_Path | None, set[int]]:
         """Plans of falling peak, each the cheapest under its peak, until none can win any more.
 
-        Returns the best of them, and every segment they use that has no exact figures yet.
+        Returns the best of them, and every way they use that has no exact figures yet.
         """
         best: _Path | None = None
-        inexact: set[tuple[int, int]] = set()
+        inexact: set[int] = set()
         level, least = self._capacity, self._least_peak()
         while least is not None and level >= least:
             path = self._cheapest(level)
@@ -120,11 +154,25 @@ class Pruner:
                 break
             if best is None or self._value(path) < self._value(best):
                 best = path
-            inexact |= {segment for segment in path.segments if not self._exact_at[segment]}
+            inexact.update(way for way in path.ways if not self._is_exact[way])
             if not self._goal.ram_weight:
                 break
             level = path.peak - 1
         return best, inexact
+
+    def _exact_paths(self, level: int) -> list[_Path]:
+        """The cheapest plans of each number of segments with no way above the level."""
+        while True:
+            least = self._cheapest_ways(level, self._cost)
+            nodes = shortest_by_edges(self._matrix(least, self._cost))
+            most, limit = self._goal.max_segments, self._goal.max_cost
+            paths = [self._path(least, found) for found in nodes]
+            paths = [path for path in paths if most is None or len(path.ways) <= most]
+            paths = [path for path in paths if limit is None or path.cost <= limit]
+            inexact = {way for path in paths for way in path.ways if not self._is_exact[way]}
+            if not inexact:
+                return paths
+            self._settle(inexact)
 
     def _cannot_win(self, path: _Path, least_peak: int, best: _Path | None) -> bool:
         """Whether this plan and all of lower peak, which cost no less, are out."""
@@ -133,59 +181,96 @@ class Pruner:
         floor = self._goal.ram_weight * least_peak + self._goal.cost_weight * path.cost
         return best is not None and floor > self._value(best)
 
-    def _settle(self, segment: tuple[int, int]) -> None:
-        self._ram[segment], self._cost[segment] = self._exact(*segment)
-        self._exact_at[segment] = True
-        if self._ram[segment] > self._capacity:
-            self._open[segment] = False
+    def _settle(self, ways: Iterable[int]) -> None:
+        """Puts exact figures in the place of bounds; further forms of a way are added."""
+        more: list[tuple[int, int, int]] = []
+        for way in ways:
+            name = int(self._starts[way]), int(self._stops[way]), int(self._variants[way])
+            first, *others = self._exact(*name)
+            self._ram[way], self._cost[way] = first
+            self._is_exact[way] = True
+            self._is_open[way] = self._ram[way] <= self._capacity
+            more += [(way, ram, cost) for ram, cost in others]
+        if more:
+            self._append(more)
+
+    def _append(self, more: Sequence[tuple[int, int, int]]) -> None:
+        like = [way for way, _, _ in more]
+        ram = np.array([ram for _, ram, _ in more], dtype=np.int64)
+        cost = np.array([cost for _, _, cost in more], dtype=np.int64)
+        self._starts = np.append(self._starts, self._starts[like])
+        self._stops = np.append(self._stops, self._stops[like])
+        self._variants = np.append(self._variants, self._variants[like])
+        self._tie = np.append(self._tie, self._tie[like])
+        self._ram, self._cost = np.append(self._ram, ram), np.append(self._cost, cost)
+        self._is_open = np.append(self._is_open, ram <= self._capacity)
+        self._is_exact = np.append(self._is_exact, np.ones(len(more), dtype=bool))
 
     def _value(self, path: _Path) -> int:
         return self._goal.ram_weight * path.peak + self._goal.cost_weight * path.cost
 
     def _least_peak(self) -> int | None:
-        """The least peak of any plan, by bottleneck paths."""
-        reach = np.full(self._n + 1, _NEVER)
-        reach[0] = 0
-        ram = np.where(self._open, self._ram, _NEVER)
-        for stop in range(1, self._n + 1):
-            reach[stop] = np.maximum(reach[:stop], ram[:stop, stop]).min()
-        return None if reach[-1] >= _NEVER else int(reach[-1])
+        """The least peak of any plan."""
+        lowest: Matrix = np.full((self._n + 1, self._n + 1), NEVER)
+        ram = np.where(self._is_open, self._ram, NEVER)
+        np.minimum.at(lowest, (self._starts, self._stops), ram)
+        return least_bottleneck(lowest)
 
     def _cheapest(self, level: int) -> _Path | None:
-        """The cheapest plan with no segment above the level, within max_segments."""
-        usable = self._open & (self._ram <= level)
-        weights = np.where(usable, self._cost_of_search(), _NEVER)
-        rounds = self._goal.max_segments
-        nodes = _shortest(weights) if rounds is None else _shortest_within(weights, rounds)
-        if nodes is None:
-            return None
-        pairs = list(pairwise(nodes))
-        peak = max(int(self._ram[pair]) for pair in pairs)
-        return _Path(tuple(nodes), peak, sum(int(self._cost[pair]) for pair in pairs))
+        """The cheapest plan with no way above the level, within max_segments."""
+        amounts = self._cost_of_search()
+        least = self._cheapest_ways(level, amounts)
+        nodes = shortest(self._matrix(least, amounts), self._goal.max_segments)
+        return None if nodes is None else self._path(least, nodes)
 
-    def _cost_of_search(self) -> Matrix:
+    def _cheapest_ways(self, level: int, amounts: Column) -> Matrix:
+        """For each segment the number of its cheapest way below the level, -1 where it has none."""
+        usable = np.flatnonzero(self._is_open & (self._ram <= level))
+        order = usable[np.argsort(-amounts[usable], kind="stable")]
+        least: Matrix = np.full((self._n + 1, self._n + 1), -1)
+        least[self._starts[order], self._stops[order]] = order  # the last one written is the least
+        return least
+
+    def _matrix(self, ways: Matrix, amounts: Column) -> Matrix:
+        weights: Matrix = np.where(ways >= 0, amounts[ways], NEVER)
+        return weights
+
+    def _path(self, ways: Matrix, nodes: Sequence[int]) -> _Path:
+        taken = tuple(int(ways[pair]) for pair in pairwise(nodes))
+        numbers = list(taken)
+        return _Path(taken, int(self._ram[numbers].max()), int(self._cost[numbers].sum()))
+
+    def _cost_of_search(self) -> Column:
         """With no weight on cost, ties alone decide: few segments, then few copied bytes."""
         if self._goal.cost_weight or self._goal.max_cost is not None:
             return self._cost
         return self._tie
 
     def _within(self, value: int, tie: _Path | None) -> Mask:
-        """Segments of some plan of at most that value; `tie`: a plan that reaches it exactly."""
-        goal, rounds = self._goal, self._goal.max_segments
-        keep = np.zeros_like(self._open)
+        """Ways of some plan of at most that value; `tie`: a plan that reaches it exactly."""
+        goal = self._goal
+        keep = np.zeros(len(self._ram), dtype=bool)
         for low, high in self._levels(value):
-            usable = self._open & (self._ram <= high)
-            through = _through(np.where(usable, self._cost, _NEVER), rounds)
+            usable = self._is_open & (self._ram <= high)
+            through = self._through(usable, self._cost)
             peak = np.maximum(self._ram, low)
             fits = goal.ram_weight * peak + goal.cost_weight * through <= value
             if goal.max_cost is not None:
                 fits &= through <= goal.max_cost
-            keep |= usable & fits & (through < _NEVER)
+            keep |= usable & fits & (through < NEVER)
         if tie is not None and not goal.cost_weight and goal.max_cost is None:
             usable = keep & (self._ram <= tie.peak)
-            most = sum(int(self._tie[segment]) for segment in tie.segments)
-            keep &= _through(np.where(usable, self._tie, _NEVER), rounds) <= most
+            most = int(self._tie[list(tie.ways)].sum())
+            keep &= self._through(usable, self._tie) <= most
         return keep
+
+    def _through(self, usable: Mask, amounts: Column) -> Column:
+        """For each way, the least amount of a plan of usable ways that takes it."""
+        weights: Matrix = np.full((self._n + 1, self._n + 1), NEVER)
+        np.minimum.at(weights, (self._starts, self._stops), np.where(usable, amounts, NEVER))
+        beside = around(weights, self._goal.max_segments)
+        through: Column = np.minimum(beside[self._starts, self._stops] + amounts, NEVER)
+        return through
 
     def _levels(self, value: int) -> Iterator[tuple[int, int]]:
         """Ranges of the peak (from, to), both included, that cover all plans worth a look."""
@@ -193,7 +278,7 @@ class Pruner:
         most = self._capacity
         if goal.ram_weight:
             most = min(most, value // goal.ram_weight)
-        held = np.unique(self._ram[self._open])
+        held = np.unique(self._ram[self._is_open])
         held = held[(held >= least) & (held <= most)]
         if not len(held):
             return
@@ -202,84 +287,3 @@ class Pruner:
         for high in chosen:
             yield low, int(high)
             low = int(high) + 1
-
-
-def _shortest(weights: Matrix) -> list[int] | None:
-    """Nodes of the shortest path 0 → n over the upper triangle."""
-    n = weights.shape[0] - 1
-    reach = np.full(n + 1, _NEVER)
-    reach[0] = 0
-    before = np.zeros(n + 1, dtype=np.int64)
-    for stop in range(1, n + 1):
-        sums = reach[:stop] + weights[:stop, stop]
-        before[stop] = sums.argmin()
-        reach[stop] = min(sums[before[stop]], _NEVER)
-    if reach[n] >= _NEVER:
-        return None
-    nodes = [n]
-    while nodes[-1]:
-        nodes.append(int(before[nodes[-1]]))
-    return nodes[::-1]
-
-
-def _shortest_within(weights: Matrix, most_edges: int) -> list[int] | None:
-    """The same with at most that many edges."""
-    n = weights.shape[0] - 1
-    reach = np.full(n + 1, _NEVER)
-    reach[0] = 0
-    steps: list[Matrix] = []
-    layers = [reach]
-    for _ in range(min(most_edges, n)):
-        sums = np.minimum(layers[-1][:, None] + weights, _NEVER)
-        steps.append(sums.argmin(axis=0))
-        layers.append(sums.min(axis=0))
-    edges = min(range(1, len(layers)), key=lambda k: int(layers[k][n]))
-    if layers[edges][n] >= _NEVER:
-        return None
-    nodes = [n]
-    for k in range(edges, 0, -1):
-        nodes.append(int(steps[k - 1][nodes[-1]]))
-    return nodes[::-1]
-
-
-def _through(weights: Matrix, most_edges: int | None) -> Matrix:
-    """For each edge, the length of the shortest path 0 → n that uses it, of at most that many."""
-    n = weights.shape[0] - 1
-    if most_edges is None or most_edges > _MOST_ROUNDS:
-        ahead, behind = _distances(weights), _distances(_reversed(weights))[::-1]
-        through: Matrix = np.minimum(ahead[:, None] + weights + behind[None, :], _NEVER)
-        return through
-    ahead_by = _distances_by_edges(weights, most_edges - 1)
-    behind_by = [row[::-1] for row in _distances_by_edges(_reversed(weights), most_edges - 1)]
-    best: Matrix = np.full((n + 1, n + 1), _NEVER)
-    for edges in range(most_edges):
-        before, after = ahead_by[edges], behind_by[most_edges - 1 - edges]
-        np.minimum(best, before[:, None] + weights + after[None, :], out=best)
-    return best
-
-
-def _reversed(weights: Matrix) -> Matrix:
-    """The same graph seen from n: edge (i, j) becomes (n - j, n - i)."""
-    mirrored: Matrix = weights.T[::-1, ::-1]
-    return mirrored
-
-
-def _distances(weights: Matrix) -> Matrix:
-    n = weights.shape[0] - 1
-    reach: Matrix = np.full(n + 1, _NEVER)
-    reach[0] = 0
-    for node in range(1, n + 1):
-        reach[node] = min((reach[:node] + weights[:node, node]).min(), _NEVER)
-    return reach
-
-
-def _distances_by_edges(weights: Matrix, most: int) -> list[Matrix]:
-    """Distances from node 0 over at most 0, 1, … `most` edges."""
-    n = weights.shape[0] - 1
-    first: Matrix = np.full(n + 1, _NEVER)
-    first[0] = 0
-    layers = [first]
-    for _ in range(most):
-        step = (layers[-1][:, None] + weights).min(axis=0)
-        layers.append(np.minimum(np.minimum(step, layers[-1]), _NEVER))
-    return layers

@@ -38,9 +38,9 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
     sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
     error = InfeasibleError(
-        f"{job.file}: no set of cuts{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
-        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} sets "
-        f"the floor: a piece with it needs at least {format_bytes(floor.least_ram_bytes)}"
+        f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
+        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
+        f"a piece with it on all rows takes at least {format_bytes(floor.least_ram_bytes)}"
         f"{_rests_on(answer.least)}"
     )
     error.facts = {

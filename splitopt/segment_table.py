@@ -1,14 +1,20 @@
-"""Every segment's arena and added instructions: bounds at once, exact figures when asked for."""
+"""Every segment's ways to run: bounds at once, exact figures when asked for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from splitopt.arena.replay import Arena, replay
+from splitopt.arena.offline import with_offline_plan
+from splitopt.arena.replay import Arena, Memories, replay
 from splitopt.arena.rules import TargetRules
+from splitopt.band_table import BandTable
+from splitopt.bands.plan import BandPlan, Execution
+from splitopt.bands.resized import resized
+from splitopt.bands.schedule import copied_bytes, executions_of, heights_of, kept_rows
 from splitopt.bounds import (
     BoundaryLoads,
     Matrix,
@@ -19,7 +25,7 @@ from splitopt.bounds import (
 )
 from splitopt.cost.allocate import allocate_insn
 from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
-from splitopt.cost.costs import Costs, built_in
+from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.units import ARENA_ALIGNMENT
@@ -27,18 +33,68 @@ from splitopt.units import ARENA_ALIGNMENT
 
 @dataclass(frozen=True, slots=True)
 class SegmentFigures:
-    """Exact figures of one segment, as a piece that is rebuilt at each inference.
+    """Exact figures of one piece that is rebuilt at each inference.
 
     `arena_bytes` is what the runner grants: the minimum arena rounded up to 16, plus headroom.
-    `added_insn` holds AllocateTensors, construction, copies in and out, and zeroing if on.
+    `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
+    than once, and zeroing if on. `invoke_insn`: of all its executions. `executions`, `rows` (of
+    its activations) and `recomputed_insn` are empty or 0 for a piece that runs once on all rows.
     """
 
     segment: Segment
     arena: Arena
     arena_bytes: int
     allocate_insn: int
+    invoke_insn: int
     added_insn: int
     copied_bytes: int
+    recomputed_insn: int = 0
+    executions: tuple[Execution, ...] = ()
+    rows: Mapping[int, int] | None = None
+
+    @property
+    def has_offline_plan(self) -> bool:
+        return bool(self.arena.offline_plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """One way to run a segment: on all rows at once in one piece, or in bands by one piece or two.
+
+    `key` tells apart the ways of one segment.
+    """
+
+    key: int
+    pieces: tuple[SegmentFigures, ...]
+    bands: BandPlan | None
+
+    @property
+    def segment(self) -> Segment:
+        return self.pieces[0].segment
+
+    @property
+    def arena_bytes(self) -> int:
+        return max(piece.arena_bytes for piece in self.pieces)
+
+    @property
+    def added_insn(self) -> int:
+        return sum(piece.added_insn for piece in self.pieces)
+
+    @property
+    def copied_bytes(self) -> int:
+        return sum(piece.copied_bytes for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Liberties:
+    """What a plan may use beyond cuts. `two_heights`: two pieces for one segment."""
+
+    bands: bool = True
+    two_heights: bool = True
+    offline_plans: bool = True
+
+
+CUTS_ALONE = Liberties(bands=False, two_heights=False, offline_plans=False)
 
 
 class SegmentTable:
@@ -52,6 +108,7 @@ class SegmentTable:
         headroom_bytes: int = 0,
         zero_arena: bool = False,
         costs: Costs | None = None,
+        liberties: Liberties = CUTS_ALONE,
     ) -> None:
         self.graph = graph
         self.rules = rules
@@ -59,25 +116,40 @@ class SegmentTable:
         self.zero_arena = zero_arena
         self.memories = rules.memories(graph)
         self.costs = costs or built_in()
+        self.liberties = liberties
+        self.unproved_bytes = 0
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
+        self._ways: dict[tuple[int, int, int], tuple[Way, ...]] = {}
 
     @property
     def replays(self) -> int:
-        """How many segments were replayed so far."""
+        """How many segments were replayed so far, as one piece on all rows."""
         return len(self._figures)
 
     def figures(self, start: int, stop: int) -> SegmentFigures:
-        """The exact figures of one segment."""
+        """The exact figures of one segment as stock TFLM plans it, on all rows at once."""
         found = self._figures.get((start, stop))
         if found is None:
-            found = self._figures[start, stop] = self._compute(start, stop)
+            segment = segment_of(self.graph, start, stop)
+            arena = replay(self.graph, segment, self.memories, self.rules.abi, {})
+            found = self._figures[start, stop] = self._whole(segment, arena)
         return found
 
-    def _compute(self, start: int, stop: int) -> SegmentFigures:
-        segment = segment_of(self.graph, start, stop)
-        arena = replay(self.graph, segment, self.memories, self.rules.abi)
-        allocate = allocate_insn(self.graph, segment, arena.buffers, self.costs.allocate)
-        return self._priced(segment, arena, allocate)
+    def ways(self, start: int, stop: int, variant: int) -> tuple[Way, ...]:
+        """The ways of a segment that no other of them beats in bytes and instructions.
+
+        `variant` 0: on all rows; else the band plan of that number. A second way of a variant is
+        there only where an offline plan needs fewer bytes but more instructions.
+        """
+        found = self._ways.get((start, stop, variant))
+        if found is None:
+            bands = self.bands.plans(start, stop)[variant - 1] if variant else None
+            forms = self._on_all_rows(start, stop)
+            if bands is not None:
+                forms = self._in_bands(start, stop, bands)
+            ways = [Way(2 * variant + k, pieces, bands) for k, pieces in enumerate(forms)]
+            found = self._ways[start, stop, variant] = tuple(_undominated(ways))
+        return found
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
         """The figures of a piece that was made in another way, in the place of a segment.
@@ -87,18 +159,123 @@ class SegmentTable:
         whole = whole_model(piece)
         arena = replay(piece, whole, self.rules.memories(piece), self.rules.abi)
         allocate = allocate_insn(piece, whole, arena.buffers, self.costs.allocate)
-        return self._priced(segment_of(self.graph, start, stop), arena, allocate)
+        invoke = estimate_invoke(self.costs, piece, 0, len(piece.ops)).insn
+        return self._priced(segment_of(self.graph, start, stop), arena, allocate, invoke)
 
-    def _priced(self, segment: Segment, arena: Arena, allocate: int) -> SegmentFigures:
-        arena_bytes = arena.size_bytes + self.headroom_bytes
-        added = allocate + CONSTRUCT_INSN
+    def _on_all_rows(self, start: int, stop: int) -> list[tuple[SegmentFigures, ...]]:
+        """As TFLM plans it, and with an offline plan where that lowers the arena."""
+        greedy = self.figures(start, stop)
+        arena = self._offline(self.graph, greedy.segment, self.memories, greedy.arena)
+        if arena.size_bytes >= greedy.arena.size_bytes:
+            return [(greedy,)]
+        return [(greedy,), (self._whole(greedy.segment, arena),)]
+
+    def _in_bands(self, start: int, stop: int, plan: BandPlan) -> list[tuple[SegmentFigures, ...]]:
+        """The same in bands; a piece for each height."""
+        segment = segment_of(self.graph, start, stop)
+        rows = self.bands.rows(start, stop)
+        schedule = executions_of(self.graph, segment, rows, plan)
+        stays = self.is_whole(start, stop) and len(schedule) == 1
+        greedy, planned = [], []
+        for height, executions in zip(plan.heights, schedule, strict=True):
+            counts = heights_of(rows, height)
+            graph = resized(self.graph, start, stop, counts)
+            memories = self.bands.memories(start, stop, height)
+            arena = replay(graph, segment, memories, self.rules.abi, {})
+            greedy.append(self._banded(graph, segment, arena, executions, counts, stays=stays))
+            lower = self._offline(graph, segment, memories, arena)
+            better = greedy[-1]
+            if lower.size_bytes < arena.size_bytes:
+                better = self._banded(graph, segment, lower, executions, counts, stays=stays)
+            planned.append(better)
+        forms = [tuple(self._shared(greedy))]
+        if any(piece.has_offline_plan for piece in planned):
+            forms.append(tuple(self._shared(planned)))
+        return forms
+
+    def _offline(
+        self,
+        graph: ModelGraph,
+        segment: Segment,
+        memories: Memories,
+        greedy: Arena,
+    ) -> Arena:
+        """`unproved_bytes` keeps the most that a head lies above what is proved of it."""
+        if not self.liberties.offline_plans:
+            return greedy
+        found = with_offline_plan(graph, segment, memories, self.rules.abi, greedy)
+        unproved = found.arena.head_bytes - found.least_head_bytes
+        self.unproved_bytes = max(self.unproved_bytes, unproved)
+        return found.arena
+
+    def _whole(self, segment: Segment, arena: Arena) -> SegmentFigures:
+        """One piece on all rows; its Invoke is part of the unsplit model's."""
+        allocate = allocate_insn(self.graph, segment, arena.buffers, self.costs.allocate)
+        invoke = self.whole_invoke(segment.start, segment.stop)
+        return self._priced(segment, arena, allocate, invoke)
+
+    def _priced(self, segment: Segment, arena: Arena, allocate: int, invoke: int) -> SegmentFigures:
         copies = self._copied_tensors(segment)
-        added += sum(copy_insn(size) for size in copies)
-        if self.zero_arena:
-            added += fill_insn(arena_bytes)
-        if (segment.start, segment.stop) == (0, len(self.graph.ops)):
-            added = 0
-        return SegmentFigures(segment, arena, arena_bytes, allocate, added, sum(copies))
+        arena_bytes = arena.size_bytes + self.headroom_bytes
+        added = 0
+        if not self.is_whole(segment.start, segment.stop):
+            added = self._rebuild_insn(arena_bytes, allocate)
+            added += sum(copy_insn(size) for size in copies)
+        return SegmentFigures(
+            segment, arena, arena_bytes, allocate, invoke, added, copied_bytes=sum(copies)
+        )
+
+    def _banded(
+        self,
+        graph: ModelGraph,
+        segment: Segment,
+        arena: Arena,
+        executions: tuple[Execution, ...],
+        rows: Mapping[int, int],
+        *,
+        stays: bool,
+    ) -> SegmentFigures:
+        """One piece of a banded segment, what it computes more than once not yet in its price."""
+        allocate = allocate_insn(graph, segment, arena.buffers, self.costs.allocate)
+        once = estimate_invoke(self.costs, graph, segment.start, segment.stop).insn
+        copies = copied_bytes(self.graph, executions)
+        arena_bytes = arena.size_bytes + self.headroom_bytes
+        added = 0 if stays else self._rebuild_insn(arena_bytes, allocate)
+        return SegmentFigures(
+            segment=segment,
+            arena=arena,
+            arena_bytes=arena_bytes,
+            allocate_insn=allocate,
+            invoke_insn=once * len(executions),
+            added_insn=added + sum(copy_insn(size) for size in copies),
+            copied_bytes=sum(copies),
+            executions=executions,
+            rows=rows,
+        )
+
+    def _shared(self, pieces: Sequence[SegmentFigures]) -> Iterator[SegmentFigures]:
+        """What the unsplit model takes for the segment is shared out by the rows that are kept."""
+        segment = pieces[0].segment
+        whole = self.whole_invoke(segment.start, segment.stop)
+        tensor = segment.outputs[0]
+        kept = [kept_rows(piece.executions)[tensor] for piece in pieces]
+        shares = [whole * rows // sum(kept) for rows in kept]
+        shares[-1] = whole - sum(shares[:-1])
+        for piece, share in zip(pieces, shares, strict=True):
+            more = piece.invoke_insn - share
+            yield replace(piece, recomputed_insn=more, added_insn=piece.added_insn + more)
+
+    def whole_invoke(self, start: int, stop: int) -> int:
+        """Estimated instructions of the segment's ops on all rows."""
+        return estimate_invoke(self.costs, self.graph, start, stop).insn
+
+    def _rebuild_insn(self, arena_bytes: int, allocate: int) -> int:
+        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
+        return allocate + CONSTRUCT_INSN + zeroing
+
+    def is_whole(self, start: int, stop: int) -> bool:
+        """Whether the segment is the whole model: it is built once, at start-up."""
+        return (start, stop) == (0, len(self.graph.ops))
 
     def _copied_tensors(self, segment: Segment) -> list[int]:
         """Bytes of each copy between the arena and the boundary buffer, in and out."""
@@ -114,31 +291,57 @@ class SegmentTable:
         return [tensors[tensor].bytes for tensor in crossing]
 
     @cached_property
+    def bands(self) -> BandTable:
+        return BandTable(self.graph, self.rules, self.costs, self.liberties.two_heights)
+
+    @cached_property
     def boundary(self) -> BoundaryLoads:
         return boundary_loads(self.graph)
 
     @cached_property
     def peak_load(self) -> Matrix:
-        """Every segment's peak load inside its arena, in bytes."""
+        """Every segment's peak load inside its arena on all rows, in bytes."""
         return peak_loads(self.graph, self.memories)
 
     @cached_property
     def ram_bound(self) -> Matrix:
-        """At least the RAM while a segment runs, boundary buffer included, in bytes."""
-        arena = self.peak_load + tail_bounds(self.graph, self.memories, self.rules.abi)
+        """At least the RAM while a segment runs on all rows, boundary buffer included, in bytes."""
+        arena = self.peak_load + self.tail_bound
         rounded = -(-arena // ARENA_ALIGNMENT) * ARENA_ALIGNMENT + self.headroom_bytes
         bound: Matrix = rounded + self.boundary.load
         return bound
 
     @cached_property
+    def tail_bound(self) -> Matrix:
+        """At least every segment's tail on all rows, in bytes."""
+        return tail_bounds(self.graph, self.memories, self.rules.abi)
+
+    @cached_property
     def added_bound(self) -> Matrix:
-        """At least the instructions that a segment adds."""
-        rebuild = rebuild_bounds(self.graph, self.memories, self.costs.allocate)
+        """At least the instructions that a segment adds on all rows."""
         copies = 9 * self.boundary.copied // 16 + 25 * self.boundary.copies
-        bound: Matrix = np.maximum(rebuild, 0) + copies
+        bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
         bound[0, len(self.graph.ops)] = 0
         return bound
 
+    @cached_property
+    def rebuild_bound(self) -> Matrix:
+        """At least the instructions of AllocateTensors and construction on all rows."""
+        return rebuild_bounds(self.graph, self.memories, self.costs.allocate)
+
     def ram(self, start: int, stop: int) -> int:
-        """The exact RAM while a segment runs: its arena and the boundary tensors around it."""
+        """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""
         return self.figures(start, stop).arena_bytes + int(self.boundary.load[start, stop])
+
+
+def _undominated(ways: Sequence[Way]) -> Iterator[Way]:
+    """The later of two that are equal: it has a plan that is proved to be the best."""
+    prices = [(way.arena_bytes, way.added_insn) for way in ways]
+    for k, (size, insn) in enumerate(prices):
+        others = enumerate(prices)
+        if not any(
+            a <= size and b <= insn and ((a, b) != (size, insn) or j > k)
+            for j, (a, b) in others
+            if j != k
+        ):
+            yield ways[k]

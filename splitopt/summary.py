@@ -8,7 +8,7 @@ from typing import Any
 from splitopt.job import Job
 from splitopt.pieces.verify import Check, CheckStatus
 from splitopt.timing_text import timing_columns, timing_lines, timing_rows
-from splitopt.units import format_bytes, format_kinsn, format_percent
+from splitopt.units import format_bytes, format_kinsn, format_percent, plural
 
 Document = dict[str, Any]
 Row = tuple[str, ...]
@@ -90,7 +90,10 @@ def before_after(document: Document) -> list[Row]:
 CHANGE_COLUMNS = ("", "unsplit", "split", "change")
 ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
 HAND_COLUMNS = ("cuts chosen by", "peak RAM", "estimated added")
-SEGMENT_COLUMNS = ("piece", "ops", "head", "tail", "arena", "through", "in", "out", "RAM", "added")
+SEGMENT_COLUMNS = (
+    *("piece", "ops", "bands", "head", "tail", "arena"),
+    *("through", "in", "out", "RAM", "added"),
+)
 
 
 def segment_rows(document: Document) -> list[Row]:
@@ -98,6 +101,7 @@ def segment_rows(document: Document) -> list[Row]:
         (
             f"{segment['index']:02d}",
             f"{segment['start']}-{segment['stop'] - 1}",
+            str(len(segment["bands"])) if segment.get("bands") else "-",
             *(
                 f"{segment[key]:,}"
                 for key in (
@@ -181,13 +185,24 @@ def proof_line(document: Document) -> str:
         )
     if document["status"] == "OPTIMAL":
         basis = "" if document["exact"] else " on these estimates of bytes"
-        claim = "No other set of cuts is better under this job's objective and limits."
+        claim = f"No other {_choice(document)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
     gap = 100 * document["objective"]["gap"]
     return (
         f"Proof: {document['status']}. Time ran out; a better plan may exist, "
         f"by at most {gap:.2f} % of the objective."
     )
+
+
+def _choice(document: Document) -> str:
+    """What was chosen from, in words."""
+    free = document["job"]["settings"].get("pieces", {})
+    more = [
+        words
+        for key, words in (("bands", "bands"), ("offline_plans", "offline plans"))
+        if free.get(key)
+    ]
+    return " and ".join(["choice of cuts", *more]) if more else "set of cuts"
 
 
 def check_lines(checks: Sequence[Check]) -> Iterable[str]:
@@ -252,10 +267,31 @@ def conversion_lines(document: Document) -> Iterable[str]:
     yield from (f"Note: {note}." for note in (onnx or {}).get("notes", ()))
 
 
+def below_the_floor_lines(document: Document) -> Iterable[str]:
+    """What bands and offline plans there are, and what the halo of bands costs."""
+    segments = document["segments"]
+    banded = [segment for segment in segments if segment.get("bands")]
+    if banded:
+        again = sum(segment["estimated_recomputed_insn"] for segment in banded)
+        share = format_percent(again, document["baseline"]["estimated_invoke_insn"])
+        runs = sum(len(segment["bands"]) for segment in banded)
+        yield (
+            f"{plural(len(banded), 'piece')} of {len(segments)} run in {runs} bands; the rows that "
+            f"are computed more than once add an estimated {format_kinsn(again)} ({share} Invoke)."
+        )
+    planned = [f"{segment['index']:02d}" for segment in segments if segment.get("offline_plan")]
+    if planned:
+        yield (
+            "Offline memory plans, exact and checked, take the place of TFLM's own in "
+            f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
+        )
+
+
 def notes(document: Document) -> Iterable[str]:
     yield from conversion_lines(document)
     yield from onnx_lines(document)
     yield from contract_lines(document)
+    yield from below_the_floor_lines(document)
     if not document["exact"]:
         yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
     unmeasured = document["baseline"]["ops_without_invoke_estimate"]

@@ -109,9 +109,10 @@ def _runs(
     ram = plan.baseline.ram_bytes
     unsplit = PlannedRun((PlannedPiece(graph.source, ram, whole),), ram, tuple(feeds), sizes)
     offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
-    links = links_of(graph, [piece.segment for piece in bundle.pieces], offsets)
+    segments = [piece.segment for piece in bundle.pieces]
+    links = links_of(graph, segments, offsets, [piece.executions for piece in bundle.pieces])
     pieces = tuple(
-        PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link)
+        PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link, segment.arena_offset)
         for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
     )
     return unsplit, PlannedRun(pieces, plan.layout.region_bytes, tuple(feeds), sizes)
@@ -219,6 +220,7 @@ def _piece(unit: str, predicted: Figures, times: Sequence[PieceTime]) -> Documen
     return {
         "measured_arena_used_bytes": max(time.arena_used_bytes for time in times),
         "predicted_arena_used_bytes": predicted.arena_used_bytes,
+        "executions": times[0].executions,
         **{
             f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times))
             for step in STEPS

@@ -5,13 +5,14 @@ FAULTY = """
 import sys
 from splitopt import cli, piece_set
 right = piece_set.write_piece
-def wrong(graph, segment):
-    data = bytearray(right(graph, segment))
-    constant = max((graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant),
-                   key=lambda tensor: tensor.bytes)
-    where = data.index(bytes(constant.data))
-    for at in range(where, where + constant.bytes if segment.start == 0 else where):
-        data[at] ^= 0x55
+def wrong(graph, segment, offline_plan):
+    data = bytearray(right(graph, segment, offline_plan))
+    if segment.start == 0:
+        constants = (graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant)
+        constant = max(constants, key=lambda tensor: tensor.bytes)
+        where = data.index(bytes(constant.data))
+        for at in range(where, where + constant.bytes):
+            data[at] ^= 0x55
     return bytes(data)
 piece_set.write_piece = wrong
 cli.main()

@@ -10,12 +10,11 @@ import pytest
 from diagnosis_bundles import digits
 from targets import tflm_program
 
-from splitopt.baseline import estimate_invoke
 from splitopt.calibrate.calibrate import calibrate
 from splitopt.calibrate.fit import Point, fit, fit_prepare
 from splitopt.calibrate.models import generated, quantize_chain
 from splitopt.calibrate.text import held_out_rows, lines, rows
-from splitopt.cost.costs import built_in, parse_costs
+from splitopt.cost.costs import built_in, estimate_invoke, parse_costs
 from splitopt.errors import UsageError
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.job import read_job

@@ -35,12 +35,21 @@ def job(folder: Path, name: str, more: str = "", model: str = "resnet8") -> Path
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Bundles: the least peak (57,472 B in two pieces), the least time (57,696 B, unsplit), another
-    model."""
+    """Bundles by cuts alone: the least peak (57,472 B in two pieces), the least time (57,696 B,
+    unsplit), another model."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = {
-        "peak": job(folder, "peak", "objective: {minimise: peak_ram}\n"),
-        "time": job(folder, "time", "objective: {minimise: added_time}\npieces: {max: 3}\n"),
+        "peak": job(
+            folder,
+            "peak",
+            "objective: {minimise: peak_ram}\npieces: {bands: false, offline_plans: false}\n",
+        ),
+        "time": job(
+            folder,
+            "time",
+            "objective: {minimise: added_time}\n"
+            "pieces: {max: 3, bands: false, offline_plans: false}\n",
+        ),
         "other": job(folder, "other", model="unet"),
     }
     out = folder / "out"

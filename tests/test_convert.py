@@ -308,7 +308,8 @@ def test_one_onnx_model_from_job_to_proved_pieces(onnx: Any, tmp_path: Path) -> 
 def check_onnx_names(folder: Path, plan: dict[str, Any], job: Path, command: list[str]) -> None:
     """Plans speak in the model's own names, and cuts can be named so; fused tensors cannot."""
     names = json.loads((folder / "correspondence.json").read_text())
-    named = [node for segment in plan["segments"] for node in segment["onnx_nodes"]]
+    ranges = {(s["start"], s["stop"]): s["onnx_nodes"] for s in plan["segments"]}
+    named = [node for nodes in ranges.values() for node in nodes]
     assert named == [node for op in names["ops"] for node in op["onnx_nodes"]]
     assert len(named) == 16
     match = next(m for m in names["matches"] if m["onnx_tensor"] != "image")

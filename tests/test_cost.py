@@ -11,10 +11,9 @@ from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
 
 from splitopt.arena.replay import plan_head
 from splitopt.arena.rules import target_rules
-from splitopt.baseline import estimate_invoke
 from splitopt.cost.allocate import allocate_insn, m55_table
 from splitopt.cost.copying import copy_insn, fill_insn
-from splitopt.cost.costs import built_in
+from splitopt.cost.costs import built_in, estimate_invoke
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
 

@@ -84,7 +84,13 @@ def test_segments_read_and_make_what_crosses_their_ends() -> None:
     assert (whole.inputs, whole.outputs) == ((1, 0), (4, 2))
     assert 5 not in whole.tensors
     candidates = {c.tensor: (c.maker, c.readers) for c in boundary_candidates(graph)}
-    assert candidates == {0: (None, (0, 2)), 1: (None, (1,)), 2: (0, (1,)), 3: (1, (2,))}
+    assert candidates == {
+        0: (None, (0, 2)),
+        1: (None, (1,)),
+        2: (0, (1,)),
+        3: (1, (2,)),
+        4: (2, ()),
+    }
 
 
 def test_boundary_tensors_by_brute_force(shared_model: FindModel) -> None:

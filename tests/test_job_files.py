@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from splitopt.board import list_boards, read_board
-from splitopt.bridge import allowed_segments
+from splitopt.cut_limits import allowed_segments
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite

@@ -51,8 +51,8 @@ def single_tensor_cuts(graph: ModelGraph) -> Mask:
     for cut in range(1, n):
         crossing = [
             c for c in boundary_candidates(graph)
-            if (c.maker is None or c.maker < cut) and c.readers[-1] >= cut
-            and not (c.maker is None and c.readers[0] >= cut)
+            if (c.maker is None or c.maker < cut) and c.last >= cut
+            and not (c.maker is None and c.born >= cut)
         ]  # fmt: skip
         ends[cut] = len(crossing) == 1
     mask: Mask = every_cut(graph) & ends[:, None] & ends[None, :]

@@ -1,9 +1,10 @@
-"""Pruning against the solver on every segment, layouts that need more than their load included."""
+"""Pruning against the solver on every way, layouts that need more than their load included."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,20 +14,12 @@ from solvers.partition import cpsat
 from solvers.partition.boundary import Boundary
 from solvers.partition.cost import plan_cost
 from solvers.partition.instance import Objective, Option, PartitionInstance
-from splitopt.pruning import Goal, Pruner
+from solvers.partition.pareto import pareto_front
+from splitopt.pruning import Goal, Pruner, WayBounds
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A random instance over every segment, with its figures as matrices."""
-
-    instance: PartitionInstance
-    ram: np.ndarray
-    cost: np.ndarray
-    copied: np.ndarray
-
-
-def draw(seed: int) -> tuple[Drawn, Goal]:
+def draw(seed: int) -> tuple[PartitionInstance, Goal]:
+    """A random instance: some segments with a second way apart, some with a second form."""
     chance = random.Random(seed)
     n = chance.randint(3, 6)
     values = tuple(
@@ -34,10 +27,17 @@ def draw(seed: int) -> tuple[Drawn, Goal]:
                  for _ in range(2)})))
         for maker in range(n - 1) for _ in range(chance.randint(0, 2))
     )  # fmt: skip
+
+    def option(i: int, j: int, key: int) -> Option:
+        amounts = 16 * chance.randint(1, 8), chance.randint(0, 20), chance.randint(0, 9)
+        return Option(i, j, *amounts, key, apart=key > 1)
+
+    keys = [(0,), (0,), (0, 1), (0, 2), (0, 1, 2, 3)]
     options = tuple(
-        Option(i, j, 16 * chance.randint(1, 8), chance.randint(0, 20), chance.randint(0, 9))
+        option(i, j, key)
         for i in range(n)
         for j in range(i + 1, n + 1)
+        for key in chance.choice(keys)
     )
     goal = Goal(
         ram_weight=chance.choice([0, 1, 1, 4]),
@@ -49,39 +49,60 @@ def draw(seed: int) -> tuple[Drawn, Goal]:
     if not goal.ram_weight + goal.cost_weight:
         goal = Goal(1, 0, goal.capacity, goal.max_cost, goal.max_segments)
     objective = Objective(goal.ram_weight, goal.cost_weight, goal.max_cost)
-    instance = PartitionInstance(n, options, values, goal.capacity, objective, goal.max_segments)
-    shape = (n + 1, n + 1)
-    ram, cost, copied = (np.zeros(shape, np.int64) for _ in range(3))
-    for option in options:
-        at = (option.start, option.stop)
-        ram[at], cost[at], copied[at] = instance.ram(option), option.cost, option.copied_bytes
-    return Drawn(instance, ram, cost, copied), goal
+    limits = goal.capacity, objective, goal.max_segments
+    return PartitionInstance(n, options, values, *limits), goal
+
+
+def pruner_of(instance: PartitionInstance, goal: Goal, seed: int) -> Pruner:
+    """Under loose bounds; the ways of keys 2v and 2v + 1 are two forms of variant v."""
+    forms: dict[tuple[int, int, int], list[Option]] = {}
+    for option in instance.options:
+        assert isinstance(option.key, int)
+        forms.setdefault((option.start, option.stop, option.key // 2), []).append(option)
+    loose = random.Random(seed)
+    rows = []
+    for name, ways in forms.items():
+        slack = loose.randint(0, 40)
+        ram = max(0, min(map(instance.ram, ways)) - slack)
+        cost = max(0, min(way.cost for way in ways) - slack // 4)
+        rows.append((*name, ram, cost, min(way.copied_bytes for way in ways)))
+    bounds = WayBounds(*np.array(rows, dtype=np.int64).T)
+    exact = lambda *name: [(instance.ram(o), o.cost) for o in forms[name]]  # noqa: E731
+    return Pruner(bounds, instance.n, exact, goal)
+
+
+def names(options: Iterable[Option]) -> set[tuple[int, int, int]]:
+    return {(o.start, o.stop, int(o.key) // 2) for o in options}
 
 
 @pytest.mark.parametrize("block", range(4))
 def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
-    """Under loose bounds, the best rank over loads stays reachable with the kept segments."""
+    """Under loose bounds, the best rank over loads stays reachable with the kept ways."""
     for seed in range(100 * block, 100 * block + 100):
-        drawn, goal = draw(seed)
-        loose = random.Random(seed)
-        allowed = np.triu(np.ones(drawn.ram.shape, dtype=bool), 1)
-        slack = np.array([[loose.randint(0, 40) for _ in row] for row in drawn.ram])
-        pruner = Pruner(
-            np.maximum(drawn.ram - slack, 0),
-            np.maximum(drawn.cost - slack // 4, 0),
-            drawn.copied,
-            allowed,
-            lambda i, j, d=drawn: (int(d.ram[i, j]), int(d.cost[i, j])),  # type: ignore[misc]
-            goal,
-        )
+        instance, goal = draw(seed)
+        pruner = pruner_of(instance, goal, seed)
         kept = set(pruner.kept())
-        full = cpsat.solve(drawn.instance, SolveParams())
+        full = cpsat.solve(instance, SolveParams())
         if full.plan is None:
             continue
         cost = plan_cost(full.plan)
         rank = full.cost or 0, cost.segments, cost.copied_bytes
-        if pruner.assumed(*rank):
-            assert {(o.start, o.stop) for o in full.plan.options} <= kept, seed
-        else:
-            wider = set(pruner.kept_within(full.cost))
-            assert {(o.start, o.stop) for o in full.plan.options} <= wider, seed
+        allowed = kept if pruner.assumed(*rank) else set(pruner.kept_within(full.cost))
+        chosen = tuple(o for o in instance.options if names([o]) <= allowed)
+        again = cpsat.solve(replace(instance, options=chosen), SolveParams())
+        assert again.plan is not None, seed
+        found = plan_cost(again.plan)
+        assert (again.cost, found.segments, found.copied_bytes) == rank, seed
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
+    for seed in range(100 * block, 100 * block + 100):
+        instance, goal = draw(seed)
+        kept = set(pruner_of(instance, goal, seed).kept_for_front())
+        chosen = tuple(o for o in instance.options if names([o]) <= kept)
+        points = [
+            {(p.load, p.cost.added, p.cost.segments) for p in pareto_front(each).points}
+            for each in (instance, replace(instance, options=chosen))
+        ]
+        assert points[0] == points[1], seed

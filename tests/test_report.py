@@ -205,8 +205,8 @@ def test_nothing_is_fetched(run: RunDocuments, sweep: SweepDocuments) -> None:
 
 
 def test_reports_stay_small(run: RunDocuments) -> None:
-    assert len(run.plan["segments"]) == 6
-    assert len(render_run(run).encode()) < 400_000
+    assert len(run.plan["segments"]) == 10
+    assert len(render_run(run).encode()) < 500_000
     assert len(render_sweep(synthetic_sweep(run, 200)).encode()) < 3_000_000
 
 
@@ -273,8 +273,9 @@ def test_every_buffer_of_every_map_is_to_scale(run: RunDocuments) -> None:
         assert tail[3] == pytest.approx(max(arena["tail_bytes"] * per_byte, 1), abs=1.2)
         head = bottom - arena["head_bytes"] * per_byte
         assert tail[1] + tail[3] <= head + 1.2, "the tail is above the head"
+        top, base = tail[1], tail[1] + arena["arena_bytes"] * per_byte
         for _, y, _, height in boxes(chart.svg, "boundary"):
-            assert y + height <= tail[1] + 1.2, "boundary tensors are above the arena"
+            assert y + height <= top + 1.2 or y >= base - 1.2, "boundary tensors are no arena's"
 
 
 def test_live_bytes_peak_at_the_peak_load(run: RunDocuments) -> None:

@@ -149,15 +149,15 @@ def test_pointing_at_a_buffer_names_it(browser: Browser, run: RunDocuments, run_
 def test_a_tap_on_a_buffer_names_it(browser: Browser, run: RunDocuments, run_page: str) -> None:
     emulate(browser, 360, "light", touch=True)
     browser.get(run_page)
-    mark = first_mark(browser)
+    mark = first_mark(browser, "map-unsplit")
     place = browser.execute_script(
-        "const b = arguments[0].getBoundingClientRect(); return [b.x + b.width / 2, b.y + 4]", mark
+        "const b = arguments[0].getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]", mark
     )
     point = {"x": place[0], "y": place[1]}
     tap = {"type": "touchStart", "touchPoints": [point]}
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", tap)
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert run.memory["segments"][0]["buffers"][0]["name"] in shown(browser)
+    assert run.memory["unsplit"]["buffers"][0]["name"] in shown(browser)
 
 
 def test_arrow_keys_go_from_buffer_to_buffer(

@@ -254,7 +254,9 @@ def test_live_ranges_of_the_whole_file_name_the_untouched(graph: ModelGraph) -> 
 
 @BRUTE
 @given(networks())
-def test_boundary_candidates_are_what_crosses_some_cut(graph: ModelGraph) -> None:
+def test_boundary_candidates_are_what_crosses_some_cut_and_what_comes_out(
+    graph: ModelGraph,
+) -> None:
     """Crossing: a segment that ends at the cut makes it, or the model gives it; one after reads."""
     n = len(graph.ops)
     crossing = {
@@ -265,6 +267,8 @@ def test_boundary_candidates_are_what_crosses_some_cut(graph: ModelGraph) -> Non
         if tensor in segment_of(graph, stop, n).inputs
     }
     crossing |= {t for t in graph.inputs if any(t in op.inputs for op in graph.ops)}
+    outputs = {t for op in graph.ops for t in op.outputs if t in graph.outputs}
+    crossing |= {t for t in outputs if graph.tensors[t].is_activation and graph.tensors[t].bytes}
     candidates = boundary_candidates(graph)
     made = {t: op.index for op in graph.ops for t in op.outputs}
     assert [c.tensor for c in candidates] == sorted(c.tensor for c in candidates)
@@ -272,6 +276,7 @@ def test_boundary_candidates_are_what_crosses_some_cut(graph: ModelGraph) -> Non
     for candidate in candidates:
         readers = tuple(op.index for op in graph.ops if candidate.tensor in op.inputs)
         assert (candidate.maker, candidate.readers) == (made.get(candidate.tensor), readers)
+        assert candidate.is_output == (candidate.tensor in outputs)
 
 
 def test_an_empty_constant_is_no_input_of_a_segment() -> None:

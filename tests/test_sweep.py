@@ -17,13 +17,18 @@ import numpy as np
 import pytest
 
 from solvers.outcome import Outcome, Status
+from solvers.partition import dp
+from solvers.partition.instance import Objective
 from splitopt.arena.rules import target_rules
-from splitopt.bridge import Planner, PlanRequest, allowed_segments, dp_outcome
+from splitopt.bridge import Planner, PlanRequest
+from splitopt.cut_limits import allowed_segments
 from splitopt.errors import InfeasibleError, ToolError, UsageError
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
-from splitopt.job import read_job
+from splitopt.job import Job, read_job
 from splitopt.plan import SplitPlan
-from splitopt.pruning import Goal
+from splitopt.planning import liberties_of
+from splitopt.pruning import Goal, WayName
 from splitopt.segment_table import SegmentTable
 from splitopt.sweep import executors
 from splitopt.sweep.grid import expand
@@ -31,6 +36,7 @@ from splitopt.sweep.record import with_dominated
 from splitopt.sweep.run import SweepResult, run_sweep
 from splitopt.sweep.spec import read_sweep
 from splitopt.sweep.task import Answer, Target, Task, solve
+from splitopt.way_bounds import way_bounds
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODELS = REPOSITORY / "configs" / "models"
@@ -55,23 +61,30 @@ def write(tmp_path: Path) -> Ask:
 
 
 def points_of(rows: Sequence[dict[str, Any]]) -> list[tuple[int, int, int]]:
-    return [(r["peak_ram_bytes"], r["added_insn"], r["pieces"]) for r in rows]
+    """(peak in bytes, added instructions, segments)."""
+    return [(r["peak_ram_bytes"], r["added_insn"], len(r["cuts"] or ()) + 1) for r in rows]
 
 
 # Fronts.
 
 
+def every_way(planner: Planner, request: PlanRequest) -> list[WayName]:
+    bounds = way_bounds(planner.table, request.allowed)
+    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
+    return [(int(a), int(b), int(v)) for a, b, v in columns]
+
+
 def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]]:
-    """By the DP alone: least added cost under every peak and every number of pieces."""
-    instance = planner.instance(
-        [(int(a), int(b)) for a, b in np.argwhere(request.allowed)], Goal(1, 0)
-    )
+    """By the DP alone: least added cost under every peak and every number of segments."""
+    instance = planner.instance(every_way(planner, request), Goal(1, 0))
     peaks = sorted({instance.ram(option) for option in instance.options})
     found = set()
     for most in range(1, instance.n + 1):
         for peak in peaks:
-            goal = Goal(0, 1, capacity=peak, max_segments=most)
-            outcome = dp_outcome(planner, replace(request, goal=goal))
+            bound = replace(
+                instance, capacity=peak, objective=Objective(0, 1, None), max_segments=most
+            )
+            outcome = dp.solve(bound, request.params)
             if outcome.status is Status.OPTIMAL:
                 plan = outcome.found
                 cost = sum(option.cost for option in plan.options)
@@ -83,19 +96,28 @@ def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]
     }
 
 
-def test_the_front_is_what_an_exhaustive_dp_finds(write: Ask, tmp_path: Path) -> None:
-    """unet_digits, 13 ops, limited to four cuts so that the oracle ends: point by point."""
-    sweep = write("{budget_bytes: auto}", name="unet", job="cut: {allow: [3, 6, 7, 9, 10]}\n")
+@pytest.mark.parametrize("cuts", [[3, 6, 7, 9, 10], [2, 6, 11]])
+def test_the_front_is_what_an_exhaustive_dp_finds(
+    cuts: list[int], write: Ask, tmp_path: Path
+) -> None:
+    """unet_digits, 13 ops, limited to few cuts so that the oracle ends: point by point."""
+    sweep = write("{budget_bytes: auto}", name="unet", job=f"cut: {{allow: {cuts}}}\n")
     result = run_sweep(sweep, out=tmp_path / "out")
     job = read_job(tmp_path / "job.yaml")
     graph = read_tflite(job.model_path)
-    table = SegmentTable(graph, target_rules("m55"), headroom_bytes=job.board.headroom_bytes)
-    planner = Planner(table)
+    planner = planner_of(graph, job)
     request = PlanRequest(Goal(1, 0), allowed_segments(graph, job), params())
     assert set(points_of(result.rows)) == dp_front(planner, request)
     assert {row["status"] for row in result.rows} == {"OPTIMAL"}
     assert result.document["fronts"][0]["is_complete"]
     assert not any(row["dominated"] for row in result.rows)
+
+
+def planner_of(graph: ModelGraph, job: Job) -> Planner:
+    rules, headroom_bytes = target_rules("m55"), job.board.headroom_bytes
+    return Planner(
+        SegmentTable(graph, rules, headroom_bytes=headroom_bytes, liberties=liberties_of(job))
+    )
 
 
 def params() -> Any:
@@ -108,17 +130,15 @@ def params() -> Any:
 def test_every_point_of_a_front_is_the_optimum_of_its_budget(
     name: str, write: Ask, tmp_path: Path
 ) -> None:
-    """CP-SAT at the point's own budget and pieces, and just below: nothing as cheap."""
+    """CP-SAT at the point's own budget and segments, and just below: nothing as cheap."""
     rows = run_sweep(write("{budget_bytes: auto}", name=name), out=tmp_path / "out").rows
     job = read_job(tmp_path / "job.yaml")
     graph = read_tflite(job.model_path)
-    planner = Planner(
-        SegmentTable(graph, target_rules("m55"), headroom_bytes=job.board.headroom_bytes)
-    )
+    planner = planner_of(graph, job)
     allowed = allowed_segments(graph, job)
     assert len(rows) > 1
-    for peak, added, pieces in points_of(rows):
-        goal = Goal(0, 1, capacity=peak, max_segments=pieces)
+    for peak, added, segments in points_of(rows):
+        goal = Goal(0, 1, capacity=peak, max_segments=segments)
         plan = planner.plan(PlanRequest(goal, allowed, params()))
         assert isinstance(plan, SplitPlan)
         assert plan.added_insn == added
@@ -137,8 +157,13 @@ def test_person_detect_and_its_golden_peaks(
         "auto}", f"auto, board: board.yaml, model: {shared_model('person_detect_int8')}}}"
     )
     sweep.write_text(text)
-    peaks = [row["peak_ram_bytes"] for row in run_sweep(sweep, out=tmp_path / "out").rows]
-    assert (peaks[0], peaks[-1]) == (82368, 62896)
+    rows = run_sweep(sweep, out=tmp_path / "out").rows
+    assert (rows[0]["peak_ram_bytes"], rows[-1]["peak_ram_bytes"]) == (82368, 31888)
+    job = tmp_path / "job.yaml"
+    job.write_text(job.read_text("utf-8") + "pieces: {bands: false, offline_plans: false}\n")
+    alone = run_sweep(sweep, out=tmp_path / "out").rows
+    assert (alone[0]["peak_ram_bytes"], alone[-1]["peak_ram_bytes"]) == (82368, 62896)
+    assert {row["added_insn"] for row in rows} - {row["added_insn"] for row in alone}
 
 
 # Grids.
@@ -182,7 +207,7 @@ def test_points_agree_with_jobs_run_alone_and_neighbours_are_shared(
 
 
 def test_the_folder_holds_rows_plans_and_front(write: Ask, tmp_path: Path) -> None:
-    result = run_sweep(write("{budget_bytes: [50000, 60000]}"), out=tmp_path / "out")
+    result = run_sweep(write("{budget_bytes: [20000, 60000]}"), out=tmp_path / "out")
     lines = (result.folder / "records.jsonl").read_text().splitlines()
     assert [json.loads(line) for line in lines] == list(result.rows)
     [planned] = [row for row in result.rows if row["plan"]]
@@ -199,14 +224,18 @@ def test_the_folder_holds_rows_plans_and_front(write: Ask, tmp_path: Path) -> No
 
 
 def test_points_are_proved_where_asked(write: Ask, tmp_path: Path) -> None:
-    sweep = write("{budget_bytes: auto}", more="prove: front\n", job="verify: {inputs: 2}\n")
+    sweep = write(
+        "{budget_bytes: auto}",
+        more="prove: front\n",
+        job="verify: {inputs: 2}\ncut: {allow: [3, 8]}\n",
+    )
     result = run_sweep(sweep, out=tmp_path / "out")
     for row in result.rows:
         assert row["proved"] is True
         plan = json.loads((result.folder / row["bundle"] / "plan.json").read_text())
         cuts = [segment["start"] for segment in plan["segments"][1:]]
         assert (plan["peak_ram_bytes"], plan["added_insn"]) == points_of([row])[0][:2]
-        assert len(cuts) == len(row["cuts"])
+        assert set(cuts) - {0} == set(row["cuts"])
 
 
 def test_a_point_that_fails_is_a_row_and_the_sweep_goes_on(write: Ask, tmp_path: Path) -> None:
@@ -232,7 +261,7 @@ def test_dominated_rows_are_told_by_brute_force() -> None:
             "board": f"b{random.integers(2)}",
             "peak_ram_bytes": int(random.integers(5)),
             "added_insn": int(random.integers(5)),
-            "pieces": int(random.integers(1, 4)),
+            "cuts": list(range(random.integers(3))),
         }
         for _ in range(200)
     ]

@@ -74,7 +74,7 @@ def test_a_compiler_that_refuses_is_one_sentence(tmp_path: Path) -> None:
 def piece_event(run: int, sample: int, piece: int) -> dict[str, Any]:
     steps = {step: 132 + 32 * k for k, step in enumerate(STEPS)}
     place = {"event": "piece", "run": run, "sample": sample, "piece": piece}
-    return {**place, "arena_used_bytes": 1000 + piece, **steps}
+    return {**place, "arena_used_bytes": 1000 + piece, "executions": 1 + piece, **steps}
 
 
 def ran(run: int, sample: int, error: int = 0) -> dict[str, Any]:
@@ -102,6 +102,9 @@ def test_lines_become_figures() -> None:
     assert (first.arena_used_bytes, second.arena_used_bytes) == (1000, 1001)
     assert first.steps["zero"] == 32 * 31.25 / 32  # less what reading the counter takes
     assert first.steps["invoke"] == (132 + 128 - 100) * 31.25 / 32
+    assert second.executions == 2
+    assert second.steps["construct"] == first.steps["construct"]
+    assert second.steps["invoke"] == (132 + 128 - 2 * 100) * 31.25 / 32  # two bands, read twice
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,25 @@ from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment
 from splitopt.units import ARENA_ALIGNMENT, align_down, align_up
 
+Memories = Sequence[KernelMemory] | Mapping[int, KernelMemory]
+"""What each op asks for, by its index."""
+
 _SCRATCH_REQUESTS_PER_OP = 12
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedBuffer:
-    """A buffer of the head: a tensor, or (tensor None) scratch of an op, with its place."""
+    """A buffer of the head: a tensor, or (tensor None) scratch of an op, with its place.
+
+    `pinned`: an offline plan gives the place, not TFLM's planner.
+    """
 
     tensor: int | None
     op: int | None
     size_bytes: int
     live: LiveRange
     offset: int
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +85,30 @@ class Arena:
     def exact(self) -> bool:
         return not self.estimates
 
+    @property
+    def offline_plan(self) -> dict[int, int]:
+        """Tensor → offset in bytes, of those that an offline plan places."""
+        placed = {b.tensor: b.offset for b in self.buffers if b.pinned}
+        return {tensor: offset for tensor, offset in placed.items() if tensor is not None}
+
 
 def replay(
-    graph: ModelGraph, segment: Segment, memories: Sequence[KernelMemory], abi: Abi
+    graph: ModelGraph,
+    segment: Segment,
+    memories: Memories,
+    abi: Abi,
+    offline: Mapping[int, int] | None = None,
 ) -> Arena:
-    """Replays AllocateTensors on a segment. `memories` holds one entry per op of the graph.
+    """Replays AllocateTensors on a segment. `memories` has an entry for each of its ops.
 
-    Offline offsets of the file hold for the whole model only: pieces are written without them.
+    `offline`: an offline plan (tensor → offset in bytes). None: the one of the graph's file, which
+    holds for the whole model only.
     """
     ops = range(segment.start, segment.stop)
-    whole = len(segment.tensors) == len(graph.tensors) and len(ops) == len(graph.ops)
-    buffers = plan_head(graph, segment, memories, graph.offline_offsets if whole else {})
+    if offline is None:
+        whole = len(segment.tensors) == len(graph.tensors) and len(ops) == len(graph.ops)
+        offline = graph.offline_offsets if whole else {}
+    buffers = plan_head(graph, segment, memories, offline)
     head = max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
     steps = list(_tail_steps(graph, segment, memories, abi, len(buffers)))
     return Arena(
@@ -106,7 +126,7 @@ def replay(
 def plan_head(
     graph: ModelGraph,
     segment: Segment,
-    memories: Sequence[KernelMemory],
+    memories: Memories,
     offline: Mapping[int, int] | None = None,
 ) -> tuple[PlannedBuffer, ...]:
     """TFLM's greedy plan: tensors by index, then scratch by op, as the planner is given them.
@@ -129,9 +149,10 @@ def plan_head(
     pinned = {k: places[t] for k, (t, _) in enumerate(owners) if t is not None and t in places}
     starts, stops = [live.start for live in lives], [live.stop for live in lives]
     offsets = greedy_offsets(sizes, starts, stops, pinned)
+    columns = zip(owners, sizes, lives, offsets, strict=True)
     return tuple(
-        PlannedBuffer(tensor, op, size, live, offset)
-        for (tensor, op), size, live, offset in zip(owners, sizes, lives, offsets, strict=True)
+        PlannedBuffer(tensor, op, size, live, offset, pinned=k in pinned)
+        for k, ((tensor, op), size, live, offset) in enumerate(columns)
     )
 
 
@@ -154,7 +175,7 @@ def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
 def _tail_steps(
     graph: ModelGraph,
     segment: Segment,
-    memories: Sequence[KernelMemory],
+    memories: Memories,
     abi: Abi,
     planned_buffers: int,
 ) -> Iterator[TailStep]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.arena.rules import target_rules
-from splitopt.baseline import estimate_invoke, unsplit
+from splitopt.baseline import unsplit
 from splitopt.bundle import sha256_of
 from splitopt.calibrate.fit import Point, fit, fit_prepare, relative_errors
 from splitopt.calibrate.models import Sample, generated, quantize_chain
 from splitopt.convert.cache import default_folder
-from splitopt.cost.costs import Preparation, built_in, parse_costs
+from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_costs
 from splitopt.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model

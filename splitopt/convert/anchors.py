@@ -96,7 +96,7 @@ def _nodes_before(
     alive = [
         candidate.tensor
         for candidate in boundary_candidates(graph)
-        if (candidate.maker is None or candidate.maker < cut) and candidate.readers[-1] >= cut
+        if (candidate.maker is None or candidate.maker < cut) and candidate.last >= cut
     ]
     made = [t for t in graph.outputs if graph.producer.get(t, -1) < cut]
     if any(tensor not in anchors.onnx_tensor for tensor in (*alive, *made)):

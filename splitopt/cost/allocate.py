@@ -73,6 +73,7 @@ def planning_insn(buffers: tuple[PlannedBuffer, ...], table: AllocateTable) -> f
         [buffer.live.start for buffer in buffers],
         [buffer.live.stop for buffer in buffers],
         [buffer.offset for buffer in buffers],
+        {k: buffer.offset for k, buffer in enumerate(buffers) if buffer.pinned},
     )
     return (
         table.planned_buffer * len(buffers)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from splitopt.units import ceil_div
 
 CONSTRUCT_INSN = 350
-_COPY_CALL_INSN = 25
+COPY_CALL_INSN = 25
 _FILL_CALL_INSN = 35
 
 
 def copy_insn(size_bytes: int) -> int:
     """memcpy: 0.5625 instructions per byte and 25 for the call."""
-    return ceil_div(9 * size_bytes, 16) + _COPY_CALL_INSN
+    return ceil_div(9 * size_bytes, 16) + COPY_CALL_INSN
 
 
 def fill_insn(size_bytes: int) -> int:

@@ -78,6 +78,25 @@ class Costs:
         return max(0, round(correction.constant_insn + correction.factor * insn))
 
 
+@dataclass(frozen=True, slots=True)
+class InvokeEstimate:
+    """Estimated instructions of Invoke; `unmeasured` names op types that are missing in it."""
+
+    insn: int
+    unmeasured: tuple[str, ...]
+
+
+def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
+    """Estimated instructions of one Invoke of ops [start, stop)."""
+    total, unmeasured = round(costs.per_invoke), dict[str, None]()
+    for op in graph.ops[start:stop]:
+        insn = costs.invoke(graph, op)
+        if insn is None:
+            unmeasured[op.type] = None
+        total += insn or 0
+    return InvokeEstimate(total, tuple(unmeasured))
+
+
 @cache
 def built_in() -> Costs:
     """Fitted to counts of QEMU's Cortex-M55; errors are in the README."""

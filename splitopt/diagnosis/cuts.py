@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from splitopt.bounds import has_both_ends
-from splitopt.bridge import CutNames, Planner, PlanRequest, request_of
+from splitopt.bridge import Planner, PlanRequest, request_of
 from splitopt.convert.correspondence import Correspondence
+from splitopt.cut_limits import CutNames
 from splitopt.diagnosis.opened import OpenBundle
 from splitopt.errors import UsageError
 from splitopt.job import CutSpec, Job, JobSpec, ModelFile, ObjectiveSpec, PiecesSpec, SolveSpec
@@ -166,7 +167,7 @@ def _least(planner: Planner, request: PlanRequest) -> LeastPeak | None:
     answer = planner.plan(request)
     if not isinstance(answer, SplitPlan):
         return None
-    cuts = tuple(segment.start for segment in answer.segments[1:])
+    cuts = answer.cuts
     return LeastPeak(answer.peak_ram_bytes, cuts, answer.status.name == "OPTIMAL")
 
 

@@ -11,7 +11,7 @@ from splitopt.baseline import unsplit
 from splitopt.bridge import Planner
 from splitopt.diagnosis.cuts import Reachable, SingleCuts, peak_as_cut, reachable, single_cuts
 from splitopt.diagnosis.memory_reasons import Reason, memory_reasons
-from splitopt.diagnosis.opened import OpenBundle
+from splitopt.diagnosis.opened import OpenBundle, has_offline_plans
 from splitopt.diagnosis.piece_memory import LiveTensor, PieceMemory, alive_at, piece_memories
 from splitopt.limits import Floor, floor_of
 from splitopt.segment_table import SegmentTable
@@ -97,7 +97,8 @@ def diagnose_memory(
     pieces = piece_memories(bundle, table, floor.op)
     after = max(piece.ram_bytes for piece in pieces)
     if all(piece.as_planned for piece in pieces):
-        after = peak_as_cut(bundle, planner) or after
+        stock = not any(piece.bands for piece in pieces) and not has_offline_plans(bundle)
+        after = (peak_as_cut(bundle, planner) if stock else plan.peak_ram_bytes) or after
     single = single_cuts(table, before.ram_bytes)
     reach = reachable(bundle, planner, progress)
     reasons = memory_reasons(bundle, table, pieces, floor, before.ram_bytes, after, reach)

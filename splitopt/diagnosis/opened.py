@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 
-from splitopt.diagnosis.plan_file import PlanFile, SegmentEntry, read_plan
+from splitopt.bands.plan import Execution, RowSpan
+from splitopt.bands.rows import rows_of
+from splitopt.diagnosis.plan_file import PlanFile, SegmentEntry, SpanEntry, read_plan
 from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment, segment_of
@@ -26,7 +27,7 @@ class Piece:
     """A piece file as it is now, in the place that the plan gives it.
 
     `replaced`: it is not the file that the run wrote. `written_as`: the place of which the run
-    wrote these very bytes, where it is known and another.
+    wrote these very bytes, where it is known and another. `executions`: of a banded piece.
     """
 
     index: int
@@ -36,6 +37,7 @@ class Piece:
     graph: ModelGraph
     replaced: bool = False
     written_as: int | None = None
+    executions: tuple[Execution, ...] = ()
 
     @property
     def label(self) -> str:
@@ -101,6 +103,10 @@ class OpenBundle:
         return f"{text} (ONNX {printable(onnx)})" if onnx else text
 
 
+def has_offline_plans(bundle: OpenBundle) -> bool:
+    return any(piece.graph.offline_offsets for piece in bundle.pieces)
+
+
 def printable(text: str) -> str:
     """A stranger's name, short, with nothing in it that steers a terminal."""
     shown = "".join(char if char.isprintable() else "?" for char in text)
@@ -117,7 +123,7 @@ def open_bundle(folder: Path) -> OpenBundle:
     segments = _segments(folder, plan, graph)
     places = {entry.sha256: k for k, entry in enumerate(plan.segments) if entry.sha256}
     pieces = tuple(
-        _piece(folder, k, entry, segment, places)
+        _piece(folder, k, entry, segment, places, graph)
         for k, (entry, segment) in enumerate(zip(plan.segments, segments, strict=True))
     )
     return OpenBundle(folder, plan, model_path, graph, pieces)
@@ -168,10 +174,7 @@ def _digest(data: bytes) -> str:
 def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
     """The plan's segments; they tile the model and name what its ops read and make."""
     where, n = folder / "plan.json", len(graph.ops)
-    ends = [0, *(entry.stop for entry in plan.segments)]
-    starts = [entry.start for entry in plan.segments]
-    rising = all(a < b for a, b in pairwise(ends))
-    if starts != ends[:-1] or ends[-1] != n or not rising:
+    if not _follow_one_another(plan, n):
         raise UsageError(f"{where}: $.segments: do not follow one another from op 0 to op {n}")
     found = []
     for k, entry in enumerate(plan.segments):
@@ -188,15 +191,56 @@ def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
     return found
 
 
+def _follow_one_another(plan: PlanFile, n: int) -> bool:
+    """A segment in bands of two heights has two pieces, one right after the other."""
+    at = 0, 0
+    for k, entry in enumerate(plan.segments):
+        again = (entry.start, entry.stop) == at and entry.bands and plan.segments[k - 1].bands
+        if not again and not entry.start == at[1] < entry.stop:
+            return False
+        at = entry.start, entry.stop
+    return at[1] == n
+
+
+def _executions(
+    where: str, entry: SegmentEntry, segment: Segment, graph: ModelGraph
+) -> tuple[Execution, ...]:
+    """Raises UsageError for rows that the model's tensors do not have."""
+    found = []
+    for k, execution in enumerate(entry.bands or ()):
+        for spans, tensors in (
+            (execution.inputs, segment.inputs),
+            (execution.outputs, segment.outputs),
+        ):
+            whole = [rows_of(graph.tensors[tensor]) for tensor in tensors]
+            if [span.tensor for span in spans] != list(tensors) or any(
+                span.row + span.rows > rows for span, rows in zip(spans, whole, strict=True)
+            ):
+                raise UsageError(f"{where}.bands[{k}]: rows that the model's tensors do not have")
+        found.append(Execution(_spans(execution.inputs), _spans(execution.outputs)))
+    return tuple(found)
+
+
+def _spans(entries: tuple[SpanEntry, ...]) -> tuple[RowSpan, ...]:
+    return tuple(RowSpan(e.tensor, e.row, e.rows, e.from_row) for e in entries)
+
+
 def _short(tensors: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, tensors[:8]))
     return f"[{shown}{', ...' if len(tensors) > 8 else ''}]"
 
 
 def _piece(
-    folder: Path, index: int, entry: SegmentEntry, segment: Segment, places: Mapping[str, int]
+    folder: Path,
+    index: int,
+    entry: SegmentEntry,
+    segment: Segment,
+    places: Mapping[str, int],
+    whole: ModelGraph,
 ) -> Piece:
-    where = f"{folder / 'plan.json'}: $.segments[{index}].piece"
+    own = f"{folder / 'plan.json'}: $.segments[{index}]"
+    where = f"{own}.piece"
+    executions = _executions(own, entry, segment, whole)
     path = folder / entry.piece
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
@@ -217,4 +261,5 @@ def _piece(
     digest = _digest(data)
     replaced = entry.sha256 is not None and entry.sha256 != digest
     written_as = places.get(digest) if replaced else None
-    return Piece(index, printable(path.name), path, segment, graph, replaced, written_as)
+    name = printable(path.name)
+    return Piece(index, name, path, segment, graph, replaced, written_as, executions)

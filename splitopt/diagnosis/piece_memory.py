@@ -20,7 +20,8 @@ class PieceMemory:
     such ops the one that sets the floor, else the first. `peak_op_index` is the whole model's, or
     None for a file of other ops.
     `padding_bytes`: what the arena needs beyond head and tail to prepare and to be aligned.
-    `as_planned`: the file needs what the plan's own piece would.
+    `as_planned`: the file needs what the plan's own piece would. `bands`: how many times it runs
+    on rows of its inputs; 0 for a piece that runs once, on all.
     """
 
     index: int
@@ -38,6 +39,7 @@ class PieceMemory:
     out_bytes: int
     as_planned: bool
     exact: bool
+    bands: int = 0
 
     @property
     def head_bytes(self) -> int:
@@ -45,7 +47,8 @@ class PieceMemory:
 
     @property
     def boundary_bytes(self) -> int:
-        return self.through_bytes + max(self.in_bytes, self.out_bytes)
+        ends = self.in_bytes, self.out_bytes
+        return self.through_bytes + (sum(ends) if self.bands else max(ends))
 
     @property
     def arena_bytes(self) -> int:
@@ -80,6 +83,10 @@ def _piece_memory(
     memories = table.rules.memories(piece.graph)
     arena = replay(piece.graph, whole, memories, table.rules.abi)
     loads = table.boundary
+    in_bytes, out_bytes = loads.ends(*at, in_bands=bool(piece.executions))
+    planned = bundle.plan.segments[piece.index].arena_bytes
+    if planned is None:
+        planned = table.figures(*at).arena_bytes
     peaks = _peak_ops(arena.buffers, len(piece.graph.ops))
     known = _has_planned_ops(bundle, piece)
     first = floor_op - at[0] if known and floor_op - at[0] in peaks else peaks[0]
@@ -97,10 +104,11 @@ def _piece_memory(
         padding_bytes=arena.size_bytes - arena.head_bytes - arena.tail_bytes,
         headroom_bytes=table.headroom_bytes,
         through_bytes=int(loads.through[at]),
-        in_bytes=int(loads.read_last[at]),
-        out_bytes=int(loads.made[at]),
-        as_planned=arena.size_bytes + table.headroom_bytes == table.figures(*at).arena_bytes,
+        in_bytes=in_bytes,
+        out_bytes=out_bytes,
+        as_planned=arena.size_bytes + table.headroom_bytes == planned,
         exact=arena.exact,
+        bands=len(piece.executions),
     )
 
 

@@ -60,13 +60,29 @@ class ModelEntry(_Lenient):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class SpanEntry(_Lenient):
+    tensor: Index
+    row: Index
+    rows: Annotated[int, Field(ge=1, lt=2**31)]
+    from_row: Index = 0
+
+
+class ExecutionEntry(_Lenient):
+    inputs: Annotated[tuple[SpanEntry, ...], Field(min_length=1, max_length=64)]
+    outputs: Annotated[tuple[SpanEntry, ...], Field(min_length=1, max_length=64)]
+
+
 class SegmentEntry(_Lenient):
+    """One piece. `bands`: its executions, where it runs on rows; null where it runs once."""
+
     start: Annotated[int, Field(ge=0, lt=_MOST_OPS)]
     stop: Annotated[int, Field(ge=1, le=_MOST_OPS)]
     inputs: Annotated[tuple[Index, ...], Field(min_length=1)]
     outputs: Annotated[tuple[Index, ...], Field(min_length=1)]
     piece: Text
     sha256: Text | None = None
+    arena_bytes: Annotated[int, Field(ge=0, le=2**40)] | None = None
+    bands: Annotated[tuple[ExecutionEntry, ...], Field(min_length=1, max_length=4096)] | None = None
 
 
 class BoundaryEntry(_Lenient):

@@ -65,7 +65,7 @@ def _described(plan: SplitPlan, status: str, added_status: str) -> LeastPeak:
     return LeastPeak(
         peak_ram_bytes=plan.peak_ram_bytes,
         status=status,
-        cuts=tuple(segment.start for segment in plan.segments[1:]),
+        cuts=plan.cuts,
         added_insn=plan.added_insn,
         added_status=added_status,
         pieces=tuple(_piece(segment) for segment in plan.segments),

@@ -69,18 +69,33 @@ def _in_model_order(tensors: set[int], model_order: tuple[int, ...]) -> tuple[in
 class BoundaryCandidate:
     """An activation that becomes a boundary tensor wherever a cut parts its maker or its readers.
 
-    `maker` is None for an input of the model.
+    One of the model's inputs (`maker` is None) or outputs (`is_output`) also becomes one where its
+    segment runs in bands.
     """
 
     tensor: int
     maker: int | None
     readers: tuple[int, ...]
+    is_output: bool
+
+    @property
+    def born(self) -> int:
+        """The op from whose segment on it exists: its maker; an input's first reader."""
+        return self.readers[0] if self.maker is None else self.maker
+
+    @property
+    def last(self) -> int:
+        """The last op that needs it."""
+        return self.readers[-1] if self.readers else self.born
 
 
 def boundary_candidates(graph: ModelGraph) -> tuple[BoundaryCandidate, ...]:
-    """Every activation that some set of cuts turns into a boundary tensor, by tensor index."""
+    """Every activation that some plan turns into a boundary tensor, by tensor index."""
+    made = {tensor for tensor in graph.outputs if tensor in graph.producer}
     return tuple(
-        BoundaryCandidate(tensor, graph.producer.get(tensor), readers)
-        for tensor, readers in sorted(graph.readers.items())
+        BoundaryCandidate(
+            tensor, graph.producer.get(tensor), graph.readers.get(tensor, ()), tensor in made
+        )
+        for tensor in sorted({*graph.readers, *made})
         if graph.tensors[tensor].is_activation and graph.tensors[tensor].bytes
     )

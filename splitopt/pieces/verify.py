@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from splitopt.bands.plan import Execution
 from splitopt.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.pieces.inputs import Array
-from splitopt.target.host import Stage, run_litert, run_tflm_chain
+from splitopt.target.host import Bands, Stage, run_litert, run_tflm_chain
 from splitopt.units import plural
 
 _FLOAT_TOLERANCE = 1e-5
@@ -48,10 +49,11 @@ class Check:
 
 @dataclass(frozen=True)
 class PieceFile:
-    """A piece on disk with the segment it was written from."""
+    """A piece on disk with the segment it was written from, and its executions if it is banded."""
 
     path: Path
     segment: Segment
+    executions: tuple[Execution, ...] = ()
 
 
 def verify_pieces(
@@ -137,10 +139,19 @@ def _run_pieces(
             inputs=tuple(map(_name, piece.segment.inputs)),
             outputs=tuple(map(_name, piece.segment.outputs)),
             arena_bytes=arena_bytes(graph),
+            bands=bands_of(graph, piece),
         )
         for piece in pieces
     ]
     return _run(stages, fed, timeout_s)
+
+
+def bands_of(graph: ModelGraph, piece: PieceFile) -> Bands | None:
+    """What the host needs to run a banded piece; None for one that runs once, on all rows."""
+    if not piece.executions:
+        return None
+    rows = tuple(graph.tensors[tensor].shape[1] for tensor in piece.segment.outputs)
+    return Bands(piece.executions, rows)
 
 
 def _run(stages: Sequence[Stage], fed: Mapping[int, Array], timeout_s: float) -> dict[int, Array]:
@@ -156,7 +167,7 @@ def _output_check(
     got: Mapping[int, Array],
     count: int,
 ) -> Check:
-    compared = "pieces in TFLM = unsplit model in TFLM"
+    compared = f"pieces in TFLM{_in_bands(pieces)} = unsplit model in TFLM"
     worst = max((difference(want[t], got[t]) for t in graph.outputs), default=0.0)
     wrong = [t for t in graph.outputs if not _same_bits(want[t], got[t])]
     if not wrong:
@@ -167,6 +178,11 @@ def _output_check(
         f"made by piece {k} ({pieces[k].path.name})"
     )
     return Check("outputs", CheckStatus.FAILED, compared, count, worst, detail)
+
+
+def _in_bands(pieces: Sequence[PieceFile]) -> str:
+    banded = [len(piece.executions) for piece in pieces if piece.executions]
+    return f" ({len(banded)} of them in {plural(sum(banded), 'band')})" if banded else ""
 
 
 def _boundary_check(

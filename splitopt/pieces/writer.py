@@ -1,23 +1,27 @@
 """Segment → bytes of a stock .tflite file.
 
 Tensor tables, operator options and custom data are taken over as they are; indices are renumbered
-in the order they had, because that order decides ties of TFLM's planner. Constants are aligned to
-16 bytes in the file. The same segment gives the same bytes.
+in the order they had, because that order decides ties of TFLM's planner. A graph that was resized
+for bands gives its shapes, and the constants that say them. Constants are aligned to 16 bytes in
+the file. The same segment gives the same bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.graph.model import ABSENT, ModelGraph
+from splitopt.bands.resized import RESIZING
+from splitopt.graph.model import ABSENT, ModelGraph, Tensor
 from splitopt.graph.segments import Segment
 
+OFFLINE_PLAN = "OfflineMemoryAllocation"
 _FILE_MARK = b"TFL3"
+_PLAN_VERSION, _PLANNED_BY_TFLM = 1, -1
 _CONSTANT_ALIGNMENT = 16
 
 
@@ -37,8 +41,13 @@ class _AlignedBuffer(fb.BufferT):  # type: ignore[misc]
         return int(fb.BufferEnd(builder))
 
 
-def write_piece(graph: ModelGraph, segment: Segment) -> bytes:
-    """The piece of a segment, with its inputs and outputs in the segment's order."""
+def write_piece(
+    graph: ModelGraph, segment: Segment, offline: Mapping[int, int] | None = None
+) -> bytes:
+    """The piece of a segment, with its inputs and outputs in the segment's order.
+
+    `offline`: an offline plan (tensor → offset in bytes) for TFLM's memory planner.
+    """
     source = fb.Model.GetRootAs(graph.source)
     subgraph = source.Subgraphs(0)
     tensors = {old: new for new, old in enumerate(segment.tensors)}
@@ -50,14 +59,18 @@ def write_piece(graph: ModelGraph, segment: Segment) -> bytes:
     piece.version = source.Version()
     piece.description = source.Description()
     piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
-    piece.buffers = [_buffer(b""), *(_buffer(source.Buffers(b).DataAsNumpy()) for b in buffers)]
+    piece.buffers = [_buffer(b""), *(_buffer(_data(graph, source, b)) for b in buffers)]
     part = fb.SubGraphT()
     part.name = subgraph.Name()
-    part.tensors = [_tensor(subgraph.Tensors(old), buffers) for old in segment.tensors]
+    part.tensors = [
+        _tensor(subgraph.Tensors(old), graph.tensors[old], buffers) for old in segment.tensors
+    ]
     part.operators = [_operator(table, codes, tensors) for table in op_tables]
     part.inputs = _mapped(segment.inputs, tensors)
     part.outputs = _mapped(segment.outputs, tensors)
     piece.subgraphs = [part]
+    if offline:
+        _add_offline_plan(piece, [offline.get(old, _PLANNED_BY_TFLM) for old in segment.tensors])
     return pack(piece)
 
 
@@ -67,6 +80,19 @@ def pack(model: fb.ModelT) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), file_identifier=_FILE_MARK)
     return bytes(builder.Output())
+
+
+def _add_offline_plan(piece: fb.ModelT, offsets: Sequence[int]) -> None:
+    """The metadata that TFLM reads: version, subgraph, number of tensors, an offset for each.
+
+    Source: tensorflow/lite/micro/docs/memory_management.md.
+    """
+    words = [_PLAN_VERSION, 0, len(offsets), *offsets]
+    piece.buffers.append(_buffer(np.array(words, dtype="<i4").tobytes()))
+    entry = fb.MetadataT()
+    entry.name = OFFLINE_PLAN
+    entry.buffer = len(piece.buffers) - 1
+    piece.metadata = [entry]
 
 
 def _renumber_buffers(graph: ModelGraph, segment: Segment) -> dict[int, int]:
@@ -82,9 +108,20 @@ def _buffer(data: Any) -> _AlignedBuffer:
     return buffer
 
 
-def _tensor(table: Any, buffers: Mapping[int, int]) -> Any:
+def _data(graph: ModelGraph, source: Any, buffer: int) -> Any:
+    """A buffer's bytes; of one that bands have written anew, the graph's."""
+    data = source.Buffers(buffer).DataAsNumpy()
+    sizes = (graph.tensors[op.inputs[1]] for op in graph.ops if op.type in RESIZING)
+    anew = next((size.data for size in sizes if size.buffer == buffer), None)
+    return data if anew is None else anew
+
+
+def _tensor(table: Any, known: Tensor, buffers: Mapping[int, int]) -> Any:
     tensor = fb.TensorT.InitFromObj(table)
     tensor.buffer = buffers.get(tensor.buffer, 0)
+    if tensor.shape is not None and tuple(tensor.shape) != known.shape:
+        tensor.shape = np.array(known.shape, dtype=np.int32)
+        tensor.shapeSignature = None
     return tensor
 
 

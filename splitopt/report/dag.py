@@ -9,6 +9,7 @@ from typing import Any
 from splitopt.report.labels import shorten
 from splitopt.report.lanes import Lanes, assign_lanes
 from splitopt.report.ram_chart import live_bytes
+from splitopt.report.spans import Span, spans_of
 from splitopt.report.svg import Chart, drawing, group, line, mark, number, path, rect, text
 from splitopt.units import format_bytes, plural
 
@@ -55,7 +56,7 @@ def dag_chart(plan: Document, memory: Document, graph: Document) -> Chart:
     edges = _edges(graph)
     frame = _frame(plan, graph, edges)
     parts = [
-        *_bands(plan, frame),
+        *_areas(plan, frame),
         group("edges", (_edge(frame, a, b) for a, b in edges)),
         *_inputs(graph, frame),
         *_ops(plan, graph, memory, frame),
@@ -78,42 +79,41 @@ def _frame(plan: Document, graph: Document, edges: list[tuple[int, int]]) -> _Fr
     inputs = [-1 - k for k in range(len(graph["inputs"]))]
     lanes = assign_lanes([*inputs, *range(len(graph["ops"]))], edges)
     y, rows, headers = 8.0, {}, []
-    for segment in plan["segments"]:
+    for span in spans_of(plan):
         headers.append(y)
         y += _HEADER
-        first = inputs if segment["start"] == 0 else []
-        for node in (*first, *range(segment["start"], segment["stop"])):
+        first = inputs if span.start == 0 else []
+        for node in (*first, *range(span.start, span.stop)):
             rows[node] = y + _ROW / 2
             y += _ROW
         y += _GAP
     return _Frame(rows, tuple(headers), lanes, min(_LANE, _MOST_LANES_WIDTH / lanes.count), y + 8)
 
 
-def _hue(segment: Document) -> str:
-    return f"hue{segment['index'] % _HUES}"
+def _hue(span: Span) -> str:
+    return f"hue{span.first % _HUES}"
 
 
-def _bands(plan: Document, frame: _Frame) -> Iterator[str]:
-    """A coloured band for each piece, headed by its name; the cut above it, with what crosses."""
+def _areas(plan: Document, frame: _Frame) -> Iterator[str]:
+    """A coloured area for each span, headed by its name; the cut above it, with what crosses."""
     ends = [*frame.headers[1:], frame.height - 8]
-    for segment, top, end in zip(plan["segments"], frame.headers, ends, strict=True):
-        yield rect(0, top, frame.width, end - top, f"band {_hue(segment)}")
-        span = f"ops {segment['start']} to {segment['stop'] - 1}"
-        says = f"piece {segment['index']:02d}, {span}: {format_bytes(segment['ram_bytes'])} RAM"
-        if segment["start"]:
+    for span, top, end in zip(spans_of(plan), frame.headers, ends, strict=True):
+        yield rect(0, top, frame.width, end - top, f"area {_hue(span)}")
+        if span.start:
             yield line(0, top, frame.width, top, "cut")
-            yield _crossing(plan, segment, frame, top)
+            yield _crossing(plan, span, frame, top)
+        says = f"{span.says}: {format_bytes(span.ram_bytes)} RAM"
         yield text(frame.labels, top + 26, says, "head")
 
 
-def _crossing(plan: Document, segment: Document, frame: _Frame, top: float) -> str:
+def _crossing(plan: Document, span: Span, frame: _Frame, top: float) -> str:
     across = [
         entry
         for entry in plan["layout"]["boundary"]
-        if entry["first_segment"] < segment["index"] <= entry["last_segment"]
+        if entry["first_segment"] < span.first <= entry["last_segment"]
     ]
     total = format_bytes(sum(entry["size"] for entry in across))
-    says = f"cut {segment['start']}: {total}"
+    says = f"cut {span.start}: {total}"
     names = "; ".join(
         f"{shorten(entry['name'], 160)} (tensor {entry['tensor']}), {format_bytes(entry['size'])}"
         for entry in across
@@ -125,7 +125,7 @@ def _crossing(plan: Document, segment: Document, frame: _Frame, top: float) -> s
         top - 9,
         width,
         18,
-        f"cut before op {segment['start']}: {plural(len(across), 'boundary tensor')} "
+        f"cut before op {span.start}: {plural(len(across), 'boundary tensor')} "
         f"of {total} across it: {names}",
         "chip",
     )
@@ -163,23 +163,23 @@ def _ops(plan: Document, graph: Document, memory: Document, frame: _Frame) -> It
     """Boxes in the hue of their piece, names beside them, bars of what is alive at each op."""
     live = live_bytes(memory["unsplit"])
     most = max(live) or 1
-    for segment in plan["segments"]:
+    for span in spans_of(plan):
         boxes, bars, labels = [], [], []
-        for op in graph["ops"][segment["start"] : segment["stop"]]:
+        for op in graph["ops"][span.start : span.stop]:
             index = op["index"]
             x, y, alive = frame.x(index), frame.rows[index], live[index + 1]
-            says = _op_text(op, graph, segment, alive)
+            says = _op_text(op, graph, span, alive)
             boxes.append(mark(x - _BOX / 2, y - _BOX / 2, _BOX, _BOX, says))
             labels.append(text(frame.labels, y + 4, f"{index} {shorten(op['type'], 22)}"))
             long = max(frame.longest_bar * alive / most, 1)
             bars.append(rect(frame.bars, y - 5, long, 10))
             labels.append(text(frame.bars + long + 6, y + 4, f"{alive:,} B", "note"))
         yield group("bars", bars)
-        yield group(f"marks op {_hue(segment)}", boxes)
+        yield group(f"marks op {_hue(span)}", boxes)
         yield group("names", labels)
 
 
-def _op_text(op: Document, graph: Document, segment: Document, alive: int) -> str:
+def _op_text(op: Document, graph: Document, span: Span, alive: int) -> str:
     made = (
         f"{shorten(entry['name'], 120)} (tensor {tensor}), {format_bytes(entry['bytes'])}"
         for tensor in op["outputs"]
@@ -188,6 +188,6 @@ def _op_text(op: Document, graph: Document, segment: Document, alive: int) -> st
     nodes = op["onnx_nodes"]
     onnx = f"; ONNX {', '.join(shorten(node, 80) for node in nodes[:4])}" if nodes else ""
     return (
-        f"op {op['index']} {op['type']} in piece {segment['index']:02d}: makes "
+        f"op {op['index']} {op['type']} in piece {span.number}: makes "
         f"{'; '.join(made) or 'nothing'}; {format_bytes(alive)} alive in the unsplit model{onnx}"
     )

@@ -15,6 +15,7 @@ from matplotlib.patches import Rectangle
 from splitopt.report.documents import Document, RunDocuments, SweepDocuments
 from splitopt.report.pareto import are_close, first_of_plan
 from splitopt.report.ram_chart import live_bytes
+from splitopt.report.spans import spans_of
 
 _KIB = 1024
 _DOTS_PER_INCH = 150
@@ -75,8 +76,9 @@ def _ram_per_step(plan: Document, memory: Document) -> Figure:
     axes.bar(at, live, 1, color=_FILLS["tensor"], label="alive in the unsplit head")
     axes.bar(at, tail, 1, live, color="#dcc2ff", hatch="//", edgecolor="#8b6bb5", linewidth=0,
              label="unsplit tail")  # fmt: skip
-    edges = [segment["start"] - 0.5 for segment in plan["segments"]] + [count - 0.5]
-    ram = [segment["ram_bytes"] / _KIB for segment in plan["segments"]]
+    spans = list(spans_of(plan))
+    edges = [span.start - 0.5 for span in spans] + [count - 0.5]
+    ram = [span.ram_bytes / _KIB for span in spans]
     axes.stairs(ram, edges, baseline=None, color=_PLAN, linewidth=2, label="RAM of each piece")
     for value, color, style, label in (
         (plan["baseline"]["ram_bytes"], _UNSPLIT, "-.", "unsplit model"),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +102,7 @@ def _point_plan(folder: Path, row: Document) -> PointPlan:
 def _refuse_misfits(folder: Path, plan: Document, memory: Document) -> None:
     """Parts that don't fit together, each of the right shape by itself."""
     segments, ops = plan["segments"], plan["model"]["ops"]
-    ends = [0, *(segment["stop"] for segment in segments)]
-    tiles = [segment["start"] for segment in segments] == ends[:-1] and ends[-1] == ops
-    if not tiles or any(stop <= start for start, stop in pairwise(ends)):
+    if not _tile(segments, ops):
         raise UsageError(f"{folder / 'plan.json'}: $.segments: they don't tile the {ops} ops")
     if [segment["index"] for segment in segments] != list(range(len(segments))):
         raise UsageError(f"{folder / 'plan.json'}: $.segments: want the indices 0, 1, 2 and so on")
@@ -119,6 +116,19 @@ def _refuse_misfits(folder: Path, plan: Document, memory: Document) -> None:
         _refuse_bad_map(folder / "memory.json", arena, memory["region_bytes"])
 
 
+def _tile(segments: Sequence[Document], ops: int) -> bool:
+    """A segment in bands of two heights has two pieces, one right after the other."""
+    start = stop = 0
+    for k, segment in enumerate(segments):
+        same = (segment["start"], segment["stop"]) == (start, stop)
+        if not (k and same and segment.get("bands") and segments[k - 1].get("bands")) and not (
+            segment["start"] == stop < segment["stop"]
+        ):
+            return False
+        start, stop = segment["start"], segment["stop"]
+    return bool(stop == ops)
+
+
 def _refuse_bad_map(path: Path, arena: Document, region_bytes: int) -> None:
     granted = arena["arena_bytes"]
     if arena["head_bytes"] + arena["tail_bytes"] > granted:
@@ -128,9 +138,15 @@ def _refuse_bad_map(path: Path, arena: Document, region_bytes: int) -> None:
             raise UsageError(f"{path}: a buffer alive in steps that the piece does not have")
         if buffer["offset"] + buffer["size"] > arena["head_bytes"]:
             raise UsageError(f"{path}: a buffer above the head of its arena")
+    low = arena.get("arena_offset", 0)
     for entry in arena["boundary"]:
-        if entry["offset"] < granted or entry["offset"] + entry["size"] > region_bytes:
-            raise UsageError(f"{path}: a boundary tensor outside the region above the arena")
+        start, stop = entry["offset"], entry["offset"] + entry["size"]
+        if stop > region_bytes or (start < low + granted and low < stop):
+            raise UsageError(f"{path}: a boundary tensor in the arena or outside the region")
+    sizes = {entry["tensor"]: entry["size"] for entry in arena["boundary"]}
+    for band in arena.get("bands", ()):
+        if not band["start"] < band["stop"] <= sizes.get(band["tensor"], 0):
+            raise UsageError(f"{path}: a band of rows that its boundary tensor does not have")
 
 
 def _refuse_bad_graph(folder: Path, plan: Document, graph: Document) -> None:

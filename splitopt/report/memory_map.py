@@ -30,19 +30,24 @@ LEGEND: tuple[Key, ...] = (
     ("tail", "tail"),
     ("room", "headroom and rounding"),
     ("boundary", "boundary tensor"),
+    ("rows", "rows of it that a band reads or keeps, band by band from the left"),
     ("unused", "unused while the piece runs (not to scale)"),
 )
 
 
 @dataclass(frozen=True)
 class _Frame:
-    """Where steps and bytes are. Unused bytes between arena and boundary tensors may be folded."""
+    """Where steps and bytes are. Unused bytes between arena and boundary tensors may be folded.
+
+    `base`: where in the region the arena begins.
+    """
 
     steps: int
     column: float
     low: Scale
     high: Scale
     folded: tuple[int, int] | None
+    base: int
 
     def x(self, step: float) -> float:
         return _LEFT + self.column * step
@@ -55,6 +60,9 @@ class _Frame:
     def box(self, start: int, stop: int, offset: int, size: int) -> Box:
         top = self.y(offset + size)
         return self.x(start), top, self.column * (stop - start), self.y(offset) - top
+
+    def in_arena(self, start: int, stop: int, offset: int, size: int) -> Box:
+        return self.box(start, stop, self.base + offset, size)
 
 
 def memory_map(
@@ -76,6 +84,7 @@ def memory_map(
         *_buffers(arena, frame, longest_name),
         *_tail(arena, frame),
         group("marks boundary", _boundary(arena, frame, names, longest_name)),
+        group("marks rows", _bands(arena, frame)),
         *_unused(frame),
     ]
     size = frame.x(frame.steps) + _RIGHT, _TOP + height + _BOTTOM
@@ -95,32 +104,35 @@ def caption(arena: Document) -> str:
 def _frame(arena: Document, region_bytes: int, width: int, height: int) -> _Frame:
     steps = max([len(arena["ops"]) + 1, *(buffer["stop"] for buffer in arena["buffers"])])
     column = max((width - _LEFT - _RIGHT) / steps, _LEAST_COLUMN)
-    top = max(region_bytes, arena["arena_bytes"])
+    base = arena.get("arena_offset", 0)
+    top = max(region_bytes, base + arena["arena_bytes"])
     folded = _fold(arena, top)
     bottom = _TOP + height
     if folded is None:
         scale = Scale(0, top, bottom, _TOP)
-        return _Frame(steps, column, scale, scale, None)
+        return _Frame(steps, column, scale, scale, None, base)
     shown = folded[0] + top - folded[1]
     per_byte = (height - _BREAK) / (shown or 1)
     low = Scale(0, folded[0], bottom, bottom - per_byte * folded[0])
     high = Scale(folded[1], top, _TOP + per_byte * (top - folded[1]), _TOP)
-    return _Frame(steps, column, low, high, folded)
+    return _Frame(steps, column, low, high, folded, base)
 
 
 def _fold(arena: Document, top: int) -> tuple[int, int] | None:
     """The unused bytes above the arena, where they would take much of the drawing."""
-    start = arena["arena_bytes"]
-    stop = min((entry["offset"] for entry in arena["boundary"]), default=top)
+    start = arena.get("arena_offset", 0) + arena["arena_bytes"]
+    above = [entry["offset"] for entry in arena["boundary"] if entry["offset"] >= start]
+    stop = min(above, default=top)
     return (start, stop) if stop - start > _BREAK_ABOVE * top else None
 
 
 def _axes(arena: Document, region_bytes: int, frame: _Frame) -> Iterator[str]:
     right, ops = frame.x(frame.steps), arena["ops"]
-    bottom, top = frame.y(0), frame.y(max(region_bytes, arena["arena_bytes"]))
+    end = frame.base + arena["arena_bytes"]
+    bottom, top = frame.y(0), frame.y(max(region_bytes, end))
     yield rect(_LEFT, top, right - _LEFT, bottom - top, "frame")
-    named = {0: "", arena["head_bytes"]: "head ", region_bytes: "region "}
-    named[arena["arena_bytes"]] = "arena "
+    named = {0: "", frame.base + arena["head_bytes"]: "head ", region_bytes: "region "}
+    named[end] = "arena "
     places = [frame.y(value) for value in named]
     for (value, name), place, at in zip(named.items(), places, spread(places, 13), strict=True):
         yield line(_LEFT - 5, place, right if value else _LEFT, place, "grid")
@@ -139,7 +151,8 @@ def _buffers(arena: Document, frame: _Frame, longest_name: int) -> Iterator[str]
         for buffer in arena["buffers"]:
             if buffer["kind"] != kind or not buffer["size"]:
                 continue
-            box = frame.box(buffer["start"], buffer["stop"], buffer["offset"], buffer["size"])
+            live = buffer["start"], buffer["stop"]
+            box = frame.in_arena(*live, buffer["offset"], buffer["size"])
             x, y, width, height = box
             marks.append(mark(x, y, width, height, buffer_text(buffer, arena["ops"], longest_name)))
             says = f"{buffer['size']:,}"
@@ -156,7 +169,7 @@ def _label(x: float, y: float, says: str) -> str:
 def _tail(arena: Document, frame: _Frame) -> Iterator[str]:
     size = arena["tail_bytes"]
     if size:
-        box = frame.box(0, frame.steps, arena["arena_bytes"] - size, size)
+        box = frame.in_arena(0, frame.steps, arena["arena_bytes"] - size, size)
         yield group("marks tail", [mark(*box, tail_text(arena))])
         yield rect(*box, "hatch")
 
@@ -166,7 +179,7 @@ def _room(arena: Document, frame: _Frame) -> str:
     if stop <= start:
         return ""
     return mark(
-        *frame.box(0, frame.steps, start, stop - start),
+        *frame.in_arena(0, frame.steps, start, stop - start),
         f"{format_bytes(stop - start)} between head and tail: headroom, rounding, and what TFLM "
         "takes for a while when it prepares",
     )
@@ -181,6 +194,25 @@ def _boundary(
             *frame.box(0, frame.steps, entry["offset"], entry["size"]),
             f"boundary tensor {entry['tensor']} {name}: {format_bytes(entry['size'])} at "
             f"{entry['offset']:,} of the region",
+        )
+
+
+def _bands(arena: Document, frame: _Frame) -> Iterator[str]:
+    """A staircase through each boundary tensor: what overlaps from step to step is computed, or at
+    least copied, more than once."""
+    places = {entry["tensor"]: entry["offset"] for entry in arena["boundary"]}
+    count = max((band["number"] + 1 for band in arena.get("bands", ())), default=0)
+    left, width = frame.x(0), frame.x(frame.steps) - frame.x(0)
+    for band in arena.get("bands", ()):
+        start, stop = band["start"], band["stop"]
+        box = frame.box(0, 1, places[band["tensor"]] + start, stop - start)
+        yield mark(
+            left + width * band["number"] / count,
+            box[1],
+            width / count,
+            box[3],
+            f"band {band['number']} {'reads' if band['reads'] else 'keeps'} bytes {start:,} to "
+            f"{stop - 1:,} of tensor {band['tensor']}",
         )
 
 

@@ -23,10 +23,16 @@ def limit_sentence(plan: Document) -> str:
     where = f"Piece {segment['index']:02d} (ops {segment['start']} to {segment['stop'] - 1})"
     if len(plan["segments"]) == 1:
         where = "The unsplit model"
+    least = format_bytes(floor["least_ram_bytes"])
+    op = f"op {floor['op']} {floor['type']}"
+    if plan["peak_ram_bytes"] < floor["least_ram_bytes"]:
+        return (
+            f"{where} sets the peak, below the {least} that a piece with {op} needs on all rows: "
+            "no set of cuts gets there without bands."
+        )
     return (
-        f"{where} sets the peak; no set of cuts gets below "
-        f"{format_bytes(floor['least_ram_bytes'])}, the least that a piece with op {floor['op']} "
-        f"{floor['type']} needs."
+        f"{where} sets the peak; no set of cuts on all rows gets below {least}, the least that a "
+        f"piece with {op} needs."
     )
 
 
@@ -65,6 +71,6 @@ def proof_words(status: str, plan: Document) -> str:
     """What the status of a point claims."""
     if status == "OPTIMAL":
         basis = "" if plan["exact"] else " on these estimates of bytes"
-        return f"OPTIMAL{basis}: no other set of cuts is better under this point's limits."
+        return f"OPTIMAL{basis}: no other plan is better under this point's limits."
     gap = 100 * plan["objective"]["gap"]
     return f"{status}: a better plan may exist, by at most {gap:.2f} % of the objective."

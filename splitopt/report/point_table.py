@@ -154,4 +154,4 @@ def unplanned_reason(row: Document) -> str:
     floor, least = row["floor"], row["smallest_feasible_budget_bytes"]
     cause = f" because of op {floor['op']} {floor['type']}" if floor else ""
     hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
-    return f"no set of cuts fits{cause}{hint}"
+    return f"no plan fits{cause}{hint}"

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Any
 
 from splitopt.report.scale import Scale, every, kib_ticks
+from splitopt.report.spans import Span, spans_of
 from splitopt.report.svg import Chart, Key, drawing, group, line, mark, path, text
 from splitopt.units import format_bytes
 
@@ -16,6 +17,7 @@ Document = dict[str, Any]
 _LEFT, _TOP, _HEIGHT, _BOTTOM, _RIGHT = 44, 20, 280, 44, 10
 _WIDTH, _LEAST_COLUMN = 1100, 4.0
 _BUDGET_IN_SIGHT = 1.7
+_NUMBER_WIDTH = 20
 
 
 def live_bytes(arena: Document) -> list[int]:
@@ -95,8 +97,8 @@ def _keys(plan: Document) -> tuple[Key, ...]:
         ("line-budget", f"budget: {format_bytes(plan['budget_bytes'])}{above}"),
         (
             "line-floor",
-            f"floor: {format_bytes(floor['least_ram_bytes'])}, because of op {floor['op']} "
-            f"{floor['type']}",
+            f"floor on all rows: {format_bytes(floor['least_ram_bytes'])}, because of op "
+            f"{floor['op']} {floor['type']}",
         ),
     )
 
@@ -152,27 +154,25 @@ def _outline(live: list[int], tail: int, frame: _Frame) -> str:
 def _pieces_path(plan: Document, frame: _Frame) -> str:
     """Steps up and down from piece to piece. The inputs' step belongs to the first piece."""
     parts: list[str] = []
-    for segment in plan["segments"]:
-        start, stop = _span(segment, frame)
-        y = frame.y(segment["ram_bytes"])
+    for span in spans_of(plan):
+        start, stop = _ends(span, frame)
+        y = frame.y(span.ram_bytes)
         parts.append(f"{'L' if parts else 'M'}{start:.1f} {y:.1f}L{stop:.1f} {y:.1f}")
     return "".join(parts)
 
 
 def _pieces(plan: Document, frame: _Frame) -> Iterator[str]:
     """Wide, unseen targets on the line of each piece, and its number where there is room."""
-    for segment in plan["segments"]:
-        start, stop = _span(segment, frame)
-        y = frame.y(segment["ram_bytes"])
-        says = (
-            f"piece {segment['index']:02d}, ops {segment['start']} to {segment['stop'] - 1}: "
-            f"{format_bytes(segment['ram_bytes'])} RAM"
+    for span in spans_of(plan):
+        start, stop = _ends(span, frame)
+        y = frame.y(span.ram_bytes)
+        yield mark(
+            start, y - 5, stop - start, 10, f"{span.says}: {format_bytes(span.ram_bytes)} RAM"
         )
-        yield mark(start, y - 5, stop - start, 10, says)
-        if stop - start >= 18:
-            yield text((start + stop) / 2, y + 15, f"{segment['index']:02d}", "halo", "middle")
+        if stop - start >= _NUMBER_WIDTH * (1 + span.last - span.first):
+            yield text((start + stop) / 2, y + 15, span.number, "halo", "middle")
 
 
-def _span(segment: Document, frame: _Frame) -> tuple[float, float]:
-    start = segment["start"] + 1 if segment["start"] else 0
-    return frame.x(start), frame.x(segment["stop"] + 1)
+def _ends(span: Span, frame: _Frame) -> tuple[float, float]:
+    start = span.start + 1 if span.start else 0
+    return frame.x(start), frame.x(span.stop + 1)

@@ -33,7 +33,7 @@ from splitopt.summary import (
     route_rows,
     verdict,
 )
-from splitopt.units import format_bytes, format_percent, plural
+from splitopt.units import format_bytes, format_kinsn, format_percent, plural
 
 _WORDS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
 _UNSPLIT_WIDTH = 1100
@@ -165,14 +165,25 @@ def _maps(plan: Document, memory: Document) -> Iterator[tuple[str, Chart]]:
     for segment, arena in zip(plan["segments"], memory["segments"], strict=True):
         number = f"{segment['index']:02d}"
         heading = (
-            f"Piece {number}: ops {segment['start']} to {segment['stop'] - 1}, "
-            f"{format_bytes(segment['ram_bytes'])} RAM"
+            f"Piece {number}: ops {segment['start']} to {segment['stop'] - 1}"
+            f"{_runs(segment)}, {format_bytes(segment['ram_bytes'])} RAM"
         )
         title = f"Memory map of piece {number}"
         yield (
             heading,
             memory_map(arena, memory["region_bytes"], names, ident=f"map-{number}", title=title),
         )
+
+
+def _runs(segment: Document) -> str:
+    """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
+    says = ", offline plan" if segment.get("offline_plan") else ""
+    if segment.get("bands"):
+        says += (
+            f", {plural(len(segment['bands']), 'band')} (rows computed more than once: an "
+            f"estimated {format_kinsn(segment['estimated_recomputed_insn'])})"
+        )
+    return says
 
 
 def _tables(plan: Document) -> dict[str, Any]:

@@ -89,7 +89,10 @@ class Segment(Shape):
     in_bytes: Count
     out_bytes: Count
     ram_bytes: Count
-    estimated_added_insn: Count
+    bands: Annotated[list[Map], Field(min_length=1, max_length=MOST_OPS)] | None = None
+    offline_plan: bool = False
+    estimated_added_insn: Annotated[int, Field(ge=-_MOST, le=_MOST)]
+    estimated_recomputed_insn: Annotated[int, Field(ge=-_MOST, le=_MOST)] = 0
     estimated_invoke_insn: Count | None = None
     exact: bool
     piece: Text | None = None
@@ -207,9 +210,20 @@ class Placed(Shape):
     size: Count
 
 
+class Band(Shape):
+    """Bytes [start, stop) of a boundary tensor that an execution reads, or keeps."""
+
+    tensor: Index
+    number: Op
+    start: Count
+    stop: Count
+    reads: bool
+
+
 class ArenaMap(Shape):
     ops: Annotated[list[Op], Field(min_length=1, max_length=MOST_OPS)]
     arena_bytes: Count
+    arena_offset: Count = 0
     head_bytes: Count
     peak_load_bytes: Count
     fragmentation_bytes: Count
@@ -217,6 +231,7 @@ class ArenaMap(Shape):
     tail_by_category: dict[Line, Count]
     buffers: Annotated[list[Buffer], Field(max_length=20 * MOST_OPS)]
     boundary: list[Placed]
+    bands: Annotated[list[Band], Field(max_length=20 * MOST_OPS)] = Field(default=[])
 
 
 class Memory(Shape):

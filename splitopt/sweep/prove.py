@@ -41,10 +41,11 @@ def _proved(point: Point, row: Row, store: SweepStore) -> Row:
 
 
 def _job_of(point: Point, row: Row) -> Job:
-    """The job whose optimum is this very point: its peak and pieces as limits, least time."""
+    """The job whose optimum is this very point: its peak as budget, no cut but its own, least
+    time. A plan of fewer of these cuts would dominate it."""
     limits = {
         "budget_bytes": row["peak_ram_bytes"],
-        "pieces": {"max": row["pieces"]},
+        "cut": {"allow": row["cuts"]},
         "objective": {"minimise": "added_time"},
     }
     return read_job(point.file, {**point.overrides, **limits})

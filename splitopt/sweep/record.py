@@ -9,7 +9,7 @@ from typing import Any
 from splitopt.baseline import Baseline
 from splitopt.memory_json import memory_document
 from splitopt.onnx_names import add_onnx_names
-from splitopt.piece_set import PieceSet
+from splitopt.piece_set import PieceSet, graphs_of
 from splitopt.plan import SplitPlan
 from splitopt.plan_json import plan_document
 from splitopt.planning import Prepared
@@ -119,7 +119,7 @@ def _figures(plan: SplitPlan) -> Row:
         "peak_ram_bytes": plan.peak_ram_bytes,
         "added_insn": plan.added_insn,
         "pieces": len(plan.segments),
-        "cuts": [segment.start for segment in plan.segments[1:]],
+        "cuts": list(plan.cuts),
         "exact": plan.exact,
         "largest_arena_bytes": max(s.figures.arena_bytes for s in plan.segments),
         "limiting_ops": [limiting.start, limiting.stop],
@@ -131,7 +131,7 @@ def _documents(
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     assert point.job is not None, "a point with a plan is a job"
     graph = prepared.graph
-    pieces = PieceSet("whole", plan, (), (graph,) * len(plan.segments))
+    pieces = PieceSet("whole", plan, (), graphs_of(graph, plan))
     document = plan_document(graph, point.job, pieces, prepared.baseline, (), prepared.floor)
     if prepared.names is not None:
         document = add_onnx_names(document, plan.segments, prepared.names)
@@ -140,7 +140,7 @@ def _documents(
 
 def with_dominated(rows: Sequence[Row]) -> list[Row]:
     """Each row with whether another of the same model and board is no worse in peak RAM, added
-    instructions and pieces, and better in one. Of equal points, all but the first are."""
+    instructions and cuts, and better in one. Of equal points, all but the first are."""
     groups: dict[tuple[str, str], set[Measures]] = {}
     for row in rows:
         if row["plan"]:
@@ -160,11 +160,11 @@ def with_dominated(rows: Sequence[Row]) -> list[Row]:
 
 def _undominated(points: set[Measures]) -> set[Measures]:
     kept: list[Measures] = []
-    for peak, added, pieces in sorted(points):  # none that comes later has a lower peak
-        if not any(a <= added and k <= pieces for _, a, k in kept):
-            kept.append((peak, added, pieces))
+    for peak, added, cuts in sorted(points):  # none that comes later has a lower peak
+        if not any(a <= added and k <= cuts for _, a, k in kept):
+            kept.append((peak, added, cuts))
     return set(kept)
 
 
 def _measures(row: Row) -> Measures:
-    return row["peak_ram_bytes"], row["added_insn"], row["pieces"]
+    return row["peak_ram_bytes"], row["added_insn"], len(row["cuts"])

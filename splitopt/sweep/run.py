@@ -15,7 +15,7 @@ from splitopt.bundle import sha256_of, versions
 from splitopt.errors import SplitoptError
 from splitopt.job import Job
 from splitopt.model_source import ModelSource, open_model
-from splitopt.planning import Prepared, prepare
+from splitopt.planning import Prepared, liberties_of, prepare
 from splitopt.sweep.executors import run_dask, run_local
 from splitopt.sweep.grid import FRONT, Point, content_key, expand
 from splitopt.sweep.prove import prove_points
@@ -142,13 +142,16 @@ class _Sweep:
         board = point.job.board
         zero = point.job.spec.pieces.zero_arena
         costs = point.job.cost_table_text
-        target = Target(digest, board.abi, board.headroom_bytes, zero, costs)
+        free = liberties_of(point.job)
+        target = Target(digest, board.abi, board.headroom_bytes, zero, costs, free)
         return Task(point.id, point.kind, target, request)
 
     def _prepared(self, point: Point) -> Prepared | SplitoptError:
         job = point.job
         assert job is not None, "asked for points that are jobs"
-        key = repr((_source_key(job), job.board, job.spec.pieces.zero_arena, job.cost_table_text))
+        free = liberties_of(job)
+        zero = job.spec.pieces.zero_arena
+        key = repr((_source_key(job), job.board, zero, free, job.cost_table_text))
         if key not in self.prepared:
             self.prepared[key] = self._prepare(job)
         return self.prepared[key]

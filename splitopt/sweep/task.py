@@ -18,7 +18,7 @@ from splitopt.errors import SplitoptError
 from splitopt.front import plan_front
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.plan import Infeasible, SplitPlan
-from splitopt.segment_table import SegmentTable
+from splitopt.segment_table import CUTS_ALONE, Liberties, SegmentTable
 from splitopt.sweep.grid import FRONT
 
 _MOST_BENCHES = 4
@@ -33,6 +33,7 @@ class Target:
     headroom_bytes: int
     zero_arena: bool
     cost_table: str = ""
+    liberties: Liberties = CUTS_ALONE
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def _bench_of(target: Target, model: bytes) -> _Bench:
             headroom_bytes=target.headroom_bytes,
             zero_arena=target.zero_arena,
             costs=parse_costs(target.cost_table, "the cost table"),
+            liberties=target.liberties,
         )
         _benches[target] = _Bench(Planner(table))
     _benches.move_to_end(target)

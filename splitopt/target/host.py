@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitopt.bands.plan import Execution
 from splitopt.errors import ToolError
 from splitopt.target.child import Array, Reply, run_worker
 from splitopt.target.host_worker import in_scope, scoped
@@ -21,6 +22,17 @@ DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_MEMORY_BYTES = 2 << 30
 
 _WORKER = "splitopt.target.host_worker"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A model that runs several times on rows of its inputs (axis 1 of a sample).
+
+    `output_rows`: of each output, whole; of these, an earlier stage may have made some already.
+    """
+
+    executions: tuple[Execution, ...]
+    output_rows: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -38,6 +50,7 @@ class Stage:
     outputs: tuple[str, ...]
     arena_bytes: int
     keep: tuple[tuple[str, int], ...] = ()
+    bands: Bands | None = None
 
     def __post_init__(self) -> None:
         assert self.arena_bytes > 0, f"an arena of {self.arena_bytes} bytes"
@@ -85,6 +98,7 @@ def run_tflm_chain(
                 "outputs": stage.outputs,
                 "arena_bytes": stage.arena_bytes,
                 "keep": dict(stage.keep),
+                "bands": None if stage.bands is None else _plain_bands(stage.bands),
             }
             for stage in stages
         ],
@@ -179,6 +193,21 @@ def _run(
     )
 
 
+def _plain_bands(bands: Bands) -> dict[str, Any]:
+    """As the worker reads it: per execution, [row, rows] of each input, [from row, row, rows] of
+    each output."""
+    return {
+        "output_rows": bands.output_rows,
+        "executions": [
+            {
+                "inputs": [[span.row, span.rows] for span in execution.inputs],
+                "outputs": [[span.from_row, span.row, span.rows] for span in execution.outputs],
+            }
+            for execution in bands.executions
+        ],
+    }
+
+
 def _allocations(figure: Mapping[str, Any]) -> Allocations:
     categories = tuple(AllocationCategory(**category) for category in figure["categories"])
     return Allocations(**{**figure, "categories": categories})
@@ -191,7 +220,7 @@ def _check_chain(stages: Sequence[Stage], feeds: Mapping[str, Array]) -> None:
     for stage in stages:
         unknown = set(stage.inputs) - known
         assert not unknown, f"{stage.path}: nothing makes {sorted(unknown)}"
-        again = known & set(stage.made)
+        again = set() if stage.bands is not None else known & set(stage.made)
         assert not again, f"{stage.path}: {sorted(again)} made twice"
         known.update(stage.made)
 

@@ -68,19 +68,24 @@ def _run_tflm_chain(
     made: dict[str, Array] = {}
     for stage in job["stages"]:
         working_on(_tflm_subject(stage))
-        new = _run_tflm_stage(stage, [known[name] for name in stage["inputs"]])
+        new = _run_tflm_stage(stage, [known[name] for name in stage["inputs"]], made)
         known.update(new)
         made.update(new)
     return {}, made
 
 
-def _run_tflm_stage(stage: Mapping[str, Any], feeds: Sequence[Array]) -> dict[str, Array]:
+def _run_tflm_stage(
+    stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+) -> dict[str, Array]:
+    """`made`: what stages before made; of it, one that runs in bands may make further rows."""
     keep: Mapping[str, int] = stage["keep"]
     outputs: Sequence[str] = stage["outputs"]
     interpreter, counts = _make_tflm(stage, preserve=bool(keep))
     _check_count("inputs", len(feeds), counts["inputs"])
     _check_count("outputs", len(outputs), counts["outputs"])
     _check_indices(keep, counts["tensors"])
+    if stage["bands"] is not None:
+        return _in_bands(interpreter, stage, feeds, made)
     for position, feed in enumerate(feeds):
         _check_input(position, feed, interpreter.get_input_details(position))
 
@@ -93,6 +98,33 @@ def _run_tflm_stage(stage: Mapping[str, Any], feeds: Sequence[Array]) -> dict[st
         return made | kept
 
     return _over_samples(infer, len(feeds[0]))
+
+
+def _in_bands(
+    interpreter: Any, stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+) -> dict[str, Array]:
+    """Each execution on its rows of the inputs; the rows it keeps are put together."""
+    bands: Mapping[str, Any] = stage["bands"]
+    whole: dict[str, Array] = {name: made[name].copy() for name in stage["outputs"] if name in made}
+    for execution in bands["executions"]:
+        parts = [
+            feed[:, :, row : row + rows]
+            for feed, (row, rows) in zip(feeds, execution["inputs"], strict=True)
+        ]
+        for position, part in enumerate(parts):
+            _check_input(position, part, interpreter.get_input_details(position))
+        for sample in range(len(feeds[0])):
+            for position, part in enumerate(parts):
+                interpreter.set_input(np.ascontiguousarray(part[sample]), position)
+            interpreter.invoke()
+            ends = zip(stage["outputs"], bands["output_rows"], execution["outputs"], strict=True)
+            for at, (name, total, (from_row, row, rows)) in enumerate(ends):
+                band = interpreter.get_output(at)
+                if name not in whole:
+                    shape = (len(feeds[0]), band.shape[0], total, *band.shape[2:])
+                    whole[name] = np.zeros(shape, dtype=band.dtype)
+                whole[name][sample][:, row : row + rows] = band[:, from_row : from_row + rows]
+    return whole
 
 
 def _make_tflm(stage: Mapping[str, Any], *, preserve: bool) -> tuple[Any, dict[str, int]]:

@@ -1,0 +1,73 @@
+"""Exact offline plans: places of tensors whose head TFLM's own greedy planner does not reach.
+
+An offline plan gives places to tensors alone. TFLM then puts scratch around them, largest first
+and lowest first, so what counts is the head that results: it is replayed, never assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from solvers.packing import cpsat
+from solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from solvers.params import SolveParams
+from splitopt.arena.abi import Abi
+from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+
+_PACKING = SolveParams(time_limit_s=2.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineArena:
+    """The arena under the best offline plan found, and a bound that no head goes below."""
+
+    arena: Arena
+    least_head_bytes: int
+
+    @property
+    def is_proved(self) -> bool:
+        return self.arena.head_bytes == self.least_head_bytes
+
+
+def with_offline_plan(
+    graph: ModelGraph, segment: Segment, memories: Memories, abi: Abi, greedy: Arena
+) -> OfflineArena:
+    """`greedy`: the arena without a plan, which is the answer where no plan lowers its head."""
+    best, bound = greedy, greedy.peak_load_bytes
+    if greedy.head_bytes == bound:
+        return OfflineArena(greedy, bound)
+    for buffers in (greedy.buffers, _scratch_joined(greedy.buffers)):
+        offsets, least = _packed(tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers))
+        if buffers is greedy.buffers:
+            bound = max(bound, least)
+        places = zip(buffers, offsets, strict=True)
+        plan = {b.tensor: offset for b, offset in places if b.tensor is not None}
+        planned = replay(graph, segment, memories, abi, plan)
+        if planned.head_bytes < best.head_bytes:
+            best = planned
+        if best.head_bytes == bound:
+            break
+    return OfflineArena(best, bound)
+
+
+def _scratch_joined(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
+    """All scratch of an op as one: whatever TFLM does in the gap that is left, it fits there."""
+    joined = [buffer for buffer in buffers if buffer.tensor is not None]
+    scratch: dict[int | None, PlannedBuffer] = {}
+    for buffer in (b for b in buffers if b.tensor is None):
+        known = scratch.get(buffer.op)
+        size = buffer.size_bytes + (known.size_bytes if known else 0)
+        scratch[buffer.op] = replace(buffer, size_bytes=size)
+    return (*joined, *scratch.values())
+
+
+@lru_cache(maxsize=4096)
+def _packed(shapes: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, ...], int]:
+    """Offsets of buffers (size, start, stop), and a bound of their high-water mark."""
+    buffers = tuple(Buffer(size, LiveRange(start, stop)) for size, start, stop in shapes)
+    outcome = cpsat.solve(PackingInstance(buffers), _PACKING)
+    return outcome.found.offsets, outcome.bound or 0
