@@ -175,6 +175,9 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
     out.print("\nWhy the peak is not lower:", style="bold")
     for line in reason_lines(diagnosis.memory):
         out.print(escape(line), soft_wrap=True)
+    out.print("\nHow far plans get:", style="bold")
+    for line in diagnosis.memory.ladder_lines:
+        out.print(escape(line), soft_wrap=True)
     for shown in tables(diagnosis):
         out.print(f"\n{escape(shown.title)}", style="bold")
         out.print(escape(table(shown.header, shown.rows)), soft_wrap=True)

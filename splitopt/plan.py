@@ -90,6 +90,21 @@ class SplitPlan:
     solve_s: float
 
     @property
+    def copy_insn(self) -> int:
+        return sum(segment.figures.copy_insn for segment in self.segments)
+
+    @property
+    def recomputed_insn(self) -> int:
+        """What bands compute more than once."""
+        return sum(segment.figures.recomputed_insn for segment in self.segments)
+
+    @property
+    def rebuild_insn(self) -> int:
+        """AllocateTensors, construction, and zeroing if on, of all pieces."""
+        requantise = sum(segment.requantise_insn for segment in self.segments)
+        return self.added_insn - self.copy_insn - self.recomputed_insn - requantise
+
+    @property
     def gap(self) -> float:
         return (self.cost - self.bound) / max(1, self.cost)
 

@@ -56,6 +56,11 @@ def plan_document(
         },
         "peak_ram_bytes": plan.peak_ram_bytes,
         "added_insn": plan.added_insn,
+        "added_parts": {
+            "rebuild_insn": plan.rebuild_insn,
+            "copy_insn": plan.copy_insn,
+            "recomputed_insn": plan.recomputed_insn,
+        },
         "exact": plan.exact,
         "estimated_ops": sorted(
             {reason for s in plan.segments for reason in s.figures.arena.estimates}

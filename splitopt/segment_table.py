@@ -48,6 +48,7 @@ class SegmentFigures:
     invoke_insn: int
     added_insn: int
     copied_bytes: int
+    copy_insn: int = 0
     recomputed_insn: int = 0
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
@@ -217,12 +218,19 @@ class SegmentTable:
     def _priced(self, segment: Segment, arena: Arena, allocate: int, invoke: int) -> SegmentFigures:
         copies = self._copied_tensors(segment)
         arena_bytes = arena.size_bytes + self.headroom_bytes
-        added = 0
+        rebuild = copied = 0
         if not self.is_whole(segment.start, segment.stop):
-            added = self._rebuild_insn(arena_bytes, allocate)
-            added += sum(copy_insn(size) for size in copies)
+            rebuild = self._rebuild_insn(arena_bytes, allocate)
+            copied = sum(copy_insn(size) for size in copies)
         return SegmentFigures(
-            segment, arena, arena_bytes, allocate, invoke, added, copied_bytes=sum(copies)
+            segment=segment,
+            arena=arena,
+            arena_bytes=arena_bytes,
+            allocate_insn=allocate,
+            invoke_insn=invoke,
+            added_insn=rebuild + copied,
+            copied_bytes=sum(copies),
+            copy_insn=copied,
         )
 
     def _banded(
@@ -240,15 +248,17 @@ class SegmentTable:
         once = estimate_invoke(self.costs, graph, segment.start, segment.stop).insn
         copies = copied_bytes(self.graph, executions)
         arena_bytes = arena.size_bytes + self.headroom_bytes
-        added = 0 if stays else self._rebuild_insn(arena_bytes, allocate)
+        rebuild = 0 if stays else self._rebuild_insn(arena_bytes, allocate)
+        copied = sum(copy_insn(size) for size in copies)
         return SegmentFigures(
             segment=segment,
             arena=arena,
             arena_bytes=arena_bytes,
             allocate_insn=allocate,
             invoke_insn=once * len(executions),
-            added_insn=added + sum(copy_insn(size) for size in copies),
+            added_insn=rebuild + copied,
             copied_bytes=sum(copies),
+            copy_insn=copied,
             executions=executions,
             rows=rows,
         )

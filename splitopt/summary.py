@@ -46,10 +46,10 @@ def verdict(document: Document) -> str:
     before, after = document["baseline"]["ram_bytes"], document["peak_ram_bytes"]
     pieces = len(document["segments"])
     budget = format_bytes(document["budget_bytes"])
-    if pieces == 1:
+    if pieces == 1 and after == before:
         return f"Left unsplit at {format_bytes(after)}, within the budget of {budget}."
     return (
-        f"{format_bytes(before)} unsplit, {format_bytes(after)} in {pieces} pieces "
+        f"{format_bytes(before)} unsplit, {format_bytes(after)} in {plural(pieces, 'piece')} "
         f"({format_percent(after - before, before)}), within the budget of {budget}; an estimated "
         f"{format_kinsn(document['added_insn'])} added to each inference."
     )
@@ -268,8 +268,18 @@ def conversion_lines(document: Document) -> Iterable[str]:
 
 
 def below_the_floor_lines(document: Document) -> Iterable[str]:
-    """What bands and offline plans there are, and what the halo of bands costs."""
+    """What the added instructions are made of; what bands and offline plans there are, and what
+    the halo of bands costs."""
     segments = document["segments"]
+    if document["added_insn"]:
+        invoke = document["baseline"]["estimated_invoke_insn"]
+        parts = document["added_parts"]
+        resident = parts["copy_insn"] + parts["recomputed_insn"]
+        yield (
+            "Added to each inference, in parts of the unsplit Invoke (estimates): AllocateTensors "
+            f"and construction {format_percent(parts['rebuild_insn'], invoke)}, copies and rows "
+            f"computed more than once {format_percent(resident, invoke)}."
+        )
     banded = [segment for segment in segments if segment.get("bands")]
     if banded:
         again = sum(segment["estimated_recomputed_insn"] for segment in banded)

@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from solvers.outcome import Status
 from solvers.params import SolveParams
 from splitopt.arena.rules import target_rules
+from splitopt.bounds import has_both_ends
 from splitopt.bridge import Planner, PlanRequest, dp_outcome
 from splitopt.commands.explain import explain
 from splitopt.errors import ModelError, UsageError
@@ -33,7 +34,7 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.limits import floor_of
 from splitopt.model_source import open_model
 from splitopt.pruning import Goal
-from splitopt.segment_table import SegmentTable
+from splitopt.segment_table import Liberties, SegmentTable
 from splitopt.units import align_up
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -78,9 +79,10 @@ def test_person_detect(shared_model: FindModel, board: Path) -> None:
     assert found.floor.name == "op 2 CONV_2D"
     assert found.verdict == (
         "person_detect_int8.tflite needs 82,368 B unsplit; no set of cuts gets below 62,896 B "
-        "(proved). It fits the 65,536 B of bare when it is cut."
+        "(proved), but bands and offline plans get down to 31,888 B. It fits "
+        "the 65,536 B of bare when it is cut."
     )
-    assert {fit.board: fit.verdict for fit in found.boards}["corstone300_64k"] == "does not fit"
+    assert {fit.board: fit.verdict for fit in found.boards}["corstone300_64k"] == "fits split"
     assert {fit.board: fit.verdict for fit in found.boards}["corstone300_128k"] == "fits unsplit"
 
 
@@ -191,7 +193,7 @@ def test_levers_are_sorted_by_worth_and_none_exceeds_the_peak(shared_model: Find
         worth = [lever.worth_bytes for lever in found.levers]
         assert worth == sorted(worth, reverse=True)
         assert {lever.code for lever in found.levers} == {
-            "cuts", "floor_op", "fragmentation", "headroom", "tail"
+            "cuts", "offline_plans", "bands", "floor_op", "fragmentation", "headroom", "tail"
         }  # fmt: skip
         by_code = {lever.code: lever.worth_bytes for lever in found.levers}
         assert by_code["cuts"] == found.saved_bytes
@@ -222,7 +224,7 @@ def test_headroom_shifts_every_board_alike(board: Path) -> None:
         fit = bare[name]
         assert (fit.unsplit_bytes, fit.split_bytes, fit.budget_bytes) == (
             asked.ram.ram_bytes,
-            asked.least.peak_ram_bytes,
+            asked.lowest_bytes,
             asked.budget_bytes,
         )
 
@@ -342,10 +344,10 @@ def test_the_command(tmp_path: Path, board: Path) -> None:
         assert words in shown.output
 
 
-def test_two_questions_are_asked_whatever_the_number_of_boards(
+def test_ten_questions_are_asked_whatever_the_number_of_boards(
     board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The least peak, then its cheapest cuts."""
+    """The least peak, then its cheapest plan: of cuts alone, and for each of four rungs."""
     asked: list[object] = []
     plan = Planner.plan
 
@@ -355,4 +357,48 @@ def test_two_questions_are_asked_whatever_the_number_of_boards(
 
     monkeypatch.setattr(Planner, "plan", counted)
     facts(RESNET, board)
-    assert len(asked) == 2
+    assert len(asked) == 10
+
+
+@pytest.mark.parametrize("name", ["person_detect_int8", "kws_dscnn_int8", "ad01_int8"])
+def test_rungs_are_what_runs_reach(
+    name: str, shared_model: FindModel, board: Path, tmp_path: Path
+) -> None:
+    """Jobs with the same liberties, each by the dynamic programme over all of its ways."""
+    model = shared_model(name)
+    found = facts(model, board)
+    graph = read_tflite(model)
+    assert [rung.code for rung in found.ladder] == [
+        "cuts",
+        "offline_plans",
+        "bands_within",
+        "bands",
+    ]
+    assert all(rung.is_proved for rung in found.ladder)
+    assert found.least is not None
+    cuts, offline, within, bands = found.ladder
+    assert (cuts.peak_ram_bytes, cuts.added_insn) == (
+        found.least.peak_ram_bytes,
+        found.least.added_insn,
+    )
+    most = cuts.added_insn + found.invoke_insn // 10
+    for rung, liberties, limit in (
+        (offline, Liberties(bands=False, two_heights=False), None),
+        (within, Liberties(), most),
+        (bands, Liberties(), None),
+    ):
+        table = SegmentTable(graph, target_rules("m55"), liberties=liberties)
+        n = len(graph.ops)
+        allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1) & has_both_ends(graph)
+        request = PlanRequest(Goal(1, 0, max_cost=limit), allowed, SolveParams(60.0))
+        assert dp_outcome(Planner(table), request).cost == rung.peak_ram_bytes
+    lines = found.ladder_lines
+    assert lines[0].startswith(f"cuts alone: {cuts.peak_ram_bytes:,} B (proved); Invoke and copies")
+    for rung, line in zip(found.ladder[1:], lines[1:], strict=True):
+        assert (f"{rung.name}: nothing below" in line) == (
+            rung.peak_ram_bytes >= cuts.peak_ram_bytes
+        )
+    assert (
+        "bands" in {lever.code for lever in found.levers if lever.worth_bytes}
+        or name == "ad01_int8"
+    )

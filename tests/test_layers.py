@@ -33,7 +33,7 @@ LAYERS = (
     ("plan", "way_bounds", "cut_limits"),
     ("limits", "bridge", "onnx_names", "piece_set", "route_check"),
     ("plan_json", "summary", "refusals", "onnx_route", "routes_json", "memory_json"),
-    ("planning", "proof", "front"),
+    ("planning", "proof", "front", "ladder"),
     ("diagnosis", "report", "compare", "run_index"),
     ("bundle_run",),
     ("timing", "export", "calibrate"),

@@ -151,7 +151,9 @@ def test_a_tap_on_a_buffer_names_it(browser: Browser, run: RunDocuments, run_pag
     browser.get(run_page)
     mark = first_mark(browser, "map-unsplit")
     place = browser.execute_script(
-        "const b = arguments[0].getBoundingClientRect(); return [b.x + b.width / 2, b.y + b.height / 2]", mark
+        "const b = arguments[0].getBoundingClientRect();"
+        "return [b.x + b.width / 2, b.y + b.height / 2]",
+        mark,
     )
     point = {"x": place[0], "y": place[1]}
     tap = {"type": "touchStart", "touchPoints": [point]}

@@ -38,6 +38,8 @@ class AllocateTable:
     scan_step: float
     scan_active: float
     insert_step: float
+    offline_plan: float
+    offline_plan_tensor: float
 
 
 @cache
@@ -93,4 +95,6 @@ def allocate_insn(
     prepare = sum(prepare_insn(graph, op, table) for op in ops)
     scratch = sum(buffer.tensor is None for buffer in buffers)
     fixed = fixed_insn(len(ops), prepare, len(segment.tensors), scratch, table)
+    if any(buffer.pinned for buffer in buffers):  # metadata: TFLM reads an offset for each tensor
+        fixed += table.offline_plan + table.offline_plan_tensor * len(segment.tensors)
     return round(fixed + planning_insn(buffers, table))

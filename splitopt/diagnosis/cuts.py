@@ -147,6 +147,11 @@ def reachable(
 _PEAK = ObjectiveSpec(minimise="peak_ram")
 
 
+def least_peak_request(bundle: OpenBundle) -> PlanRequest:
+    """The least peak of the bundle's model, none of the job's limits kept."""
+    return _request(bundle)
+
+
 def _request(bundle: OpenBundle, **settings: Any) -> PlanRequest:
     """A question for the planner: least peak under these settings, whatever the budget."""
     plan = bundle.plan

@@ -60,7 +60,7 @@ def diagnose_folder(
     bundle = open_bundle(folder)
     samples = choose_samples(bundle, data)
     outputs = diagnose_outputs(bundle, samples, progress)
-    memory = diagnose_memory(bundle, progress)
+    memory = diagnose_memory(bundle, progress, with_ladder=True)
     return Diagnosis(
         run_dir=folder,
         job=printable(bundle.plan.job.name),

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from splitopt.arena.rules import target_rules
 from splitopt.baseline import unsplit
 from splitopt.bridge import Planner
-from splitopt.diagnosis.cuts import Reachable, SingleCuts, peak_as_cut, reachable, single_cuts
+from splitopt.diagnosis.cuts import (
+    Reachable,
+    SingleCuts,
+    least_peak_request,
+    peak_as_cut,
+    reachable,
+    single_cuts,
+)
 from splitopt.diagnosis.memory_reasons import Reason, memory_reasons
 from splitopt.diagnosis.opened import OpenBundle, has_offline_plans
 from splitopt.diagnosis.piece_memory import LiveTensor, PieceMemory, alive_at, piece_memories
+from splitopt.ladder import Rung, ladder, rung_lines
 from splitopt.limits import Floor, floor_of
-from splitopt.segment_table import SegmentTable
+from splitopt.segment_table import CUTS_ALONE, Liberties, SegmentTable
 from splitopt.units import format_bytes, plural
 
 _HARDLY = 0.05
@@ -41,6 +50,15 @@ class MemoryDiagnosis:
     reachable: Reachable | None
     reasons: tuple[Reason, ...]
     exact: bool
+    ladder: tuple[Rung, ...] = ()
+    invoke_insn: int = 0
+
+    @property
+    def ladder_lines(self) -> tuple[str, ...]:
+        """How far plans of this model get, liberty by liberty; empty where that was not asked."""
+        if not self.ladder:
+            return ()
+        return tuple(rung_lines(self.ladder, self.before_bytes, self.invoke_insn))
 
     @property
     def saved_bytes(self) -> int:
@@ -77,22 +95,25 @@ class MemoryDiagnosis:
             "reachable": None if self.reachable is None else asdict(self.reachable),
             "reasons": [reason.to_dict() for reason in self.reasons],
             "exact": self.exact,
+            "ladder": [asdict(rung) for rung in self.ladder],
+            "ladder_lines": list(self.ladder_lines),
         }
 
 
 def diagnose_memory(
-    bundle: OpenBundle, progress: Callable[[str], None] = lambda _: None
+    bundle: OpenBundle,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    with_ladder: bool = False,
 ) -> MemoryDiagnosis:
-    """Raises UsageError for a model of more ops than are planned."""
+    """`with_ladder`: also how far plans get with bands and offline plans, which takes longer.
+
+    Raises UsageError for a model of more ops than are planned.
+    """
     plan = bundle.plan
     progress("replaying TFLM's memory planner")
-    table = SegmentTable(
-        bundle.graph,
-        target_rules(plan.board.abi),
-        headroom_bytes=plan.board.headroom_bytes,
-        zero_arena=plan.job.settings.pieces.zero_arena,
-    )
-    planner = Planner(table)
+    planner = _planner(bundle, CUTS_ALONE)
+    table = planner.table
     before, floor = unsplit(table), floor_of(table)
     pieces = piece_memories(bundle, table, floor.op)
     after = max(piece.ram_bytes for piece in pieces)
@@ -101,6 +122,11 @@ def diagnose_memory(
         after = (peak_as_cut(bundle, planner) if stock else plan.peak_ram_bytes) or after
     single = single_cuts(table, before.ram_bytes)
     reach = reachable(bundle, planner, progress)
+    rungs: tuple[Rung, ...] = ()
+    if with_ladder and reach is not None:
+        progress("looking for the least peak with bands and offline plans")
+        free = partial(_planner, bundle)
+        rungs = ladder(free, least_peak_request(bundle), before.invoke.insn)
     reasons = memory_reasons(bundle, table, pieces, floor, before.ram_bytes, after, reach)
     return MemoryDiagnosis(
         verdict=_verdict(bundle, before.ram_bytes, after, reach, reasons),
@@ -116,6 +142,21 @@ def diagnose_memory(
         reachable=reach,
         reasons=reasons,
         exact=before.arena.exact and all(piece.exact for piece in pieces),
+        ladder=rungs,
+        invoke_insn=before.invoke.insn,
+    )
+
+
+def _planner(bundle: OpenBundle, liberties: Liberties) -> Planner:
+    plan = bundle.plan
+    return Planner(
+        SegmentTable(
+            bundle.graph,
+            target_rules(plan.board.abi),
+            headroom_bytes=plan.board.headroom_bytes,
+            zero_arena=plan.job.settings.pieces.zero_arena,
+            liberties=liberties,
+        )
     )
 
 

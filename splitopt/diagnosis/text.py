@@ -63,6 +63,7 @@ def explain_text(diagnosis: Diagnosis) -> str:
         "\n".join(verdict_lines(diagnosis)),
         *("\n".join(finding_lines(finding)) for finding in diagnosis.outputs.findings),
         "Why the peak is not lower:\n" + "\n".join(reason_lines(diagnosis.memory)),
+        "How far plans get:\n" + "\n".join(diagnosis.memory.ladder_lines),
         *(f"{t.title}\n{table(t.header, t.rows)}" for t in tables(diagnosis)),
     ]
     return "\n\n".join(parts) + "\n"

@@ -9,6 +9,7 @@ from splitopt.diagnosis.piece_memory import LiveTensor
 from splitopt.facts.floor import FloorFact
 from splitopt.facts.least import LeastPeak
 from splitopt.facts.ram import Ram
+from splitopt.ladder import MORE_TIME, Rung
 from splitopt.units import ARENA_ALIGNMENT, align_up, format_bytes, format_kinsn, plural
 
 
@@ -34,14 +35,21 @@ class _Part:
     tail_bytes: int
 
 
-def levers(ram: Ram, least: LeastPeak | None, floor: FloorFact) -> tuple[Lever, ...]:
+def levers(
+    ram: Ram, least: LeastPeak | None, rungs: Sequence[Rung], floor: FloorFact
+) -> tuple[Lever, ...]:
     """The one that is worth most first. All but `cuts` start from the best split, if it helps."""
     is_cut = least is not None and least.peak_ram_bytes < ram.ram_bytes
     parts = [_Part(ram.ram_bytes, ram.fragmentation_bytes, ram.tail_bytes)]
     if least is not None and is_cut:
         parts = [_Part(p.ram_bytes, p.fragmentation_bytes, p.tail_bytes) for p in least.pieces]
     where = "in the best split" if is_cut else "unsplit"
-    found = [*_cuts(ram, least), _floor(floor, _least(ram, least)), *_parts(parts, where)]
+    found = [
+        *_cuts(ram, least),
+        *_below_cuts(rungs, _least(ram, least)),
+        _floor(floor, _least(ram, least)),
+        *_parts(parts, where),
+    ]
     found.append(_headroom(ram))
     return tuple(sorted(found, key=lambda lever: -lever.worth_bytes))
 
@@ -66,6 +74,28 @@ def _cuts(ram: Ram, least: LeastPeak | None) -> Iterator[Lever]:
         f"{plural(len(least.pieces), 'piece')} ({proof})",
         f"splitopt run; an estimated {format_kinsn(least.added_insn)} are added to each inference",
     )
+
+
+def _below_cuts(rungs: Sequence[Rung], least_bytes: int) -> Iterator[Lever]:
+    """What exact offline plans and bands get below the best cuts, with its price."""
+    by_code = {rung.code: rung for rung in rungs}
+    for code, words in (("offline_plans", "exact offline plans"), ("bands", "row bands")):
+        rung, within = by_code.get(code), by_code.get(f"{code}_within")
+        if rung is None:
+            continue
+        worth = max(0, least_bytes - rung.peak_ram_bytes)
+        proof = "proved" if rung.is_proved else "unproved"
+        if not worth:
+            sentence = f"{words} get nothing below {format_bytes(least_bytes)} ({proof})"
+            yield Lever(code, 0, sentence, "none")
+            continue
+        sentence = f"{words} reach {format_bytes(rung.peak_ram_bytes)} ({proof})"
+        if within is not None and within.peak_ram_bytes < least_bytes:
+            sentence += (
+                f", and {format_bytes(within.peak_ram_bytes)} for at most {MORE_TIME} % of Invoke "
+                "more than the best cuts"
+            )
+        yield Lever(code, worth, sentence, "splitopt run with that as budget_bytes; splitopt sweep")
 
 
 def _floor(floor: FloorFact, least_bytes: int) -> Lever:

@@ -10,7 +10,7 @@ from typing import Any
 from splitopt import __version__
 from splitopt.arena.rules import target_rules
 from splitopt.baseline import Baseline, unsplit
-from splitopt.bridge import Planner
+from splitopt.bridge import Planner, request_of
 from splitopt.bundle import sha256_of
 from splitopt.diagnosis.opened import printable
 from splitopt.errors import ModelError
@@ -22,10 +22,11 @@ from splitopt.facts.ram import Ram, load_by_op, ram_of
 from splitopt.facts.tensors import TensorFact, largest, longest_lived, tensor_facts
 from splitopt.graph.model import ModelGraph
 from splitopt.job import Job
+from splitopt.ladder import Rung, ladder, rung_lines
 from splitopt.model_source import ModelSource
 from splitopt.planning import job_costs
 from splitopt.refusals import refuse_stateful
-from splitopt.segment_table import SegmentTable
+from splitopt.segment_table import CUTS_ALONE, Liberties, SegmentTable
 from splitopt.units import format_bytes
 
 SCHEMA_VERSION = 1
@@ -36,7 +37,8 @@ Progress = Callable[[str], None]
 class ModelFacts:
     """What `splitopt explain MODEL` says. `peak_op`: where most is alive in the unsplit model.
 
-    `least` is None where `no_cuts` says why there is none.
+    `least` is None where `no_cuts` says why there is none; then `ladder` is empty. The ladder's
+    last rung is the least of all plans.
     """
 
     model: str
@@ -49,6 +51,7 @@ class ModelFacts:
     abi: str
     budget_bytes: int
     ram: Ram
+    invoke_insn: int
     peak_op: int
     peak_op_name: str
     load_by_op: tuple[int, ...]
@@ -57,6 +60,7 @@ class ModelFacts:
     floor: FloorFact
     least: LeastPeak | None
     no_cuts: str
+    ladder: tuple[Rung, ...]
     levers: tuple[Lever, ...]
     boards: tuple[BoardFit, ...]
 
@@ -71,8 +75,20 @@ class ModelFacts:
         return max(0, self.ram.ram_bytes - least)
 
     @property
+    def lowest_bytes(self) -> int:
+        """The least peak of any plan, or the unsplit model's where none is known."""
+        return min(
+            [self.ram.ram_bytes - self.saved_bytes, *(r.peak_ram_bytes for r in self.ladder)]
+        )
+
+    @property
+    def ladder_lines(self) -> tuple[str, ...]:
+        """How far plans get, liberty by liberty, each with its price."""
+        return tuple(rung_lines(self.ladder, self.ram.ram_bytes, self.invoke_insn))
+
+    @property
     def verdict(self) -> str:
-        """Two sentences: before, the least of any cuts, and whether the board has room."""
+        """Two sentences: before, the least of any cuts and of any plan; whether it fits."""
         unsplit_bytes, budget = self.ram.ram_bytes, self.budget_bytes
         if self.least is None:
             reach = self.no_cuts
@@ -80,17 +96,30 @@ class ModelFacts:
             sure = "proved" if self.least.is_proved else "unproved: time ran out"
             least = format_bytes(self.least.peak_ram_bytes)
             reach = (
-                f"no set of cuts gets below {least} ({sure})."
+                f"no set of cuts gets below {least} ({sure})"
                 if self.saved_bytes
-                else f"no set of cuts gets lower ({sure})."
+                else f"no set of cuts gets lower ({sure})"
             )
+            reach += self._below_cuts()
         if unsplit_bytes <= budget:
             fit = f"fits the {format_bytes(budget)} of {self.board} unsplit"
         elif unsplit_bytes - self.saved_bytes <= budget:
             fit = f"fits the {format_bytes(budget)} of {self.board} when it is cut"
+        elif self.lowest_bytes <= budget:
+            how = "cut and runs in bands or under offline plans"
+            fit = f"fits the {format_bytes(budget)} of {self.board} when it is {how}"
         else:
             fit = f"does not fit the {format_bytes(budget)} of {self.board}"
         return f"{self.model} needs {format_bytes(unsplit_bytes)} unsplit; {reach} It {fit}."
+
+    def _below_cuts(self) -> str:
+        """The rest of a sentence on the least of any cuts."""
+        if not self.ladder:
+            return "."
+        if self.lowest_bytes < self.ram.ram_bytes - self.saved_bytes:
+            return f", but bands and offline plans get down to {format_bytes(self.lowest_bytes)}."
+        sure = "proved" if all(rung.is_proved for rung in self.ladder) else "unproved"
+        return f", and neither bands nor offline plans get lower ({sure})."
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -100,6 +129,7 @@ class ModelFacts:
             "verdict": self.verdict,
             "exact": self.is_exact,
             "saved_bytes": self.saved_bytes,
+            "ladder_lines": self.ladder_lines,
             "boards": [
                 {**asdict(fit), "verdict": fit.verdict, "fits_unsplit": fit.fits_unsplit}
                 | {"fits_split": fit.fits_split}
@@ -123,9 +153,11 @@ def facts_of(job: Job, source: ModelSource, progress: Progress = lambda _: None)
     found = _least_peak(job, table, baseline)
     least = found if isinstance(found, LeastPeak) else None
     floor = floor_fact(table)
+    progress("looking for the least peak with bands and offline plans")
+    rungs = _ladder(job, table, baseline) if least is not None else ()
     tensors = tensor_facts(graph, baseline.arena.buffers, peak_op)
     progress("trying the known boards")
-    known: dict[str, Need] = {board.abi: _need(ram.ram_bytes, least, board.headroom_bytes)}
+    known: dict[str, Need] = {board.abi: _need(ram.ram_bytes, least, rungs, board.headroom_bytes)}
     return ModelFacts(
         model=printable(job.model_path.name),
         path=printable(str(job.model_path)),
@@ -137,6 +169,7 @@ def facts_of(job: Job, source: ModelSource, progress: Progress = lambda _: None)
         abi=board.abi,
         budget_bytes=job.budget_bytes,
         ram=ram,
+        invoke_insn=baseline.invoke.insn,
         peak_op=peak_op,
         peak_op_name=graph.op_name(peak_op),
         load_by_op=loads,
@@ -145,16 +178,23 @@ def facts_of(job: Job, source: ModelSource, progress: Progress = lambda _: None)
         floor=floor,
         least=least,
         no_cuts="" if isinstance(found, LeastPeak) else found,
-        levers=levers(ram, least, floor),
+        ladder=rungs,
+        levers=levers(ram, least, rungs, floor),
         boards=board_fits(job.file.parent, partial(_need_of, job, graph, known)),
     )
 
 
-def _table(job: Job, graph: ModelGraph, abi: str, headroom_bytes: int) -> SegmentTable:
-    zero = job.spec.pieces.zero_arena
-    costs = job_costs(job)
-    rules = target_rules(abi)
-    return SegmentTable(graph, rules, headroom_bytes=headroom_bytes, zero_arena=zero, costs=costs)
+def _table(
+    job: Job, graph: ModelGraph, abi: str, headroom_bytes: int, liberties: Liberties = CUTS_ALONE
+) -> SegmentTable:
+    return SegmentTable(
+        graph,
+        target_rules(abi),
+        headroom_bytes=headroom_bytes,
+        zero_arena=job.spec.pieces.zero_arena,
+        costs=job_costs(job),
+        liberties=liberties,
+    )
 
 
 def _loads(graph: ModelGraph, baseline: Baseline) -> tuple[int, ...]:
@@ -170,8 +210,22 @@ def _least_peak(job: Job, table: SegmentTable, baseline: Baseline) -> LeastPeak 
     return least_peak(Planner(table), table.graph, job)
 
 
-def _need(ram_bytes: int, least: LeastPeak | None, headroom_bytes: int) -> Need:
-    split = None if least is None else least.peak_ram_bytes - headroom_bytes
+def _ladder(job: Job, table: SegmentTable, baseline: Baseline) -> tuple[Rung, ...]:
+    graph, abi, headroom = table.graph, table.rules.abi.name, table.headroom_bytes
+
+    def planner_of(liberties: Liberties) -> Planner:
+        return Planner(_table(job, graph, abi, headroom, liberties))
+
+    return ladder(planner_of, request_of(graph, job), baseline.invoke.insn)
+
+
+def _need(
+    ram_bytes: int, least: LeastPeak | None, rungs: tuple[Rung, ...], headroom_bytes: int
+) -> Need:
+    split = None
+    if least is not None:
+        reached = [least.peak_ram_bytes, *(rung.peak_ram_bytes for rung in rungs)]
+        split = min(reached) - headroom_bytes
     return Need(ram_bytes - headroom_bytes, split)
 
 
@@ -182,5 +236,6 @@ def _need_of(job: Job, graph: ModelGraph, known: dict[str, Need], abi: str) -> N
         baseline = unsplit(table)
         found = _least_peak(job, table, baseline)
         least = found if isinstance(found, LeastPeak) else None
-        known[abi] = _need(baseline.ram_bytes, least, 0)
+        rungs = _ladder(job, table, baseline) if least is not None else ()
+        known[abi] = _need(baseline.ram_bytes, least, rungs, 0)
     return known[abi]

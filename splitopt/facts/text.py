@@ -68,6 +68,11 @@ def lever_lines(facts: ModelFacts) -> Iterator[str]:
             yield f"   next: {lever.next_step}"
 
 
+def _ladder_part(facts: ModelFacts) -> Iterator[str]:
+    if facts.ladder:
+        yield "How far plans get:\n" + "\n".join(facts.ladder_lines)
+
+
 def sections(facts: ModelFacts) -> Iterator[Section]:
     yield _ram_section(facts)
     yield Section(
@@ -87,6 +92,7 @@ def facts_text(facts: ModelFacts) -> str:
     parts = [
         f"{facts.model} on {facts.board}",
         "\n".join(verdict_lines(facts)),
+        *_ladder_part(facts),
         "What would help next:\n" + "\n".join(lever_lines(facts)),
         *(f"{s.title}\n{table(s.header, s.rows)}" for s in sections(facts)),
         _NOTE,
