@@ -29,7 +29,7 @@ def check_bands(graph: ModelGraph, start: int, stop: int, pieces: Sequence[Piece
     written: dict[int, list[bool]] = {}
     for rows, executions in pieces:
         for execution in executions:
-            known = _identities(graph, start, stop, rows, execution)
+            known = identities(graph, start, stop, rows, execution)
             for span in execution.outputs:
                 kept = known[span.tensor][span.from_row : span.from_row + span.rows]
                 want = list(range(span.row, span.row + span.rows))
@@ -46,7 +46,7 @@ def check_bands(graph: ModelGraph, start: int, stop: int, pieces: Sequence[Piece
             raise InvalidBands(f"tensor {tensor}: rows {left} are never written")
 
 
-def _identities(
+def identities(
     graph: ModelGraph, start: int, stop: int, rows: Mapping[int, int], execution: Execution
 ) -> dict[int, Identity]:
     """Of every tensor, in one execution."""
