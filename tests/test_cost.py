@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
@@ -9,12 +10,12 @@ from statistics import mean
 import pytest
 from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
 
-from splitopt.arena.replay import plan_head
+from splitopt.arena.replay import plan_head, replay
 from splitopt.arena.rules import target_rules
 from splitopt.cost.allocate import allocate_insn, m55_table
 from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.cost.costs import built_in, estimate_invoke
-from splitopt.graph.segments import segment_of
+from splitopt.graph.segments import segment_of, whole_model
 from splitopt.graph.tflite_reader import read_tflite
 
 FindModel = Callable[[str], Path]
@@ -65,3 +66,25 @@ def test_an_op_without_measurement_is_named(shared_model: FindModel) -> None:
 def test_memory_functions_within_half_a_percent(size_bytes: int, copied: int, filled: int) -> None:
     assert copy_insn(size_bytes) == pytest.approx(copied, rel=0.03)
     assert fill_insn(size_bytes) == pytest.approx(filled, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "name", ["person_detect_int8", "micro_speech_int8", "kws_dscnn_int8", "ad01_int8"]
+)
+def test_what_offline_plans_change_in_allocate_tensors(name: str, shared_model: FindModel) -> None:
+    """TFLM's own places given as a plan, against the same file without: counted elsewhere."""
+    graph = read_tflite(shared_model(name))
+    path = Path(__file__).resolve().parents[2] / "shared/reference/m55_offline_plan.json"
+    runs = [run for run in json.loads(path.read_text("utf-8"))["runs"] if run["model"] == name]
+    counted = {run["variant"]: run["allocate_tensors_insn"] for run in runs}
+    want = counted["offline=greedy offsets"] - counted["repacked_no_plan"]
+    rules, whole = target_rules("m55"), whole_model(graph)
+    memories = rules.memories(graph)
+    greedy = replay(graph, whole, memories, rules.abi, {})
+    places = {b.tensor: b.offset for b in greedy.buffers if b.tensor is not None}
+    pinned = replay(graph, whole, memories, rules.abi, places)
+    assert [b.offset for b in pinned.buffers] == [b.offset for b in greedy.buffers]
+    without, under = (
+        allocate_insn(graph, whole, arena.buffers, m55_table()) for arena in (greedy, pinned)
+    )
+    assert under - without == pytest.approx(want, abs=0.005 * counted["repacked_no_plan"])

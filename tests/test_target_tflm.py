@@ -179,3 +179,60 @@ def test_two_runs_count_the_same(timed: Path, tmp_path: Path) -> None:
 def test_a_job_that_is_none_is_refused(program: Path) -> None:
     with pytest.raises(ToolError, match="refused the job: no job in memory"):
         simulate(Qemu(), program, b"garbage" * 100, 60)
+
+
+# Bands and offline plans.
+
+_BANDED_WITHIN = 0.02
+
+
+@pytest.mark.parametrize(
+    ("name", "budget"),
+    [
+        ("person_detect_int8", 46_672),
+        ("person_detect_int8", 33_808),
+        ("mbv2_digits_int8", 66_496),
+        ("squeeze_digits_int8", 34_896),
+        ("ic_resnet8_int8", 51_952),
+        ("unet_digits_int8", 25_680),
+    ],
+)
+def test_bands_and_offline_plans_take_what_is_predicted(
+    name: str, budget: int, program: Path, tmp_path: Path
+) -> None:
+    """Bytes exactly, in a region of exactly the plan's; outputs of the host's TFLM; instructions of
+    all AllocateTensors and all Invokes within 2 %, and of the Invokes of each piece, where they are
+    more than a thousandth of all."""
+    model = SHARED / "models" / f"{name}.tflite"
+    if not model.is_file():
+        pytest.skip("the real models are not on this machine")
+    (tmp_path / "net.yaml").write_text(
+        f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 524288, headroom_bytes: 0}}\n"
+        f"budget_bytes: {budget}\nobjective: {{minimise: added_time}}\n"
+        "verify: {inputs: 2}\n"
+    )
+    folder = run_job(read_job(tmp_path / "net.yaml"), out=tmp_path / "out").folder
+    plan = json.loads((folder / "plan.json").read_text("utf-8"))
+    assert plan["peak_ram_bytes"] <= budget
+    assert any(segment["bands"] for segment in plan["segments"])
+    found = time_bundle(folder, read_target("qemu", tmp_path))
+    assert {check.name: check.status.value for check in found.checks} == {
+        "target_bytes": "passed",
+        "target_outputs": "passed",
+    }
+    timing = found.document
+    off = {"added": timing["estimated_added_insn"] / timing["simulated_added_insn"] - 1}
+    for step in ("allocate", "invoke"):
+        pairs = [
+            (piece[f"simulated_{step}_insn"], piece[f"estimated_{step}_insn"])
+            for piece in timing["pieces"]
+        ]
+        counted, estimated = (sum(column) for column in zip(*pairs, strict=True))
+        if step == "allocate" or not plan["baseline"]["ops_without_invoke_estimate"]:
+            off[f"{step} of all pieces"] = estimated / counted - 1
+            large = [(a, b) for a, b in pairs if step == "invoke" and 1000 * a > counted]
+            off |= {f"{step} of piece {k}": b / a - 1 for k, (a, b) in enumerate(large)}
+    print(name, budget, {key: f"{100 * value:+.2f} %" for key, value in off.items()})
+    for segment, piece in zip(plan["segments"], timing["pieces"], strict=True):
+        assert piece["executions"] == len(segment["bands"] or [0])
+    assert max(map(abs, off.values())) < _BANDED_WITHIN

@@ -114,7 +114,7 @@ def _constant_outputs(
     saturated = next((p for p in passed if p.saturated > _LIMIT), None)
     evidence = [
         f"the first to be constant is {bundle.tensor_name(first.tensor)}, made by "
-        f"{bundle.pieces[first.maker or 0].label}; the whole model's varies there",
+        f"{bundle.makers[first.tensor].label}; the whole model's varies there",
     ]
     if saturated is not None:
         evidence.append(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt import __version__
+from splitopt.diagnosis.all_rows import on_all_rows
 from splitopt.diagnosis.memory import MemoryDiagnosis, diagnose_memory
 from splitopt.diagnosis.opened import open_bundle, printable
 from splitopt.diagnosis.outputs import OutputDiagnosis, diagnose_outputs
@@ -59,7 +60,8 @@ def diagnose_folder(
     progress("reading the bundle")
     bundle = open_bundle(folder)
     samples = choose_samples(bundle, data)
-    outputs = diagnose_outputs(bundle, samples, progress)
+    with on_all_rows(bundle) as (tall, findings):
+        outputs = diagnose_outputs(tall, samples, progress, findings)
     memory = diagnose_memory(bundle, progress, with_ladder=True)
     return Diagnosis(
         run_dir=folder,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from splitopt.diagnosis.finding import Finding, Severity
-from splitopt.diagnosis.opened import OpenBundle, Piece
+from splitopt.diagnosis.opened import OpenBundle, Piece, printable
 
 
 def exchanged_findings(bundle: OpenBundle) -> list[Finding]:
@@ -20,11 +21,11 @@ def exchanged_findings(bundle: OpenBundle) -> list[Finding]:
             title=_title(bundle, moved),
             where="pieces",
             evidence=tuple(
-                f"{piece.name} has the SHA-256 that the run wrote as {_home(bundle, piece).name}"
+                f"{piece.name} has the SHA-256 that the run wrote as {_home(bundle, piece)}"
                 for piece in moved[:8]
             ),
             next_step="put each file back in its place: "
-            + ", ".join(f"{piece.name} to {_home(bundle, piece).name}" for piece in moved[:8]),
+            + ", ".join(f"{piece.name} to {_home(bundle, piece)}" for piece in moved[:8]),
             pieces=tuple(piece.index for piece in moved),
         )
     ]
@@ -36,9 +37,10 @@ def without_moved(findings: Sequence[Finding], moved: Sequence[Finding]) -> list
     return [finding for finding in findings if not places & {*finding.pieces}]
 
 
-def _home(bundle: OpenBundle, piece: Piece) -> Piece:
+def _home(bundle: OpenBundle, piece: Piece) -> str:
+    """The name of the file that the run wrote with these bytes."""
     assert piece.written_as is not None
-    return bundle.pieces[piece.written_as]
+    return printable(Path(bundle.plan.segments[piece.written_as].piece).name)
 
 
 def _title(bundle: OpenBundle, moved: Sequence[Piece]) -> str:
@@ -50,5 +52,5 @@ def _title(bundle: OpenBundle, moved: Sequence[Piece]) -> str:
     ):
         return f"pieces {first.name} and {moved[1].name} are exchanged"
     if len(moved) == 1:
-        return f"{first.name} holds the piece that belongs to {_home(bundle, first).name}"
+        return f"{first.name} holds the piece that belongs to {_home(bundle, first)}"
     return f"{', '.join(piece.name for piece in moved[:8])} stand in one another's places"

@@ -126,9 +126,13 @@ def _statistics(found: InputStatistics | None) -> dict[str, Any] | None:
 
 
 def diagnose_outputs(
-    bundle: OpenBundle, samples: Samples, progress: Callable[[str], None] = lambda _: None
+    bundle: OpenBundle,
+    samples: Samples,
+    progress: Callable[[str], None] = lambda _: None,
+    known: Sequence[Finding] = (),
 ) -> OutputDiagnosis:
-    """Raises ToolError where TFLM cannot run the whole model."""
+    """`known`: what was found before any run. Raises ToolError where TFLM cannot run the whole
+    model."""
     progress(f"running the whole model in TFLM on {plural(samples.count, 'sample')}")
     reference = run_reference(bundle, samples.feeds)
     statistics = input_statistics(bundle, samples)
@@ -146,7 +150,7 @@ def diagnose_outputs(
     if _is_right(bundle, passed, reference):
         causes = [_harmless(cause) for cause in causes]
     causes = [*samples.findings, *input_findings(bundle, samples, statistics), *causes]
-    causes += _replaced(bundle)
+    causes = [*known, *causes, *_replaced(bundle)]
     pieces = tuple(_piece_health(bundle, solo, passed) for solo in solos)
     outputs = [p.apart for p in passed if p.tensor in bundle.graph.outputs and p.apart]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
