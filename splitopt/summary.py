@@ -197,12 +197,12 @@ def proof_line(document: Document) -> str:
 def _choice(document: Document) -> str:
     """What was chosen from, in words."""
     free = document["job"]["settings"].get("pieces", {})
-    more = [
-        words
-        for key, words in (("bands", "bands"), ("offline_plans", "offline plans"))
-        if free.get(key)
-    ]
-    return " and ".join(["choice of cuts", *more]) if more else "set of cuts"
+    bands, offline = free.get("bands"), free.get("offline_plans")
+    if bands and offline:
+        return "choice of cuts, bands and offline plans"
+    if bands or offline:
+        return f"choice of cuts and {'bands' if bands else 'offline plans'}"
+    return "set of cuts"
 
 
 def check_lines(checks: Sequence[Check]) -> Iterable[str]:
