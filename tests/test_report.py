@@ -278,6 +278,28 @@ def test_every_buffer_of_every_map_is_to_scale(run: RunDocuments) -> None:
             assert y + height <= top + 1.2 or y >= base - 1.2, "boundary tensors are no arena's"
 
 
+def test_bands_are_drawn_to_scale_in_the_tensors_that_they_read_and_keep(run: RunDocuments) -> None:
+    region, seen = run.memory["region_bytes"], 0
+    for segment, arena in zip(run.plan["segments"], run.memory["segments"], strict=True):
+        chart = memory_map(arena, region, {}, ident="m", title="t")
+        drawn = boxes(chart.svg, "rows")
+        ends = len(segment["inputs"]) + len(segment["outputs"])
+        assert len(drawn) == len(arena["bands"]) == ends * len(segment["bands"] or ())
+        places = dict(
+            zip((b["tensor"] for b in arena["boundary"]), boxes(chart.svg, "boundary"), strict=True)
+        )
+        sizes = {b["tensor"]: b["size"] for b in arena["boundary"]}
+        for (_, y, _, height), band in zip(drawn, arena["bands"], strict=True):
+            _, top, _, tall = places[band["tensor"]]
+            per_byte = tall / sizes[band["tensor"]]
+            assert height == pytest.approx((band["stop"] - band["start"]) * per_byte, abs=1.2)
+            assert top - 1.2 <= y <= y + height <= top + tall + 1.2
+            seen += 1
+    assert seen > 20
+    page = render_run(run)
+    assert "rows computed more than once" in page
+
+
 def test_live_bytes_peak_at_the_peak_load(run: RunDocuments) -> None:
     for arena in (run.memory["unsplit"], *run.memory["segments"]):
         assert max(live_bytes(arena)) == arena["peak_load_bytes"]
