@@ -27,7 +27,9 @@ def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("one")
     job = folder / "digits.yaml"
     model = MODELS / "resnet8_digits_int8.tflite"
-    job.write_text(f"model: {{path: {model}}}\nboard: corstone300_128k\npieces: {{bands: false}}\n")
+    job.write_text(
+        f"model: {{path: {model}}}\nboard: corstone300_128k\npieces: {{bands: false, offline_plans: false}}\n"
+    )
     return run_job(read_job(job), out=folder / "out", verify=False).folder
 
 

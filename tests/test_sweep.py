@@ -127,17 +127,19 @@ def params() -> Any:
 
 
 @pytest.mark.parametrize("name", ["resnet8", "squeeze"])
-def test_every_point_of_a_front_is_the_optimum_of_its_budget(
+def test_points_of_a_front_are_optima_of_their_budgets(
     name: str, write: Ask, tmp_path: Path
 ) -> None:
-    """CP-SAT at the point's own budget and segments, and just below: nothing as cheap."""
+    """CP-SAT at a point's own budget and segments, and just below: nothing as cheap. Every fifth
+    point, and both ends."""
     rows = run_sweep(write("{budget_bytes: auto}", name=name), out=tmp_path / "out").rows
     job = read_job(tmp_path / "job.yaml")
     graph = read_tflite(job.model_path)
     planner = planner_of(graph, job)
     allowed = allowed_segments(graph, job)
     assert len(rows) > 1
-    for peak, added, segments in points_of(rows):
+    points = points_of(rows)
+    for peak, added, segments in [*points[::5], points[-1]]:
         goal = Goal(0, 1, capacity=peak, max_segments=segments)
         plan = planner.plan(PlanRequest(goal, allowed, params()))
         assert isinstance(plan, SplitPlan)
