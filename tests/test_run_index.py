@@ -28,7 +28,8 @@ def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = folder / "digits.yaml"
     model = MODELS / "resnet8_digits_int8.tflite"
     job.write_text(
-        f"model: {{path: {model}}}\nboard: corstone300_128k\npieces: {{bands: false, offline_plans: false}}\n"
+        f"model: {{path: {model}}}\nboard: corstone300_128k\n"
+        "pieces: {bands: false, offline_plans: false}\n"
     )
     return run_job(read_job(job), out=folder / "out", verify=False).folder
 
