@@ -179,9 +179,10 @@ def _runs(segment: Document) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
     says = ", offline plan" if segment.get("offline_plan") else ""
     if segment.get("bands"):
+        again = format_kinsn(segment.get("estimated_recomputed_insn", 0))
         says += (
             f", {plural(len(segment['bands']), 'band')} (rows computed more than once: an "
-            f"estimated {format_kinsn(segment['estimated_recomputed_insn'])})"
+            f"estimated {again})"
         )
     return says
 
