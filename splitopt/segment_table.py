@@ -216,22 +216,11 @@ class SegmentTable:
         return self._priced(segment, arena, allocate, invoke)
 
     def _priced(self, segment: Segment, arena: Arena, allocate: int, invoke: int) -> SegmentFigures:
+        """One piece on all rows; the whole model is built once and copies nothing."""
+        stays = self.is_whole(segment.start, segment.stop)
         copies = self._copied_tensors(segment)
-        arena_bytes = arena.size_bytes + self.headroom_bytes
-        rebuild = copied = 0
-        if not self.is_whole(segment.start, segment.stop):
-            rebuild = self._rebuild_insn(arena_bytes, allocate)
-            copied = sum(copy_insn(size) for size in copies)
-        return SegmentFigures(
-            segment=segment,
-            arena=arena,
-            arena_bytes=arena_bytes,
-            allocate_insn=allocate,
-            invoke_insn=invoke,
-            added_insn=rebuild + copied,
-            copied_bytes=sum(copies),
-            copy_insn=copied,
-        )
+        made = self._figures_of(segment, arena, allocate, invoke, copies, stays=stays)
+        return replace(made, added_insn=0, copy_insn=0) if stays else made
 
     def _banded(
         self,
@@ -247,6 +236,21 @@ class SegmentTable:
         allocate = allocate_insn(graph, segment, arena.buffers, self.costs.allocate)
         once = estimate_invoke(self.costs, graph, segment.start, segment.stop).insn
         copies = copied_bytes(self.graph, executions)
+        invoke = once * len(executions)
+        made = self._figures_of(segment, arena, allocate, invoke, copies, stays=stays)
+        return replace(made, executions=executions, rows=rows)
+
+    def _figures_of(
+        self,
+        segment: Segment,
+        arena: Arena,
+        allocate: int,
+        invoke: int,
+        copies: Sequence[int],
+        *,
+        stays: bool,
+    ) -> SegmentFigures:
+        """`copies`: bytes of each. `stays`: it is built once, at start-up."""
         arena_bytes = arena.size_bytes + self.headroom_bytes
         rebuild = 0 if stays else self._rebuild_insn(arena_bytes, allocate)
         copied = sum(copy_insn(size) for size in copies)
@@ -255,12 +259,10 @@ class SegmentTable:
             arena=arena,
             arena_bytes=arena_bytes,
             allocate_insn=allocate,
-            invoke_insn=once * len(executions),
+            invoke_insn=invoke,
             added_insn=rebuild + copied,
             copied_bytes=sum(copies),
             copy_insn=copied,
-            executions=executions,
-            rows=rows,
         )
 
     def _shared(self, pieces: Sequence[SegmentFigures]) -> Iterator[SegmentFigures]:

@@ -28,10 +28,6 @@ class OfflineArena:
     arena: Arena
     least_head_bytes: int
 
-    @property
-    def is_proved(self) -> bool:
-        return self.arena.head_bytes == self.least_head_bytes
-
 
 def with_offline_plan(
     graph: ModelGraph, segment: Segment, memories: Memories, abi: Abi, greedy: Arena
