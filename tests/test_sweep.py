@@ -8,164 +8,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from sweep_files import Ask, asking, points_of
 
 from solvers.outcome import Outcome, Status
-from solvers.partition import dp
-from solvers.partition.instance import Objective
-from splitopt.arena.rules import target_rules
+from solvers.params import SolveParams
 from splitopt.bridge import Planner, PlanRequest
-from splitopt.cut_limits import allowed_segments
 from splitopt.errors import InfeasibleError, ToolError, UsageError
-from splitopt.graph.model import ModelGraph
-from splitopt.graph.tflite_reader import parse_tflite, read_tflite
-from splitopt.job import Job, read_job
-from splitopt.plan import SplitPlan
-from splitopt.planning import liberties_of
-from splitopt.pruning import Goal, WayName
-from splitopt.segment_table import SegmentTable
+from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.job import read_job
+from splitopt.pruning import Goal
 from splitopt.sweep import executors
 from splitopt.sweep.grid import expand
 from splitopt.sweep.record import with_dominated
 from splitopt.sweep.run import SweepResult, run_sweep
 from splitopt.sweep.spec import read_sweep
 from splitopt.sweep.task import Answer, Target, Task, solve
-from splitopt.way_bounds import way_bounds
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 MODELS = REPOSITORY / "configs" / "models"
 JOBS = REPOSITORY / "configs" / "jobs"
-Ask = Callable[..., Path]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Ask:
-    """A job on one of the project's models, and a sweep of it."""
-
-    def make(grid: str, *, name: str = "resnet8", more: str = "", job: str = "") -> Path:
-        (tmp_path / "job.yaml").write_text(
-            f"model: {{path: {MODELS / f'{name}_digits_int8.tflite'}}}\n"
-            f"board: corstone300_128k\nobjective: {{minimise: peak_ram}}\n{job}"
-        )
-        sweep = tmp_path / "sweep.yaml"
-        sweep.write_text(f"job: job.yaml\ngrid: {grid}\n{more}")
-        return sweep
-
-    return make
-
-
-def points_of(rows: Sequence[dict[str, Any]]) -> list[tuple[int, int, int]]:
-    """(peak in bytes, added instructions, segments)."""
-    return [(r["peak_ram_bytes"], r["added_insn"], len(r["cuts"] or ()) + 1) for r in rows]
-
-
-# Fronts.
-
-
-def every_way(planner: Planner, request: PlanRequest) -> list[WayName]:
-    bounds = way_bounds(planner.table, request.allowed)
-    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
-    return [(int(a), int(b), int(v)) for a, b, v in columns]
-
-
-def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]]:
-    """By the DP alone: least added cost under every peak and every number of segments."""
-    instance = planner.instance(every_way(planner, request), Goal(1, 0))
-    peaks = sorted({instance.ram(option) for option in instance.options})
-    found = set()
-    for most in range(1, instance.n + 1):
-        for peak in peaks:
-            bound = replace(
-                instance, capacity=peak, objective=Objective(0, 1, None), max_segments=most
-            )
-            outcome = dp.solve(bound, request.params)
-            if outcome.status is Status.OPTIMAL:
-                plan = outcome.found
-                cost = sum(option.cost for option in plan.options)
-                found.add((plan.layout.region_bytes, cost, len(plan.options)))
-    return {
-        p
-        for p in found
-        if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in found)
-    }
-
-
-@pytest.mark.parametrize("cuts", [[3, 6, 7, 9, 10], [2, 6, 11]])
-def test_the_front_is_what_an_exhaustive_dp_finds(
-    cuts: list[int], write: Ask, tmp_path: Path
-) -> None:
-    """unet_digits, 13 ops, limited to few cuts so that the oracle ends: point by point."""
-    sweep = write("{budget_bytes: auto}", name="unet", job=f"cut: {{allow: {cuts}}}\n")
-    result = run_sweep(sweep, out=tmp_path / "out")
-    job = read_job(tmp_path / "job.yaml")
-    graph = read_tflite(job.model_path)
-    planner = planner_of(graph, job)
-    request = PlanRequest(Goal(1, 0), allowed_segments(graph, job), params())
-    assert set(points_of(result.rows)) == dp_front(planner, request)
-    assert {row["status"] for row in result.rows} == {"OPTIMAL"}
-    assert result.document["fronts"][0]["is_complete"]
-    assert not any(row["dominated"] for row in result.rows)
-
-
-def planner_of(graph: ModelGraph, job: Job) -> Planner:
-    rules, headroom_bytes = target_rules("m55"), job.board.headroom_bytes
-    return Planner(
-        SegmentTable(graph, rules, headroom_bytes=headroom_bytes, liberties=liberties_of(job))
-    )
-
-
-def params() -> Any:
-    from solvers.params import SolveParams
-
-    return SolveParams(60.0)
-
-
-@pytest.mark.parametrize("name", ["resnet8", "squeeze"])
-def test_points_of_a_front_are_optima_of_their_budgets(
-    name: str, write: Ask, tmp_path: Path
-) -> None:
-    """CP-SAT at a point's own budget and segments, and just below: nothing as cheap. Every fifth
-    point, and both ends."""
-    rows = run_sweep(write("{budget_bytes: auto}", name=name), out=tmp_path / "out").rows
-    job = read_job(tmp_path / "job.yaml")
-    graph = read_tflite(job.model_path)
-    planner = planner_of(graph, job)
-    allowed = allowed_segments(graph, job)
-    assert len(rows) > 1
-    points = points_of(rows)
-    for peak, added, segments in [*points[::5], points[-1]]:
-        goal = Goal(0, 1, capacity=peak, max_segments=segments)
-        plan = planner.plan(PlanRequest(goal, allowed, params()))
-        assert isinstance(plan, SplitPlan)
-        assert plan.added_insn == added
-        tighter = planner.plan(PlanRequest(replace(goal, capacity=peak - 1), allowed, params()))
-        assert not isinstance(tighter, SplitPlan) or tighter.added_insn > added
-
-
-def test_person_detect_and_its_golden_peaks(
-    shared_model: Callable[[str], Path], write: Ask, tmp_path: Path
-) -> None:
-    sweep = write("{budget_bytes: auto}")
-    (tmp_path / "board.yaml").write_text(
-        "name: bare\nsram_bytes: 262144\nreserved_bytes: 0\nheadroom_bytes: 0\nclock_hz: 1\n"
-    )
-    text = sweep.read_text().replace(
-        "auto}", f"auto, board: board.yaml, model: {shared_model('person_detect_int8')}}}"
-    )
-    sweep.write_text(text)
-    rows = run_sweep(sweep, out=tmp_path / "out").rows
-    assert (rows[0]["peak_ram_bytes"], rows[-1]["peak_ram_bytes"]) == (82368, 31888)
-    job = tmp_path / "job.yaml"
-    job.write_text(job.read_text("utf-8") + "pieces: {bands: false, offline_plans: false}\n")
-    alone = run_sweep(sweep, out=tmp_path / "out").rows
-    assert (alone[0]["peak_ram_bytes"], alone[-1]["peak_ram_bytes"]) == (82368, 62896)
-    assert {row["added_insn"] for row in rows} - {row["added_insn"] for row in alone}
+    return asking(tmp_path)
 
 
 # Grids.
@@ -288,7 +158,7 @@ def a_task(name: str, abi: str = "m55") -> tuple[Task, dict[str, bytes]]:
     graph = parse_tflite(model, name="m", where="m")
     n = len(graph.ops)
     allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
-    request = PlanRequest(Goal(1, 0), allowed, params())
+    request = PlanRequest(Goal(1, 0), allowed, SolveParams(60.0))
     return Task(name, "budget", Target("sha", abi, 0, False), request), {"sha": model}
 
 
