@@ -10,10 +10,10 @@ from functools import cache
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from solvers.packing.instance import PackingInstance
-from solvers.packing.plan import PackingPlan
-from solvers.partition.instance import PartitionInstance
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.plan import PartitionPlan
 
 SCHEMA_VERSION = 1
 _KINDS: Mapping[str, type] = {

@@ -5,9 +5,9 @@ from math import ceil
 
 from ortools.sat.python import cp_model
 
-from solvers.deadline import Deadline
-from solvers.outcome import Status
-from solvers.params import SolveParams
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
 
 _STATUS = {
     cp_model.OPTIMAL: Status.OPTIMAL,

@@ -1,5 +1,5 @@
 """`python -m splitopt`."""
 
-from splitopt.cli import main
+from splitopt.cli.app import main
 
 main()

@@ -3,7 +3,8 @@
 # The first piece's largest constant is changed: what a fault in the writer would look like.
 FAULTY = """
 import sys
-from splitopt import cli, piece_set
+from splitopt.cli import app as cli
+from splitopt.pieces import piece_set
 right = piece_set.write_piece
 def wrong(graph, segment, offline_plan):
     data = bytearray(right(graph, segment, offline_plan))
@@ -21,10 +22,11 @@ cli.main()
 ENDLESS = """
 import random
 from ortools.sat.python import cp_model
-from solvers import engine
-from solvers.deadline import Deadline
-from solvers.params import SolveParams
-from splitopt import bridge, cli
+from splitopt.solvers import engine
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.params import SolveParams
+from splitopt.cli import app as cli
+from splitopt.planning import planner
 def endless(*_):
     draw, model = random.Random(1), cp_model.CpModel()
     sizes = [draw.randint(10, 99) for _ in range(60)]
@@ -43,6 +45,6 @@ def endless(*_):
     print("solving", flush=True)
     engine.run(model, SolveParams(60.0), Deadline(60.0))
     raise SystemExit("the solver came to an end")
-bridge.cpsat.solve = endless
+planner.cpsat.solve = endless
 cli.main()
 """

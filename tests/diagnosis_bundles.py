@@ -13,10 +13,10 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.diagnosis.finding import Finding, Severity
-from splitopt.diagnosis.opened import open_bundle
-from splitopt.diagnosis.outputs import OutputDiagnosis, diagnose_outputs
-from splitopt.diagnosis.samples import DataFile, choose_samples
+from splitopt.bundle.open import open_bundle
+from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.explain.outputs.outputs import OutputDiagnosis, diagnose_outputs
+from splitopt.explain.outputs.samples import DataFile, choose_samples
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.writer import write_piece

@@ -207,3 +207,43 @@ def sharing_options(ops: int, extent: int) -> bytes:
     for source, out in itertools.pairwise(tensors):
         builder.op("RESHAPE", [source], [out], ("ReshapeOptions", options))
     return builder.bytes([tensors[0]], [tensors[-1]])
+
+
+def packed(model: Any) -> bytes:
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def add_chain(addends: Sequence[Sequence[float]], *, stateful: bool = False) -> bytes:
+    """y = x + addends[0] + addends[1] + ..., float32 [1, 4]; `stateful`: the last is a variable."""
+    model, graph = fb.ModelT(), fb.SubGraphT()
+    model.version, model.buffers, graph.tensors, graph.operators = 3, [fb.BufferT()], [], []
+
+    def tensor(name: str, values: Sequence[float] | None = None) -> int:
+        made = fb.TensorT()
+        made.name, made.shape, made.type, made.buffer = name, [1, 4], fb.TensorType.FLOAT32, 0
+        if values is not None:
+            buffer = fb.BufferT()
+            buffer.data = list(np.asarray(values, "<f4").tobytes())
+            made.buffer = len(model.buffers)
+            model.buffers.append(buffer)
+        graph.tensors.append(made)
+        return len(graph.tensors) - 1
+
+    last = tensor("x")
+    graph.inputs = [last]
+    for index, values in enumerate(addends):
+        is_variable = stateful and index == len(addends) - 1
+        addend = tensor(f"c{index}", None if is_variable else values)
+        graph.tensors[addend].isVariable = is_variable
+        op = fb.OperatorT()
+        op.opcodeIndex, op.inputs, op.outputs = 0, [last, addend], [tensor(f"sum{index}")]
+        op.builtinOptionsType, op.builtinOptions = fb.BuiltinOptions.AddOptions, fb.AddOptionsT()
+        graph.operators.append(op)
+        last = op.outputs[0]
+    graph.outputs = [last]
+    code = fb.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = fb.BuiltinOperator.ADD
+    model.operatorCodes, model.subgraphs = [code], [graph]
+    return packed(model)

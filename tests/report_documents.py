@@ -8,10 +8,10 @@ import random
 from pathlib import Path
 from typing import Any
 
-from splitopt.api import run_job
-from splitopt.job import read_job
-from splitopt.report.documents import PointPlan, RunDocuments, SweepDocuments
-from splitopt.report.load import load_run
+from splitopt.bundle.load import load_run
+from splitopt.bundle.zz_documents import PointPlan, RunDocuments, SweepDocuments
+from splitopt.config.job import read_job
+from splitopt.workflows.run import run_job
 
 JOBS = Path(__file__).resolve().parents[1] / "configs" / "jobs"
 Document = dict[str, Any]

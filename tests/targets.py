@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from splitopt.arena.rules import target_rules
-from splitopt.baseline import unsplit
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
-from splitopt.pieces.inputs import Array
 from splitopt.pieces.writer import write_piece
-from splitopt.segment_table import SegmentTable
-from splitopt.target.job_blob import PlannedPiece, PlannedRun
-from splitopt.target.links import links_of
-from splitopt.target.program import COMPILER, PACKAGES, build_program
-from splitopt.target.simulator import QEMU
-from splitopt.target.tflm_library import VARIABLE, find_library
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unsplit import unsplit
+from splitopt.runtime.arrays import Array
+from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
+from splitopt.runtime.links import links_of
+from splitopt.runtime.program import COMPILER, PACKAGES, build_program
+from splitopt.runtime.simulator import QEMU
+from splitopt.runtime.tflm_library import VARIABLE, find_library
 
 
 def need_compiler() -> None:

@@ -2,9 +2,9 @@
 
 from itertools import combinations
 
-from solvers.invalid import InvalidPlan
-from solvers.packing.instance import PackingInstance
-from solvers.packing.plan import PackingPlan
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
 
 
 def check_plan(instance: PackingInstance, plan: PackingPlan) -> None:

@@ -16,17 +16,17 @@ from math import gcd
 
 from ortools.sat.python import cp_model
 
-from solvers.deadline import Deadline
-from solvers.engine import proved_bound, run
-from solvers.invalid import InvalidPlan
-from solvers.outcome import Outcome, Status
-from solvers.packing.check import check_plan
-from solvers.packing.greedy_by_size import plan_greedy
-from solvers.packing.instance import Buffer, PackingInstance
-from solvers.packing.local_search import search
-from solvers.packing.parts import part_of, parts
-from solvers.packing.plan import PackingPlan
-from solvers.params import SolveParams
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.engine import proved_bound, run
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.packing.check import check_plan
+from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.instance import Buffer, PackingInstance
+from splitopt.solvers.packing.local_search import search
+from splitopt.solvers.packing.parts import part_of, parts
+from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.params import SolveParams
 
 _AT_FLOOR = 0.7
 _SEARCH_S = 0.5

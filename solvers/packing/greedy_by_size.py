@@ -9,8 +9,8 @@ from bisect import bisect_right, insort
 from collections.abc import Mapping, Sequence
 from operator import ge
 
-from solvers.packing.instance import PackingInstance, held_steps
-from solvers.packing.plan import PackingPlan
+from splitopt.solvers.packing.instance import PackingInstance, held_steps
+from splitopt.solvers.packing.plan import PackingPlan
 
 _FEW_BUFFERS = 48
 _SPARSE = 8

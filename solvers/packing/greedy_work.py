@@ -8,8 +8,8 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from solvers.packing.greedy_by_size import is_sparse, placing_order
-from solvers.packing.instance import held_steps
+from splitopt.solvers.packing.greedy_by_size import is_sparse, placing_order
+from splitopt.solvers.packing.instance import held_steps
 
 
 @dataclass(frozen=True)

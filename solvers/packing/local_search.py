@@ -9,10 +9,10 @@ its way, is placed earlier.
 import random
 from collections.abc import Callable, Iterator, Sequence
 
-from solvers.deadline import Deadline
-from solvers.packing.greedy_by_size import place_in_order
-from solvers.packing.instance import PackingInstance
-from solvers.packing.plan import PackingPlan
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.packing.greedy_by_size import place_in_order
+from splitopt.solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
 
 _GIVE_UP_AFTER = 400
 _MOST_MOVED = 4

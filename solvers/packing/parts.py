@@ -1,6 +1,6 @@
 """Decomposition: where nothing is alive, what comes before and after can be packed by itself."""
 
-from solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.instance import PackingInstance
 
 
 def parts(instance: PackingInstance) -> list[tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.instance import PackingInstance
 
 
 @dataclass(frozen=True)

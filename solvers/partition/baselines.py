@@ -6,11 +6,11 @@ They know neither capacity nor limits: what they would need is what a comparison
 from collections.abc import Sequence
 from itertools import pairwise
 
-from solvers.params import SolveParams
-from solvers.partition.cost import PlanCost, options_cost
-from solvers.partition.instance import Option, PartitionInstance
-from solvers.partition.layout import lay_out
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.cost import PlanCost, options_cost
+from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.plan import PartitionPlan
 
 
 class NoOptionError(ValueError):

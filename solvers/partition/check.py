@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from solvers.invalid import InvalidPlan
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import PartitionInstance
-from solvers.partition.plan import PartitionPlan, Placement
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.plan import PartitionPlan, Placement
 
 
 def check_plan(instance: PartitionInstance, plan: PartitionPlan, cost: int | None = None) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from solvers.partition.instance import Objective, Option
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.instance import Objective, Option
+from splitopt.solvers.partition.plan import PartitionPlan
 
 
 @dataclass(frozen=True)

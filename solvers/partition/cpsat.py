@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 
 from ortools.sat.python import cp_model
 
-from solvers.deadline import Deadline
-from solvers.engine import proved_bound, run
-from solvers.outcome import Outcome, Status
-from solvers.params import SolveParams
-from solvers.partition import dp
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import PartitionInstance
-from solvers.partition.layout import lay_out
-from solvers.partition.model import LayoutCut, PartitionModel, build
-from solvers.partition.plan import PartitionPlan
-from solvers.partition.prune import fitting, least_sum, worthwhile
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.engine import proved_bound, run
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import dp
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.model import LayoutCut, PartitionModel, build
+from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
 
 
 def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[PartitionPlan]:

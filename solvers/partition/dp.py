@@ -12,14 +12,14 @@ if the layout exceeds the capacity.
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 
-from solvers.deadline import Deadline
-from solvers.outcome import Outcome, Status
-from solvers.params import SolveParams
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import Objective, PartitionInstance
-from solvers.partition.layout import lay_out
-from solvers.partition.paths import Path, PathFinder
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import Objective, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.paths import Path, PathFinder
+from splitopt.solvers.partition.plan import PartitionPlan
 
 Rank = tuple[int, int, int]
 

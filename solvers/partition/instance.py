@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from solvers.partition.boundary import Boundary, BoundaryLoad, BoundaryLoads
+from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad, BoundaryLoads
 
 _INT64_SAFE = 2**62
 

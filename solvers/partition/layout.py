@@ -9,14 +9,14 @@ end by turns, arenas between them, and the load is always reached.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from solvers.packing import cpsat
-from solvers.packing.greedy_by_size import place_in_order
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.params import SolveParams
-from solvers.partition.boundary import Boundary
-from solvers.partition.instance import Option
-from solvers.partition.lives import Kept, kept_values
-from solvers.partition.plan import Layout, Placement
+from splitopt.solvers.packing import cpsat
+from splitopt.solvers.packing.greedy_by_size import place_in_order
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Option
+from splitopt.solvers.partition.lives import Kept, kept_values
+from splitopt.solvers.partition.plan import Layout, Placement
 
 _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
     lambda kept: (kept.live.start - kept.live.stop, -kept.size),

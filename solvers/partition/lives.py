@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from solvers.packing.instance import LiveRange
-from solvers.partition.boundary import Boundary
-from solvers.partition.instance import Option
+from splitopt.solvers.packing.instance import LiveRange
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Option
 
 
 @dataclass(frozen=True)

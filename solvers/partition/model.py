@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
 
-from solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.instance import Option, PartitionInstance
 
 
 @dataclass(frozen=True)

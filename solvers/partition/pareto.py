@@ -12,13 +12,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from solvers.deadline import Deadline
-from solvers.outcome import Status
-from solvers.params import SolveParams
-from solvers.partition.cost import PlanCost, plan_cost
-from solvers.partition.instance import Option, PartitionInstance
-from solvers.partition.layout import lay_out
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.cost import PlanCost, plan_cost
+from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.plan import PartitionPlan
 
 
 @dataclass(frozen=True)

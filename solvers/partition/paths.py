@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.instance import Option, PartitionInstance
 
 Label = tuple[int, int, int, int]
 """(rank, resource used, number of the option taken, position of the label it extends)."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from solvers.partition.instance import Option
+from splitopt.solvers.partition.instance import Option
 
 
 @dataclass(frozen=True)

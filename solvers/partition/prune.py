@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from operator import add
 
-from solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.instance import PartitionInstance
 
 
 def fitting(instance: PartitionInstance) -> list[int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from splitopt.arena.kernel import OpView
 from splitopt.arena.windows import Axis, convolution_axes
-from splitopt.units import ceil_div
+from splitopt.base.units import ceil_div
 
 _DEPTHWISE_CHANNEL_BLOCK = 124
 _IM2COL_ROWS = 4

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from solvers.packing import cpsat
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.params import SolveParams
 from splitopt.arena.abi import Abi
 from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
+from splitopt.solvers.packing import cpsat
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.params import SolveParams
 
 _PACKING = SolveParams(time_limit_s=2.0)
 

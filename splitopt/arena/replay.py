@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from solvers.packing.greedy_by_size import greedy_offsets
 from splitopt.arena.abi import Abi, Block
 from splitopt.arena.kernel import KernelMemory
+from splitopt.base.units import ARENA_ALIGNMENT, align_down, align_up
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment
-from splitopt.units import ARENA_ALIGNMENT, align_down, align_up
+from splitopt.solvers.packing.greedy_by_size import greedy_offsets
 
 Memories = Sequence[KernelMemory] | Mapping[int, KernelMemory]
 """What each op asks for, by its index."""

@@ -9,7 +9,7 @@ from splitopt.arena import m55_kernels, x86_64_kernels
 from splitopt.arena.abi import M55, X86_64, Abi
 from splitopt.arena.estimates import upper_estimate, widened
 from splitopt.arena.kernel import KernelMemory, KernelRule, OpView
-from splitopt.errors import UsageError
+from splitopt.base.errors import UsageError
 from splitopt.graph.model import ModelGraph, Op
 
 _INDEX_DTYPES = frozenset({"INT32", "INT64"})

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.errors import ToolError, UsageError
-from splitopt.pieces.inputs import MAX_DATA_BYTES, Array, load_array
+from splitopt.base.errors import ToolError, UsageError
+from splitopt.runtime.arrays import MAX_DATA_BYTES, Array, load_array
 
 MAX_SAMPLES = 4096
 HELD_OUT_SHARE = 5  # one in five
@@ -170,3 +170,16 @@ def as_onnx_feed(images: Array) -> Array:
     """[N, H, W, C] → [N, 1, C, H, W]: one batch of one per sample, as ONNX wants it."""
     ordered = np.moveaxis(images, -1, 1) if images.ndim in WITH_CHANNELS else images
     return np.ascontiguousarray(ordered[:, np.newaxis])
+
+
+MAX_HELD_OUT = 256
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Samples [N, ...] with channels last, what the float model makes of them (for each output of
+    the int8 model, as ONNX has it), and their labels, if there are any."""
+
+    images: Array
+    reference: tuple[Array, ...]
+    labels: Array | None

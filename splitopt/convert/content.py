@@ -8,10 +8,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from splitopt.base.errors import UsageError
 from splitopt.convert import cache
 from splitopt.convert.calibration import folder_files
-from splitopt.errors import UsageError
-from splitopt.pieces.inputs import MAX_DATA_BYTES
+from splitopt.runtime.arrays import MAX_DATA_BYTES
 
 _SHAPING_TOOLS = (
     "onnx", "onnx2tf", "onnxsim", "onnxruntime", "tensorflow", "ai-edge-quantizer", "splitopt",

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert import cache
 from splitopt.convert.blame import suspects, unregistered
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
 from splitopt.convert.content import content_key, is_unchanged, versions
-from splitopt.convert.correspondence import Correspondence, correspond
 from splitopt.convert.float_tflite import quantise_float, read_float
+from splitopt.convert.names.match import Correspondence, correspond
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, UnmappedError, convert
 from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
 from splitopt.convert.source import Node, read_onnx
-from splitopt.errors import ModelError, ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
-from splitopt.pieces.inputs import Array
+from splitopt.runtime.arrays import Array
 
 Progress = Callable[[str], None]
 

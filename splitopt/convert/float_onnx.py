@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitopt.convert.calibration import as_onnx_feed
-from splitopt.pieces.inputs import Array
-from splitopt.target.child import run_worker
+from splitopt.runtime.arrays import Array
+from splitopt.runtime.child import run_worker
 
 _WORKER = "splitopt.convert.onnx_worker"
 _MEMORY_BYTES = 6 << 30

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.errors import ToolError
-from splitopt.target.child import Array, Task, serve
+from splitopt.base.errors import ToolError
+from splitopt.runtime.child import Array, Task, serve
 
 _SIGNATURE = "serving_default"
 

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
+from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert.signature import Order, read_order
-from splitopt.errors import ModelError, ToolError
-from splitopt.pieces.inputs import Array
-from splitopt.target.child import run_in_group
-from splitopt.target.leash import leashed
+from splitopt.runtime.arrays import Array
+from splitopt.runtime.child import run_in_group
+from splitopt.runtime.leash import leashed
 
 DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
 _SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from splitopt.base.errors import ModelError
 from splitopt.convert.calibration import WITH_CHANNELS
-from splitopt.errors import ModelError
 
 
 def cut_out(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:

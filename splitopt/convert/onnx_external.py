@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from splitopt.errors import ToolError
+from splitopt.base.errors import ToolError
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.base.errors import ToolError
 from splitopt.convert.onnx_cut import cut_out
-from splitopt.errors import ToolError
-from splitopt.target.child import Array, Task, serve
+from splitopt.runtime.child import Array, Task, serve
 
 Made = tuple[dict[str, Any], dict[str, Array]]
 

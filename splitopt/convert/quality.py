@@ -14,9 +14,8 @@ from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.pieces.inputs import Array, dequantised, quantise
-from splitopt.pieces.verify import arena_bytes, difference
-from splitopt.target.host import Stage, run_litert, run_tflm_chain
+from splitopt.runtime.arrays import Array, arena_bytes, dequantised, difference, quantise
+from splitopt.runtime.host import Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
 LOW_SQNR_DB = 10.0

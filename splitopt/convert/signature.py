@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.errors import ToolError
+from splitopt.base.errors import ToolError
 
 
 @dataclass(frozen=True)

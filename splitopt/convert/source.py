@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from splitopt.errors import ModelError, ToolError
-from splitopt.target.child import run_worker
+from splitopt.base.errors import ModelError, ToolError
+from splitopt.runtime.child import run_worker
 
 _WORKER = "splitopt.convert.source_worker"
 _TIMEOUT_S = 120.0

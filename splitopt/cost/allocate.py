@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from solvers.packing.greedy_work import planner_work
 from splitopt.arena.kernel import OpView
 from splitopt.arena.replay import PlannedBuffer
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.graph.segments import Segment
+from splitopt.solvers.packing.greedy_work import planner_work
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 

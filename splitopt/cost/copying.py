@@ -5,7 +5,7 @@ Counted by QEMU: memcpy and memset of 256 B to 1 MiB, construction on ten models
 
 from __future__ import annotations
 
-from splitopt.units import ceil_div
+from splitopt.base.units import ceil_div
 
 CONSTRUCT_INSN = 350
 COPY_CALL_INSN = 25

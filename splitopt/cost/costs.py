@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from splitopt.base.json_input import parse_json
+from splitopt.base.yaml_input import Strict, check
 from splitopt.cost.allocate import AllocateTable, m55_table
 from splitopt.cost.invoke import PER_INVOKE_INSN, invoke_insn
-from splitopt.errors import UsageError
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.json_input import parse_json
-from splitopt.yaml_input import Strict, check
 
-MAX_TABLE_BYTES = 1 << 20
 Factor = Annotated[float, Field(gt=0, lt=1e3, allow_inf_nan=False)]
 
 
@@ -115,17 +112,3 @@ def parse_costs(text: str, where: str) -> Costs:
         fully_connected_weight=table.fully_connected_weight,
     )
     return Costs(allocate, table.invoke, table.per_invoke_insn)
-
-
-def read_table_text(path: Path) -> str:
-    """Raises UsageError for a file that is absent, too large, or no text."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TABLE_BYTES + 1)
-        if len(data) > MAX_TABLE_BYTES:
-            raise UsageError(f"{path}: over {MAX_TABLE_BYTES:,} bytes; that is no cost table")
-        return data.decode("utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is no text; want a table that calibrate wrote") from error

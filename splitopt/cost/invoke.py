@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from splitopt.arena.kernel import OpView
 from splitopt.arena.windows import convolution_axes, pooling_axes
+from splitopt.base.units import ceil_div
 from splitopt.graph.model import ModelGraph, Op, Tensor
-from splitopt.units import ceil_div
 
 PER_INVOKE_INSN = 30
 PER_OP_INSN = 37

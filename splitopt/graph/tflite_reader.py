@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from splitopt.errors import ModelError
+from splitopt.base.errors import ModelError
 from splitopt.graph.flatbuffer import BrokenBuffer, Table
 from splitopt.graph.model import (
     ABSENT,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import isfinite
 
-from splitopt.errors import ModelError
+from splitopt.base.errors import ModelError
 from splitopt.graph.model import ModelGraph
 
 _INTEGERS = ("INT", "UINT")

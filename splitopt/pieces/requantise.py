@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.pieces.contract import Side
+from splitopt.pieces.boundary_scales import Side
 from splitopt.pieces.writer import pack
 
 

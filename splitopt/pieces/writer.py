@@ -15,9 +15,9 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.bands.resized import RESIZING
 from splitopt.graph.model import ABSENT, ModelGraph, Tensor
 from splitopt.graph.segments import Segment
+from splitopt.tiling.resized import RESIZING
 
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 _FILE_MARK = b"TFL3"

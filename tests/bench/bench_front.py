@@ -15,16 +15,18 @@ from pathlib import Path
 
 import numpy as np
 
-from solvers.params import SolveParams
 from splitopt.arena.rules import target_rules
-from splitopt.baseline import unsplit
-from splitopt.bounds import has_both_ends
-from splitopt.bridge import Planner, PlanRequest
-from splitopt.front import plan_front
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.plan import SplitPlan
-from splitopt.pruning import Goal
-from splitopt.segment_table import Liberties, SegmentTable
+from splitopt.planning.pareto_front import plan_front
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_bounds import has_both_ends
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.unsplit import unsplit
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.lazy_pruning import Goal
 
 
 def main() -> None:
@@ -36,7 +38,7 @@ def main() -> None:
 
         def planner() -> Planner:
             rules = target_rules("m55")
-            return Planner(SegmentTable(graph, rules, liberties=Liberties()))  # noqa: B023
+            return Planner(SegmentTable(graph, rules, techniques=Techniques()))  # noqa: B023
 
         whole = unsplit(planner().table)
         started = time.monotonic()

@@ -12,12 +12,12 @@ import random
 import sys
 import time
 
-from solvers.outcome import Status
-from solvers.packing.check import check_plan
-from solvers.packing.cpsat import solve
-from solvers.packing.greedy_by_size import plan_greedy
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.params import SolveParams
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.packing.check import check_plan
+from splitopt.solvers.packing.cpsat import solve
+from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.params import SolveParams
 
 CAPACITY, STEPS = 1 << 20, 400
 UNIT = 16

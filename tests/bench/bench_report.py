@@ -17,10 +17,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from report_documents import run_bundle, run_documents, synthetic_sweep, write_sweep
 from synthetic import convolution_chain
 
-from splitopt.report.figures import figures
-from splitopt.report.load import load_run, load_sweep
-from splitopt.report.run import render_run
-from splitopt.report.sweep import render_sweep
+from splitopt.bundle.load import load_run, load_sweep
+from splitopt.report.charts.figures import figures
+from splitopt.report.pages.run import render_run
+from splitopt.report.pages.sweep import render_sweep
 
 T = TypeVar("T")
 
@@ -35,8 +35,8 @@ def timed(what: str, action: Callable[[], T]) -> T:
 
 
 def chain_bundle(ops: int, folder: Path) -> Path:
-    from splitopt.api import run_job
-    from splitopt.job import read_job
+    from splitopt.config.job import read_job
+    from splitopt.workflows.run import run_job
 
     (folder / "chain.tflite").write_bytes(convolution_chain(ops))
     job = folder / "chain.yaml"

@@ -47,10 +47,11 @@ def whole_process(job: Path, folder: Path) -> None:
 
 
 def in_process(job_file: Path) -> None:
-    from splitopt.api import plan_job
-    from splitopt.bridge import Planner, dp_outcome, request_of
-    from splitopt.job import read_job
-    from splitopt.model_source import open_model
+    from splitopt.config.job import read_job
+    from splitopt.convert.open_model import open_model
+    from splitopt.planning.planner import Planner, dp_outcome
+    from splitopt.planning.request import request_of
+    from splitopt.workflows.run import plan_job
 
     started = time.perf_counter()
     job = read_job(job_file)

@@ -11,15 +11,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from solvers.outcome import Outcome
-from solvers.packing import cpsat as packing_cpsat
-from solvers.packing.greedy_by_size import greedy_offsets
-from solvers.packing.greedy_work import planner_work
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
-from solvers.params import SolveParams
-from solvers.partition import cpsat, dp
-from solvers.partition.boundary import Boundary
-from solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.outcome import Outcome
+from splitopt.solvers.packing import cpsat as packing_cpsat
+from splitopt.solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.solvers.packing.greedy_work import planner_work
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import cpsat, dp
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
 
 Columns = tuple[list[int], list[int], list[int]]
 

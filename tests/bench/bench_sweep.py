@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from splitopt.sweep.run import SweepResult, run_sweep
+from splitopt.workflows.sweep.run import SweepResult, run_sweep
 
 BOARD = "{name: bare, sram_bytes: 4194304, reserved_bytes: 0, headroom_bytes: 0, clock_hz: 1}"
 

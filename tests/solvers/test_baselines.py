@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from solvers.partition import baselines, dp
-from solvers.partition.boundary import Boundary
-from solvers.partition.check import check_plan
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition import baselines, dp
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
 
 SIZES = [16, 64, 32, 96, 16, 48]
 

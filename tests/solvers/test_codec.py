@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import buffers, partition_instances
 
-from solvers.codec import dumps, loads
-from solvers.packing.greedy_by_size import plan_greedy
-from solvers.packing.instance import Buffer, PackingInstance
-from solvers.packing.plan import PackingPlan
-from solvers.partition import dp
-from solvers.partition.instance import Option, PartitionInstance
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.codec import dumps, loads
+from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.instance import Buffer, PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.partition import dp
+from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.plan import PartitionPlan
 
 
 @given(st.lists(buffers(pins=True), max_size=5), st.none() | st.integers(0, 99))

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import buffers
 
-from solvers.packing import greedy_by_size
-from solvers.packing.greedy_by_size import greedy_offsets, plan_greedy
-from solvers.packing.greedy_work import PlannerWork, planner_work
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing import greedy_by_size
+from splitopt.solvers.packing.greedy_by_size import greedy_offsets, plan_greedy
+from splitopt.solvers.packing.greedy_work import PlannerWork, planner_work
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 
 
 def replay(instance: PackingInstance) -> tuple[list[int], PlannerWork]:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from solvers.outcome import Outcome, Status
-from solvers.params import SolveParams
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.params import SolveParams
 
 
 def test_gap_is_relative_to_the_cost() -> None:

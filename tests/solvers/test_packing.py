@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import buffers, least_mark
 
-from solvers.invalid import InvalidPlan
-from solvers.outcome import Status
-from solvers.packing import cpsat
-from solvers.packing.check import check_plan
-from solvers.packing.greedy_by_size import plan_greedy
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.packing.plan import PackingPlan
-from solvers.params import SolveParams
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.packing import cpsat
+from splitopt.solvers.packing.check import check_plan
+from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.params import SolveParams
 
 SWITCHES = [
     SolveParams(hints=hints, cheap_proofs=proofs, redundant=redundant)

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from solvers.deadline import Deadline
-from solvers.outcome import Status
-from solvers.packing.check import check_plan
-from solvers.packing.cpsat import solve
-from solvers.packing.greedy_by_size import place_in_order
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.packing.local_search import search
-from solvers.packing.parts import part_of, parts
-from solvers.params import SolveParams
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.packing.check import check_plan
+from splitopt.solvers.packing.cpsat import solve
+from splitopt.solvers.packing.greedy_by_size import place_in_order
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.local_search import search
+from splitopt.solvers.packing.parts import part_of, parts
+from splitopt.solvers.params import SolveParams
 
 BUFFERS = st.builds(
     lambda size, start, length: Buffer(size, LiveRange(start, start + length)),

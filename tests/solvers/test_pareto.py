@@ -8,15 +8,15 @@ from itertools import product
 from hypothesis import given, settings
 from tiny import all_choices, partition_instances
 
-from solvers.outcome import Status
-from solvers.params import SolveParams
-from solvers.partition import cpsat, dp
-from solvers.partition.boundary import Boundary
-from solvers.partition.check import check_plan
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import Objective, Option, PartitionInstance
-from solvers.partition.layout import load_of
-from solvers.partition.pareto import Front, pareto_front
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import cpsat, dp
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.layout import load_of
+from splitopt.solvers.partition.pareto import Front, pareto_front
 
 Point = tuple[int, int, int]
 

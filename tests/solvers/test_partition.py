@@ -16,15 +16,15 @@ from tiny import (
     segments_ram,
 )
 
-from solvers.outcome import Outcome, Status
-from solvers.params import SolveParams
-from solvers.partition import cpsat, dp
-from solvers.partition.boundary import Boundary, BoundaryLoad
-from solvers.partition.check import check_plan
-from solvers.partition.cost import plan_cost
-from solvers.partition.instance import Objective, Option, PartitionInstance
-from solvers.partition.layout import lay_out, load_of
-from solvers.partition.plan import PartitionPlan
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import cpsat, dp
+from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.cost import plan_cost
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out, load_of
+from splitopt.solvers.partition.plan import PartitionPlan
 
 SWITCHES = [
     SolveParams(hints=hints, prune=prune, redundant=redundant, cheap_proofs=redundant)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from solvers.invalid import InvalidPlan
-from solvers.partition.boundary import Boundary
-from solvers.partition.check import check_plan
-from solvers.partition.instance import Objective, Option, PartitionInstance
-from solvers.partition.plan import Layout, PartitionPlan, Placement
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.plan import Layout, PartitionPlan, Placement
 
 OPTIONS = (Option(0, 2, 64, 5, 8), Option(2, 3, 32, 5, 8), Option(3, 4, 48, 5, 8))
 INSTANCE = PartitionInstance(

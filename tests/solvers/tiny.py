@@ -5,9 +5,9 @@ from itertools import combinations, pairwise, permutations, product
 
 from hypothesis import strategies as st
 
-from solvers.packing.instance import Buffer, LiveRange, PackingInstance
-from solvers.partition.boundary import Boundary
-from solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
 
 UNIT = 16
 SIZES = st.integers(0, 6).map(lambda units: UNIT * units)

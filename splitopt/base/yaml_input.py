@@ -1,0 +1,203 @@
+"""YAML from strangers → checked models, with errors that name file, key, value and remedy."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
+
+from splitopt.base.errors import UsageError
+
+MAX_YAML_BYTES = 1 << 20
+M = TypeVar("M", bound=BaseModel)
+_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Strict(BaseModel):
+    """Base of everything that is read from YAML: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Loader(yaml.SafeLoader):
+    """Plain data only: no aliases (they can multiply), no tags, no key twice, keys are texts."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.YAMLError("aliases (*name) are refused; write the value out")
+        if event.tag is not None:
+            line = event.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: tags (!name) are refused; write the plain value")
+        return super().compose_node(parent, index)
+
+    def construct_scalar(self, node: Any) -> str:
+        text: str = super().construct_scalar(node)
+        if _UNSTORABLE.search(text):
+            line = node.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line}: {text!r} holds characters that no file can hold")
+        return text
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set[str]()
+        for key_node, _ in node.value:
+            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            if not isinstance(key, str):
+                raise yaml.YAMLError(f"line {line}: got {_kind(key)} as a key, want a text")
+            if key in seen:
+                raise yaml.YAMLError(f"line {line}: key {key!r} is there twice")
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.yaml_implicit_resolvers = {
+    char: [(tag, pattern) for tag, pattern in resolvers if tag in _PLAIN_TAGS]
+    for char, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def read_yaml(path: Path, model: type[M]) -> M:
+    """Reads and checks a file. Raises UsageError that names the first wrong key."""
+    return check(load_yaml(path), model, where=str(path))
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The mapping that a YAML file holds. Raises UsageError on anything else."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: not a file; want a YAML file")
+        with path.open("rb") as file:
+            read = file.read(MAX_YAML_BYTES + 1)
+        text = read.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UsageError(f"{path}: cannot be read: {reason}") from error
+    if len(read) > MAX_YAML_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file")
+    try:
+        data = yaml.load(text, _Loader)  # noqa: S506  _Loader is a SafeLoader
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"{path}: not plain YAML: {reason}") from error
+    if not isinstance(data, dict):
+        raise UsageError(f"{path}: $: got {_kind(data)}, want a mapping of keys (`model: ...`)")
+    return data
+
+
+def check(data: Any, model: type[M], *, where: str, under: tuple[str, ...] = ()) -> M:
+    """Checks plain data, which stands `under` these keys of its file, against a model.
+
+    Raises UsageError that names the first wrong key.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(f"{where}: {_explain(error.errors(), data, model, under)}") from error
+
+
+def key_path(location: Iterable[int | str]) -> str:
+    """`("pieces", "max")` → `$.pieces.max`."""
+    parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in location)
+    return "$" + "".join(parts)
+
+
+def _explain(
+    details: Sequence[ErrorDetails], data: Any, model: type[BaseModel], under: tuple[str, ...]
+) -> str:
+    """The first error; where a union has several branches, what each of them wants."""
+    first = _location(details[0], data)
+    near = [d for d in details if _location(d, data)[: len(first)] == first]
+    detail = max(near, key=lambda d: len(_location(d, data)))  # within a list of the union, say
+    location = _location(detail, data)
+    where, got = key_path(under + location), _kind(detail["input"])
+    if detail["type"] == "extra_forbidden":
+        name = str(location[-1])
+        known = _known_keys(model, location[:-1])
+        close = difflib.get_close_matches(name.lower(), known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
+        return f"{where}: unknown key; {hint}"
+    if detail["type"] == "missing":
+        return f"{where}: missing; add it"
+    same = [other for other in details if _location(other, data) == location]
+    wants = dict.fromkeys(_want(other, _known_keys(model, location)) for other in same)
+    return f"{where}: got {got}, want {' or '.join(wants)}{_size_hint(detail['input'])}"
+
+
+def _location(detail: ErrorDetails, data: Any) -> tuple[int | str, ...]:
+    """Keys of the data alone: pydantic puts the branch of a union among them."""
+    found: list[int | str] = []
+    for key in detail["loc"]:
+        if isinstance(data, Mapping) and (key in data or detail["type"] == "missing"):
+            data = data.get(key)
+        elif isinstance(data, list | tuple) and isinstance(key, int):
+            data = data[key]
+        else:
+            continue
+        found.append(key)
+    return tuple(found)
+
+
+def _want(detail: ErrorDetails, known: Sequence[str]) -> str:
+    if detail["type"] == "model_type":
+        return f"a mapping with keys of its own ({', '.join(known)})"
+    if detail["type"] in _WANTS:
+        return _WANTS[detail["type"]]
+    want = re.sub(r"^(Input should be|Value error,|Assertion failed,) *", "", detail["msg"])
+    want = want.replace("greater than or equal to", "at least")
+    return want.replace("less than or equal to", "at most").replace("String should", "a text to")
+
+
+_WANTS = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+}
+
+
+def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    fields = model.model_fields
+    for key in location:
+        annotation = fields[key].annotation if key in fields else None
+        inner = next((m for m in _models_in(annotation)), None)
+        fields = inner.model_fields if inner else {}
+    return list(fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "a mapping"
+    if isinstance(value, list):
+        return "a list"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _size_hint(value: Any) -> str:
+    """`256k` → `(write 262144)`."""
+    match = (
+        re.fullmatch(r"\s*(\d+)\s*([kKmM])(i?[bB]?)\s*", value) if isinstance(value, str) else None
+    )
+    if not match:
+        return ""
+    factor = 1024 if match[2] in "kK" else 1024 * 1024
+    return f" (write {int(match[1]) * factor})"

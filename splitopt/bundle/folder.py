@@ -1,0 +1,162 @@
+"""The result bundle: a folder that appears whole or not at all, and is never written again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from splitopt import __version__
+from splitopt.base.errors import ToolError, UsageError
+
+_TOOLS = ("ortools", "networkx", "numpy", "tflite-micro", "ai-edge-litert", "flatbuffers")
+_PARTIAL_PREFIX = ".partial-"
+
+
+class BundleFolder:
+    """A bundle in the making; `folder` is where its files go."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.final: Path | None = None
+
+    @property
+    def pieces(self) -> Path:
+        folder = self.folder / "pieces"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def write_json(self, name: str, data: Any) -> None:
+        self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, "utf-8")
+
+
+@contextmanager
+def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
+    """A bundle under `out/<job name>/<run id>`; it takes its final name when the block is left.
+
+    If the block raises, nothing is left behind. Raises ToolError where `out` cannot be written,
+    and for an OSError of the block.
+    """
+    home = out / job_name
+    made = [folder for folder in (home, out) if not folder.exists()]
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
+        partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL_PREFIX}{os.getpid()}-", dir=home))
+    except OSError as error:
+        raise ToolError(f"{home}: cannot be written ({error.strerror}); choose --out") from error
+    try:
+        bundle = BundleFolder(partial)
+        yield bundle
+        partial.chmod(0o755)
+        bundle.final = claim_name(partial, home)
+    except OSError as error:
+        _discard(partial, made)
+        where = error.filename or home
+        raise ToolError(f"{where}: cannot be written or read ({error.strerror})") from error
+    except BaseException:
+        _discard(partial, made)
+        raise
+
+
+def _discard(partial: Path, made: Sequence[Path]) -> None:
+    """Removes a bundle that will not be finished, and folders made for it that stayed empty."""
+    shutil.rmtree(partial, ignore_errors=True)
+    with suppress(OSError):
+        for folder in made:
+            folder.rmdir()
+
+
+def _sweep(home: Path) -> None:
+    """Removes what killed runs left: partial folders whose process is gone."""
+    for folder in home.glob(f"{_PARTIAL_PREFIX}*"):
+        owner = folder.name.removeprefix(_PARTIAL_PREFIX).split("-")[0]
+        if (
+            owner.isdecimal()
+            and not Path(f"/proc/{owner}").exists()
+            and Path("/proc/self").exists()
+        ):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def claim_name(partial: Path, home: Path) -> Path:
+    """Renames to the first free run id; a folder that is there already is never replaced."""
+    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    for attempt in range(1000):
+        final = home / (stamp if attempt == 0 else f"{stamp}-{attempt}")
+        if final.exists():
+            continue
+        try:
+            os.rename(partial, final)  # noqa: PTH104  fails where a non-empty folder has come to be
+        except OSError:
+            if final.exists():
+                continue
+            raise
+        return final
+    raise ToolError(f"{home}: no free run id at {stamp}")
+
+
+def manifest(folder: Path, seed: int, inputs: Mapping[str, Path]) -> dict[str, Any]:
+    """SHA-256 of every file of the bundle and of what it was made from; versions; command line."""
+    own = folder / "manifest.json"
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != own)
+    return {
+        "schema_version": 1,
+        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "seed": seed,
+        "versions": versions(),
+        "inputs": {
+            name: {"path": str(path), "sha256": sha256_of(path.read_bytes())}
+            for name, path in inputs.items()
+        },
+        "files": {
+            path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files
+        },
+    }
+
+
+def versions() -> dict[str, str]:
+    """splitopt, Python, and the libraries that figures rest on."""
+    found = {"splitopt": __version__, "python": sys.version.split()[0]}
+    for tool in _TOOLS:
+        try:
+            found[tool] = version(tool)
+        except PackageNotFoundError:
+            found[tool] = "absent"
+    return found
+
+
+def write_new(folder: Path, name: str, document: Any) -> Path:
+    """A JSON file in a folder of the caller's. Raises UsageError where it is there already."""
+    return write_new_text(folder, name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_new_text(folder: Path, name: str, text: str) -> Path:
+    """As `write_new`, any text."""
+    path = folder / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise UsageError(f"{path}: already exists; pass another --out") from error
+    except OSError as error:
+        raise ToolError(f"{path}: cannot be written ({error.strerror}); choose --out") from error
+    return path
+
+
+def sha256_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,258 @@
+"""A bundle on disk, opened and checked: its plan, the whole int8 model, and every piece file.
+
+Knows nothing of what the pieces compute.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from splitopt.base.errors import UsageError
+from splitopt.base.text import printable
+from splitopt.bundle.zz_plan_file import PlanFile, SegmentEntry, SpanEntry, read_plan
+from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.segments import Segment, segment_of
+from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite, read_tflite
+from splitopt.tiling.plan import Execution, RowSpan
+from splitopt.tiling.rows import rows_of
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece file as it is now, in the place that the plan gives it.
+
+    `replaced`: it is not the file that the run wrote. `written_as`: the place of which the run
+    wrote these very bytes, where it is known and another. `executions`: of a banded piece.
+    """
+
+    index: int
+    name: str
+    path: Path
+    segment: Segment
+    graph: ModelGraph
+    replaced: bool = False
+    written_as: int | None = None
+    executions: tuple[Execution, ...] = ()
+
+    @property
+    def label(self) -> str:
+        return f"piece {self.index} ({self.name})"
+
+    @property
+    def has_all_ends(self) -> bool:
+        """Whether it has as many inputs and outputs as the plan gives it."""
+        segment, graph = self.segment, self.graph
+        counts = len(graph.inputs), len(graph.outputs)
+        return counts == (len(segment.inputs), len(segment.outputs))
+
+    @property
+    def inputs(self) -> tuple[tuple[int, Tensor], ...]:
+        """(tensor of the whole model, tensor of this file) per input."""
+        tensors = (self.graph.tensors[t] for t in self.graph.inputs)
+        return tuple(zip(self.segment.inputs, tensors, strict=False))
+
+    @property
+    def outputs(self) -> tuple[tuple[int, Tensor], ...]:
+        tensors = (self.graph.tensors[t] for t in self.graph.outputs)
+        return tuple(zip(self.segment.outputs, tensors, strict=False))
+
+
+@dataclass(frozen=True)
+class OpenBundle:
+    """A bundle whose files were read and found to belong together."""
+
+    folder: Path
+    plan: PlanFile
+    model_path: Path
+    graph: ModelGraph
+    pieces: tuple[Piece, ...]
+
+    @cached_property
+    def makers(self) -> Mapping[int, Piece]:
+        """Tensor → the piece whose output it is."""
+        return {t: piece for piece in self.pieces for t in piece.segment.outputs}
+
+    @cached_property
+    def readers(self) -> Mapping[int, tuple[Piece, ...]]:
+        found: dict[int, tuple[Piece, ...]] = {}
+        for piece in self.pieces:
+            for tensor in piece.segment.inputs:
+                found[tensor] = (*found.get(tensor, ()), piece)
+        return found
+
+    @cached_property
+    def handed_over(self) -> tuple[int, ...]:
+        """The model's inputs, then every tensor that a piece makes for the outside, in order."""
+        made = (t for piece in self.pieces for t in piece.segment.outputs)
+        return tuple(dict.fromkeys((*self.graph.inputs, *made)))
+
+    @cached_property
+    def _onnx_names(self) -> Mapping[int, str]:
+        boundary = self.plan.layout.boundary
+        return {entry.tensor: entry.onnx_tensor for entry in boundary if entry.onnx_tensor}
+
+    def tensor_name(self, tensor: int) -> str:
+        """`tensor 37 'model/mean' (ONNX Mean_output)`, fit for a terminal."""
+        text = f"tensor {tensor} {printable(self.graph.tensors[tensor].name)!r}"
+        onnx = self._onnx_names.get(tensor)
+        return f"{text} (ONNX {printable(onnx)})" if onnx else text
+
+
+def has_offline_plans(bundle: OpenBundle) -> bool:
+    return any(piece.graph.offline_offsets for piece in bundle.pieces)
+
+
+def open_bundle(folder: Path) -> OpenBundle:
+    """Raises UsageError or ModelError: no bundle, a piece missing, the model changed."""
+    plan = read_plan(folder)
+    model_path = _find_model(folder, plan)
+    graph = read_tflite(model_path)
+    if _digest(graph.source) != plan.model.sha256:
+        raise UsageError(f"{model_path}: changed while it was read; run it again")
+    segments = _segments(folder, plan, graph)
+    places = {entry.sha256: k for k, entry in enumerate(plan.segments) if entry.sha256}
+    pieces = tuple(
+        _piece(folder, k, entry, segment, places, graph)
+        for k, (entry, segment) in enumerate(zip(plan.segments, segments, strict=True))
+    )
+    return OpenBundle(folder, plan, model_path, graph, pieces)
+
+
+def _find_model(folder: Path, plan: PlanFile) -> Path:
+    """The int8 model that was cut: the bundle's own copy, or where the plan says it lies."""
+    own = folder / "model.tflite"
+    remedy = "put the model that was cut there, unchanged, or run the job again"
+    if own.is_file():
+        if _digest_of(own) != plan.model.sha256:
+            raise UsageError(
+                f"{own}: is not the model that was cut (its SHA-256 differs); {remedy}"
+            )
+        return own
+    given = Path(plan.model.path)
+    try:
+        found = given.is_file()
+    except (OSError, ValueError):
+        found = False
+    if not found:
+        where = printable(plan.model.path)
+        raise UsageError(
+            f"{where}: the whole model is not there, and the pieces can not be judged without it; "
+            f"call splitopt from where the job was run, or copy the model to {own}"
+        )
+    if _digest_of(given) != plan.model.sha256:
+        raise UsageError(
+            f"{given}: changed since the job was run (its SHA-256 differs); run the job again, or "
+            f"copy the old model to {own}"
+        )
+    return given
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; not read")
+        return _digest(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
+    """The plan's segments; they tile the model and name what its ops read and make."""
+    where, n = folder / "plan.json", len(graph.ops)
+    if not _follow_one_another(plan, n):
+        raise UsageError(f"{where}: $.segments: do not follow one another from op 0 to op {n}")
+    found = []
+    for k, entry in enumerate(plan.segments):
+        own = segment_of(graph, entry.start, entry.stop)
+        for key, got, want in (
+            ("inputs", entry.inputs, own.inputs),
+            ("outputs", entry.outputs, own.outputs),
+        ):
+            if sorted(got) != sorted(want):
+                raise UsageError(
+                    f"{where}: $.segments[{k}].{key}: got {_short(got)}, want {_short(want)}"
+                )
+        found.append(Segment(entry.start, entry.stop, entry.inputs, entry.outputs, own.tensors))
+    return found
+
+
+def _follow_one_another(plan: PlanFile, n: int) -> bool:
+    """A segment in bands of two heights has two pieces, one right after the other."""
+    at = 0, 0
+    for k, entry in enumerate(plan.segments):
+        again = (entry.start, entry.stop) == at and entry.bands and plan.segments[k - 1].bands
+        if not again and not entry.start == at[1] < entry.stop:
+            return False
+        at = entry.start, entry.stop
+    return at[1] == n
+
+
+def _executions(
+    where: str, entry: SegmentEntry, segment: Segment, graph: ModelGraph
+) -> tuple[Execution, ...]:
+    """Raises UsageError for rows that the model's tensors do not have."""
+    found = []
+    for k, execution in enumerate(entry.bands or ()):
+        for spans, tensors in (
+            (execution.inputs, segment.inputs),
+            (execution.outputs, segment.outputs),
+        ):
+            whole = [rows_of(graph.tensors[tensor]) for tensor in tensors]
+            if [span.tensor for span in spans] != list(tensors) or any(
+                span.row + span.rows > rows for span, rows in zip(spans, whole, strict=True)
+            ):
+                raise UsageError(f"{where}.bands[{k}]: rows that the model's tensors do not have")
+        found.append(Execution(_spans(execution.inputs), _spans(execution.outputs)))
+    return tuple(found)
+
+
+def _spans(entries: tuple[SpanEntry, ...]) -> tuple[RowSpan, ...]:
+    return tuple(RowSpan(e.tensor, e.row, e.rows, e.from_row) for e in entries)
+
+
+def _short(tensors: tuple[int, ...]) -> str:
+    shown = ", ".join(map(str, tensors[:8]))
+    return f"[{shown}{', ...' if len(tensors) > 8 else ''}]"
+
+
+def _piece(
+    folder: Path,
+    index: int,
+    entry: SegmentEntry,
+    segment: Segment,
+    places: Mapping[str, int],
+    whole: ModelGraph,
+) -> Piece:
+    own = f"{folder / 'plan.json'}: $.segments[{index}]"
+    where = f"{own}.piece"
+    executions = _executions(own, entry, segment, whole)
+    path = folder / entry.piece
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):
+        inside = False
+    if not inside:
+        raise UsageError(f"{where}: {printable(entry.piece)!r} leads out of the bundle")
+    try:
+        if not path.is_file():
+            raise UsageError(f"{path}: is missing; put piece {index} back, or run the job again")
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    graph = parse_tflite(data, name=path.stem, where=str(path))
+    digest = _digest(data)
+    replaced = entry.sha256 is not None and entry.sha256 != digest
+    written_as = places.get(digest) if replaced else None
+    name = printable(path.name)
+    return Piece(index, name, path, segment, graph, replaced, written_as, executions)

@@ -1,0 +1,33 @@
+"""splitopt report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splitopt.cli.options import Json
+
+EXAMPLE = "Example: splitopt report results/resnet8_digits/20261123-055205 --out review"
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(help="A bundle, or a sweep's folder.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder to write to (default: ./report)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write report.html and its figures (SVG, PNG) again, from the files of a finished run."""
+    from splitopt.cli import terminal
+    from splitopt.workflows.report import write_report
+
+    with terminal.progress(quiet=json) as progress:
+        progress("writing the report")
+        written = write_report(folder, out or Path("report"))
+    if json:
+        terminal.show_json({"files": [str(path) for path in written]})
+    else:
+        terminal.out.print(f"{len(written)} files; open {written[0]}", markup=False)

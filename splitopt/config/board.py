@@ -1,0 +1,85 @@
+"""A board: how much SRAM there is, what is not ours, and which arena rules hold."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from splitopt.base.errors import UsageError
+from splitopt.base.yaml_input import Strict, read_yaml
+from splitopt.config.target import TflmSpec, anchored_tflm
+
+MAX_RAM_BYTES = 1 << 31
+Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES)]
+
+
+class Board(Strict):
+    """One entry of configs/boards. All sizes in bytes.
+
+    `tflm`: the user's TFLM library for it, which simulators need; paths from the board's file.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    description: str = ""
+    source: str = ""
+    cpu: Literal["cortex-m55"] = "cortex-m55"
+    sram_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+    reserved_bytes: Bytes = 0
+    headroom_bytes: Annotated[int, Field(ge=0, le=MAX_RAM_BYTES, multiple_of=16)] = 1024
+    clock_hz: Annotated[int, Field(gt=0, le=10**11)] | None = None
+    abi: Literal["m55", "x86_64"] = "m55"
+    tflm: TflmSpec | None = None
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> Board:
+        if self.reserved_bytes >= self.sram_bytes:
+            raise ValueError(
+                f"reserved_bytes below sram_bytes ({self.sram_bytes}); nothing is left to plan with"
+            )
+        return self
+
+    @property
+    def budget_bytes(self) -> int:
+        """What arena and boundary buffer may take together."""
+        return self.sram_bytes - self.reserved_bytes
+
+
+def board_folders(job_folder: Path) -> list[Path]:
+    """Where board names are looked up: beside the job, in ./configs, in splitopt's checkout."""
+    checkout = Path(__file__).resolve().parents[2]
+    folders = [
+        job_folder.resolve().parent / "boards",
+        Path("configs/boards"),
+        checkout / "configs/boards",
+    ]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_board(reference: str, job_folder: Path) -> Path:
+    """A board's file, by name or by path. Raises UsageError with the nearest names."""
+    if reference.endswith((".yaml", ".yml")):
+        return job_folder / reference
+    boards = list_boards(job_folder)
+    if reference not in boards:
+        near = difflib.get_close_matches(reference, boards, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known boards: {', '.join(boards)}"
+        raise UsageError(f"$.board: no board {reference!r}; {hint} (see splitopt boards)")
+    return boards[reference]
+
+
+def list_boards(job_folder: Path | None = None) -> dict[str, Path]:
+    """Name → file, nearest folder first."""
+    found: dict[str, Path] = {}
+    for folder in board_folders(job_folder or Path("configs/jobs")):
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def read_board(path: Path) -> Board:
+    """The board, with absolute paths to the TFLM library that it may name. Raises UsageError."""
+    board = read_yaml(path, Board)
+    return board.model_copy(update={"tflm": board.tflm and anchored_tflm(board.tflm, path.parent)})

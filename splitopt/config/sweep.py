@@ -1,0 +1,109 @@
+"""The keys of a sweep file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from splitopt.base.errors import UsageError
+from splitopt.base.yaml_input import Strict, check, load_yaml
+from splitopt.config.board import MAX_RAM_BYTES
+from splitopt.config.job import ObjectiveSpec
+
+MAX_POINTS = 10_000
+Bytes = Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+Pieces = Annotated[int, Field(ge=1, le=10**6)]
+
+
+class RangeSpec(Strict):
+    """start, start + step, ... up to and with `stop`."""
+
+    start: Bytes
+    stop: Bytes
+    step: Bytes
+
+    @model_validator(mode="after")
+    def _rises(self) -> RangeSpec:
+        if self.stop < self.start:
+            raise ValueError(f"stop at or above start ({self.start})")
+        count = (self.stop - self.start) // self.step + 1
+        if count > MAX_POINTS:
+            raise ValueError(f"at most {MAX_POINTS:,} budgets (these are {count:,}); a larger step")
+        return self
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        return tuple(range(self.start, self.stop + 1, self.step))
+
+
+class GridSpec(Strict):
+    """One value or a list for each axis; what is left out is the job's own.
+
+    `budget_bytes`: `auto` finds every budget at which the optimum changes.
+    """
+
+    budget_bytes: Literal["auto"] | Bytes | RangeSpec | tuple[Bytes, ...] | None = None
+    board: str | tuple[str, ...] | None = None
+    model: str | tuple[str, ...] | None = None
+    objective: ObjectiveSpec | tuple[ObjectiveSpec, ...] | None = None
+    max_pieces: Pieces | tuple[Pieces, ...] | None = None
+
+    @property
+    def is_auto(self) -> bool:
+        return self.budget_bytes == "auto"
+
+
+class SweepSpec(Strict):
+    """`prove`: which points are written as pieces and run in TFLM, each as a bundle of its own."""
+
+    job: str | tuple[str, ...]
+    grid: GridSpec
+    prove: Literal["none", "front", "all"] = "none"
+    workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    executor: Literal["local", "dask"] = "local"
+    scheduler: str | None = None
+    out: str = "results"
+
+
+def read_sweep(path: Path) -> SweepSpec:
+    """Raises UsageError that names the first wrong key."""
+    data = load_yaml(path)
+    _lift_lists(data)
+    grid = data.get("grid")
+    if isinstance(grid, dict):
+        data["grid"] = _lift_lists(dict(grid))
+    spec = check(data, SweepSpec, where=str(path))
+    _check_lists(path, data)
+    if not spec.grid.model_fields_set:
+        raise UsageError(f"{path}: $.grid: empty; want at least one axis (budget_bytes: auto)")
+    if spec.grid.is_auto and "objective" in spec.grid.model_fields_set:
+        raise UsageError(
+            f"{path}: $.grid.objective: a front (budget_bytes: auto) holds the optimum of every "
+            "objective; leave it out"
+        )
+    if (spec.executor == "dask") != (spec.scheduler is not None):
+        raise UsageError(
+            f"{path}: $.scheduler: want an address (tcp://host:8786) exactly with executor: dask"
+        )
+    return spec
+
+
+def _lift_lists(data: dict[str, Any]) -> dict[str, Any]:
+    """YAML has lists where the frozen models hold tuples."""
+    for key, value in data.items():
+        if isinstance(value, list):
+            data[key] = tuple(value)
+    return data
+
+
+def _check_lists(path: Path, data: dict[str, Any]) -> None:
+    places = {"$.job": data["job"], **{f"$.grid.{k}": v for k, v in data["grid"].items()}}
+    for where, value in places.items():
+        if value == ():
+            raise UsageError(f"{path}: {where}: an empty list; want at least one value")
+        if isinstance(value, tuple):
+            again = [v for k, v in enumerate(value) if v in value[:k]]
+            if again:
+                raise UsageError(f"{path}: {where}: {again[0]!r} is there twice")

@@ -1,0 +1,68 @@
+"""Which simulator runs the pieces, and how: `target:` of a job, or a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from splitopt.base.errors import UsageError
+from splitopt.base.yaml_input import Strict, read_yaml
+
+_MOST_ARGUMENTS = 256
+
+
+def _as_tuple(value: Any) -> Any:
+    """YAML has lists where the frozen models hold tuples."""
+    return tuple(value) if isinstance(value, list) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(max_length=_MOST_ARGUMENTS)]
+
+
+class TflmSpec(Strict):
+    """The user's build of TFLM for the target; paths relative to the file that names them."""
+
+    include: Words
+    library: str
+
+
+class TargetSpec(Strict):
+    """`executable` and `arguments`: of the simulator, in place of what is on PATH, and added.
+
+    `inputs`: random inputs that run on it, from verify.seed. `per_op`: time each op, too.
+    """
+
+    simulator: Literal["qemu", "fvp"]
+    tflm: TflmSpec | None = None
+    executable: str | None = None
+    arguments: Words = ()
+    inputs: Annotated[int, Field(ge=1, le=64)] = 2
+    per_op: bool = False
+    time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 300.0
+
+
+def read_target(reference: str, home: Path) -> TargetSpec:
+    """`qemu`, `fvp`, or the path of a .yaml file from `home`; paths in it come out absolute.
+
+    Raises UsageError.
+    """
+    if reference in ("qemu", "fvp"):
+        return TargetSpec.model_validate({"simulator": reference})
+    if not reference.endswith((".yaml", ".yml")):
+        raise UsageError(f"target: got {reference!r}, want host, qemu, fvp or a .yaml file")
+    file = home / reference
+    return anchored(read_yaml(file, TargetSpec), file.parent)
+
+
+def anchored(spec: TargetSpec, home: Path) -> TargetSpec:
+    """The same with absolute paths of the library."""
+    return spec.model_copy(update={"tflm": spec.tflm and anchored_tflm(spec.tflm, home)})
+
+
+def anchored_tflm(spec: TflmSpec, home: Path) -> TflmSpec:
+    home = home.resolve()
+    return TflmSpec(
+        include=tuple(str(home / name) for name in spec.include), library=str(home / spec.library)
+    )

@@ -1,0 +1,76 @@
+"""The int8 model that a job plans on: a .tflite as it is, or one made from ONNX or float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from splitopt.base.errors import ModelError, UsageError
+from splitopt.config.job import Job
+from splitopt.convert.cache import default_folder
+from splitopt.convert.calibration import Preprocess
+from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
+from splitopt.convert.names.match import Correspondence
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.registered_ops import unregistered_types
+from splitopt.graph.tflite_reader import read_tflite
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A graph, the file it was read from, and the conversion that made it, if one did."""
+
+    graph: ModelGraph
+    path: Path
+    conversion: Conversion | None = None
+    request: ConversionRequest | None = None
+
+    @property
+    def names(self) -> Correspondence | None:
+        """What became what, where the model was converted and that could be told."""
+        return None if self.conversion is None else self.conversion.correspondence
+
+
+def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
+    """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
+
+    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model.
+    """
+    if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
+        request = _request(job)
+        conversion = convert_model(request, progress)
+        return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
+    progress("reading the model")
+    graph = read_tflite(job.model_path)
+    foreign = unregistered_types(graph)
+    if foreign:
+        raise ModelError(
+            f"{job.model_path}: TFLM does not register {', '.join(foreign)}; it cannot run there"
+        )
+    return ModelSource(graph, job.model_path)
+
+
+def _request(job: Job) -> ConversionRequest:
+    spec, home = job.spec, job.file.parent
+    if spec.calibration is None:
+        raise UsageError(
+            f"{job.file}: $.calibration: missing; an .onnx model is quantised with samples of its "
+            "input (calibration: {path: data.npz, key: calibration})"
+        )
+    given, preprocess = spec.calibration, spec.preprocess
+    return ConversionRequest(
+        onnx=job.model_path,
+        data=home / given.path,
+        key=given.key,
+        test_key=given.test,
+        label_key=given.label,
+        preprocess=Preprocess(preprocess.mean, preprocess.std, preprocess.layout),
+        command=spec.convert.command or DEFAULT_COMMAND,
+        time_limit_s=spec.convert.time_limit_s,
+        cache=home / spec.convert.cache if spec.convert.cache else default_folder(),
+        where=f"{job.file}: $.calibration",
+    )

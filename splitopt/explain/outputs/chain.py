@@ -1,0 +1,173 @@
+"""The chain as a runner runs it: which boundary is the first to be wrong, constant, saturated?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from splitopt.bundle.open import OpenBundle
+from splitopt.explain.outputs.array_compare import (
+    Distance,
+    distance,
+    hardly_varies,
+    is_constant,
+    percent,
+    share,
+)
+from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.explain.outputs.host_runs import Chain, Reference
+from splitopt.runtime.arrays import Array
+
+_LIMIT = 0.5
+
+
+@dataclass(frozen=True)
+class Passed:
+    """One boundary tensor (or output) as the chain makes it, beside the whole model's.
+
+    `apart` is None where the chain stopped before it. `saturated`: share of its integers at the
+    limits of their type, beyond the whole model's own.
+    """
+
+    tensor: int
+    maker: int | None
+    readers: tuple[int, ...]
+    apart: Distance | None
+    constant: bool
+    saturated: float
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.apart is not None and self.apart.is_wrong
+
+
+def judge_chain(bundle: OpenBundle, chain: Chain, reference: Reference) -> tuple[Passed, ...]:
+    """Every tensor that a piece makes for the outside, in the order they are made."""
+    tensors = [t for t in bundle.handed_over if t in bundle.makers]
+    return tuple(_passed(bundle, chain, reference, tensor) for tensor in tensors)
+
+
+def _passed(bundle: OpenBundle, chain: Chain, reference: Reference, tensor: int) -> Passed:
+    maker = bundle.makers[tensor].index
+    readers = tuple(piece.index for piece in bundle.readers.get(tensor, ()))
+    want = reference.real(tensor)
+    if tensor not in chain.arrays:
+        return Passed(tensor, maker, readers, None, constant=False, saturated=0.0)
+    got = chain.real(tensor)
+    if got[0].size != want[0].size:
+        return Passed(tensor, maker, readers, None, constant=False, saturated=0.0)
+    more = _at_limits(chain.arrays[tensor]) - _at_limits(reference.arrays[tensor])
+    return Passed(
+        tensor=tensor,
+        maker=maker,
+        readers=readers,
+        apart=distance(want, got, reference.grid(tensor)),
+        constant=hardly_varies(got, want),
+        saturated=max(0.0, more),
+    )
+
+
+def _at_limits(array: Array) -> float:
+    if not np.issubdtype(array.dtype, np.integer):
+        return 0.0
+    limits = np.iinfo(array.dtype)
+    return share((array == limits.min) | (array == limits.max))
+
+
+def chain_findings(
+    bundle: OpenBundle,
+    chain: Chain,
+    passed: Sequence[Passed],
+    reference: Reference,
+    causes: Sequence[Finding],
+    *,
+    is_random: bool,
+) -> Iterator[Finding]:
+    """Constant outputs, and a chain that is wrong although nothing else was found."""
+    faults = [cause for cause in causes if cause.severity is Severity.FAULT]
+    if chain.stopped and not faults:
+        yield Finding(
+            code="chain_stopped",
+            severity=Severity.FAULT,
+            title="the chain of pieces does not run to its end",
+            where="chain",
+            evidence=(chain.stopped,),
+            next_step="convert the piece that is named again",
+        )
+    yield from _constant_outputs(bundle, passed, faults)
+    if not faults and not chain.stopped:
+        known = {tensor for cause in causes for tensor in cause.tensors}
+        yield from _drift(bundle, [p for p in passed if p.tensor not in known])
+    if not is_random:
+        yield from _constant_model(bundle, reference)
+
+
+def _constant_outputs(
+    bundle: OpenBundle, passed: Sequence[Passed], faults: Sequence[Finding]
+) -> Iterator[Finding]:
+    outputs = [p for p in passed if p.tensor in bundle.graph.outputs and p.constant]
+    if not outputs:
+        return
+    first = next(p for p in passed if p.constant)
+    saturated = next((p for p in passed if p.saturated > _LIMIT), None)
+    evidence = [
+        f"the first to be constant is {bundle.tensor_name(first.tensor)}, made by "
+        f"{bundle.makers[first.tensor].label}; the whole model's varies there",
+    ]
+    if saturated is not None:
+        evidence.append(
+            f"the first to be saturated is {bundle.tensor_name(saturated.tensor)}: "
+            f"{percent(saturated.saturated)} more of its values lie at the limits of int8 than in "
+            "the whole model"
+        )
+    cause = f"mend this first: {faults[0].title}" if faults else "look at the first piece named"
+    yield Finding(
+        code="constant_output",
+        severity=Severity.FAULT,
+        title="the output of the pieces is the same for every sample, the whole model's is not",
+        where=f"chain, {bundle.tensor_name(outputs[0].tensor)}",
+        evidence=tuple(evidence),
+        next_step=cause,
+        tensors=(first.tensor,),
+        pieces=() if first.maker is None else (first.maker,),
+    )
+
+
+def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
+    """Every piece is right alone and every boundary agrees: small errors have added up."""
+    wrong = [p for p in passed if p.is_wrong]
+    if not wrong:
+        return
+    first, reaches = wrong[0], any(p.tensor in bundle.graph.outputs for p in wrong)
+    yield Finding(
+        code="chain_drifts",
+        severity=Severity.WARNING,
+        title="errors add up along the chain, though every piece is close to right by itself",
+        where=f"chain, {bundle.tensor_name(first.tensor)}",
+        evidence=(
+            f"the first beyond tolerance is {bundle.tensor_name(first.tensor)}: {first.apart}",
+            "it reaches the outputs" if reaches else "the outputs are still close to right",
+        ),
+        next_step="use fewer pieces, or convert the whole model once and cut the int8 file: then "
+        "the chain equals it bit for bit",
+        tensors=(first.tensor,),
+        pieces=() if first.maker is None else (first.maker,),
+    )
+
+
+def _constant_model(bundle: OpenBundle, reference: Reference) -> Iterator[Finding]:
+    """A constant output that no cut is to blame for."""
+    for tensor in bundle.graph.outputs:
+        if is_constant(reference.arrays[tensor]):
+            yield Finding(
+                code="constant_model",
+                severity=Severity.FAULT,
+                title="the whole int8 model gives the same output for every sample, too",
+                where=bundle.tensor_name(tensor),
+                evidence=(f"{reference.count} samples through the unsplit model",),
+                next_step="splitting is not the cause: look at the model's calibration and at how "
+                "the samples are prepared",
+                tensors=(tensor,),
+            )

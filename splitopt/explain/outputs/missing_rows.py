@@ -1,0 +1,116 @@
+"""Banded pieces as they would be on all rows: faults of theirs are found as those of any piece.
+
+A banded piece differs from one on all rows in nothing but the rows of its activations. So its file
+is written again with all of them, beside the bundle, and judged in its place; what its bands read
+and keep is judged apart, by geometry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import whole_model
+from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.pieces.writer import write_piece
+from splitopt.tiling.check import InvalidBands, check_bands
+from splitopt.tiling.resized import resized
+from splitopt.tiling.rows import rows_of
+
+Rows = dict[int, tuple[int, int]]
+"""Tensor of the whole model → (tensor of the piece, its rows in the whole model)."""
+
+
+@contextmanager
+def on_all_rows(bundle: OpenBundle) -> Iterator[tuple[OpenBundle, tuple[Finding, ...]]]:
+    """The bundle with one piece on all rows for each banded segment, and what is wrong with bands.
+
+    A piece that is none of its segment stays as it is: it does not fit, and that is found.
+    """
+    with TemporaryDirectory() as folder:
+        pieces: list[Piece] = []
+        findings: list[Finding] = []
+        for _, group in groupby(bundle.pieces, lambda p: (p.segment.start, p.segment.stop)):
+            own = list(group)
+            if own[0].executions:
+                findings += _band_findings(bundle.graph, own)
+                raised = [_raised(bundle.graph, piece, Path(folder)) for piece in own]
+                findings += _height_findings(own, raised)
+                own = [next((p for p in raised if p.replaced), raised[0])]
+            pieces += own
+        yield replace(bundle, pieces=tuple(pieces)), tuple(findings)
+
+
+def _raised(graph: ModelGraph, piece: Piece, folder: Path) -> Piece:
+    rows = _rows(graph, piece)
+    if rows is None:
+        return piece
+    heights = dict(rows.values())
+    tall = resized(piece.graph, 0, len(piece.graph.ops), heights)
+    data = write_piece(tall, whole_model(piece.graph))
+    path = folder / piece.name
+    path.write_bytes(data)
+    raised = parse_tflite(data, name=path.stem, where=str(piece.path))
+    return replace(piece, path=path, graph=raised, executions=())
+
+
+def _rows(graph: ModelGraph, piece: Piece) -> Rows | None:
+    """None where its ops are not those of its segment."""
+    ops = graph.ops[piece.segment.start : piece.segment.stop]
+    found = {whole: (own.index, rows_of(graph.tensors[whole])) for whole, own in piece.inputs}
+    alike = [op.type for op in piece.graph.ops] == [op.type for op in ops]
+    if not alike or not piece.has_all_ends:
+        return None
+    for own_op, op in zip(piece.graph.ops, ops, strict=True):
+        pairs = zip(op.outputs, own_op.outputs, strict=False)
+        found |= {whole: (own, rows_of(graph.tensors[whole])) for whole, own in pairs}
+    images = all(rows and rows_of(piece.graph.tensors[own]) for own, rows in found.values())
+    return found if images else None
+
+
+def _band_findings(graph: ModelGraph, pieces: Sequence[Piece]) -> Iterator[Finding]:
+    """The rows that bands read and keep, against the geometry of the segment's ops."""
+    segment = pieces[0].segment
+    schedule = []
+    for piece in pieces:
+        rows = _rows(graph, piece)
+        if rows is None:
+            return
+        heights = {t: rows_of(piece.graph.tensors[own]) for t, (own, _) in rows.items()}
+        schedule.append((heights, piece.executions))
+    try:
+        check_bands(graph, segment.start, segment.stop, schedule)
+    except (InvalidBands, LookupError) as error:
+        names = ", ".join(piece.name for piece in pieces)
+        yield Finding(
+            code="band_rows",
+            severity=Severity.FAULT,
+            title=f"The bands of {names} do not make every row once, and right",
+            where=f"plan.json, segments {', '.join(str(piece.index) for piece in pieces)}",
+            evidence=(str(error)[:300] or type(error).__name__,),
+            next_step="run the job again: rows and heights belong together",
+            tensors=segment.outputs,
+            pieces=tuple(piece.index for piece in pieces),
+        )
+
+
+def _height_findings(pieces: Sequence[Piece], raised: Sequence[Piece]) -> Iterator[Finding]:
+    """Two pieces of one segment are one model at two heights."""
+    if len({piece.path.read_bytes() for piece in raised}) > 1:
+        yield Finding(
+            code="heights_differ",
+            severity=Severity.FAULT,
+            title=f"{' and '.join(p.name for p in pieces)} differ in more than their rows",
+            where=f"pieces {' and '.join(str(p.index) for p in pieces)}",
+            evidence=("written with all rows, they are not the same bytes",),
+            next_step="put back the one that does not come from this run, or run the job again",
+            tensors=pieces[0].segment.outputs,
+            pieces=tuple(piece.index for piece in pieces),
+        )

@@ -1,1 +1,0 @@
-"""Facts of one model on one board: where its RAM goes, and how far cuts could bring it down."""

@@ -1,0 +1,193 @@
+"""An ONNX model converted piece by piece, each calibrated on what really reaches it.
+
+The data at inner boundaries are captured by running the float model. Each piece is kept by content
+as whole conversions are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.base.errors import ModelError, SplitoptError, ToolError
+from splitopt.convert import cache
+from splitopt.convert.calibration import WITH_CHANNELS
+from splitopt.convert.float_onnx import run_float
+from splitopt.convert.onnx2tf_adapter import convert
+from splitopt.convert.signature import Order, read_order
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.pieces.writer import write_piece
+from splitopt.runtime.arrays import Array
+from splitopt.runtime.child import run_worker
+
+Progress = Callable[[str], None]
+
+_WORKER = "splitopt.convert.onnx_worker"
+_MEMORY_BYTES = 6 << 30
+_MAX_CAPTURED_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class OnnxPiece:
+    """What a piece reads and makes: tensors of the cleaned ONNX model."""
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PieceRequest:
+    """`key` stands for what shaped the whole conversion of `onnx`, the cleaned model with `input`.
+
+    `renamed`: tensor names of the cleaned model → the user's, where they differ.
+
+    `samples`: float32 [N, ...], channels last; asked for only where something must be converted.
+    """
+
+    onnx: Path
+    key: str
+    input: str
+    samples: Callable[[], Array]
+    command: tuple[str, ...]
+    time_limit_s: float
+    cache: Path
+    renamed: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ConvertedPiece:
+    """An int8 piece with inputs and outputs in the order asked for, channels last throughout.
+
+    `conversion_s`: how long its conversion took, when it was made.
+    """
+
+    tflite: bytes
+    log: str
+    conversion_s: float
+    from_cache: bool
+
+
+def convert_pieces(
+    request: PieceRequest, pieces: Sequence[OnnxPiece], progress: Progress = lambda _: None
+) -> tuple[ConvertedPiece, ...]:
+    """Raises ModelError or ToolError that names the piece; what was finished stays in the cache."""
+    cleaned = request.onnx.read_bytes()
+    keys = [_key(request, cleaned, piece) for piece in pieces]
+    found = [_load(request.cache, key) for key in keys]
+    missing = [k for k, piece in enumerate(found) if piece is None]
+    if not missing:
+        return tuple(piece for piece in found if piece is not None)
+    progress("capturing what reaches each piece in the float model")
+    models = _cut(request, pieces)
+    captured = _capture(request, [pieces[k] for k in missing])
+    for done, k in enumerate(missing, 1):
+        progress(f"converting piece {done} of {len(missing)} with onnx2tf")
+        try:
+            found[k] = _convert(request, pieces[k], models[k], captured, keys[k])
+        except SplitoptError as error:
+            ends = ", ".join(request.renamed.get(name, name) for name in pieces[k].outputs)
+            raise type(error)(f"piece {k} (up to ONNX {ends}): {error}") from error
+    return tuple(piece for piece in found if piece is not None)
+
+
+def _key(request: PieceRequest, cleaned: bytes, piece: OnnxPiece) -> str:
+    """The cleaned model counts, too: weights in files beside the model are not in `request.key`."""
+    facts = {"whole": request.key, "inputs": piece.inputs, "outputs": piece.outputs}
+    return cache.content_key({"onnx": cleaned}, facts)
+
+
+def _load(folder: Path, key: str) -> ConvertedPiece | None:
+    entry = cache.load(folder, key)
+    if entry is None:
+        return None
+    seconds = entry.record["conversion_s"]
+    return ConvertedPiece(entry.model.read_bytes(), entry.log.read_text("utf-8"), seconds, True)
+
+
+def _cut(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> list[bytes]:
+    asked = [{"inputs": list(p.inputs), "outputs": list(p.outputs)} for p in pieces]
+    body = {"kind": "cut", "file": str(request.onnx.resolve()), "pieces": asked}
+    reply = run_worker(
+        _WORKER, body, {}, timeout_s=request.time_limit_s, memory_bytes=_MEMORY_BYTES
+    )
+    return [reply.arrays[str(number)].tobytes() for number in range(len(pieces))]
+
+
+def _capture(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> Mapping[str, Array]:
+    """What the pieces read, by name: float32 [N, ...], channels last."""
+    names = list(dict.fromkeys(name for piece in pieces for name in piece.inputs))
+    samples = request.samples()
+    inner = [name for name in names if name != request.input]
+    if not inner:
+        return {request.input: samples}
+    one = _run(request, inner, samples[:1])
+    sample_bytes = sum(array.nbytes for array in one.values())
+    count = max(2, min(len(samples), _MAX_CAPTURED_BYTES // max(1, sample_bytes)))
+    chosen = samples[np.linspace(0, len(samples) - 1, count).round().astype(int)]
+    made = {name: _channels_last(a) for name, a in _run(request, inner, chosen).items()}
+    absent = [name for name in inner if name not in made]
+    if absent:
+        raise ToolError(f"onnxruntime gave nothing for the tensor {absent[0]!r}")
+    return {request.input: chosen, **made}
+
+
+def _run(request: PieceRequest, keep: Sequence[str], samples: Array) -> dict[str, Array]:
+    return run_float(request.onnx, request.input, samples, keep, request.time_limit_s)
+
+
+def _channels_last(values: Array) -> Array:
+    """[N, 1, C, H, W] as ONNX has it → [N, H, W, C]."""
+    sample = values[:, 0]
+    moved = np.moveaxis(sample, 1, -1) if sample.ndim in WITH_CHANNELS else sample
+    return np.ascontiguousarray(moved)
+
+
+def _convert(
+    request: PieceRequest,
+    piece: OnnxPiece,
+    model: bytes,
+    captured: Mapping[str, Array],
+    key: str,
+) -> ConvertedPiece:
+    started = time.monotonic()
+    made = convert(
+        model,
+        {name: captured[name] for name in piece.inputs},
+        command=request.command,
+        timeout_s=request.time_limit_s,
+    )
+    tflite = _in_order(made.tflite, read_order(made.tflite, piece.inputs))
+    seconds = round(time.monotonic() - started, 3)
+    try:
+        cache.store(request.cache, key, tflite, {"conversion_s": seconds}, made.log, model)
+    except OSError as error:
+        raise ToolError(f"{request.cache}: cannot be written ({error.strerror})") from error
+    return ConvertedPiece(tflite, made.log, seconds, False)
+
+
+def _in_order(tflite: bytes, order: Order) -> bytes:
+    """The piece with its inputs and outputs in the order asked for, and nothing but the network."""
+    graph = parse_tflite(tflite, name="piece", where="the converted piece")
+    _require_int8(graph)
+    return write_piece(
+        graph,
+        Segment(
+            start=0,
+            stop=len(graph.ops),
+            inputs=tuple(graph.inputs[at] for at in order.inputs),
+            outputs=tuple(graph.outputs[at] for at in order.outputs),
+            tensors=tuple(range(len(graph.tensors))),
+        ),
+    )
+
+
+def _require_int8(graph: ModelGraph) -> None:
+    for tensor in (graph.tensors[index] for index in (*graph.inputs, *graph.outputs)):
+        if tensor.dtype.name != "INT8" or tensor.quantization is None:
+            raise ModelError(f"{tensor.name!r} came out as {tensor.dtype.name}, want INT8")

@@ -1,0 +1,50 @@
+"""The pieces of a plan as bytes, whichever route made them, and what their boundaries agree on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.graph.model import ModelGraph
+from splitopt.pieces.boundary_scales import Agreement
+from splitopt.pieces.writer import write_piece
+from splitopt.planning.split_plan import SplitPlan
+from splitopt.tiling.resized import resized
+
+
+@dataclass(frozen=True)
+class PieceSet:
+    """Pieces in the places that `plan` gives them, one for each of its segments.
+
+    `route` `pieces`: each was converted on its own, in `conversion_s` all together, when they were
+    made; `agreements` say where two sides of a boundary differ. `graphs`: the graph that the
+    figures of each segment speak of: the whole model's, that with the rows of a band, or the
+    piece's own.
+    """
+
+    route: str
+    plan: SplitPlan
+    data: tuple[bytes, ...]
+    graphs: tuple[ModelGraph, ...]
+    agreements: tuple[Agreement, ...] = ()
+    conversion_s: float = 0.0
+    log: str = ""
+
+
+def graphs_of(graph: ModelGraph, plan: SplitPlan) -> tuple[ModelGraph, ...]:
+    """For each segment the whole model's graph, that of a banded one with the rows of its bands."""
+    return tuple(
+        resized(graph, segment.start, segment.stop, segment.figures.rows)
+        if segment.figures.rows
+        else graph
+        for segment in plan.segments
+    )
+
+
+def cut_flatbuffer(graph: ModelGraph, plan: SplitPlan) -> PieceSet:
+    """Route `whole`: one int8 model, cut as a file; both sides of a boundary are one tensor."""
+    graphs = graphs_of(graph, plan)
+    data = tuple(
+        write_piece(own, segment.figures.segment, segment.figures.arena.offline_plan)
+        for own, segment in zip(graphs, plan.segments, strict=True)
+    )
+    return PieceSet("whole", plan, data, graphs)

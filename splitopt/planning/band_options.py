@@ -1,0 +1,183 @@
+"""Every segment's band plans, with bounds of their bytes and instructions that need no replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.rules import TargetRules
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.cost.costs import Costs, estimate_invoke
+from splitopt.graph.liveness import LiveRange, live_ranges
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment, segment_of
+from splitopt.tiling.geometry import SegmentRows, banded_segments
+from splitopt.tiling.plan import BandPlan
+from splitopt.tiling.resized import resized
+from splitopt.tiling.rows import RowRule, row_rule
+from splitopt.tiling.schedule import heights_of, row_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _BandedOp:
+    """One op at one height: what its kernel asks for, and the instructions it takes."""
+
+    memory: KernelMemory
+    insn: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanBounds:
+    """Of one band plan. `peak_load_bytes`: the highest of its pieces, exact. `scratch`: the least
+    number of their scratch requests. `invoke_insn`: of all executions, as estimated.
+    `copied_bytes`, `copies`: exact."""
+
+    peak_load_bytes: int
+    scratch: int
+    invoke_insn: int
+    copied_bytes: int
+    copies: int
+
+
+@dataclass(frozen=True)
+class _Banded:
+    rows: SegmentRows
+    plans: tuple[BandPlan, ...]
+
+
+class BandTable:
+    """The band plans of the segments of one model on one target.
+
+    For each number of bands there is the plan of one height that is least; with `two_heights`,
+    also those in which the last band, or the first and the last, are lower. An op whose
+    instructions have no estimate stays outside of bands: their price would not be known.
+    """
+
+    def __init__(
+        self, graph: ModelGraph, rules: TargetRules, costs: Costs, two_heights: bool
+    ) -> None:
+        self._graph, self._rules, self._costs = graph, rules, costs
+        self._two_heights = two_heights
+        self._ops: dict[tuple[int, int], _BandedOp] = {}
+
+    def plans(self, start: int, stop: int) -> tuple[BandPlan, ...]:
+        found = self._segments.get((start, stop))
+        return () if found is None else found.plans
+
+    def rows(self, start: int, stop: int) -> SegmentRows:
+        """Of a segment that has plans."""
+        return self._segments[start, stop].rows
+
+    @property
+    def segments(self) -> Iterator[tuple[int, int]]:
+        """Those that have plans."""
+        return iter(self._segments)
+
+    def memories(self, start: int, stop: int, height: int) -> dict[int, KernelMemory]:
+        """What the ops of a segment ask for in a piece of this height."""
+        rows = heights_of(self.rows(start, stop), height)
+        return {k: self._op(k, rows[self._source(k)]).memory for k in range(start, stop)}
+
+    def bounds(self, start: int, stop: int) -> Iterator[PlanBounds]:
+        """Of each plan, in their order."""
+        segment = segment_of(self._graph, start, stop)
+        lives = live_ranges(self._graph, segment)
+        found = self._segments[start, stop]
+        known: dict[int, tuple[int, int, int]] = {}
+        for plan in found.plans:
+            for height in plan.heights:
+                if height not in known:
+                    known[height] = self._of_height(segment, lives, found.rows, height)
+            yield self._bounds(segment, found.rows, plan, [known[h] for h in plan.heights])
+
+    @cached_property
+    def _segments(self) -> dict[tuple[int, int], _Banded]:
+        found = {}
+        for start in range(len(self._graph.ops)):
+            for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
+                plans = tuple(self._plans(rows)) if rows.outputs else ()
+                if plans:
+                    found[start, stop] = _Banded(rows, plans)
+        return found
+
+    @cached_property
+    def _rules_by_op(self) -> list[RowRule | None]:
+        graph = self._graph
+        return [
+            None if self._costs.invoke(graph, op) is None else row_rule(graph, op)
+            for op in graph.ops
+        ]
+
+    def _plans(self, rows: SegmentRows) -> Iterator[BandPlan]:
+        for plan in rows.one_height():
+            yield plan
+            if self._two_heights:
+                yield from rows.two_heights(plan)
+
+    def _of_height(
+        self, segment: Segment, lives: dict[int, LiveRange], rows: SegmentRows, height: int
+    ) -> tuple[int, int, int]:
+        """(peak load in bytes, scratch requests, instructions of one Invoke)."""
+        graph, counts = self._graph, heights_of(rows, height)
+        change = [0] * (segment.stop - segment.start + 2)
+        for tensor, live in lives.items():
+            size = align_up(counts[tensor] * row_bytes(graph, tensor), ARENA_ALIGNMENT)
+            change[live.start] += size
+            change[live.stop] -= size
+        insn = estimate_invoke(self._costs, graph, 0, 0).insn
+        load = peak = scratch = 0
+        for step, op in enumerate(range(segment.start, segment.stop), start=1):
+            banded = self._op(op, counts[self._source(op)])
+            load += change[step] + (change[0] if step == 1 else 0)
+            held = sum(align_up(size, ARENA_ALIGNMENT) for size in banded.memory.scratch)
+            peak = max(peak, load + held)
+            scratch += len(banded.memory.scratch)
+            insn += banded.insn
+        return peak, scratch, insn
+
+    def _bounds(
+        self,
+        segment: Segment,
+        rows: SegmentRows,
+        plan: BandPlan,
+        by_piece: Sequence[tuple[int, int, int]],
+    ) -> PlanBounds:
+        graph = self._graph
+        copied = sum(graph.tensors[tensor].bytes for tensor in segment.outputs)
+        for band in plan.bands:
+            at = rows.index(band.rows)
+            copied += sum(
+                int(rows.tensors[tensor].rows[at]) * row_bytes(graph, tensor)
+                for tensor in segment.inputs
+            )
+        ends = len(segment.inputs) + len(segment.outputs)
+        return PlanBounds(
+            peak_load_bytes=max(peak for peak, _, _ in by_piece),
+            scratch=min(scratch for _, scratch, _ in by_piece),
+            invoke_insn=sum(by_piece[band.piece][2] for band in plan.bands),
+            copied_bytes=copied,
+            copies=ends * len(plan.bands),
+        )
+
+    def _source(self, op: int) -> int:
+        """The activation whose rows say those of all that the op touches."""
+        tensors = self._graph.tensors
+        return next(t for t in self._graph.ops[op].given_inputs if tensors[t].is_activation)
+
+    def _op(self, op: int, rows: int) -> _BandedOp:
+        found = self._ops.get((op, rows))
+        if found is None:
+            found = self._ops[op, rows] = self._compute(op, rows)
+        return found
+
+    def _compute(self, index: int, rows: int) -> _BandedOp:
+        graph, op, rule = self._graph, self._graph.ops[index], self._rules_by_op[index]
+        assert rule is not None, "asked for ops that can run in bands"
+        counts = {t: rows for t in op.given_inputs if graph.tensors[t].is_activation}
+        counts[op.outputs[0]] = int(rule.count(np.array(rows)))
+        banded = resized(graph, index, index + 1, counts)
+        return _BandedOp(self._rules.memory(banded, op), self._costs.invoke(banded, op) or 0)

@@ -1,0 +1,75 @@
+"""The one place where the table of a job's segments is made: planning, sweeps, explain, calibrate
+and export all ask here, so that no one forgets a setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.arena.rules import target_rules
+from splitopt.config.job import Job
+from splitopt.cost.costs import parse_costs
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.segment import CUTS_ONLY, Techniques
+from splitopt.planning.segment_options import SegmentTable
+
+
+@dataclass(frozen=True)
+class Pricing:
+    """What, besides the model, decides every segment's figures. It can travel between processes.
+
+    `cost_table`: the text of a table that `calibrate` wrote; empty for the built-in estimates.
+    """
+
+    abi: str
+    headroom_bytes: int = 0
+    zero_arena: bool = False
+    cost_table: str = ""
+    cost_table_from: str = "the cost table"
+    techniques: Techniques = CUTS_ONLY
+
+
+def segment_options(
+    job: Job, graph: ModelGraph, techniques: Techniques | None = None
+) -> SegmentTable:
+    """The table of a job's segments; `techniques` replace those that the job allows.
+
+    Raises UsageError where the job's cost table cannot be read.
+    """
+    return priced_segments(graph, pricing_of(job, techniques))
+
+
+def priced_segments(graph: ModelGraph, pricing: Pricing) -> SegmentTable:
+    """Raises UsageError for a cost table that is none."""
+    return SegmentTable(
+        graph,
+        target_rules(pricing.abi),
+        headroom_bytes=pricing.headroom_bytes,
+        zero_arena=pricing.zero_arena,
+        costs=parse_costs(pricing.cost_table, pricing.cost_table_from),
+        techniques=pricing.techniques,
+    )
+
+
+def pricing_of(job: Job, techniques: Techniques | None = None) -> Pricing:
+    """Raises UsageError where the job's cost table cannot be read."""
+    return Pricing(
+        abi=job.board.abi,
+        headroom_bytes=job.board.headroom_bytes,
+        zero_arena=job.spec.pieces.zero_arena,
+        cost_table=job.cost_table_text,
+        cost_table_from=f"{job.file}: $.cost_table",
+        techniques=techniques_of(job) if techniques is None else techniques,
+    )
+
+
+def techniques_of(job: Job) -> Techniques:
+    """Pieces that are converted one by one can only be cut. Two heights make two pieces of one
+    segment, so a limit on pieces rules them out."""
+    pieces = job.spec.pieces
+    if job.spec.route == "pieces":
+        return CUTS_ONLY
+    return Techniques(
+        bands=pieces.bands,
+        two_heights=pieces.bands and pieces.max is None,
+        offline_plans=pieces.offline_plans,
+    )

@@ -1,0 +1,53 @@
+"""The exact Pareto front of a model on a board: every budget at which the optimum changes."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.split_plan import SplitPlan
+from splitopt.solvers.partition.pareto import pareto_front
+
+
+@dataclass(frozen=True)
+class PlanFront:
+    """Plans by falling peak, none of which another one dominates in peak RAM, added instructions
+    and number of cuts. `is_complete`: it is proved that none is missing."""
+
+    plans: tuple[SplitPlan, ...]
+    is_complete: bool
+
+
+def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
+    """The request's limits hold; its weights play no part.
+
+    A segment that needs more than the unsplit model is in no such plan: leaving the model whole
+    adds nothing. Raises UsageError where a sum leaves 64 bits.
+    """
+    started = time.monotonic()
+    table = planner.table
+    whole = (0, len(table.graph.ops))
+    most = table.ram(*whole) if request.allowed[whole] else np.iinfo(np.int64).max
+    if request.goal.capacity is not None:
+        most = min(most, request.goal.capacity)
+    goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=most)
+    kept = planner.pruner(replace(request, goal=goal)).kept_for_front()
+    goal = replace(goal, capacity=request.goal.capacity)
+    front = pareto_front(planner.instance(kept, goal), request.params)
+    spent_s = time.monotonic() - started
+    plans = tuple(
+        planner.described(
+            point.plan,
+            goal,
+            point.status,
+            cost=point.cost.peak,
+            bound=point.load,
+            solve_s=spent_s,
+        )
+        for point in front.points
+    )
+    return PlanFront(plans, front.is_complete)

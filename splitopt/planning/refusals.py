@@ -1,0 +1,101 @@
+"""Jobs that end without a plan: the error that says why, and what the least is that would do."""
+
+from __future__ import annotations
+
+from splitopt.base.errors import InfeasibleError, ModelError
+from splitopt.base.units import format_bytes, plural
+from splitopt.config.job import Job
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unsplit import Baseline
+
+
+def refuse_stateful(job: Job, graph: ModelGraph, baseline: Baseline) -> None:
+    """A piece is rebuilt at each inference, and AllocateTensors zeroes variables."""
+    stateful = [f"tensor {t.index} {t.name!r}" for t in graph.variables]
+    stateful += [graph.op_name(op.index) for op in graph.ops if op.type in _STATEFUL_OPS]
+    if stateful:
+        raise ModelError(
+            f"{job.model_path}: keeps state between inferences ({stateful[0]}"
+            f"{', ...' if len(stateful) > 1 else ''}), which rebuilding a piece would erase; "
+            f"run it unsplit (arena {format_bytes(baseline.ram_bytes)})"
+        )
+
+
+_STATEFUL_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
+
+
+def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleError:
+    floor = floor_of(table)
+    op = table.graph.op_name(floor.op)
+    if answer.least is None:
+        return InfeasibleError(
+            f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
+            "loosen pieces.max, cut or objective.max_added_insn"
+        )
+    least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
+    sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
+    error = InfeasibleError(
+        f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
+        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
+        f"a piece with it on all rows takes at least {format_bytes(floor.least_ram_bytes)}"
+        f"{_rests_on(answer.least)}"
+    )
+    error.facts = {
+        "status": "INFEASIBLE",
+        "budget_bytes": job.budget_bytes,
+        "smallest_feasible_budget_bytes": least,
+        "smallest_is_proved": answer.least.status.name == "OPTIMAL",
+        "exact": answer.least.exact,
+        "pieces": len(answer.least.segments),
+        "floor": {
+            "op": floor.op,
+            "type": table.graph.ops[floor.op].type,
+            "live_bytes": floor.live_bytes,
+            "least_ram_bytes": floor.least_ram_bytes,
+        },
+    }
+    return error
+
+
+def _limits(job: Job) -> str:
+    """The job's own limits that narrow the choice of cuts, as words; empty where there are none."""
+    spec = job.spec
+    found = {
+        "pieces.max": spec.pieces.max is not None,
+        "cut.allow": spec.cut.allow is not None,
+        "cut.forbid": bool(spec.cut.forbid),
+        "objective.max_added_insn": spec.objective.max_added_insn is not None,
+    }
+    named = [name for name, is_set in found.items() if is_set]
+    return f" under the job's {', '.join(named)}" if named else ""
+
+
+def _rests_on(plan: SplitPlan) -> str:
+    """A warning where bytes are estimates; nothing where they are exact."""
+    if plan.exact:
+        return ""
+    reasons = dict.fromkeys(r for s in plan.segments for r in s.figures.arena.estimates)
+    return f" (estimates on the safe side: {next(iter(reasons))})"
+
+
+def refuse_outgrown(job: Job, planned: SplitPlan, made: SplitPlan) -> None:
+    """Pieces that were converted one by one may need more than their plan: raises then."""
+    if made.peak_ram_bytes > job.budget_bytes:
+        more = made.peak_ram_bytes - planned.peak_ram_bytes
+        raise InfeasibleError(
+            f"{job.file}: the pieces that the converter made need {format_bytes(more)} more than "
+            f"the whole int8 model's, {format_bytes(made.peak_ram_bytes)} of a budget of "
+            f"{format_bytes(job.budget_bytes)}; use route: whole, or lower budget_bytes by that "
+            "much"
+        )
+    limit = job.spec.objective.max_added_insn
+    if limit is not None and made.added_insn > limit:
+        raise InfeasibleError(
+            f"{job.file}: the pieces that the converter made add {made.added_insn:,} estimated "
+            f"instructions an inference, {made.added_insn - planned.added_insn:,} more than the "
+            f"whole int8 model's (requantisation, mostly), over objective.max_added_insn of "
+            f"{limit:,}; use route: whole, or raise that limit"
+        )

@@ -1,0 +1,39 @@
+"""What a job asks of the planner, in the solver's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from splitopt.config.job import Job, integer_weights
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.allowed_cuts import CutNames, allowed_segments
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.lazy_pruning import Goal, Mask
+
+
+@dataclass(frozen=True)
+class PlanRequest:
+    """What to minimise, under what, with which cuts; the solver's words."""
+
+    goal: Goal
+    allowed: Mask
+    params: SolveParams
+
+    def without_capacity(self) -> PlanRequest:
+        return replace(self, goal=replace(self.goal, capacity=None))
+
+
+def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> PlanRequest:
+    """Raises UsageError for cuts that the model does not have."""
+    spec = job.spec
+    ram_weight, cost_weight = integer_weights(spec.objective)
+    goal = Goal(
+        ram_weight=ram_weight,
+        cost_weight=cost_weight,
+        capacity=job.budget_bytes,
+        max_cost=spec.objective.max_added_insn,
+        max_segments=spec.pieces.max,
+    )
+    solve = spec.solve
+    params = SolveParams(solve.time_limit_s, solve.seed, solve.workers)
+    return PlanRequest(goal, allowed_segments(graph, job, names), params)

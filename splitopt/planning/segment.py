@@ -1,0 +1,77 @@
+"""One segment and the options it can run by, each with its bytes and instructions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from splitopt.arena.replay import Arena
+from splitopt.graph.segments import Segment
+from splitopt.tiling.plan import BandPlan, Execution
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFigures:
+    """Exact figures of one piece that is rebuilt at each inference.
+
+    `arena_bytes` is what the runner grants: the minimum arena rounded up to 16, plus headroom.
+    `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
+    than once, and zeroing if on. `invoke_insn`: of all its executions. `executions`, `rows` (of
+    its activations) and `recomputed_insn` are empty or 0 for a piece that runs once on all rows.
+    """
+
+    segment: Segment
+    arena: Arena
+    arena_bytes: int
+    allocate_insn: int
+    invoke_insn: int
+    added_insn: int
+    copied_bytes: int
+    copy_insn: int = 0
+    recomputed_insn: int = 0
+    executions: tuple[Execution, ...] = ()
+    rows: Mapping[int, int] | None = None
+
+    @property
+    def has_offline_plan(self) -> bool:
+        return bool(self.arena.offline_plan)
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOption:
+    """One way to run a segment: on all rows at once in one piece, or in bands by one piece or two.
+
+    `key` tells apart the ways of one segment.
+    """
+
+    key: int
+    pieces: tuple[SegmentFigures, ...]
+    bands: BandPlan | None
+
+    @property
+    def segment(self) -> Segment:
+        return self.pieces[0].segment
+
+    @property
+    def arena_bytes(self) -> int:
+        return max(piece.arena_bytes for piece in self.pieces)
+
+    @property
+    def added_insn(self) -> int:
+        return sum(piece.added_insn for piece in self.pieces)
+
+    @property
+    def copied_bytes(self) -> int:
+        return sum(piece.copied_bytes for piece in self.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Techniques:
+    """What a plan may use beyond cuts. `two_heights`: two pieces for one segment."""
+
+    bands: bool = True
+    two_heights: bool = True
+    offline_plans: bool = True
+
+
+CUTS_ONLY = Techniques(bands=False, two_heights=False, offline_plans=False)

@@ -1,0 +1,222 @@
+"""Bounds that need no replay: for every segment at once, as matrices [start, stop].
+
+All figures of segments that are sums over tensors are sums of rectangles in (start, stop): a
+tensor counts for a segment exactly when start and stop lie in known ranges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.arena.abi import Abi
+from splitopt.arena.kernel import KernelMemory
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
+from splitopt.cost.copying import CONSTRUCT_INSN
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import boundary_candidates
+from splitopt.solvers.partition.shortest_paths import Matrix
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+class RectangleSums:
+    """Sums of values over rectangles of (start, stop), 0 <= start <= stop <= n."""
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+        self._corners = np.zeros((n + 2, n + 2), dtype=np.int64)
+
+    def add(self, starts: range, stops: range, value: int) -> None:
+        """Adds the value to every segment with its start and its stop in these ranges."""
+        if not starts or not stops:
+            return
+        self._corners[starts.start, stops.start] += value
+        self._corners[starts.stop, stops.start] -= value
+        self._corners[starts.start, stops.stop] -= value
+        self._corners[starts.stop, stops.stop] += value
+
+    def add_where_any(self, starts: range, positions: Sequence[int], value: int) -> None:
+        """Adds the value to segments that hold one of the ascending positions, `starts` given."""
+        stop = self._n + 1
+        previous_start = starts.start
+        for position in positions:
+            held = range(previous_start, min(starts.stop, position + 1))
+            self.add(held, range(position + 1, stop), value)
+            previous_start = max(previous_start, position + 1)
+
+    def matrix(self) -> Matrix:
+        sums: Matrix = self._corners.cumsum(axis=0).cumsum(axis=1)[: self._n + 1, : self._n + 1]
+        return sums
+
+
+@dataclass(frozen=True)
+class BoundaryLoads:
+    """Boundary tensors' bytes per segment, each rounded up to 16; and the bytes copied.
+
+    `given`, `delivered`: inputs and outputs of the model that no other segment needs.
+    """
+
+    through: Matrix
+    read_last: Matrix
+    made: Matrix
+    given: Matrix
+    delivered: Matrix
+    copied: Matrix
+    copies: Matrix
+
+    @property
+    def load(self) -> Matrix:
+        return self.through + np.maximum(self.read_last, self.made)
+
+    @property
+    def load_in_bands(self) -> Matrix:
+        """Full inputs and full outputs at once."""
+        return self.through + self.read_last + self.given + self.made + self.delivered
+
+    def ends(self, start: int, stop: int, *, in_bands: bool) -> tuple[int, int]:
+        """(in, out) of a segment; in bands, inputs and outputs of the model count, too."""
+        at = start, stop
+        in_, out = int(self.read_last[at]), int(self.made[at])
+        if in_bands:
+            in_, out = in_ + int(self.given[at]), out + int(self.delivered[at])
+        return in_, out
+
+
+def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
+    """See `design`: through, in and out of every segment [start, stop), cuts on both sides."""
+    n = len(graph.ops)
+    through, read_last, made = RectangleSums(n), RectangleSums(n), RectangleSums(n)
+    given, delivered = RectangleSums(n), RectangleSums(n)
+    copied, copies = RectangleSums(n), RectangleSums(n)
+    for candidate in boundary_candidates(graph):
+        size_bytes = graph.tensors[candidate.tensor].bytes
+        size = align_up(size_bytes, ARENA_ALIGNMENT)
+        born, last = candidate.born, candidate.last
+        if candidate.maker is None or candidate.is_output:
+            alone = given if candidate.maker is None else delivered
+            alone.add(range(born + 1), range(last + 1, n + 1), size)
+        late = range(born + 1, n + 1)
+        passing = range(born + 1, last + 1)
+        if candidate.maker is None:
+            through.add(range(n + 1), passing, size)
+            _add_copies(copied, copies, range(born + 1), passing, size_bytes)
+        else:
+            through.add(late, range(last + 1), size)
+            made.add(range(born + 1), passing, size)
+            _add_copies(copied, copies, range(born + 1), passing, size_bytes)
+        read_last.add(range(born + 1, last + 1), range(last + 1, n + 1), size)
+        copied.add_where_any(late, candidate.readers, size_bytes)
+        copies.add_where_any(late, candidate.readers, 1)
+    every = (through, read_last, made, given, delivered, copied, copies)
+    return BoundaryLoads(*(sums.matrix() for sums in every))
+
+
+def _add_copies(
+    copied: RectangleSums, copies: RectangleSums, starts: range, stops: range, size: int
+) -> None:
+    copied.add(starts, stops, size)
+    copies.add(starts, stops, 1)
+
+
+def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
+    """Peak load of every segment's arena: live activations and scratch, rounded up to 16.
+
+    O(ops² · reads per op); below the diagonal, zeros.
+    """
+    n = len(graph.ops)
+    sizes = [align_up(tensor.bytes, ARENA_ALIGNMENT) for tensor in graph.tensors]
+    inner = np.zeros(n, dtype=np.int64)
+    for k, memory in enumerate(memories):
+        inner[k] = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
+    peaks = np.zeros((n + 1, n + 1), dtype=np.int64)
+    outputs = frozenset(graph.outputs)
+    for start in reversed(range(n)):
+        for tensor in graph.ops[start].outputs:
+            last = n - 1 if tensor in outputs else graph.readers.get(tensor, (start,))[-1]
+            inner[start : last + 1] += sizes[tensor]
+        load = inner[start:].copy()
+        until: dict[int, int] = {}
+        peak = 0
+        for stop in range(start + 1, n + 1):
+            op = graph.ops[stop - 1]
+            for tensor in dict.fromkeys(op.given_inputs):
+                maker = graph.producer.get(tensor, -1)
+                if maker < start and graph.tensors[tensor].is_activation:
+                    load[until.get(tensor, 0) : stop - start] += sizes[tensor]
+                    until[tensor] = stop - start
+            peak = max(peak, int(load[: stop - start].max()))
+            peaks[start, stop] = peak
+    return peaks
+
+
+def tail_bounds(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi) -> Matrix:
+    """At least these bytes of tail: the sizes without the padding between them."""
+    per_op = np.zeros(len(graph.ops) + 1, dtype=np.int64)
+    handle, node = abi.scratch_handle[0], abi.node[0]
+    for k, memory in enumerate(memories):
+        aligned = (align_up(size, ARENA_ALIGNMENT) for size in memory.init + memory.kept)
+        params = memory.params[0] if memory.params else 0
+        per_op[k + 1] = sum(aligned) + params + node + handle * len(memory.scratch)
+    fixed = sum(size for size, _ in abi.preamble) + abi.subgraph[0]
+    fixed += 2 * (abi.pointer_bytes + abi.tensor[0])
+    bounds: Matrix = fixed + _between(per_op) + abi.eval_tensor[0] * tensor_counts(graph)
+    return bounds
+
+
+def rebuild_bounds(
+    graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
+) -> Matrix:
+    """At least these instructions of AllocateTensors and construction, without the planner's."""
+    n = len(graph.ops)
+    prepare = np.array([0.0, *(prepare_insn(graph, op, table) for op in graph.ops)])
+    scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)
+    ops = np.maximum(np.arange(n + 1)[None, :] - np.arange(n + 1)[:, None], 0)
+    walks = table.scratch_times_ops * _between(scratch) * ops
+    base = fixed_insn(0, 0.0, 0, 0, table) + CONSTRUCT_INSN
+    insn = base + _between(prepare) + walks + table.tensor * tensor_counts(graph)
+    bounds: Matrix = np.floor(insn).astype(np.int64)
+    return bounds
+
+
+def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:
+    """Which segments read something from outside and make something for it, as a piece must.
+
+    Ops that read constants alone, and ops whose results nothing reads, make segments that do not.
+    """
+    n = len(graph.ops)
+    read, made = RectangleSums(n), RectangleSums(n)
+    for tensor, readers in graph.readers.items():
+        if graph.tensors[tensor].is_activation:
+            maker = graph.producer.get(tensor, -1)
+            read.add_where_any(range(maker + 1, n + 1), readers, 1)
+    for tensor, maker in graph.producer.items():
+        last = n if tensor in graph.outputs else graph.readers.get(tensor, (maker,))[-1]
+        made.add(range(maker + 1), range(maker + 1, last + 1), 1)
+    both: npt.NDArray[np.bool_] = (read.matrix() > 0) & (made.matrix() > 0)
+    return both
+
+
+def tensor_counts(graph: ModelGraph) -> Matrix:
+    """How many tensors the ops of every segment name."""
+    n = len(graph.ops)
+    counts = RectangleSums(n)
+    users: dict[int, list[int]] = {}
+    for op in graph.ops:
+        for tensor in dict.fromkeys(op.touched):
+            users.setdefault(tensor, []).append(op.index)
+    for ops in users.values():
+        counts.add_where_any(range(n + 1), ops, 1)
+    return counts.matrix()
+
+
+def _between(per_op: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Sums over [start, stop) of values that stand at index op + 1."""
+    sums = np.cumsum(per_op)
+    difference: npt.NDArray[Number] = sums[None, :] - sums[:, None]
+    return difference

@@ -1,0 +1,131 @@
+"""A split plan in the words of the user's model: segments, bytes, and where tensors wait."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitopt.planning.segment import SegmentFigures
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.partition.lazy_pruning import Goal
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSegment:
+    """One piece of a plan, with its share of the boundary buffer in bytes.
+
+    A segment that runs in bands of two heights has two pieces, one after the other.
+
+    `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
+    front of its piece add to each inference (estimated).
+    """
+
+    index: int
+    figures: SegmentFigures
+    through_bytes: int
+    in_bytes: int
+    out_bytes: int
+    requantise_insn: int = 0
+    arena_offset: int = 0
+
+    @property
+    def start(self) -> int:
+        return self.figures.segment.start
+
+    @property
+    def stop(self) -> int:
+        return self.figures.segment.stop
+
+    @property
+    def is_banded(self) -> bool:
+        """Whether it runs several times, each time on a range of rows."""
+        return bool(self.figures.executions)
+
+    @property
+    def invoke_insn(self) -> int:
+        """Of all its executions, without requantising."""
+        return self.figures.invoke_insn - self.requantise_insn
+
+    @property
+    def added_insn(self) -> int:
+        return self.figures.added_insn + self.requantise_insn
+
+    @property
+    def piece_name(self) -> str:
+        return f"{self.index:02d}.tflite"
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.figures.arena_bytes + self.boundary_bytes
+
+    @property
+    def boundary_bytes(self) -> int:
+        """Bands are read while others are written: then inputs and outputs share no bytes."""
+        ends = self.in_bytes, self.out_bytes
+        return self.through_bytes + (sum(ends) if self.is_banded else max(ends))
+
+
+@dataclass(frozen=True, slots=True)
+class BoundaryPlacement:
+    """A boundary tensor's place in the region, kept for segments first..last, both included."""
+
+    tensor: int
+    offset: int
+    size_bytes: int
+    first_segment: int
+    last_segment: int
+
+
+@dataclass(frozen=True)
+class SplitPlan:
+    """A checked plan. `cost` and `bound` are in the goal's scaled integers."""
+
+    status: Status
+    segments: tuple[PlannedSegment, ...]
+    placements: tuple[BoundaryPlacement, ...]
+    peak_ram_bytes: int
+    added_insn: int
+    cost: int
+    bound: int
+    goal: Goal
+    solve_s: float
+
+    @property
+    def copy_insn(self) -> int:
+        return sum(segment.figures.copy_insn for segment in self.segments)
+
+    @property
+    def recomputed_insn(self) -> int:
+        """What bands compute more than once."""
+        return sum(segment.figures.recomputed_insn for segment in self.segments)
+
+    @property
+    def rebuild_insn(self) -> int:
+        """AllocateTensors, construction, and zeroing if on, of all pieces."""
+        requantise = sum(segment.requantise_insn for segment in self.segments)
+        return self.added_insn - self.copy_insn - self.recomputed_insn - requantise
+
+    @property
+    def gap(self) -> float:
+        return (self.cost - self.bound) / max(1, self.cost)
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Ops before which it cuts, rising; between the two pieces of one segment is no cut."""
+        return tuple(sorted({segment.start for segment in self.segments} - {0}))
+
+    @property
+    def exact(self) -> bool:
+        return all(segment.figures.arena.exact for segment in self.segments)
+
+    @property
+    def limiting_segment(self) -> PlannedSegment:
+        """The segment whose RAM is the peak (the first, where several are)."""
+        return max(self.segments, key=lambda segment: segment.ram_bytes)
+
+
+@dataclass(frozen=True)
+class Infeasible:
+    """No plan fits; `least` is the plan of the smallest budget that has one, if any has."""
+
+    goal: Goal
+    least: SplitPlan | None

@@ -1,0 +1,227 @@
+"""The memory map of one arena: steps to the right, addresses upwards, every buffer to scale.
+
+What TFLM's memory planner prints as letters, and around it what it does not know: headroom, tail,
+and the boundary tensors between the arena and the end of the region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splitopt.base.units import format_bytes
+from splitopt.report.charts.labels import buffer_text, shorten, step_name, tail_text
+from splitopt.report.charts.scale import Scale, every, spread
+from splitopt.report.charts.svg import Chart, Key, drawing, group, line, mark, number, rect, text
+
+Document = dict[str, Any]
+Box = tuple[float, float, float, float]
+"""(x, y, width, height)."""
+
+_LEFT, _TOP, _BOTTOM, _RIGHT = 112, 12, 42, 10
+_LEAST_COLUMN = 5.0
+_BREAK, _BREAK_ABOVE = 20, 0.3
+_LABEL_WIDTH, _LABEL_HEIGHT = 6.6, 11
+
+LEGEND: tuple[Key, ...] = (
+    ("tensor", "tensor"),
+    ("scratch", "scratch of an op"),
+    ("tail", "tail"),
+    ("room", "headroom and rounding"),
+    ("boundary", "boundary tensor"),
+    ("rows", "rows of it that a band reads or keeps, band by band from the left"),
+    ("unused", "unused while the piece runs (not to scale)"),
+)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Where steps and bytes are. Unused bytes between arena and boundary tensors may be folded.
+
+    `base`: where in the region the arena begins.
+    """
+
+    steps: int
+    column: float
+    low: Scale
+    high: Scale
+    folded: tuple[int, int] | None
+    base: int
+
+    def x(self, step: float) -> float:
+        return _LEFT + self.column * step
+
+    def y(self, address: int) -> float:
+        if self.folded is not None and address >= self.folded[1]:
+            return self.high(address)
+        return self.low(address)
+
+    def box(self, start: int, stop: int, offset: int, size: int) -> Box:
+        top = self.y(offset + size)
+        return self.x(start), top, self.column * (stop - start), self.y(offset) - top
+
+    def in_arena(self, start: int, stop: int, offset: int, size: int) -> Box:
+        return self.box(start, stop, self.base + offset, size)
+
+
+def memory_map(
+    arena: Document,
+    region_bytes: int,
+    names: Mapping[int, str],
+    *,
+    ident: str,
+    title: str,
+    width: int = 550,
+    height: int = 250,
+    longest_name: int = 200,
+) -> Chart:
+    """One arena up to the region's end. `names`: of boundary tensors."""
+    frame = _frame(arena, region_bytes, width, height)
+    parts = [
+        group("axis", _axes(arena, region_bytes, frame)),
+        group("marks room", [_room(arena, frame)]),
+        *_buffers(arena, frame, longest_name),
+        *_tail(arena, frame),
+        group("marks boundary", _boundary(arena, frame, names, longest_name)),
+        group("marks rows", _bands(arena, frame)),
+        *_unused(frame),
+    ]
+    size = frame.x(frame.steps) + _RIGHT, _TOP + height + _BOTTOM
+    svg = drawing(ident, title, *size, parts)
+    return Chart(ident, title, svg, caption(arena))
+
+
+def caption(arena: Document) -> str:
+    return (
+        f"Head {format_bytes(arena['head_bytes'])}, peak load "
+        f"{format_bytes(arena['peak_load_bytes'])}, fragmentation "
+        f"{format_bytes(arena['fragmentation_bytes'])}, tail {format_bytes(arena['tail_bytes'])}; "
+        f"arena {format_bytes(arena['arena_bytes'])} with headroom."
+    )
+
+
+def _frame(arena: Document, region_bytes: int, width: int, height: int) -> _Frame:
+    steps = max([len(arena["ops"]) + 1, *(buffer["stop"] for buffer in arena["buffers"])])
+    column = max((width - _LEFT - _RIGHT) / steps, _LEAST_COLUMN)
+    base = arena.get("arena_offset", 0)
+    top = max(region_bytes, base + arena["arena_bytes"])
+    folded = _fold(arena, top)
+    bottom = _TOP + height
+    if folded is None:
+        scale = Scale(0, top, bottom, _TOP)
+        return _Frame(steps, column, scale, scale, None, base)
+    shown = folded[0] + top - folded[1]
+    per_byte = (height - _BREAK) / (shown or 1)
+    low = Scale(0, folded[0], bottom, bottom - per_byte * folded[0])
+    high = Scale(folded[1], top, _TOP + per_byte * (top - folded[1]), _TOP)
+    return _Frame(steps, column, low, high, folded, base)
+
+
+def _fold(arena: Document, top: int) -> tuple[int, int] | None:
+    """The unused bytes above the arena, where they would take much of the drawing."""
+    start = arena.get("arena_offset", 0) + arena["arena_bytes"]
+    above = [entry["offset"] for entry in arena["boundary"] if entry["offset"] >= start]
+    stop = min(above, default=top)
+    return (start, stop) if stop - start > _BREAK_ABOVE * top else None
+
+
+def _axes(arena: Document, region_bytes: int, frame: _Frame) -> Iterator[str]:
+    right, ops = frame.x(frame.steps), arena["ops"]
+    end = frame.base + arena["arena_bytes"]
+    bottom, top = frame.y(0), frame.y(max(region_bytes, end))
+    yield rect(_LEFT, top, right - _LEFT, bottom - top, "frame")
+    named = {0: "", frame.base + arena["head_bytes"]: "head ", region_bytes: "region "}
+    named[end] = "arena "
+    places = [frame.y(value) for value in named]
+    for (value, name), place, at in zip(named.items(), places, spread(places, 13), strict=True):
+        yield line(_LEFT - 5, place, right if value else _LEFT, place, "grid")
+        yield text(_LEFT - 8, at + 4, f"{name}{value:,}", anchor="end")
+    stride = every(frame.steps, right - _LEFT, 26)
+    for step in range(0, frame.steps, stride):
+        at = frame.x(step + 0.5)
+        yield text(at, bottom + 16, step_name(ops, step), anchor="middle")
+    yield text((_LEFT + right) / 2, bottom + 34, "op", anchor="middle")
+
+
+def _buffers(arena: Document, frame: _Frame, longest_name: int) -> Iterator[str]:
+    labels = []
+    for kind in ("tensor", "scratch"):
+        marks = []
+        for buffer in arena["buffers"]:
+            if buffer["kind"] != kind or not buffer["size"]:
+                continue
+            live = buffer["start"], buffer["stop"]
+            box = frame.in_arena(*live, buffer["offset"], buffer["size"])
+            x, y, width, height = box
+            marks.append(mark(x, y, width, height, buffer_text(buffer, arena["ops"], longest_name)))
+            says = f"{buffer['size']:,}"
+            if width >= _LABEL_WIDTH * len(says) + 4 and height >= _LABEL_HEIGHT + 1:
+                labels.append(_label(x + width / 2, y + height / 2, says))
+        yield group(f"marks {kind}", marks)
+    yield group("inside", labels)
+
+
+def _label(x: float, y: float, says: str) -> str:
+    return f'<text x="{number(x)}" y="{number(y + 4)}">{says}</text>'
+
+
+def _tail(arena: Document, frame: _Frame) -> Iterator[str]:
+    size = arena["tail_bytes"]
+    if size:
+        box = frame.in_arena(0, frame.steps, arena["arena_bytes"] - size, size)
+        yield group("marks tail", [mark(*box, tail_text(arena))])
+        yield rect(*box, "hatch")
+
+
+def _room(arena: Document, frame: _Frame) -> str:
+    start, stop = arena["head_bytes"], arena["arena_bytes"] - arena["tail_bytes"]
+    if stop <= start:
+        return ""
+    return mark(
+        *frame.in_arena(0, frame.steps, start, stop - start),
+        f"{format_bytes(stop - start)} between head and tail: headroom, rounding, and what TFLM "
+        "takes for a while when it prepares",
+    )
+
+
+def _boundary(
+    arena: Document, frame: _Frame, names: Mapping[int, str], longest_name: int
+) -> Iterator[str]:
+    for entry in arena["boundary"]:
+        name = shorten(names.get(entry["tensor"], ""), longest_name)
+        yield mark(
+            *frame.box(0, frame.steps, entry["offset"], entry["size"]),
+            f"boundary tensor {entry['tensor']} {name}: {format_bytes(entry['size'])} at "
+            f"{entry['offset']:,} of the region",
+        )
+
+
+def _bands(arena: Document, frame: _Frame) -> Iterator[str]:
+    """A staircase through each boundary tensor: what overlaps from step to step is computed, or at
+    least copied, more than once."""
+    places = {entry["tensor"]: entry["offset"] for entry in arena["boundary"]}
+    count = max((band["number"] + 1 for band in arena.get("bands", ())), default=0)
+    left, width = frame.x(0), frame.x(frame.steps) - frame.x(0)
+    for band in arena.get("bands", ()):
+        start, stop = band["start"], band["stop"]
+        box = frame.box(0, 1, places[band["tensor"]] + start, stop - start)
+        yield mark(
+            left + width * band["number"] / count,
+            box[1],
+            width / count,
+            box[3],
+            f"band {band['number']} {'reads' if band['reads'] else 'keeps'} bytes {start:,} to "
+            f"{stop - 1:,} of tensor {band['tensor']}",
+        )
+
+
+def _unused(frame: _Frame) -> Iterator[str]:
+    """The folded band, with how many bytes it stands for."""
+    if frame.folded is None:
+        return
+    start, stop = frame.folded
+    top, right = frame.high(stop), frame.x(frame.steps)
+    yield rect(_LEFT, top, right - _LEFT, _BREAK, "unused")
+    says = f"unused here: {format_bytes(stop - start)}"
+    yield text((_LEFT + right) / 2, top + 14, says, "note", "middle")

@@ -1,0 +1,157 @@
+"""The table of all points of a sweep, planned or not, without columns that would say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from splitopt.base.units import format_bytes, format_percent
+from splitopt.report.charts.pareto import first_of_plan
+
+Document = dict[str, Any]
+Cell = tuple[str, Any]
+"""What is shown, and by what it sorts (None: nothing there)."""
+
+_NOTHING: Cell = ("", None)
+
+
+@dataclass(frozen=True)
+class PointRow:
+    """`link`: the point whose fold has the plan; empty where there is none.
+
+    `status` with what rests on estimates, and whether pieces were run; `reason`: why no plan.
+    """
+
+    id: str
+    link: str
+    status: str
+    reason: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class PointTable:
+    """`header`: names of columns, and whether they hold numbers."""
+
+    header: tuple[tuple[str, bool], ...]
+    rows: tuple[PointRow, ...]
+
+
+def point_table(records: Sequence[Document]) -> PointTable:
+    first = {row["plan"]: row["id"] for row in first_of_plan(records)}
+    columns = _columns(records, first)
+    cells = [[cell(row) for row in records] for _, cell in columns]
+    kept = [k for k, column in enumerate(cells) if any(value is not None for _, value in column)]
+    return PointTable(
+        tuple((columns[k][0], _holds_numbers(cells[k])) for k in kept),
+        tuple(
+            PointRow(
+                row["id"],
+                first.get(row["plan"], ""),
+                _status(row),
+                unplanned_reason(row),
+                tuple(cells[k][at] for k in kept),
+            )
+            for at, row in enumerate(records)
+        ),
+    )
+
+
+def _holds_numbers(column: Iterable[Cell]) -> bool:
+    return all(not isinstance(value, str) for _, value in column)
+
+
+def _columns(
+    records: Sequence[Document], first: dict[str, str]
+) -> list[tuple[str, Callable[[Document], Cell]]]:
+    several = {key: len({row[key] for row in records}) > 1 for key in ("model", "board")}
+    objectives = len({_objective(row) for row in records} - {""}) > 1
+    return [
+        ("model", lambda row: _text(_model(row) if several["model"] else "")),
+        ("board", lambda row: _text(row["board"] if several["board"] else "")),
+        ("budget", lambda row: _bytes(row["budget_bytes"])),
+        ("peak RAM", lambda row: _bytes(row.get("peak_ram_bytes"))),
+        ("of unsplit", _change),
+        ("estimated added kinsn", _added),
+        ("of Invoke", _of_invoke),
+        ("pieces", lambda row: _count(row.get("pieces"))),
+        ("place", lambda row: _text(_place(row, first))),
+        ("most pieces", lambda row: _count(row["max_pieces"])),
+        ("minimise", lambda row: _text(_objective(row) if objectives else "")),
+        ("time, s", lambda row: (f"{row['wall_s']:.2f}", row["wall_s"])),
+    ]
+
+
+def _model(row: Document) -> str:
+    return PurePath(row["model"]).name if row["model"] else f"job {row['job']}"
+
+
+def _objective(row: Document) -> str:
+    if row["kind"] == "front":
+        return "all (front)"
+    return row["objective"]["minimise"] if row["objective"] else ""
+
+
+def _status(row: Document) -> str:
+    """The proof status; with it, what rests on estimates, and whether pieces were run."""
+    parts = [row["status"]]
+    if row["exact"] is False:
+        parts.append("bytes estimated")
+    if row.get("proved") is not None:
+        parts.append("pieces equal" if row["proved"] else "PIECES NOT EQUAL")
+    return ", ".join(parts)
+
+
+def _place(row: Document, first: dict[str, str]) -> str:
+    if not row["plan"]:
+        return ""
+    if first[row["plan"]] != row["id"]:
+        return f"plan of {first[row['plan']]}"
+    return "dominated" if row["dominated"] else "front"
+
+
+def _change(row: Document) -> Cell:
+    peak, unsplit = row.get("peak_ram_bytes"), row["unsplit_ram_bytes"]
+    return _NOTHING if peak is None or not unsplit else _share(peak - unsplit, unsplit)
+
+
+def _added(row: Document) -> Cell:
+    added = row.get("added_insn")
+    return _NOTHING if added is None else (f"{added / 1000:,.1f}", added)
+
+
+def _of_invoke(row: Document) -> Cell:
+    added, invoke = row.get("added_insn"), row["estimated_invoke_insn"]
+    return _NOTHING if added is None or not invoke else _share(added, invoke)
+
+
+def _text(value: str | None) -> Cell:
+    return value or "", value or None
+
+
+def _bytes(value: int | None) -> Cell:
+    return _NOTHING if value is None else (f"{value:,}", value)
+
+
+def _count(value: int | None) -> Cell:
+    return _NOTHING if value is None else (str(value), value)
+
+
+def _share(part: int, whole: int) -> Cell:
+    return format_percent(part, whole), round(part / whole, 6)
+
+
+def unplanned_reason(row: Document) -> str:
+    """Why a point has no plan; empty where it has one."""
+    if row["error"]:
+        return str(row["error"])
+    if row["plan"]:
+        return ""
+    if row["status"] != "INFEASIBLE":
+        return "time ran out before a plan was found; that does not mean that there is none"
+    floor, least = row["floor"], row["smallest_feasible_budget_bytes"]
+    cause = f" because of op {floor['op']} {floor['type']}" if floor else ""
+    hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
+    return f"no plan fits{cause}{hint}"

@@ -1,0 +1,104 @@
+"""The plans of a sweep, each with the memory map of the piece that sets its peak."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from splitopt.bundle.zz_documents import Document, PointPlan, SweepDocuments
+from splitopt.report.charts.memory_map import memory_map
+from splitopt.report.charts.pareto import first_of_plan, point_text
+from splitopt.report.charts.svg import Chart
+from splitopt.report.pages.grid import Grid
+from splitopt.report.pages.plan_parts import (
+    boundary_names,
+    limiting_index,
+    proof_words,
+    segment_grid,
+)
+
+_MOST_BUFFERS = 9_000
+_LONGEST_NAME = 44
+
+
+@dataclass(frozen=True)
+class PointView:
+    """A plan as its fold shows it. `note` stands where the map would, if it is not drawn here."""
+
+    id: str
+    heading: str
+    proof: str
+    cuts: str
+    segments: Grid
+    limiting: int
+    chart: Chart | None
+    note: str
+    note_link: str
+
+
+def point_views(documents: SweepDocuments) -> dict[str, PointView]:
+    """By id of the first point with a plan.
+
+    A map that several plans share is drawn once; those of undominated points come first. Where
+    maps get too many for one page, the rest is left out, and said to be.
+    """
+    drawn: dict[str, str] = {}
+    room = _MOST_BUFFERS
+    views = {}
+    for row in sorted(first_of_plan(documents.records), key=lambda row: bool(row["dominated"])):
+        point = documents.plans[row["id"]]
+        arena = point.memory["segments"][limiting_index(point.plan)]
+        key = _content(arena, point)
+        size = len(arena["buffers"])
+        if key in drawn:
+            views[row["id"]] = _view(row, point, None, drawn[key])
+        elif size > room:
+            views[row["id"]] = _view(row, point, None, "")
+        else:
+            room -= size
+            drawn[key] = row["id"]
+            views[row["id"]] = _view(row, point, _map(row, point, arena), "")
+    return views
+
+
+def _content(arena: Mapping[str, Any], point: PointPlan) -> str:
+    region, model = point.memory["region_bytes"], point.plan["model"]["sha256"]
+    return json.dumps([arena, region, model], sort_keys=True)
+
+
+def _view(row: Document, point: PointPlan, chart: Chart | None, same_as: str) -> PointView:
+    plan = point.plan
+    note = ""
+    if chart is None:
+        note = (
+            f"The piece that sets the peak has the memory map of point {same_as}."
+            if same_as
+            else f"Its memory map stands beside {row['plan']}: too many for one page."
+        )
+    return PointView(
+        row["id"],
+        point_text(row),
+        proof_words(row["status"], plan),
+        ", ".join(str(segment["start"]) for segment in plan["segments"][1:]) or "none",
+        segment_grid(plan),
+        limiting_index(plan),
+        chart,
+        note,
+        same_as,
+    )
+
+
+def _map(row: Document, point: PointPlan, arena: Document) -> Chart:
+    number = limiting_index(point.plan)
+    return memory_map(
+        arena,
+        point.memory["region_bytes"],
+        boundary_names(point.plan),
+        ident=f"map-{row['id']}",
+        title=f"Point {row['id']}: memory map of piece {number:02d}, which sets the peak",
+        width=700,
+        height=220,
+        longest_name=_LONGEST_NAME,
+    )

@@ -1,0 +1,182 @@
+"""Inputs for a proof: seeded random ones, and a user's own, in the model's element types."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Sequence
+from math import prod
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib import format as npy
+
+from splitopt.base.errors import UsageError
+from splitopt.graph.model import ModelGraph, Tensor
+
+Array = npt.NDArray[Any]
+MAX_DATA_BYTES = 1 << 30
+_NUMPY = {
+    "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
+    "FLOAT32": np.float32, "BOOL": np.bool_,
+}  # fmt: skip
+
+
+def random_inputs(graph: ModelGraph, count: int, seed: int) -> list[Array]:
+    """One array [count, *shape] per model input: integers over their whole range, floats in ±1.
+
+    The first two samples are the extremes: everything at its least, everything at its most.
+    """
+    random = np.random.default_rng(seed)
+    return [_random(graph.tensors[index], count, random) for index in graph.inputs]
+
+
+def _random(tensor: Tensor, count: int, random: np.random.Generator) -> Array:
+    dtype = numpy_dtype(tensor)
+    shape = (count, *tensor.shape)
+    if dtype == np.bool_:
+        return random.integers(0, 2, shape).astype(np.bool_)
+    if np.issubdtype(dtype, np.floating):
+        low, high = -1.0, 1.0
+        samples = random.uniform(low, high, shape).astype(dtype)
+    else:
+        wide = dtype.itemsize > 2
+        low, high = (0, 8) if wide else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+        samples = random.integers(low, high, shape, dtype=dtype, endpoint=not wide)
+    samples[0] = low
+    samples[1:2] = high if not np.issubdtype(dtype, np.integer) or dtype.itemsize <= 2 else low
+    return samples
+
+
+def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
+    """Raises UsageError for an element type that inputs cannot have."""
+    try:
+        return np.dtype(_NUMPY[tensor.dtype.name])
+    except KeyError:
+        raise UsageError(f"input {tensor.name!r} is {tensor.dtype.name}; cannot be fed") from None
+
+
+def given_inputs(
+    graph: ModelGraph,
+    path: Path,
+    key: str | None,
+    where: str,
+    prepare: Callable[[Array], Array] = lambda data: data,
+) -> list[Array]:
+    """The user's samples; float ones go through `prepare` and are quantised as the input is.
+
+    Raises UsageError that names the file, what it holds and what the model wants.
+    """
+    if len(graph.inputs) != 1:
+        raise UsageError(
+            f"{where}: given data feed models of one input; this has {len(graph.inputs)}"
+        )
+    tensor = graph.tensors[graph.inputs[0]]
+    data = load_array(path, key, where)
+    want = f"[N, {', '.join(map(str, tensor.shape))}] of {tensor.dtype.name} or float"
+    if not data.ndim or data.shape[1:] != tensor.shape:
+        batchless = tensor.shape[1:] if tensor.shape[:1] == (1,) else None
+        if not data.ndim or data.shape[1:] != batchless:
+            raise UsageError(f"{where}: {path} holds {list(data.shape)}, want {want}")
+        data = data[:, np.newaxis]
+    if not len(data):
+        raise UsageError(f"{where}: {path} holds no samples")
+    dtype = numpy_dtype(tensor)
+    if data.dtype == dtype:
+        return [data]
+    if not np.issubdtype(data.dtype, np.floating):
+        raise UsageError(f"{where}: {path} holds {data.dtype}, want {want}")
+    if not np.isfinite(data).all():
+        raise UsageError(f"{where}: {path} holds values that are not finite")
+    if tensor.quantization is None and not np.issubdtype(dtype, np.floating):
+        raise UsageError(
+            f"{where}: {path} holds {data.dtype}, want {tensor.dtype.name}: the input has no scale"
+        )
+    return [quantise(prepare(data), tensor)]
+
+
+def quantise(data: Array, tensor: Tensor) -> Array:
+    """Real values as the tensor stores them, clipped to its range."""
+    dtype = numpy_dtype(tensor)
+    if tensor.quantization is None or np.issubdtype(dtype, np.floating):
+        return data.astype(dtype)
+    scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+    limits = np.iinfo(dtype)
+    levels = np.round(data.astype(np.float64) / scale) + zero_point
+    return np.clip(levels, limits.min, limits.max).astype(dtype)
+
+
+def dequantised(values: Array, tensor: Tensor) -> Array:
+    """What the tensor's integers stand for; floats as they are."""
+    if tensor.quantization is None or not np.issubdtype(values.dtype, np.integer):
+        return values.astype(np.float64)
+    scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
+    return (values.astype(np.float64) - zero_point) * scale
+
+
+def load_array(path: Path, key: str | None, where: str) -> Array:
+    """An array from .npy or .npz; never pickled, never larger than MAX_DATA_BYTES."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{where}: {path} is not a file; want an .npy or .npz file")
+        if path.suffix == ".npz":
+            return _load_npz(path, key, where)
+        if key is not None:
+            raise UsageError(f"{where}: {path} is no .npz file; `key` has nothing to choose from")
+        with path.open("rb") as file:
+            return _read_npy(file, f"{where}: {path}")
+    except UsageError:
+        raise
+    except Exception as error:  # of numpy's and zipfile's many decoders, on a stranger's bytes
+        raise UsageError(f"{where}: {path} is no readable .npy or .npz file ({error})") from error
+
+
+def _read_npy(file: IO[bytes], where: str) -> Array:
+    """The array of an .npy file, after a look at the size that its header claims."""
+    read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, _, dtype = read_header[npy.read_magic(file)](file)
+    if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > MAX_DATA_BYTES:
+        raise UsageError(
+            f"{where} claims to be {list(shape)} of {dtype}; want at most {MAX_DATA_BYTES:,} bytes"
+        )
+    file.seek(0)
+    data: Array = npy.read_array(file, allow_pickle=False)
+    return data
+
+
+def _load_npz(path: Path, key: str | None, where: str) -> Array:
+    with zipfile.ZipFile(path) as archive:
+        members = archive.namelist()
+        names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+        if key is None and len(names) != 1:
+            raise UsageError(
+                f"{where}: {path} holds {_listed(names) or 'no array'}; say which with `key`"
+            )
+        wanted = names[0] if key is None else key
+        if wanted not in names:
+            raise UsageError(f"{where}: {path} has no array {wanted!r}; it holds {_listed(names)}")
+        with archive.open(f"{wanted}.npy") as file:
+            return _read_npy(file, f"{where}: {path}: {wanted!r}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:8])
+    return f"{shown}, ..." if len(names) > 8 else shown
+
+
+def arena_bytes(graph: ModelGraph) -> int:
+    """More than any interpreter on this machine needs for the model or one of its pieces."""
+    activations = sum(tensor.bytes + 64 for tensor in graph.tensors if not tensor.is_constant)
+    channels = sum(len(t.quantization.scales) for t in graph.tensors if t.quantization)
+    return 16 * (65536 + 2 * activations // 16 + 256 * len(graph.ops) + 8 * channels)
+
+
+def difference(a: Array, b: Array) -> float:
+    """The largest absolute difference; infinite where one of them is not a number alone."""
+    if a.size == 0:
+        return 0.0
+    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    same = (wide_a == wide_b) | (np.isnan(wide_a) & np.isnan(wide_b))
+    apart = np.where(same, 0.0, np.abs(wide_a - wide_b))
+    return float(np.where(np.isnan(apart), np.inf, apart).max())

@@ -1,0 +1,244 @@
+"""Models run on this machine, in TFLM and in LiteRT's reference kernels, in a child process.
+
+Model files come from strangers, and TFLM writes through null when its arena is small: nothing
+here loads an interpreter into this process. Every failure is a ToolError.
+Arrays have a leading sample axis: a model's input [1, 96, 96, 1] is fed as [N, 1, 96, 96, 1].
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.base.errors import ToolError
+from splitopt.runtime.child import Array, Reply, run_worker
+from splitopt.runtime.host_worker import in_scope, scoped
+from splitopt.tiling.plan import Execution
+
+DEFAULT_TIMEOUT_S = 120.0
+DEFAULT_MEMORY_BYTES = 2 << 30
+
+_WORKER = "splitopt.runtime.host_worker"
+
+
+@dataclass(frozen=True)
+class Bands:
+    """A model that runs several times on rows of its inputs (axis 1 of a sample).
+
+    `output_rows`: of each output, whole; of these, an earlier stage may have made some already.
+    """
+
+    executions: tuple[Execution, ...]
+    output_rows: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One model of a chain, with names for its inputs and outputs in the model's own order.
+
+    `keep` pairs a name with the index of an inner tensor to return too. TFLM then plans no
+    tensor over another: its arena needs the sum of all activations, and in the wheel about
+    8 KB more than that and the tail.
+    Be generous with `arena_bytes`: the total that TFLM reports does not suffice for every model.
+    """
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    arena_bytes: int
+    keep: tuple[tuple[str, int], ...] = ()
+    bands: Bands | None = None
+
+    def __post_init__(self) -> None:
+        assert self.arena_bytes > 0, f"an arena of {self.arena_bytes} bytes"
+        assert self.inputs, f"{self.path}: a model without inputs"
+        assert len({*self.made}) == len(self.made), f"a name given twice: {self.made}"
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        return self.outputs + tuple(name for name, _ in self.keep)
+
+
+@dataclass(frozen=True)
+class AllocationCategory:
+    name: str
+    used_bytes: int
+    requested_bytes: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Allocations:
+    """What TFLM's recording allocator reports on this machine, whose pointers have 8 bytes."""
+
+    total_bytes: int
+    head_bytes: int
+    tail_bytes: int
+    categories: tuple[AllocationCategory, ...]
+
+
+def run_tflm_chain(
+    stages: Sequence[Stage],
+    feeds: Mapping[str, Array],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> dict[str, Array]:
+    """All that the stages make, by name; a stage reads feeds and what earlier stages made."""
+    _check_chain(stages, feeds)
+    job = {
+        "kind": "tflm",
+        "stages": [
+            {
+                "file": _absolute(stage.path),
+                "inputs": stage.inputs,
+                "outputs": stage.outputs,
+                "arena_bytes": stage.arena_bytes,
+                "keep": dict(stage.keep),
+                "bands": None if stage.bands is None else _plain_bands(stage.bands),
+            }
+            for stage in stages
+        ],
+    }
+    return in_scope(0, _run([job], feeds, timeout_s, memory_bytes).arrays)
+
+
+@dataclass(frozen=True)
+class LitertRun:
+    """Tensors by name, and how many biases' axis was corrected so that LiteRT takes the file."""
+
+    arrays: dict[str, Array]
+    repaired_biases: int
+
+
+def run_litert(
+    path: Path,
+    feeds: Sequence[Array],
+    outputs: Sequence[str] = (),
+    keep: Mapping[str, int] | None = None,
+    *,
+    repair_bias_axis: bool = False,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> LitertRun:
+    """The outputs named by `outputs` (none, or all) and the tensors that `keep` names by index.
+
+    `feeds` has one array for each of the model's inputs. LiteRT refuses files whose biases claim
+    an axis they do not have; `repair_bias_axis` lets it run a copy in which that one field is
+    corrected.
+    """
+    _check_samples(feeds)
+    names = [f"input {position}" for position in range(len(feeds))]
+    job = {
+        "kind": "litert",
+        "file": _absolute(path),
+        "inputs": names,
+        "outputs": list(outputs),
+        "keep": dict(keep or {}),
+        "repair_bias_axis": repair_bias_axis,
+    }
+    reply = _run([job], dict(zip(names, feeds, strict=True)), timeout_s, memory_bytes)
+    repaired = reply.json["jobs"][0]["repaired"]
+    return LitertRun(in_scope(0, reply.arrays), len(repaired))
+
+
+def measure_allocations(
+    path: Path,
+    arena_bytes: int,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> Allocations:
+    models = [(path, arena_bytes)]
+    [found] = measure_many_allocations(models, timeout_s=timeout_s, memory_bytes=memory_bytes)
+    return found
+
+
+def measure_many_allocations(
+    models: Sequence[tuple[Path, int]],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> list[Allocations]:
+    """One worker for all `(path, arena_bytes)`; an arena that suffices changes no figure."""
+    jobs = [
+        {"kind": "tflm_allocations", "file": _absolute(path), "arena_bytes": arena_bytes}
+        for path, arena_bytes in models
+    ]
+    figures = _run(jobs, {}, timeout_s, memory_bytes).json["jobs"]
+    return [_allocations(figure) for figure in figures]
+
+
+def tflm_version() -> str:
+    return _version("tflite-micro")
+
+
+def litert_version() -> str:
+    return _version("ai-edge-litert")
+
+
+def _run(
+    jobs: list[dict[str, Any]], feeds: Mapping[str, Array], timeout_s: float, memory_bytes: int
+) -> Reply:
+    """`feeds` belong to the first job: only chains and LiteRT read any, and they come alone."""
+    return run_worker(
+        _WORKER,
+        {"jobs": jobs},
+        scoped(0, feeds),
+        timeout_s=timeout_s,
+        memory_bytes=memory_bytes,
+    )
+
+
+def _plain_bands(bands: Bands) -> dict[str, Any]:
+    """As the worker reads it: per execution, [row, rows] of each input, [from row, row, rows] of
+    each output."""
+    return {
+        "output_rows": bands.output_rows,
+        "executions": [
+            {
+                "inputs": [[span.row, span.rows] for span in execution.inputs],
+                "outputs": [[span.from_row, span.row, span.rows] for span in execution.outputs],
+            }
+            for execution in bands.executions
+        ],
+    }
+
+
+def _allocations(figure: Mapping[str, Any]) -> Allocations:
+    categories = tuple(AllocationCategory(**category) for category in figure["categories"])
+    return Allocations(**{**figure, "categories": categories})
+
+
+def _check_chain(stages: Sequence[Stage], feeds: Mapping[str, Array]) -> None:
+    assert stages, "a chain of no stages"
+    _check_samples(list(feeds.values()))
+    known = set(feeds)
+    for stage in stages:
+        unknown = set(stage.inputs) - known
+        assert not unknown, f"{stage.path}: nothing makes {sorted(unknown)}"
+        again = set() if stage.bands is not None else known & set(stage.made)
+        assert not again, f"{stage.path}: {sorted(again)} made twice"
+        known.update(stage.made)
+
+
+def _check_samples(feeds: Sequence[Array]) -> None:
+    samples = {len(feed) for feed in feeds}
+    assert len(samples) == 1, f"feeds differ in their number of samples: {sorted(samples)}"
+    assert min(samples) > 0, "feeds of no samples"
+
+
+def _absolute(path: Path) -> str:
+    return str(Path(path).resolve())
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        raise ToolError(
+            f"{distribution} is not installed: run pip install splitopt again"
+        ) from None

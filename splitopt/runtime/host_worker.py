@@ -1,0 +1,317 @@
+"""The worker that holds the interpreters: TFLM from the tflite-micro wheel, and LiteRT.
+
+Run as `python -m splitopt.target.host_worker FOLDER`. A request is a list of jobs; each imports
+only the interpreter it needs. Every fed or returned array has a leading sample axis, which the
+model does not see.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from splitopt.base.errors import ToolError
+from splitopt.runtime.child import Array, Task, serve
+
+Arrays = Mapping[str, Array]
+Made = tuple[dict[str, Any], dict[str, Array]]
+
+_REGION = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
+_CATEGORY = re.compile(
+    r"'(?P<name>[^']+)' used (?P<used>\d+) bytes with alignment overhead "
+    r"\(requested (?P<requested>\d+) bytes for (?P<count>\d+) "
+)
+
+
+def scoped(index: int, arrays: Arrays) -> dict[str, Array]:
+    """Names of job `index`, told apart from those of the request's other jobs."""
+    return {f"{index}/{name}": array for name, array in arrays.items()}
+
+
+def in_scope(index: int, arrays: Arrays) -> dict[str, Array]:
+    """The inverse of `scoped`."""
+    prefix = f"{index}/"
+    return {
+        name.removeprefix(prefix): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+
+
+def handle(task: Task) -> tuple[dict[str, Any], dict[str, Array]]:
+    figures, arrays = [], {}
+    for index, job in enumerate(task.request["jobs"]):
+        figure, made = _JOBS[job["kind"]](job, in_scope(index, task.arrays), task.working_on)
+        figures.append(figure)
+        arrays.update(scoped(index, made))
+    return {"jobs": figures}, arrays
+
+
+def _run_tflm_chain(
+    job: Mapping[str, Any], feeds: Arrays, working_on: Callable[[str], None]
+) -> Made:
+    """Feeds and all that the stages make share one set of names.
+
+    Stage by stage over all samples, not sample by sample: models are stateless, so the values
+    are the same, and only one arena exists at a time.
+    """
+    known = dict(feeds)
+    made: dict[str, Array] = {}
+    for stage in job["stages"]:
+        working_on(_tflm_subject(stage))
+        new = _run_tflm_stage(stage, [known[name] for name in stage["inputs"]], made)
+        known.update(new)
+        made.update(new)
+    return {}, made
+
+
+def _run_tflm_stage(
+    stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+) -> dict[str, Array]:
+    """`made`: what stages before made; of it, one that runs in bands may make further rows."""
+    keep: Mapping[str, int] = stage["keep"]
+    outputs: Sequence[str] = stage["outputs"]
+    interpreter, counts = _make_tflm(stage, preserve=bool(keep))
+    _check_count("inputs", len(feeds), counts["inputs"])
+    _check_count("outputs", len(outputs), counts["outputs"])
+    _check_indices(keep, counts["tensors"])
+    if stage["bands"] is not None:
+        return _in_bands(interpreter, stage, feeds, made)
+    for position, feed in enumerate(feeds):
+        _check_input(position, feed, interpreter.get_input_details(position))
+
+    def infer(sample: int) -> dict[str, Array]:
+        for position, feed in enumerate(feeds):
+            interpreter.set_input(feed[sample], position)
+        interpreter.invoke()
+        made = {name: interpreter.get_output(at) for at, name in enumerate(outputs)}
+        kept = {name: interpreter.GetTensor(at, 0)["tensor_data"] for name, at in keep.items()}
+        return made | kept
+
+    return _over_samples(infer, len(feeds[0]))
+
+
+def _in_bands(
+    interpreter: Any, stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+) -> dict[str, Array]:
+    """Each execution on its rows of the inputs; the rows it keeps are put together."""
+    bands: Mapping[str, Any] = stage["bands"]
+    whole: dict[str, Array] = {name: made[name].copy() for name in stage["outputs"] if name in made}
+    for execution in bands["executions"]:
+        parts = [
+            feed[:, :, row : row + rows]
+            for feed, (row, rows) in zip(feeds, execution["inputs"], strict=True)
+        ]
+        for position, part in enumerate(parts):
+            _check_input(position, part, interpreter.get_input_details(position))
+        for sample in range(len(feeds[0])):
+            for position, part in enumerate(parts):
+                interpreter.set_input(np.ascontiguousarray(part[sample]), position)
+            interpreter.invoke()
+            ends = zip(stage["outputs"], bands["output_rows"], execution["outputs"], strict=True)
+            for at, (name, total, (from_row, row, rows)) in enumerate(ends):
+                band = interpreter.get_output(at)
+                if name not in whole:
+                    shape = (len(feeds[0]), band.shape[0], total, *band.shape[2:])
+                    whole[name] = np.zeros(shape, dtype=band.dtype)
+                whole[name][sample][:, row : row + rows] = band[:, from_row : from_row + rows]
+    return whole
+
+
+def _make_tflm(stage: Mapping[str, Any], *, preserve: bool) -> tuple[Any, dict[str, int]]:
+    """A fresh interpreter, and how many inputs, outputs and tensors its model has."""
+    from tflite_micro.python.tflite_micro import runtime
+
+    configs = runtime.InterpreterConfig
+    config = configs.kPreserveAllTensors if preserve else configs.kAllocationRecording
+    data = Path(stage["file"]).read_bytes()
+    with _refusals_explained():
+        counts = _counts(runtime.schema_fb, data)
+        interpreter = runtime.Interpreter.from_bytes(
+            data, arena_size=stage["arena_bytes"], intrepreter_config=config
+        )
+    return interpreter, counts
+
+
+def _counts(schema: Any, data: bytes) -> dict[str, int]:
+    """The interpreters do not check an index themselves: one too high is a crash."""
+    graph = schema.Model.GetRootAsModel(data, 0).Subgraphs(0)
+    return {
+        "inputs": graph.InputsLength(),
+        "outputs": graph.OutputsLength(),
+        "tensors": graph.TensorsLength(),
+    }
+
+
+def _measure_allocations(
+    job: Mapping[str, Any], _feeds: Arrays, working_on: Callable[[str], None]
+) -> Made:
+    working_on(_tflm_subject(job))
+    interpreter, _ = _make_tflm(job, preserve=False)
+    return _parse_allocations(_printed_to_stderr(interpreter.print_allocations)), {}
+
+
+def _parse_allocations(text: str) -> dict[str, Any]:
+    regions = {name: int(size) for name, size in _REGION.findall(text)}
+    if regions.keys() != {"total", "head", "tail"}:
+        raise ToolError("TFLM printed no allocations that can be read")
+    categories = [
+        {
+            "name": found["name"],
+            "used_bytes": int(found["used"]),
+            "requested_bytes": int(found["requested"]),
+            "count": int(found["count"]),
+        }
+        for found in _CATEGORY.finditer(text)
+    ]
+    return {**{f"{name}_bytes": size for name, size in regions.items()}, "categories": categories}
+
+
+def _printed_to_stderr(call: Callable[[], object]) -> str:
+    """What native code writes to file descriptor 2, which Python's `sys.stderr` never sees."""
+    before = os.dup(2)
+    try:
+        with tempfile.TemporaryFile(dir=Path.cwd()) as file:
+            os.dup2(file.fileno(), 2)
+            try:
+                call()
+            finally:
+                os.dup2(before, 2)
+            file.seek(0)
+            return file.read().decode("utf-8", "replace")
+    finally:
+        os.close(before)
+
+
+def _run_litert(job: Mapping[str, Any], feeds: Arrays, working_on: Callable[[str], None]) -> Made:
+    from ai_edge_litert import schema_py_generated as schema
+
+    working_on(f"{job['file']} in LiteRT")
+    data = Path(job["file"]).read_bytes()
+    with _refusals_explained():
+        counts = _counts(schema, data)
+    repaired: list[int] = []
+    if job["repair_bias_axis"]:
+        with _refusals_explained():
+            data, repaired = _with_bias_axes_repaired(schema, data)
+    made = _run_litert_model(job, data, counts, [feeds[name] for name in job["inputs"]])
+    return {"repaired": repaired}, made
+
+
+def _run_litert_model(
+    job: Mapping[str, Any], data: bytes, counts: Mapping[str, int], feeds: Sequence[Array]
+) -> dict[str, Array]:
+    interpreter = _make_litert(data)
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    wanted = dict(job["keep"])
+    _check_count("inputs", len(feeds), len(inputs))
+    _check_indices(wanted, counts["tensors"])
+    if job["outputs"]:
+        _check_count("outputs", len(job["outputs"]), len(outputs))
+        indices = [detail["index"] for detail in outputs]
+        wanted.update(zip(job["outputs"], indices, strict=True))
+    for position, (feed, detail) in enumerate(zip(feeds, inputs, strict=True)):
+        _check_input(position, feed, detail)
+
+    def infer(sample: int) -> dict[str, Array]:
+        for feed, detail in zip(feeds, inputs, strict=True):
+            interpreter.set_tensor(detail["index"], feed[sample])
+        interpreter.invoke()
+        return {name: interpreter.get_tensor(index) for name, index in wanted.items()}
+
+    return _over_samples(infer, len(feeds[0]))
+
+
+def _make_litert(data: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with _refusals_explained():
+        interpreter = Interpreter(
+            model_content=data,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+    return interpreter
+
+
+def _with_bias_axes_repaired(schema: Any, data: bytes) -> tuple[bytes, list[int]]:
+    """The same bytes, but with axis 0 wherever a tensor of one axis claims to be quantised
+    along another; and these tensors' indices.
+
+    Old converters gave a bias the axis of its weights (tensorflow/tflite-micro #2286). Kernels
+    read a bias's scales and never its axis, but LiteRT refuses such a file.
+    """
+    quantized_dimension_field = 16
+    repaired, changed = bytearray(data), []
+    graph = schema.Model.GetRootAsModel(repaired, 0).Subgraphs(0)
+    for index in range(graph.TensorsLength()):
+        tensor = graph.Tensors(index)
+        quantization = tensor.Quantization()
+        if tensor.ShapeLength() == 1 and quantization and quantization.QuantizedDimension() > 0:
+            table = quantization._tab
+            struct.pack_into("<i", repaired, table.Pos + table.Offset(quantized_dimension_field), 0)
+            changed.append(index)
+    return bytes(repaired), changed
+
+
+@contextmanager
+def _refusals_explained() -> Iterator[None]:
+    """RuntimeError is the interpreter's own word; the rest comes from reading broken bytes."""
+    try:
+        yield
+    except (MemoryError, ImportError):
+        raise
+    except RuntimeError as error:
+        raise ToolError(str(error)) from error
+    except Exception as error:
+        raise ToolError(f"cannot read it as a model: {type(error).__name__}: {error}") from error
+
+
+def _over_samples(infer: Callable[[int], dict[str, Array]], samples: int) -> dict[str, Array]:
+    results = [infer(sample) for sample in range(samples)]
+    return {name: np.stack([result[name] for result in results]) for name in results[0]}
+
+
+def _check_input(position: int, feed: Array, detail: Mapping[str, Any]) -> None:
+    want = np.dtype(detail["dtype"]), tuple(int(size) for size in detail["shape"])
+    if (feed.dtype, feed.shape[1:]) != want:
+        raise ToolError(
+            f"input {position}: got samples of {feed.dtype}{list(feed.shape[1:])}, "
+            f"want {want[0]}{list(want[1])}"
+        )
+
+
+def _check_count(what: str, got: int, want: int) -> None:
+    if got != want:
+        raise ToolError(f"got {got} {what}, but the model has {want}")
+
+
+def _check_indices(keep: Mapping[str, int], tensors: int) -> None:
+    for name, index in keep.items():
+        if not 0 <= index < tensors:
+            raise ToolError(f"no tensor {index} to keep as '{name}': the model has {tensors}")
+
+
+def _tflm_subject(stage: Mapping[str, Any]) -> str:
+    return f"{stage['file']} in TFLM with an arena of {stage['arena_bytes']} bytes"
+
+
+_JOBS: Mapping[str, Callable[[Mapping[str, Any], Arrays, Callable[[str], None]], Made]] = {
+    "tflm": _run_tflm_chain,
+    "tflm_allocations": _measure_allocations,
+    "litert": _run_litert,
+}
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1]), handle))

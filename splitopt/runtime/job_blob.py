@@ -1,0 +1,120 @@
+"""A job for the simulator's program as one blob: plans, pieces, inputs. See runner/sim/main.cc."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from splitopt.graph.schema import OP_NAMES
+from splitopt.runtime.child import Array
+from splitopt.runtime.links import Link, PieceLinks, Slice
+
+MAGIC, VERSION = 0x4A504C53, 2
+_HEADER_WORDS = 9
+_ALIGNMENT = 16
+_OP_CODES = {name: code for code, name in OP_NAMES.items()}
+
+
+@dataclass(frozen=True)
+class PlannedPiece:
+    """A piece as it is run: its file, its arena in bytes with headroom, and its ends."""
+
+    data: bytes
+    arena_bytes: int
+    links: PieceLinks
+    arena_offset: int = 0
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """Pieces in one region; `feeds`: an array [samples, *shape] for each input of the model."""
+
+    pieces: tuple[PlannedPiece, ...]
+    region_bytes: int
+    feeds: tuple[Array, ...]
+    output_bytes: tuple[int, ...]
+
+    @property
+    def samples(self) -> int:
+        return len(self.feeds[0])
+
+
+def pack(
+    runs: Sequence[PlannedRun], op_types: Iterable[str], *, per_op: bool = False, loop: int = 0
+) -> bytes:
+    """`op_types`: all that the pieces use. `loop`: iterations of a loop of two instructions, whose
+    count is known, to be timed first.
+    """
+    blob = _Blob(4 * _HEADER_WORDS)
+    entries = [_run(blob, run) for run in runs]
+    table = blob.words(word for entry in entries for word in entry)
+    codes = sorted(_OP_CODES[name] for name in set(op_types))
+    ops = blob.words(codes)
+    header = (
+        *(MAGIC, VERSION, len(blob.data), len(runs), table, int(per_op), loop),
+        *(len(codes), ops),
+    )
+    struct.pack_into(f"<{_HEADER_WORDS}I", blob.data, 0, *header)
+    return bytes(blob.data)
+
+
+class _Blob:
+    def __init__(self, reserved: int) -> None:
+        self.data = bytearray(reserved)
+        self._known: dict[bytes, int] = {}
+
+    def put(self, data: bytes) -> int:
+        """The offset of these bytes, aligned; equal bytes are there once."""
+        if data not in self._known:
+            self.data.extend(bytes(-len(self.data) % _ALIGNMENT))
+            self._known[data] = len(self.data)
+            self.data.extend(data)
+        return self._known[data]
+
+    def words(self, values: Iterable[int]) -> int:
+        words = tuple(values)
+        return self.put(struct.pack(f"<{len(words)}I", *words))
+
+    def links(self, links: Sequence[Link]) -> int:
+        return self.words(
+            word
+            for link in links
+            for word in (link.position, link.model_index, link.offset, link.size_bytes)
+        )
+
+    def slices(self, slices: Sequence[Slice]) -> int:
+        """0 for none."""
+        words = [word for s in slices for word in (s.outside, s.inside, s.size_bytes)]
+        return self.words(words) if words else 0
+
+
+def _run(blob: _Blob, run: PlannedRun) -> tuple[int, ...]:
+    pieces = blob.words(word for piece in run.pieces for word in _piece(blob, piece))
+    feeds = [feed[sample].tobytes() for sample in range(run.samples) for feed in run.feeds]
+    inputs = blob.words([blob.put(feed) for feed in feeds])
+    return (
+        run.region_bytes,
+        len(run.feeds),
+        len(run.output_bytes),
+        len(run.pieces),
+        run.samples,
+        pieces,
+        inputs,
+        blob.words(run.output_bytes),
+    )
+
+
+def _piece(blob: _Blob, piece: PlannedPiece) -> tuple[int, ...]:
+    links = piece.links
+    return (
+        blob.put(piece.data),
+        piece.arena_offset,
+        piece.arena_bytes,
+        len(links.inputs),
+        blob.links(links.inputs),
+        len(links.outputs),
+        blob.links(links.outputs),
+        blob.slices(links.slices),
+        links.execution_count,
+    )

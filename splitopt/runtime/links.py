@@ -1,0 +1,94 @@
+"""Where each piece's inputs come from and its outputs go to, as the runner's plan table has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+from splitopt.tiling.plan import Execution, RowSpan
+
+NOWHERE = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """See `splitopt::Link` in runner/splitopt_runner.h, field by field."""
+
+    position: int
+    model_index: int
+    offset: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """See `splitopt::Slice`: bytes of a tensor, and where they begin in the whole and in the
+    piece's own."""
+
+    outside: int
+    inside: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class PieceLinks:
+    """`slices`: of a banded piece; by execution those of its inputs, then those of its outputs."""
+
+    inputs: tuple[Link, ...]
+    outputs: tuple[Link, ...]
+    slices: tuple[Slice, ...] = ()
+    execution_count: int = 1
+
+
+def links_of(
+    graph: ModelGraph,
+    segments: Sequence[Segment],
+    offsets: Mapping[int, int],
+    executions: Sequence[Sequence[Execution]] = (),
+) -> tuple[PieceLinks, ...]:
+    """`offsets`: boundary tensor → its place in the region, in bytes. `executions`: by segment,
+    those of a banded piece; two pieces on bands of one height each follow one another.
+
+    An input of the model comes from its buffer at its first reader; if later pieces read it, too,
+    it is kept as a boundary tensor there. An output of the model leaves with its last maker.
+    """
+    first_reader: dict[int, int] = {}
+    last_maker: dict[int, int] = {}
+    for k, segment in enumerate(segments):
+        for tensor in segment.inputs:
+            first_reader.setdefault(tensor, k)
+        last_maker.update(dict.fromkeys(segment.outputs, k))
+
+    def link(position: int, tensor: int, model: Sequence[int], meets_model: bool) -> Link:
+        index = model.index(tensor) if meets_model and tensor in model else NOWHERE
+        offset = offsets.get(tensor, NOWHERE)
+        assert index != NOWHERE or offset != NOWHERE, f"tensor {tensor} is nowhere"
+        return Link(position, index, offset, graph.tensors[tensor].bytes)
+
+    def links(k: int, segment: Segment) -> PieceLinks:
+        own = executions[k] if executions else ()
+        return PieceLinks(
+            inputs=tuple(
+                link(position, tensor, graph.inputs, first_reader[tensor] == k)
+                for position, tensor in enumerate(segment.inputs)
+            ),
+            outputs=tuple(
+                link(position, tensor, graph.outputs, last_maker[tensor] == k)
+                for position, tensor in enumerate(segment.outputs)
+            ),
+            slices=tuple(
+                _slice(graph, span) for once in own for span in (*once.inputs, *once.outputs)
+            ),
+            execution_count=max(1, len(own)),
+        )
+
+    return tuple(links(k, segment) for k, segment in enumerate(segments))
+
+
+def _slice(graph: ModelGraph, span: RowSpan) -> Slice:
+    """Rows of NHWC with a batch of 1 are contiguous bytes."""
+    tensor = graph.tensors[span.tensor]
+    row_bytes = tensor.bytes // tensor.shape[1]
+    return Slice(span.row * row_bytes, span.from_row * row_bytes, span.rows * row_bytes)

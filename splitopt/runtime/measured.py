@@ -1,0 +1,154 @@
+"""What a simulator's program printed → what each piece took, or one sentence why it did not run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from splitopt.base.errors import ToolError
+from splitopt.runtime.job_blob import PlannedRun
+from splitopt.runtime.simulator import Event, Simulator
+
+STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+_ONCE_A_BAND = frozenset(("copy_in", "invoke", "copy_out"))
+_MOST_TICKS = 2**63
+
+
+@dataclass(frozen=True)
+class OpTime:
+    """An op of a piece by TFLM's own name for it, in the simulator's unit."""
+
+    tag: str
+    amount: float
+
+
+@dataclass(frozen=True)
+class PieceTime:
+    """One piece in one inference: bytes as TFLM reports them, steps in the simulator's unit.
+
+    Steps and ops are those of all `executions` together.
+    """
+
+    arena_used_bytes: int
+    executions: int
+    steps: Mapping[str, float]
+    ops: tuple[OpTime, ...]
+
+    @property
+    def total(self) -> float:
+        return sum(self.steps.values())
+
+
+@dataclass(frozen=True)
+class RunTime:
+    """A chain of pieces: `samples[n][k]` is piece k in inference n, `outputs[n][i]` its bytes."""
+
+    samples: tuple[tuple[PieceTime, ...], ...]
+    outputs: tuple[tuple[bytes, ...], ...]
+
+
+@dataclass(frozen=True)
+class LoopTime:
+    """A loop of two instructions an iteration, read off the counter; bounds are its own cost."""
+
+    iterations: int
+    amount: float
+
+
+def measured(
+    events: Sequence[Event], simulator: Simulator, runs: Sequence[PlannedRun]
+) -> tuple[RunTime, ...]:
+    """Raises ToolError: a piece failed on the target, or the lines do not fit the job."""
+    reader = _Reader(events, simulator)
+    return tuple(reader.run(number, run) for number, run in enumerate(runs))
+
+
+def loop_time(events: Sequence[Event], simulator: Simulator) -> LoopTime:
+    """Raises ToolError where no loop was timed."""
+    reader = _Reader(events, simulator)
+    event = reader.only("loop")
+    ticks = reader.number(event, "ticks")
+    return LoopTime(reader.number(event, "iterations"), simulator.amount(ticks))
+
+
+class _Reader:
+    def __init__(self, events: Sequence[Event], simulator: Simulator) -> None:
+        self._simulator = simulator
+        self._events: dict[tuple[str, int, int], list[Event]] = {}
+        for event in events:
+            place = event.get("run", -1), event.get("sample", -1)
+            if all(isinstance(number, int) for number in place):
+                self._events.setdefault((event["event"], *place), []).append(event)
+        self._overhead = self.number(self.only("hello"), "step_overhead")
+
+    def run(self, number: int, run: PlannedRun) -> RunTime:
+        samples, outputs = [], []
+        for sample in range(run.samples):
+            [ended] = self._all("ran", number, sample, 1)
+            if self.number(ended, "error"):
+                piece, reason = self.number(ended, "piece"), str(ended.get("reason"))[:200]
+                subject = "the unsplit model" if len(run.pieces) == 1 else f"piece {piece}"
+                raise ToolError(f"{self._simulator.name}: {subject} failed: {reason}")
+            pieces = self._all("piece", number, sample, len(run.pieces))
+            ops = self._events.get(("op", number, sample), [])
+            samples.append(tuple(self._piece(k, event, ops) for k, event in enumerate(pieces)))
+            outputs.append(tuple(self._outputs(number, sample, run.output_bytes)))
+        return RunTime(tuple(samples), tuple(outputs))
+
+    def only(self, kind: str) -> Event:
+        [event] = self._all(kind, -1, -1, 1)
+        return event
+
+    def number(self, event: Event, key: str) -> int:
+        value: Any = event.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST_TICKS:
+            raise self._garbled(f"{event['event']}.{key} is no count")
+        return value
+
+    def _piece(self, index: int, event: Event, ops: Sequence[Event]) -> PieceTime:
+        if self.number(event, "piece") != index:
+            raise self._garbled("pieces are out of order")
+        own = [op for op in ops if op.get("piece") == index]
+        executions = self.number(event, "executions")
+        counts = {step: executions if step in _ONCE_A_BAND else 1 for step in STEPS}
+        return PieceTime(
+            arena_used_bytes=self.number(event, "arena_used_bytes"),
+            executions=executions,
+            steps={s: self._amount(self.number(event, s), counts[s]) for s in STEPS},
+            ops=tuple(
+                OpTime(str(op.get("tag"))[:80], self._amount(self.number(op, "ticks"), executions))
+                for op in own
+            ),
+        )
+
+    def _outputs(self, run: int, sample: int, sizes: Sequence[int]) -> Iterator[bytes]:
+        parts = self._events.get(("output", run, sample), [])
+        for index, size in enumerate(sizes):
+            data = bytearray()
+            for part in (p for p in parts if p.get("output") == index):
+                if self.number(part, "offset") != len(data):
+                    raise self._garbled("a part of an output is missing")
+                data.extend(self._hex(part))
+            if len(data) != size:
+                raise self._garbled(f"output {index} has {len(data)} bytes, want {size}")
+            yield bytes(data)
+
+    def _hex(self, part: Event) -> bytes:
+        try:
+            return bytes.fromhex(part["hex"])
+        except (KeyError, TypeError, ValueError):
+            raise self._garbled("an output is no hexadecimal text") from None
+
+    def _all(self, kind: str, run: int, sample: int, count: int) -> list[Event]:
+        found = self._events.get((kind, run, sample), [])
+        if len(found) != count:
+            raise self._garbled(f"{len(found)} lines of {kind!r}, want {count}")
+        return found
+
+    def _amount(self, ticks: int, times: int) -> float:
+        """`ticks` were counted in so many parts, each with what reading the counter takes."""
+        return self._simulator.amount(max(0, ticks - times * self._overhead))
+
+    def _garbled(self, what: str) -> ToolError:
+        return ToolError(f"{self._simulator.name}: its output is garbled: {what}")

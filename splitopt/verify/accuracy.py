@@ -1,0 +1,196 @@
+"""How good are pieces that were converted one by one? Against the whole int8 model, on real data.
+
+They are never bit-exact by construction, so this is a judgement with a threshold, not a proof.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.convert.calibration import HeldOut
+from splitopt.convert.quality import agreement, aligned, is_class_vector, sqnr_db, top1
+from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.runtime.arrays import Array, arena_bytes, dequantised, quantise
+from splitopt.runtime.host import Stage, run_tflm_chain
+from splitopt.verify.equality import Check, CheckStatus, PieceFile, litert_check
+
+MAX_SQNR_LOSS_DB = 3.0
+MAX_TOP1_LOSS = 0.01
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Of one route on held-out samples. `worst_lsb`: of the outputs, in steps of the whole int8
+    model's scale; `sqnr_db`: against the float model; top-1 in shares of one, None without labels.
+    """
+
+    samples: int
+    worst_lsb: float
+    sqnr_db: float
+    top1: float | None
+    top1_agreement: float | None
+
+
+@dataclass(frozen=True)
+class RouteJudgement:
+    """Both routes on the same samples, and what the checks say."""
+
+    whole: Accuracy
+    pieces: Accuracy
+    checks: tuple[Check, ...]
+
+
+def judge_pieces(
+    graph: ModelGraph,
+    model: Path,
+    pieces: Sequence[PieceFile],
+    held_out: HeldOut,
+    timeout_s: float,
+    *,
+    litert: bool = True,
+) -> RouteJudgement:
+    """Pieces are chained as a runner does it: the bytes that one made are what the next one reads.
+    Raises ToolError.
+    """
+    images = held_out.images
+    graphs = [read_tflite(piece.path) for piece in pieces]
+    chain = _run_chain(graph, pieces, graphs, images, timeout_s)
+    whole = _run_whole(graph, model, images, timeout_s)
+    made = {t: tensor for p, g in zip(pieces, graphs, strict=True) for t, tensor in _made(p, g)}
+    real = [dequantised(whole[t], graph.tensors[t]) for t in graph.outputs]
+    chained = [
+        dequantised(chain[t], made[t]).reshape(like.shape)
+        for t, like in zip(graph.outputs, real, strict=True)
+    ]
+    want = [aligned(values, like) for values, like in zip(held_out.reference, real, strict=True)]
+    tensors = [graph.tensors[t] for t in graph.outputs]
+    before = _accuracy(want, real, real, tensors, held_out.labels)
+    after = _accuracy(want, chained, real, tensors, held_out.labels)
+    checks = (
+        _judgement(before, after),
+        _litert(pieces, graphs, chain, timeout_s) if litert else _litert_left_out(),
+    )
+    return RouteJudgement(before, after, checks)
+
+
+def _run_whole(graph: ModelGraph, model: Path, images: Array, timeout_s: float) -> dict[int, Array]:
+    [source] = graph.inputs
+    stage = Stage(model, ("x",), tuple(map(str, graph.outputs)), arena_bytes(graph))
+    feed = quantise(
+        images.reshape(len(images), *graph.tensors[source].shape), graph.tensors[source]
+    )
+    made = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
+    return {int(name): array for name, array in made.items()}
+
+
+def _run_chain(
+    graph: ModelGraph,
+    pieces: Sequence[PieceFile],
+    graphs: Sequence[ModelGraph],
+    images: Array,
+    timeout_s: float,
+) -> dict[int, Array]:
+    """All that pieces make, and the model's input as the first piece that reads it is fed."""
+    [source] = graph.inputs
+    first = next(k for k, piece in enumerate(pieces) if source in piece.segment.inputs)
+    position = pieces[first].segment.inputs.index(source)
+    tensor = graphs[first].tensors[graphs[first].inputs[position]]
+    feed = quantise(images.reshape(len(images), *tensor.shape), tensor)
+    stages = [
+        Stage(
+            piece.path,
+            tuple(map(str, piece.segment.inputs)),
+            tuple(map(str, piece.segment.outputs)),
+            arena_bytes(own),
+        )
+        for piece, own in zip(pieces, graphs, strict=True)
+    ]
+    made = run_tflm_chain(stages, {str(source): feed}, timeout_s=timeout_s)
+    return {source: feed} | {int(name): array for name, array in made.items()}
+
+
+def _made(piece: PieceFile, graph: ModelGraph) -> list[tuple[int, Tensor]]:
+    """Tensor of the whole model → the piece's own tensor that stands for it."""
+    own = (graph.tensors[index] for index in graph.outputs)
+    return list(zip(piece.segment.outputs, own, strict=True))
+
+
+def _accuracy(
+    reference: Sequence[Array],
+    got: Sequence[Array],
+    whole: Sequence[Array],
+    tensors: Sequence[Tensor],
+    labels: Array | None,
+) -> Accuracy:
+    count = len(got[0])
+    steps = [t.quantization.scales[0] if t.quantization else 1.0 for t in tensors]
+    ranks = labels is not None and len(got) == 1 and is_class_vector(tensors[0], labels)
+    scores = got[0].reshape(count, -1)
+    return Accuracy(
+        samples=count,
+        worst_lsb=max(
+            round(float(np.abs(g - w).max()) / step, 3)
+            for g, w, step in zip(got, whole, steps, strict=True)
+        ),
+        sqnr_db=min(sqnr_db(r, g) for r, g in zip(reference, got, strict=True)),
+        top1=top1(scores, labels) if ranks else None,
+        top1_agreement=agreement(whole[0].reshape(count, -1), scores) if ranks else None,
+    )
+
+
+def _judgement(before: Accuracy, after: Accuracy) -> Check:
+    lost_db = before.sqnr_db - after.sqnr_db
+    fails = [f"SQNR falls by {lost_db:.1f} dB"] if lost_db > MAX_SQNR_LOSS_DB else []
+    if before.top1 is not None and after.top1 is not None:
+        lost = before.top1 - after.top1
+        if lost > MAX_TOP1_LOSS and lost * before.samples > 1.5:  # one sample is no evidence
+            fails.append(f"top-1 falls by {100 * lost:.1f} points")
+    return Check(
+        name="pieces",
+        status=CheckStatus.FAILED if fails else CheckStatus.PASSED,
+        compared=(
+            "converted pieces in TFLM against the whole int8 model in TFLM, held-out samples "
+            f"(allowed: {MAX_SQNR_LOSS_DB:g} dB of SQNR, {100 * MAX_TOP1_LOSS:g} point of top-1)"
+        ),
+        inputs=after.samples,
+        worst_difference=after.worst_lsb,
+        detail="; ".join(fails),
+    )
+
+
+def _litert_left_out() -> Check:
+    return Check(
+        name="litert",
+        status=CheckStatus.SKIPPED,
+        compared="each piece in TFLM = LiteRT BUILTIN_REF",
+        inputs=0,
+        worst_difference=0,
+        detail="left out by the job (verify.litert: false)",
+    )
+
+
+def _litert(
+    pieces: Sequence[PieceFile],
+    graphs: Sequence[ModelGraph],
+    chain: Mapping[int, Array],
+    timeout_s: float,
+) -> Check:
+    """Every piece alone in LiteRT, fed with what the chain in TFLM fed it."""
+    found = []
+    for k, (piece, graph) in enumerate(zip(pieces, graphs, strict=True)):
+        fed = dict(zip(graph.inputs, (chain[t] for t in piece.segment.inputs), strict=True))
+        made = dict(zip(graph.outputs, (chain[t] for t in piece.segment.outputs), strict=True))
+        check = litert_check(graph, piece.path, fed, made, (), timeout_s)
+        found.append(replace(check, detail=f"piece {k}: {check.detail}" if check.detail else ""))
+    order = (CheckStatus.FAILED, CheckStatus.SKIPPED, CheckStatus.PASSED)
+    first = min(found, key=lambda check: order.index(check.status))
+    return replace(
+        first,
+        compared="each piece in TFLM = LiteRT BUILTIN_REF (1 LSB per FULLY_CONNECTED passed)",
+        worst_difference=max(check.worst_difference for check in found),
+    )

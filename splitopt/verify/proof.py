@@ -1,0 +1,142 @@
+"""The run of a plan's pieces: proved equal where they can be, judged where they cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from splitopt.base.errors import UsageError
+from splitopt.config.job import Job
+from splitopt.convert.calibration import Preprocess, preprocessed
+from splitopt.convert.open_model import ModelSource
+from splitopt.pieces.onnx_route import OnnxRoute
+from splitopt.runtime.arrays import Array, given_inputs, random_inputs
+from splitopt.runtime.host import litert_version, tflm_version
+from splitopt.verify.accuracy import RouteJudgement, judge_pieces
+from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was checked, on how many inputs of which kind; `judgement` of converted pieces only."""
+
+    checks: tuple[Check, ...] = ()
+    random_inputs: int = 0
+    given_inputs: int = 0
+    held_out_inputs: int = 0
+    judgement: RouteJudgement | None = None
+
+    @property
+    def status(self) -> CheckStatus:
+        if not self.checks:
+            return CheckStatus.SKIPPED
+        failed = any(check.status is CheckStatus.FAILED for check in self.checks)
+        return CheckStatus.FAILED if failed else CheckStatus.PASSED
+
+
+def feeds_of(job: Job, source: ModelSource) -> list[Array]:
+    """Random inputs, then the user's own samples, float ones prepared as calibration data are.
+
+    Raises UsageError.
+    """
+    verify, graph = job.spec.verify, source.graph
+    feeds = random_inputs(graph, verify.inputs, verify.seed)
+    if job.data_path is None:
+        if verify.key is not None:
+            raise UsageError(f"{job.file}: $.verify.key: there is no verify.data to take it from")
+        return feeds
+    where = f"{job.file}: $.verify.data"
+    preprocess = Preprocess() if source.request is None else source.request.preprocess
+    given = given_inputs(
+        graph, job.data_path, verify.key, where, partial(preprocessed, preprocess=preprocess)
+    )
+    return [np.concatenate([a, b]) for a, b in zip(feeds, given, strict=True)]
+
+
+def prove_equal(
+    job: Job,
+    source: ModelSource,
+    files: Sequence[PieceFile],
+    feeds: Sequence[Array],
+    progress: Progress,
+) -> Proof:
+    """Pieces of one int8 model against that model, bit for bit. Raises ToolError."""
+    verify = job.spec.verify
+    progress(f"running model and pieces in TFLM on {len(feeds[0])} inputs")
+    checks = verify_pieces(
+        source.graph,
+        source.path,
+        files,
+        feeds,
+        timeout_s=verify.time_limit_s,
+        litert=verify.litert,
+    )
+    return Proof(checks, verify.inputs, len(feeds[0]) - verify.inputs)
+
+
+def judge_converted(
+    job: Job,
+    source: ModelSource,
+    route: OnnxRoute,
+    files: Sequence[PieceFile],
+    progress: Progress,
+) -> Proof:
+    """Pieces that were converted one by one against the whole, on held-out data.
+
+    Raises ToolError.
+    """
+    progress("running the float model on held-out samples")
+    held_out = route.held_out()
+    progress(f"running model and pieces in TFLM on {len(held_out.images)} held-out samples")
+    verify = job.spec.verify
+    judgement = judge_pieces(
+        source.graph, source.path, files, held_out, verify.time_limit_s, litert=verify.litert
+    )
+    checks = (*judgement.checks, *_unused(job))
+    return Proof(checks, held_out_inputs=len(held_out.images), judgement=judgement)
+
+
+def _unused(job: Job) -> Iterator[Check]:
+    """Inputs that a job names for a proof of equality, which such pieces do not have."""
+    if job.data_path is not None:
+        yield Check(
+            name="verify.data",
+            status=CheckStatus.SKIPPED,
+            compared="pieces against the model on verify.data",
+            inputs=0,
+            worst_difference=0,
+            detail=(
+                "on route pieces, only what calibration holds out is compared; route: whole "
+                "proves equality on any data"
+            ),
+        )
+
+
+def verify_document(job: Job, proof: Proof) -> dict[str, Any]:
+    """verify.json."""
+    return {
+        "schema_version": 1,
+        "status": proof.status.value,
+        "seed": job.spec.verify.seed,
+        "random_inputs": proof.random_inputs,
+        "given_inputs": proof.given_inputs,
+        "held_out_inputs": proof.held_out_inputs,
+        "interpreters": {"tflite-micro": tflm_version(), "ai-edge-litert": litert_version()},
+        "checks": [
+            {
+                "name": check.name,
+                "status": check.status.value,
+                "compared": check.compared,
+                "inputs": check.inputs,
+                "worst_difference": check.worst_difference,
+                "detail": check.detail,
+            }
+            for check in proof.checks
+        ],
+    }

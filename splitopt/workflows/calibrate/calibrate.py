@@ -1,0 +1,183 @@
+"""Measures generated models on a simulator and fits a cost table; judges it on real models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.arena.rules import target_rules
+from splitopt.base.errors import ToolError
+from splitopt.base.units import align_up
+from splitopt.bundle.folder import sha256_of
+from splitopt.config.target import TargetSpec
+from splitopt.convert.cache import default_folder
+from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_costs
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import whole_model
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unsplit import unsplit
+from splitopt.runtime.arrays import random_inputs
+from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
+from splitopt.runtime.links import links_of
+from splitopt.runtime.measured import measured
+from splitopt.runtime.program import build_program
+from splitopt.runtime.simulator import Simulator, simulate, simulator_of
+from splitopt.runtime.tflm_library import TflmLibrary, find_library
+from splitopt.workflows.calibrate.fit import Point, fit, fit_prepare, relative_errors
+from splitopt.workflows.calibrate.models import Sample, generated, quantize_chain
+
+Progress = Callable[[str], None]
+
+_SLACK_BYTES = 4096
+_RUNS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """One model on the target: bytes, and instructions of AllocateTensors and of Invoke."""
+
+    graph: ModelGraph
+    arena_used_bytes: int
+    predicted_bytes: int
+    allocate: Point
+    invoke: float
+
+
+def calibrate(
+    spec: TargetSpec, held_out: Sequence[Path], progress: Progress = lambda _: None
+) -> dict[str, Any]:
+    """The table's document. Raises SplitoptError; ToolError, too, for a simulator without counts
+    of instructions, and where a model uses other bytes than predicted."""
+    simulator = simulator_of(spec)
+    if simulator.unit != "insn":
+        raise ToolError(
+            f"{simulator.name}: it counts {simulator.unit}, and a cost table is in instructions; "
+            "use --target qemu"
+        )
+    library = find_library(spec.tflm)
+    progress("building the simulator's program")
+    program = build_program(library, default_folder())
+    samples = generated()
+    graphs = [parse_tflite(s.data, name=s.op_type, where=s.label) for s in samples]
+    progress(f"measuring {len(samples)} generated models on {simulator.name}")
+    counted = list(_count(simulator, program, graphs, spec.time_limit_s))
+    chains = [parse_tflite(quantize_chain(n), name="chain", where="a chain") for n in (1, 2)]
+    one, two = _count(simulator, program, chains, spec.time_limit_s)
+    document = _table(simulator, library, samples, counted, 2 * one.invoke - two.invoke)
+    judged = [read_tflite(path) for path in held_out]
+    if judged:
+        progress(f"measuring {len(judged)} models that the table was not fitted on")
+    real = list(_count(simulator, program, judged, spec.time_limit_s))
+    document["held_out"] = [
+        _judged(path, c, document) for path, c in zip(held_out, real, strict=True)
+    ]
+    return document
+
+
+def _count(
+    simulator: Simulator, program: Path, graphs: Sequence[ModelGraph], timeout_s: float
+) -> Iterator[_Counted]:
+    for at in range(0, len(graphs), _RUNS_AT_ONCE):
+        some = graphs[at : at + _RUNS_AT_ONCE]
+        planned = [_planned(graph) for graph in some]
+        runs = [run for run, _, _ in planned]
+        blob = pack(runs, {op.type for graph in some for op in graph.ops})
+        times = measured(simulate(simulator, program, blob, timeout_s), simulator, runs)
+        for graph, (_, used, estimate), time in zip(some, planned, times, strict=True):
+            [[piece]] = time.samples
+            allocate = Point(estimate, piece.steps["allocate"])
+            yield _Counted(graph, piece.arena_used_bytes, used, allocate, piece.steps["invoke"])
+
+
+def _planned(graph: ModelGraph) -> tuple[PlannedRun, int, int]:
+    """(the model as one piece in a roomy arena, bytes it should use, estimated AllocateTensors)."""
+    baseline = unsplit(SegmentTable(graph, target_rules("m55")))
+    size = align_up(baseline.arena.size_bytes + _SLACK_BYTES, 16)
+    [links] = links_of(graph, [whole_model(graph)], {})
+    feeds = tuple(random_inputs(graph, 1, 0))
+    outputs = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
+    run = PlannedRun((PlannedPiece(graph.source, size, links),), size, feeds, outputs)
+    return run, baseline.arena.used_bytes, baseline.allocate_insn
+
+
+def _table(
+    simulator: Simulator,
+    library: TflmLibrary,
+    samples: Sequence[Sample],
+    counted: Sequence[_Counted],
+    per_invoke: float,
+) -> dict[str, Any]:
+    by_type: dict[str, list[_Counted]] = {}
+    for sample, count in zip(samples, counted, strict=True):
+        by_type.setdefault(sample.op_type, []).append(count)
+    invoke = {
+        name: [
+            Point(built_in().invoke(c.graph, c.graph.ops[0]) or 0, c.invoke - per_invoke)
+            for c in found
+        ]
+        for name, found in sorted(by_type.items())
+    }
+    prepare = {name: _prepare(name, found) for name, found in sorted(by_type.items())}
+    weight = built_in().allocate.fully_connected_weight + prepare["FULLY_CONNECTED"][1]
+    off = [
+        f"{s.op_type} {s.label}: {c.arena_used_bytes:,} B, predicted {c.predicted_bytes:,} B"
+        for s, c in zip(samples, counted, strict=True)
+        if c.arena_used_bytes != c.predicted_bytes
+    ]
+    return {
+        "schema_version": 1,
+        "about": f"Instructions counted on {simulator.name}. {simulator.caveat}",
+        "simulator": simulator.name,
+        "library_sha256": sha256_of(library.library.read_bytes()),
+        "models": len(samples),
+        "models_of_other_bytes": off,
+        "per_invoke_insn": round(per_invoke, 2),
+        "invoke": {name: fit(points).model_dump() for name, points in invoke.items()},
+        "prepare": {name: entry.model_dump() for name, (entry, _) in prepare.items()},
+        "fully_connected_weight": round(max(0.0, weight), 6),
+        "built_in_errors": {
+            name: {
+                "invoke": _errors(invoke[name]),
+                "allocate": _errors([count.allocate for count in found]),
+            }
+            for name, found in sorted(by_type.items())
+        },
+    }
+
+
+def _prepare(op_type: str, counted: Sequence[_Counted]) -> tuple[Preparation, float]:
+    table = built_in().allocate
+    known = table.per_op.get(op_type, table.per_other_op)
+    weights = None
+    if op_type == "FULLY_CONNECTED":
+        weights = [c.graph.tensors[c.graph.ops[0].inputs[1]].elements for c in counted]
+    return fit_prepare([count.allocate for count in counted], known, weights)
+
+
+def _errors(points: Sequence[Point]) -> dict[str, float]:
+    mean, worst = relative_errors(points)
+    return {"mean_error": round(mean, 6), "worst_error": round(worst, 6)}
+
+
+def _judged(path: Path, count: _Counted, document: Mapping[str, Any]) -> dict[str, Any]:
+    """A real model under the new table and under the built-in one: signed relative errors."""
+    new = parse_costs(json.dumps(document), "the table")
+    ops = len(count.graph.ops)
+    before = estimate_invoke(built_in(), count.graph, 0, ops)
+    after = estimate_invoke(new, count.graph, 0, ops)
+    allocate = unsplit(SegmentTable(count.graph, target_rules("m55"), costs=new)).allocate_insn
+    return {
+        "model": path.name,
+        "simulated_invoke_insn": round(count.invoke),
+        "invoke_error": round(after.insn / count.invoke - 1, 6),
+        "built_in_invoke_error": round(before.insn / count.invoke - 1, 6),
+        "unmeasured": list(after.unmeasured),
+        "simulated_allocate_insn": round(count.allocate.measured),
+        "allocate_error": round(allocate / count.allocate.measured - 1, 6),
+        "built_in_allocate_error": round(count.allocate.estimated / count.allocate.measured - 1, 6),
+        "bytes_equal": count.arena_used_bytes == count.predicted_bytes,
+    }

@@ -1,0 +1,149 @@
+"""A bundle → a folder of C++ sources that a firmware can take in as it is."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.host_run import chained_outputs, require_own_pieces
+from splitopt.bundle.open import OpenBundle, open_bundle
+from splitopt.bundle.zz_plan_figures import PlanFigures, read_figures
+from splitopt.graph.model import Tensor
+from splitopt.runtime.arrays import Array, random_inputs
+from splitopt.runtime.op_resolver import resolver_header
+from splitopt.runtime.program import runner_folder
+from splitopt.workflows.export.code import golden_text, header_text, piece_text, plan_text
+from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
+
+Progress = Callable[[str], None]
+
+_GOLDEN_INPUTS = 2
+_RUNNER = ("splitopt_runner.h", "splitopt_runner.cc")
+
+
+def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) -> list[Path]:
+    """The files written, in `out`, which must be absent or empty; whole or not at all.
+
+    Raises UsageError, ModelError or ToolError.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(f"{out}: already exists; pass another --out")
+    bundle, figures = open_bundle(folder), read_figures(folder)
+    require_own_pieces(bundle)
+    progress("running golden inputs on this machine")
+    feeds = random_inputs(bundle.graph, _GOLDEN_INPUTS, bundle.plan.job.settings.verify.seed)
+    texts = _texts(bundle, figures, feeds, chained_outputs(bundle, feeds))
+    progress(f"writing {out}")
+    try:
+        return _write(out, texts)
+    except OSError as error:
+        raise ToolError(f"{out}: cannot be written ({error.strerror}); choose --out") from error
+
+
+def namespace_of(job_name: str) -> str:
+    """A C++ name: `kws-v2` → `kws_v2_model`."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", job_name).strip("_").lower()[:60] or "split"
+    return f"{'m' if name[0].isdigit() else ''}{name}_model"
+
+
+def _texts(
+    bundle: OpenBundle, figures: PlanFigures, feeds: Sequence[Array], outputs: list[list[bytes]]
+) -> dict[str, str]:
+    graph, namespace = bundle.graph, namespace_of(bundle.plan.job.name)
+    planned = planned_tables(
+        bundle,
+        [(segment.arena_offset, segment.arena_bytes) for segment in figures.segments],
+        {entry.tensor: entry.offset for entry in figures.layout.boundary},
+        figures.layout.region_bytes,
+    )
+    host = host_tables(bundle)
+    about = f"{plural(len(bundle.pieces), 'piece')} of {bundle.plan.job.name}, made by splitopt."
+    ops = {op.type for piece in bundle.pieces for op in piece.graph.ops}
+    inputs = [[_bytes(feed, n) for feed in feeds] for n in range(_GOLDEN_INPUTS)]
+    words = _words(bundle, figures, namespace, planned, outputs[0])
+    texts = {name: (runner_folder() / name).read_text("utf-8") for name in _RUNNER}
+    for name in ("CMakeLists.txt", "check.cc", "README.md"):
+        texts[name] = _filled(name, words)
+    for k, piece in enumerate(bundle.pieces):
+        texts[f"piece_{k:02d}.cc"] = piece_text(namespace, k, piece.path.read_bytes())
+    ends = len(graph.inputs), len(graph.outputs)
+    return texts | {
+        "resolver.h": resolver_header(ops, namespace),
+        f"{namespace}.h": header_text(namespace, about, planned, host),
+        f"{namespace}.cc": plan_text(namespace, planned, host, *ends),
+        "golden.h": golden_text(namespace, inputs, outputs),
+    }
+
+
+def _words(
+    bundle: OpenBundle,
+    figures: PlanFigures,
+    namespace: str,
+    planned: Tables,
+    outputs: Sequence[bytes],
+) -> dict[str, str]:
+    """What stands between @...@ in the files that are the same for every plan."""
+    graph = bundle.graph
+    ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
+    ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
+    return {
+        "NAMESPACE": namespace,
+        "PIECES": plural(len(bundle.pieces), "piece"),
+        "MODEL": Path(bundle.plan.model.path).name,
+        "BOARD": bundle.plan.board.name,
+        "REGION": format_bytes(planned.region_bytes),
+        "HEADROOM": format_bytes(bundle.plan.board.headroom_bytes),
+        "UNSPLIT": format_bytes(figures.baseline.ram_bytes),
+        "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
+        "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
+        "ENDS": "\n".join(ends),
+        "OUTPUT_COUNT": str(len(outputs)),
+        "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
+    }
+
+
+def _input(bundle: OpenBundle, tensor: int) -> Tensor:
+    piece = bundle.readers[tensor][0]
+    return next(own for index, own in piece.inputs if index == tensor)
+
+
+def _output(bundle: OpenBundle, tensor: int) -> Tensor:
+    return next(own for index, own in bundle.makers[tensor].outputs if index == tensor)
+
+
+def _end(tensor: Tensor) -> str:
+    text = f"{list(tensor.shape)} {tensor.dtype.name}, {format_bytes(tensor.bytes)}"
+    affine = tensor.quantization
+    if affine is None or not affine.scales:
+        return text
+    return f"{text}, real = {affine.scales[0]:.9g} · (integer - {affine.zero_points[0]})"
+
+
+def _bytes(arrays: Array, sample: int) -> bytes:
+    return np.ascontiguousarray(arrays[sample]).tobytes()
+
+
+def _filled(name: str, words: Mapping[str, str]) -> str:
+    text = (files("splitopt.workflows.export") / "static" / name).read_text("utf-8")
+    return re.sub(r"@([A-Z_]+)@", lambda found: words[found[1]], text)
+
+
+def _write(out: Path, texts: Mapping[str, str]) -> list[Path]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=out.parent))
+    try:
+        for name, text in texts.items():
+            (partial / name).write_text(text, "utf-8")
+        partial.chmod(0o755)
+        partial.rename(out)  # takes the place of an empty folder, too
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return [out / name for name in texts]

@@ -1,0 +1,50 @@
+"""A report and its figures as files, beside a finished run or anywhere else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from splitopt.base.errors import ToolError, UsageError
+from splitopt.bundle.load import load_run, load_sweep
+from splitopt.report.charts.figures import figures
+from splitopt.report.charts.pareto import pareto_csv
+from splitopt.report.pages.run import render_run
+from splitopt.report.pages.sweep import render_sweep
+
+
+def write_report(folder: Path, out: Path) -> list[Path]:
+    """The files written, report.html first. Nothing is overwritten.
+
+    Raises UsageError for a folder that is neither, and where `out` has a report already.
+    """
+    page = out / "report.html"
+    if page.exists():
+        raise UsageError(f"{page}: already exists; pass another --out")
+    try:
+        is_sweep = (folder / "sweep.json").exists()
+        return (_write_sweep if is_sweep else _write_run)(folder, out)
+    except OSError as error:
+        raise ToolError(f"{error.filename}: cannot be written ({error.strerror})") from error
+
+
+def _write_run(folder: Path, out: Path) -> list[Path]:
+    documents = load_run(folder)
+    return [
+        _write(out / "report.html", render_run(documents)),
+        *figures(documents, out / "figures"),
+    ]
+
+
+def _write_sweep(folder: Path, out: Path) -> list[Path]:
+    documents = load_sweep(folder)
+    return [
+        _write(out / "report.html", render_sweep(documents)),
+        _write(out / "pareto.csv", pareto_csv(documents.records)),
+        *figures(documents, out / "figures"),
+    ]
+
+
+def _write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+    return path

@@ -1,0 +1,210 @@
+"""A sweep from its file to its folder: points solved anywhere, kept one by one, then reported."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from splitopt.base.errors import SplitoptError
+from splitopt.bundle.folder import sha256_of, versions
+from splitopt.config.job import Job
+from splitopt.config.sweep import SweepSpec, read_sweep
+from splitopt.convert.open_model import ModelSource, open_model
+from splitopt.planning.job_table import pricing_of
+from splitopt.workflows.plan import Prepared, prepare
+from splitopt.workflows.sweep.executors import run_dask, run_local
+from splitopt.workflows.sweep.grid import FRONT, Point, content_key, expand
+from splitopt.workflows.sweep.prove import prove_points
+from splitopt.workflows.sweep.record import Made, Row, failed, made_of, with_dominated
+from splitopt.workflows.sweep.store import SweepStore, open_store
+from splitopt.workflows.sweep.task import Answer, Target, Task
+from splitopt.workflows.sweep.written import write_results
+
+Notify = Callable[["Progress"], None]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a sweep is. `last`: the row that came last."""
+
+    done: int
+    total: int
+    step: str = ""
+    last: Row | None = None
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A finished sweep: its folder, its rows in the grid's order, and sweep.json."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+    document: dict[str, Any]
+
+
+def run_sweep(
+    path: Path,
+    *,
+    out: Path | None = None,
+    workers: int | None = None,
+    notify: Notify = lambda _: None,
+) -> SweepResult:
+    """Runs what is not done yet; the folder appears under `out` (or the sweep's).
+
+    Raises SplitoptError for a wrong sweep file and for a cluster that does not answer; a point that
+    fails is a row.
+    """
+    spec = read_sweep(path)
+    points = expand(path, spec)
+    home = (out or Path(spec.out)) / path.stem
+    facts = {"versions": sorted(versions().items()), "prove": spec.prove}
+    started = time.monotonic()
+    with open_store(home, content_key(path, points, facts)) as store:
+        sweep = _Sweep(path, spec, points, store, notify)
+        sweep.solve(workers)
+        prove_points(spec, points, store, lambda step: notify(sweep.progress(step)))
+        rows = with_dominated(store.rows([point.id for point in points]))
+        document = sweep.document(rows, time.monotonic() - started)
+        notify(sweep.progress("writing the report"))
+        write_results(store.folder, document, rows)
+        final = store.finish(home)
+    return SweepResult(final, tuple(rows), document)
+
+
+@dataclass
+class _Sweep:
+    """The work of one sweep; models are opened once for all points that share them."""
+
+    path: Path
+    spec: SweepSpec
+    points: tuple[Point, ...]
+    store: SweepStore
+    notify: Notify
+    sources: dict[str, ModelSource | SplitoptError] = field(default_factory=dict)
+    prepared: dict[str, Prepared | SplitoptError] = field(default_factory=dict)
+
+    def progress(self, step: str = "", last: Row | None = None) -> Progress:
+        return Progress(len(self.store.done), len(self.points), step, last)
+
+    def solve(self, workers: int | None) -> None:
+        """Every point that has no row yet."""
+        by_id = {point.id: point for point in self.points}
+        tasks: list[Task] = []
+        models: dict[str, bytes] = {}
+        for point in self.points:
+            if point.id in self.store.done:
+                continue
+            task = self._task(point, models)
+            if isinstance(task, Task):
+                tasks.append(task)
+            else:
+                self._keep(point, [failed(point, task)])
+        if not tasks:
+            return
+        self.notify(self.progress("solving"))
+        for answer in self._answers(tasks, models, workers):
+            point = by_id[answer.id]
+            prepared = self._prepared(point)
+            assert isinstance(prepared, Prepared), "a task was made of it"
+            self._keep(point, list(made_of(point, prepared, answer)))
+
+    def _answers(
+        self, tasks: Sequence[Task], models: Mapping[str, bytes], workers: int | None
+    ) -> Iterator[Answer]:
+        if self.spec.executor == "dask" and self.spec.scheduler is not None:
+            return run_dask(tasks, models, self.spec.scheduler)
+        return run_local(tasks, models, workers or self.spec.workers)
+
+    def _keep(self, point: Point, made: Sequence[Made]) -> None:
+        self.store.keep(point.id, made)
+        self.notify(self.progress("solving", made[-1].row if made else None))
+
+    def _task(self, point: Point, models: dict[str, bytes]) -> Task | str:
+        """The point as work, or why it is none."""
+        if point.job is None:
+            return point.error or "not a job"
+        prepared = self._prepared(point)
+        if isinstance(prepared, SplitoptError):
+            return str(prepared)
+        try:
+            request = prepared.request(point.job)
+        except SplitoptError as error:
+            return str(error)
+        if point.kind == FRONT:
+            request = request.without_capacity()
+        digest = sha256_of(prepared.graph.source)
+        models[digest] = prepared.graph.source
+        target = Target(digest, pricing_of(point.job))
+        return Task(point.id, point.kind, target, request)
+
+    def _prepared(self, point: Point) -> Prepared | SplitoptError:
+        job = point.job
+        assert job is not None, "asked for points that are jobs"
+        key = repr((_source_key(job), job.board, pricing_of(job)))
+        if key not in self.prepared:
+            self.prepared[key] = self._prepare(job)
+        return self.prepared[key]
+
+    def _prepare(self, job: Job) -> Prepared | SplitoptError:
+        key = _source_key(job)
+        try:
+            if key not in self.sources:
+                self.notify(self.progress(f"opening {job.model_path.name}"))
+                self.sources[key] = open_model(job)
+            source = self.sources[key]
+            return source if isinstance(source, SplitoptError) else prepare(job, source)
+        except SplitoptError as error:
+            self.sources.setdefault(key, error)
+            return error
+
+    def document(self, rows: Sequence[Row], wall_s: float) -> dict[str, Any]:
+        """sweep.json."""
+        return {
+            "schema_version": 1,
+            "name": self.path.stem,
+            "path": str(self.path),
+            "settings": self.spec.model_dump(mode="json"),
+            "points": len(rows),
+            "counts": dict(Counter(row["status"] for row in rows)),
+            "fronts": _fronts(rows),
+            "resumed_points": self.store.resumed,
+            "wall_s": round(wall_s, 3),
+            "solver_s": round(sum(row["solver_s"] for row in rows), 3),
+            "versions": versions(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+
+
+def _source_key(job: Job) -> str:
+    spec = job.spec
+    return repr((str(job.model_path), str(job.file.parent), spec.calibration, spec.preprocess))
+
+
+def _fronts(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The undominated points of each model and board, by falling peak.
+
+    `is_complete`: all budgets were asked for at once, and it is proved that no point is missing.
+    """
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["plan"] and not row["dominated"]:
+            groups.setdefault((row["model"], row["board"]), []).append(row)
+    return [
+        {
+            "model": model,
+            "board": board,
+            "is_complete": all(row["front_is_complete"] for row in found),
+            "points": [
+                row["id"]
+                for row in sorted(found, key=lambda r: (-r["peak_ram_bytes"], r["added_insn"]))
+            ],
+        }
+        for (model, board), found in groups.items()
+    ]

@@ -1,0 +1,159 @@
+"""One point as work for any process: data in, plans out; no file is read or written.
+
+A process keeps the tables of the models it worked on last, and what it planned on them: a plan that
+is optimal under a larger budget and fits the smaller one is optimal there, too.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from dataclasses import dataclass, field, replace
+
+from splitopt.base.errors import SplitoptError
+from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.planning.job_table import Pricing, priced_segments
+from splitopt.planning.pareto_front import plan_front
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.solvers.outcome import Outcome
+from splitopt.workflows.sweep.grid import FRONT
+
+_MOST_BENCHES = 4
+
+
+@dataclass(frozen=True)
+class Target:
+    """What, besides the model, decides every segment's figures."""
+
+    model_sha256: str
+    pricing: Pricing
+
+
+@dataclass(frozen=True)
+class Task:
+    """A point with all that its solution depends on, but for the model's bytes."""
+
+    id: str
+    kind: str
+    target: Target
+    request: PlanRequest
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Plans of a point: one, or those of a front; none where none fits, or `error` says why.
+
+    `least`: the plan of the smallest budget that has one. `shared_from`: the point whose plan this
+    is, no solver was asked again. `solver_s`: bounding, replaying and solving.
+    """
+
+    id: str
+    plans: tuple[SplitPlan, ...] = ()
+    is_complete: bool = True
+    is_infeasible: bool = False
+    least: SplitPlan | None = None
+    shared_from: str | None = None
+    solver_s: float = 0.0
+    wall_s: float = 0.0
+    error: str | None = None
+
+
+@dataclass
+class _Known:
+    """An answer under a capacity (None: unlimited), for requests equal but for that."""
+
+    id: str
+    capacity: int | None
+    answer: SplitPlan | Infeasible
+
+
+@dataclass
+class _Bench:
+    """A model on a target, with its table and what was planned on it."""
+
+    planner: Planner
+    known: dict[bytes, list[_Known]] = field(default_factory=dict)
+
+
+_benches: OrderedDict[Target, _Bench] = OrderedDict()
+
+
+def solve(task: Task, model: bytes) -> Answer:
+    """Never raises for what a job can hold: a failure is an answer with its reason."""
+    started = time.monotonic()
+    try:
+        bench = _bench_of(task.target, model)
+        made = (_front if task.kind == FRONT else _plan)(task, bench)
+    except SplitoptError as error:
+        made = Answer(task.id, error=str(error))
+    except Exception as error:  # one bad point must not end the sweep
+        made = Answer(task.id, error=f"internal error: {type(error).__name__}: {error}")
+    return replace(made, wall_s=time.monotonic() - started)
+
+
+def _bench_of(target: Target, model: bytes) -> _Bench:
+    if target not in _benches:
+        graph = parse_tflite(model, name="model", where="the model")
+        table = priced_segments(graph, target.pricing)
+        _benches[target] = _Bench(Planner(table))
+    _benches.move_to_end(target)
+    while len(_benches) > _MOST_BENCHES:
+        _benches.popitem(last=False)
+    return _benches[target]
+
+
+def _front(task: Task, bench: _Bench) -> Answer:
+    started = time.monotonic()
+    front = plan_front(bench.planner, task.request)
+    return Answer(
+        task.id,
+        plans=front.plans,
+        is_complete=front.is_complete,
+        is_infeasible=front.is_complete and not front.plans,
+        solver_s=time.monotonic() - started,
+    )
+
+
+def _plan(task: Task, bench: _Bench) -> Answer:
+    goal = replace(task.request.goal, capacity=None)
+    key = repr(goal).encode() + task.request.allowed.tobytes()
+    known = bench.known.setdefault(key, [])
+    capacity = task.request.goal.capacity
+    shared = next((k for k in known if _serves(k, capacity)), None)
+    if shared is not None:
+        return _answer(task.id, shared.answer, shared_from=shared.id, solver_s=0.0)
+    started = time.monotonic()
+    answer = bench.planner.plan(task.request)
+    spent_s = time.monotonic() - started
+    if isinstance(answer, Outcome):
+        return Answer(task.id, is_complete=False, solver_s=spent_s)
+    known.append(_Known(task.id, capacity, answer))
+    return _answer(task.id, answer, shared_from=None, solver_s=spent_s)
+
+
+def _serves(known: _Known, capacity: int | None) -> bool:
+    """Whether an answer under another capacity is the answer under this one, proved."""
+    if isinstance(known.answer, SplitPlan):
+        is_wider = known.capacity is None or (capacity is not None and capacity <= known.capacity)
+        fits = capacity is None or known.answer.peak_ram_bytes <= capacity
+        return is_wider and fits and known.answer.status.name == "OPTIMAL"
+    least = known.answer.least
+    return capacity is not None and (
+        least is None or (least.status.name == "OPTIMAL" and capacity < least.peak_ram_bytes)
+    )
+
+
+def _answer(
+    name: str, answer: SplitPlan | Infeasible, *, shared_from: str | None, solver_s: float
+) -> Answer:
+    if isinstance(answer, Infeasible):
+        return Answer(
+            name,
+            is_infeasible=True,
+            least=answer.least,
+            shared_from=shared_from,
+            solver_s=solver_s,
+        )
+    return Answer(name, plans=(answer,), shared_from=shared_from, solver_s=solver_s)

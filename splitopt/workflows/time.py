@@ -1,0 +1,242 @@
+"""A bundle's pieces, and the unsplit model beside them, run on a simulated Cortex-M55.
+
+Bytes that TFLM reports there must be those of the plan; outputs must be those of the host. Times
+are what the simulator counts, which is never CPU cycles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.base.errors import UsageError
+from splitopt.base.units import format_bytes
+from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.host_run import chained_outputs, require_own_pieces, whole_outputs
+from splitopt.bundle.open import OpenBundle, open_bundle
+from splitopt.bundle.zz_plan_figures import Figures, PlanFigures, read_figures
+from splitopt.config.target import TargetSpec
+from splitopt.convert.cache import default_folder
+from splitopt.graph.segments import whole_model
+from splitopt.runtime.arrays import Array, random_inputs
+from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
+from splitopt.runtime.links import links_of
+from splitopt.runtime.measured import STEPS, PieceTime, RunTime, measured
+from splitopt.runtime.program import build_program
+from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
+from splitopt.runtime.tflm_library import find_library
+from splitopt.verify.equality import Check, CheckStatus
+
+Progress = Callable[[str], None]
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """timing.json, and the checks that bytes and outputs passed or did not."""
+
+    document: Document
+    checks: tuple[Check, ...]
+
+
+def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: None) -> Timing:
+    """Runs unsplit model and pieces on the simulator, on random inputs of the job's seed.
+
+    Raises SplitoptError: no bundle, or a piece that was replaced since; no compiler, no library,
+    no simulator; the run failed or took too long.
+    """
+    bundle = open_bundle(folder)
+    plan = read_figures(folder)
+    require_own_pieces(bundle)
+    settings = bundle.plan.job.settings
+    simulator = simulator_of(spec)
+    _require_room(bundle, plan, simulator)
+    library = find_library(spec.tflm or bundle.plan.board.tflm)
+    progress("building the simulator's program")
+    program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
+    feeds = random_inputs(bundle.graph, spec.inputs, settings.verify.seed)
+    runs = _runs(bundle, plan, feeds)
+    op_types = [op.type for piece in bundle.pieces for op in piece.graph.ops]
+    blob = pack(runs, [*op_types, *(op.type for op in bundle.graph.ops)], per_op=spec.per_op)
+    progress(f"running unsplit model and pieces on {simulator.name}")
+    events = simulate(simulator, program, blob, spec.time_limit_s)
+    unsplit, split = measured(events, simulator, runs)
+    progress("running the same inputs on this machine")
+    checks = (
+        _bytes_check(simulator, plan, unsplit, split),
+        _outputs_check(simulator, bundle, feeds, unsplit, split),
+    )
+    document = {
+        "schema_version": 1,
+        "simulator": simulator.name,
+        "unit": simulator.unit,
+        "caveat": simulator.caveat,
+        "inputs": spec.inputs,
+        "seed": settings.verify.seed,
+        "program_sha256": sha256_of(program.read_bytes()),
+        "library": str(library.library),
+        "library_sha256": sha256_of(library.library.read_bytes()),
+        **_figures(simulator, plan, bundle, unsplit, split),
+        **_per_op_note(spec, unsplit),
+        "checks": [_plain(c) for c in checks],
+    }
+    return Timing(document, checks)
+
+
+def _require_room(bundle: OpenBundle, plan: PlanFigures, simulator: Simulator) -> None:
+    """Raises UsageError for a plan of another core, or one that the simulated board cannot hold."""
+    if bundle.plan.board.abi != "m55":
+        raise UsageError(
+            f"board {bundle.plan.board.name}: its abi is {bundle.plan.board.abi}, and "
+            f"{simulator.name} is a Cortex-M55; plan for a board of abi m55"
+        )
+    needed = max(plan.baseline.ram_bytes, plan.layout.region_bytes)
+    if needed > SRAM_BYTES:
+        raise UsageError(
+            f"{simulator.name} has {format_bytes(SRAM_BYTES)} of SRAM; unsplit model or pieces "
+            f"need {format_bytes(needed)}; use target: host"
+        )
+
+
+def _runs(
+    bundle: OpenBundle, plan: PlanFigures, feeds: Sequence[Array]
+) -> tuple[PlannedRun, PlannedRun]:
+    graph = bundle.graph
+    sizes = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
+    [whole] = links_of(graph, [whole_model(graph)], {})
+    ram = plan.baseline.ram_bytes
+    unsplit = PlannedRun((PlannedPiece(graph.source, ram, whole),), ram, tuple(feeds), sizes)
+    offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
+    segments = [piece.segment for piece in bundle.pieces]
+    links = links_of(graph, segments, offsets, [piece.executions for piece in bundle.pieces])
+    pieces = tuple(
+        PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link, segment.arena_offset)
+        for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
+    )
+    return unsplit, PlannedRun(pieces, plan.layout.region_bytes, tuple(feeds), sizes)
+
+
+def _bytes_check(
+    simulator: Simulator, plan: PlanFigures, unsplit: RunTime, split: RunTime
+) -> Check:
+    """Every interpreter's arena_used_bytes() against the plan's, to the byte."""
+    wrong, worst = [], 0
+    subjects: list[tuple[str, Figures, RunTime, int]] = [
+        ("the unsplit model", plan.baseline, unsplit, 0)
+    ]
+    subjects += [(f"piece {k}", own, split, k) for k, own in enumerate(plan.segments)]
+    for name, predicted, run, k in subjects:
+        for got in {sample[k].arena_used_bytes for sample in run.samples}:
+            want = predicted.arena_used_bytes
+            if got != want and not (got < want and not predicted.exact):  # estimates are on top
+                wrong.append(f"{name} uses {got:,} B, predicted {want:,} B")
+                worst = max(worst, abs(got - want))
+    return Check(
+        name="target_bytes",
+        status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
+        compared=f"arena_used_bytes() on {simulator.name} = predicted, unsplit and every piece",
+        inputs=len(split.samples),
+        worst_difference=worst,
+        detail="; ".join(wrong[:3]),
+    )
+
+
+def _outputs_check(
+    simulator: Simulator,
+    bundle: OpenBundle,
+    feeds: Sequence[Array],
+    unsplit: RunTime,
+    split: RunTime,
+) -> Check:
+    """The bytes of every output on the target against the host's TFLM."""
+    runs = (
+        ("unsplit model", whole_outputs(bundle, feeds), unsplit),
+        ("pieces", chained_outputs(bundle, feeds), split),
+    )
+    wrong = [
+        f"{name}: {bundle.tensor_name(tensor)}, input {sample}"
+        for name, wanted, run in runs
+        for sample, (want, got) in enumerate(zip(wanted, run.outputs, strict=True))
+        for k, tensor in enumerate(bundle.graph.outputs)
+        if want[k] != got[k]
+    ]
+    return Check(
+        name="target_outputs",
+        status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
+        compared=f"outputs on {simulator.name} = TFLM on this machine, bit for bit",
+        inputs=len(split.samples),
+        worst_difference=len(wrong),
+        detail="; ".join(wrong[:3]),
+    )
+
+
+def _figures(
+    simulator: Simulator, plan: PlanFigures, bundle: OpenBundle, unsplit: RunTime, split: RunTime
+) -> Document:
+    """Times are the largest of all inputs, each step by itself."""
+    unit = simulator.unit
+    whole = _piece(unit, plan.baseline, [sample[0] for sample in unsplit.samples])
+    pieces = [
+        {
+            "index": k,
+            "piece": piece.name,
+            **_piece(unit, own, [sample[k] for sample in split.samples]),
+        }
+        for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
+    ]
+    resident = sum(whole[f"simulated_{step}_{unit}"] for step in ("copy_in", "invoke", "copy_out"))
+    rebuilt = sum(piece[f"simulated_{step}_{unit}"] for piece in pieces for step in STEPS)
+    return {
+        "unsplit": whole,
+        "pieces": pieces,
+        f"simulated_unsplit_inference_{unit}": resident,
+        f"simulated_split_inference_{unit}": rebuilt,
+        f"simulated_added_{unit}": rebuilt - resident,
+        "estimated_added_insn": plan.added_insn,
+    }
+
+
+def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> Document:
+    """TFLM compiles its profiler's calls away where it strips log texts."""
+    if not spec.per_op or unsplit.samples[0][0].ops:
+        return {}
+    return {
+        "per_op": "this TFLM library was built without log texts (BUILD_TYPE=release), which "
+        "leaves per-op times out; build it with release_with_logs"
+    }
+
+
+def _piece(unit: str, predicted: Figures, times: Sequence[PieceTime]) -> Document:
+    ops: list[Mapping[str, Any]] = [
+        {
+            "op": position,
+            "tag": op.tag,
+            f"simulated_{unit}": round(max(time.ops[position].amount for time in times)),
+        }
+        for position, op in enumerate(times[0].ops)
+    ]
+    return {
+        "measured_arena_used_bytes": max(time.arena_used_bytes for time in times),
+        "predicted_arena_used_bytes": predicted.arena_used_bytes,
+        "executions": times[0].executions,
+        **{
+            f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times))
+            for step in STEPS
+        },
+        "estimated_allocate_insn": predicted.estimated_allocate_insn,
+        "estimated_invoke_insn": predicted.estimated_invoke_insn,
+        **({"ops": ops} if ops else {}),
+    }
+
+
+def _plain(found: Check) -> Document:
+    return {
+        "name": found.name,
+        "status": found.status.value,
+        "compared": found.compared,
+        "inputs": found.inputs,
+        "worst_difference": found.worst_difference,
+        "detail": found.detail,
+    }

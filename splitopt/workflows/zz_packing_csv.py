@@ -1,0 +1,112 @@
+"""Packing instances as CSV: `id,lower,upper,size`, live in [lower, upper); and plans with `offset`.
+
+The format is that of google/minimalloc, whose ids are texts of any kind.
+"""
+
+from __future__ import annotations
+
+import csv
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from splitopt.base.errors import UsageError
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
+
+MAX_BYTES = 16 << 20
+_MOST_BUFFERS = 20_000
+_LARGEST = 2**48
+_COLUMNS = ("id", "lower", "upper", "size")
+
+
+@dataclass(frozen=True)
+class NamedInstance:
+    """Buffers with their ids, and their rows as they stood in the file."""
+
+    ids: tuple[str, ...]
+    rows: tuple[tuple[int, int, int], ...]
+    instance: PackingInstance
+
+
+def read_instance(path: Path, capacity: int | None) -> NamedInstance:
+    """Times are replaced by their ranks, which keeps what overlaps what.
+
+    Raises UsageError that names the line.
+    """
+    ids, rows = [], []
+    for name, row in _rows(path):
+        ids.append(name)
+        rows.append(row)
+    if not rows:
+        raise UsageError(f"{path}: holds no buffers; want lines of {','.join(_COLUMNS)}")
+    times = sorted({time for lower, upper, _ in rows for time in (lower, upper)})
+    buffers = tuple(
+        Buffer(size, LiveRange(bisect_left(times, lower), bisect_left(times, upper)))
+        for lower, upper, size in rows
+    )
+    return NamedInstance(tuple(ids), tuple(rows), PackingInstance(buffers, capacity))
+
+
+def plan_text(named: NamedInstance, plan: PackingPlan) -> str:
+    """The instance's lines with an offset each."""
+    lines = [",".join((*_COLUMNS, "offset"))]
+    for name, (lower, upper, size), offset in zip(named.ids, named.rows, plan.offsets, strict=True):
+        lines.append(f"{_quoted(name)},{lower},{upper},{size},{offset}")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(path: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    if len(data) > MAX_BYTES:
+        raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes; not read")
+    try:
+        reader = csv.reader(data.decode("utf-8").splitlines(), strict=True)
+        header = [cell.strip() for cell in next(reader, [])]
+        places = _places(path, header)
+        for row in reader:
+            if row:
+                yield _row(path, reader.line_num, row, places, len(header))
+            if reader.line_num > _MOST_BUFFERS + 1:
+                raise UsageError(f"{path}: more than {_MOST_BUFFERS:,} buffers; not read")
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: is no CSV file ({error})") from error
+
+
+def _places(path: Path, header: Sequence[str]) -> tuple[int, ...]:
+    missing = [name for name in _COLUMNS if name not in header]
+    if missing:
+        raise UsageError(
+            f"{path}, line 1: got the columns {','.join(header)[:80]!r}, want "
+            f"{','.join(_COLUMNS)} among them"
+        )
+    return tuple(header.index(name) for name in _COLUMNS)
+
+
+def _row(
+    path: Path, line: int, row: Sequence[str], places: Sequence[int], width: int
+) -> tuple[str, tuple[int, int, int]]:
+    if len(row) != width:
+        raise UsageError(f"{path}, line {line}: got {len(row)} cells, want {width}")
+    name, *cells = (row[place].strip() for place in places)
+    lower, upper, size = (
+        _number(path, line, key, cell) for key, cell in zip(_COLUMNS[1:], cells, strict=True)
+    )
+    if lower >= upper:
+        raise UsageError(f"{path}, line {line}: lower {lower} is not below upper {upper}")
+    return name, (lower, upper, size)
+
+
+def _number(path: Path, line: int, key: str, cell: str) -> int:
+    if not (cell.isascii() and cell.isdecimal() and int(cell[:20]) <= _LARGEST and len(cell) < 20):
+        raise UsageError(f"{path}, line {line}: {key}: got {cell[:40]!r}, want a whole number >= 0")
+    return int(cell)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name

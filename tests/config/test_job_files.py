@@ -1,0 +1,399 @@
+"""Job and board files: what is refused, how the error reads, and what a sound file comes to."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import string
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from splitopt.base.errors import UsageError
+from splitopt.base.yaml_input import MAX_YAML_BYTES
+from splitopt.config.board import list_boards, read_board
+from splitopt.config.job import Job, ObjectiveSpec, integer_weights, read_job
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.allowed_cuts import allowed_segments
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Writes a job: its two required keys, but for those that the text sets itself."""
+
+    def write(text: str = "", name: str = "jobs/a.yaml") -> Path:
+        required = {"model": f"model: {{path: {MODEL}}}\n", "board": "board: corstone300_128k\n"}
+        lines = [line for key, line in required.items() if not text.startswith(f"{key}:")]
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines) + text, "utf-8")
+        return path
+
+    return write
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UsageError) as caught:
+        read_job(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: "), "the file comes first"
+    assert "\n" not in text
+    return text.removeprefix(f"{path}: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("bord: x", r"\$\.bord: unknown key; did you mean 'board'\?$"),
+        ("Solve: {seed: 1}", r"\$\.Solve: unknown key; did you mean 'solve'\?$"),
+        ("pieces: {mx: 3}", r"\$\.pieces\.mx: unknown key; did you mean 'max'\?$"),
+        ("verify: {input: 3}", r"\$\.verify\.input: unknown key; did you mean 'inputs'\?$"),
+        ("board: {name: x, sram: 1}", r"\$\.board\.sram_bytes: missing; add it$"),
+        ("board: {name: x, sram_bytes: 9, Cpu: a}", r"\$\.board\.Cpu: .* did you mean 'cpu'\?$"),
+        ("zzz: 1", r"\$\.zzz: unknown key; known keys: board, budget_bytes, .*, target, verify$"),
+        ("str: 1", r"\$\.str: unknown key; known keys: board"),
+        ("'': 1", r"\$\.: unknown key; known keys: board"),
+        ("'a.b c': 1", r"\$\.a\.b c: unknown key"),
+        ("<<: {out: x}", r"\$\.<<: unknown key"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest(text: str, says: str, write: Write) -> None:
+    assert re.match(says, refusal(write(text)))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("budget_bytes: 256k", "$.budget_bytes: got '256k', want a whole number (write 262144)"),
+        ("budget_bytes: 1MiB", "$.budget_bytes: got '1MiB', want a whole number (write 1048576)"),
+        ("budget_bytes: 1.5", "$.budget_bytes: got 1.5, want a whole number"),
+        ("budget_bytes: true", "$.budget_bytes: got True, want a whole number"),
+        ("budget_bytes: 0", "$.budget_bytes: got 0, want greater than 0"),
+        ("budget_bytes: [1]", "$.budget_bytes: got a list, want a whole number"),
+        ("budget_bytes: 2024-01-01", "$.budget_bytes: got '2024-01-01', want a whole number"),
+        (f"budget_bytes: {10**19}", f"$.budget_bytes: got {10**19}, want at most 2147483648"),
+        (f"budget_bytes: 0x1{'0' * 9000}", "$.budget_bytes: got a number of 36001 bits, want"),
+        ("solve: {workers: 65}", "$.solve.workers: got 65, want at most 64"),
+        ("solve: {time_limit_s: .nan}", "$.solve.time_limit_s: got nan, want "),
+        ("objective: {ram_weight: .nan}", "$.objective.ram_weight: got nan, want a finite number"),
+        ("objective: {ram_weight: .inf}", "$.objective.ram_weight: got inf, want a finite number"),
+        ("objective: {ram_weight: -1}", "$.objective.ram_weight: got -1, want at least 0"),
+        (
+            "objective: {minimise: ram}",
+            "$.objective.minimise: got 'ram', want 'weighted', 'peak_ram' or 'added_time'",
+        ),
+        ("verify: {litert: 1}", "$.verify.litert: got 1, want true or false"),
+        ("out: 3", "$.out: got 3, want a text"),
+        ("target: quemu", "$.target: got 'quemu', want host, qemu, fvp"),
+        ("cut: {allow: 3}", "$.cut.allow: got 3, want a list"),
+        ("cut: {forbid: [1, 1.5]}", "$.cut.forbid[1]: got 1.5, want a whole number or a text"),
+        ("cut: {allow: [0]}", "$.cut.allow[0]: got 0, want at least 1 or a text"),
+        ("cut: [1]", "$.cut: got a list, want a mapping with keys of its own (allow, forbid)"),
+        ("model: a.tflite", "$.model: got 'a.tflite', want a mapping with keys of its own (path)"),
+        ("model:", "$.model: got None, want a mapping with keys of its own (path)"),
+        ("model: {}", "$.model.path: missing; add it"),
+        ("board: 5", "$.board: got 5, want a mapping with keys of its own (name, "),
+        ("board: {name: x, sram_bytes: 64k}", "$.board.sram_bytes: got '64k', want a whole num"),
+        (
+            "board: {name: x, sram_bytes: 64, reserved_bytes: 64}",
+            "$.board: got a mapping, want reserved_bytes below sram_bytes (64); nothing is left",
+        ),
+        (
+            "board: {name: x, sram_bytes: 64, headroom_bytes: 8}",
+            "$.board.headroom_bytes: got 8, want a multiple of 16",
+        ),
+        ("board: {name: ../x, sram_bytes: 64}", "$.board.name: got '../x', want a text to match"),
+        (
+            "objective: {ram_weight: 0, time_weight_per_kinsn: 0}",
+            "$.objective: both weights are 0; want at least one above 0",
+        ),
+        ("objective: {ram_weight: 0.0000001}", "$.objective: weights have at most six decimals"),
+        (
+            "objective: {ram_weight: 1000000, time_weight_per_kinsn: 0.000001}",
+            "$.objective: the weights are too far apart",
+        ),
+    ],
+)
+def test_a_wrong_value_says_where_what_and_what_instead(text: str, says: str, write: Write) -> None:
+    assert refusal(write(text)).startswith(says)
+
+
+@pytest.mark.parametrize("key", ["model", "board"])
+def test_a_missing_key_is_named(key: str, write: Write) -> None:
+    path = write()
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line for line in lines if not line.startswith(key)))
+    assert refusal(path) == f"$.{key}: missing; add it"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("out: &a x\ntarget: *a", "aliases"),
+        ("out: !!python/object/apply:os.system [id]", "line 3: tags"),
+        ("budget_bytes: !!int ''", "line 3: tags"),
+        ("budget_bytes: !!timestamp soon", "line 3: tags"),
+        ("out: ! x", "line 3: tags"),
+        ("out: a\nout: b", "line 4: key 'out' is there twice"),
+        ("solve: {seed: 1, seed: 1}", "line 3: key 'seed' is there twice"),
+        ("1: 2", "line 3: got 1 as a key, want a text"),
+        ("? [a, b]\n: 3", "line 3: got a list as a key, want a text"),
+        ("on: 3", "line 3: got True as a key, want a text"),
+        ('out: "a\\0b"', "line 3: 'a\\x00b' holds characters"),
+        ('out: "\\ud800"', "line 3: '\\ud800' holds characters"),
+        (f"budget_bytes: {'9' * 5000}", "Exceeds the limit"),
+        (f"budget_bytes: 1{':00' * 400}.0", ""),
+        ("out: [" + "[" * 5000, ""),
+        ("out: " + "{a: " * 5000, ""),
+        ("--- {}", ""),
+        ("out: \t'", ""),
+    ],
+)
+def test_all_but_plain_yaml_is_refused(text: str, says: str, write: Write) -> None:
+    assert refusal(write(text)).startswith(f"not plain YAML: {says}")
+
+
+@pytest.mark.parametrize(
+    ("text", "got"),
+    [("", "None"), ("3", "3"), ("- a", "a list"), ("text", "'text'"), ("2024-01-01", "'2024")],
+)
+def test_a_file_that_is_no_mapping(text: str, got: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    assert refusal(path).startswith(f"$: got {got}")
+    assert refusal(path).endswith("want a mapping of keys (`model: ...`)")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    assert refusal(tmp_path / "absent.yaml") == "cannot be read: No such file or directory"
+    os.mkfifo(tmp_path / "pipe")  # opening one that nobody writes to waits for ever
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        assert refusal(path) == "not a file; want a YAML file"
+    (tmp_path / "latin.yaml").write_bytes("out: Zürich".encode("latin-1"))
+    assert refusal(tmp_path / "latin.yaml") == "cannot be read: it is not UTF-8 text"
+
+
+def test_a_large_file_is_refused_at_the_limit(tmp_path: Path) -> None:
+    big = tmp_path / "big.yaml"
+    big.write_bytes(b"# " + b"x" * (2 << 20))
+    assert refusal(big) == f"larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file"
+
+
+def test_many_keys_are_read_in_linear_time(write: Write) -> None:
+    """Each key was compared with every key before it: minutes for a file within the limit."""
+    path = write("".join(f"k{number}: 1\n" for number in range(20_000)))
+    assert refusal(path).startswith("$.k0: unknown key")
+
+
+def test_a_board_by_name_by_path_and_in_place(write: Write, tmp_path: Path) -> None:
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "mine.yaml").write_text("name: mine\nsram_bytes: 1000\nreserved_bytes: 100\n")
+    (tmp_path / "boards" / "ours.yaml").write_text("name: ours\nsram_bytes: 2000\n")
+    assert read_job(write("board: corstone300_64k")).budget_bytes == 57_344
+    assert read_job(write("board: ../mine.yaml")).budget_bytes == 900
+    assert read_job(write(f"board: {tmp_path}/mine.yaml")).budget_bytes == 900
+    assert read_job(write("board: ours")).budget_bytes == 2000
+    assert read_job(write("board: {name: here, sram_bytes: 3000}")).board.name == "here"
+    for budget in (70, 2000):
+        assert read_job(write(f"board: ours\nbudget_bytes: {budget}")).budget_bytes == budget
+    says = "$.budget_bytes: got 2001, want at most the board's 2000 (sram_bytes of ours)"
+    assert refusal(write("board: ours\nbudget_bytes: 2001")) == says
+
+
+def test_a_board_beside_the_job_is_found_from_the_jobs_own_folder(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "boards" / "ours.yaml").write_text("name: ours\nsram_bytes: 2000\n")
+    monkeypatch.chdir(write("board: ours").parent)
+    assert read_job(Path("a.yaml")).board.name == "ours"
+
+
+def test_errors_of_a_board(write: Write, tmp_path: Path) -> None:
+    near = refusal(write("board: corstone300_64"))
+    assert near.startswith("$.board: no board 'corstone300_64'; did you mean 'corstone300_64k'?")
+    assert "known boards: alif_" in refusal(write("board: q"))
+    with pytest.raises(UsageError, match=r"absent\.yaml: cannot be read: No such file"):
+        read_job(write("board: absent.yaml"))
+    (tmp_path / "bad.yaml").write_text("name: bad\nsram_bytes: 64KB\n")
+    with pytest.raises(UsageError, match=r"bad\.yaml: \$\.sram_bytes: .*\(write 65536\)"):
+        read_job(write("board: ../bad.yaml"))
+
+
+def test_every_board_of_the_checkout_is_sound_and_named_as_its_file() -> None:
+    boards = list_boards()
+    assert len(boards) >= 4
+    for name, path in boards.items():
+        board = read_board(path)
+        assert board.name == name, "`splitopt boards` shows the name, jobs give the file's"
+        assert board.source
+        assert 0 < board.budget_bytes <= board.sram_bytes
+
+
+def test_every_job_of_the_checkout_is_sound() -> None:
+    jobs = sorted((CHECKOUT / "configs" / "jobs").glob("*.yaml"))
+    assert jobs
+    for path in jobs:
+        assert read_job(path).model_path.is_file()
+
+
+def test_paths_are_relative_to_the_job_and_defaults_are_filled_in(write: Write) -> None:
+    path = write("model: {path: ../m.tflite}\nverify: {data: d.npy}")
+    job = read_job(path)
+    assert job.model_path.resolve() == path.parent.parent / "m.tflite"
+    assert job.data_path == path.parent / "d.npy"
+    assert job.name == "a"
+    assert job.spec.out == "results"
+    assert (job.spec.solve.seed, job.spec.solve.workers) == (0, 1)
+    assert read_job(write()).data_path is None
+
+
+def test_overrides_replace_keys_and_are_checked_as_they_are(write: Write) -> None:
+    path = write("budget_bytes: 5000")
+    assert read_job(path, {"budget_bytes": 99}).budget_bytes == 99
+    assert read_job(path, {"board": "corstone300_64k"}).board.name == "corstone300_64k"
+    with pytest.raises(UsageError, match=r"\$\.budget_bytes: got -1"):
+        read_job(path, {"budget_bytes": -1})
+
+
+@pytest.mark.parametrize(
+    ("spec", "weights"),
+    [
+        ({}, (1000, 1)),
+        ({"ram_weight": 2.0, "time_weight_per_kinsn": 1000}, (2, 1)),
+        ({"ram_weight": 0.1, "time_weight_per_kinsn": 0.3}, (1000, 3)),
+        ({"ram_weight": 3, "time_weight_per_kinsn": 3000}, (1, 1)),
+        ({"ram_weight": 0}, (0, 1)),
+        ({"time_weight_per_kinsn": 0}, (1, 0)),
+        ({"minimise": "peak_ram", "ram_weight": 0}, (1, 0)),
+        ({"minimise": "added_time"}, (0, 1)),
+        ({"ram_weight": 0.000001, "time_weight_per_kinsn": 0.000001}, (1000, 1)),
+    ],
+)
+def test_weights_become_the_smallest_integers(
+    spec: dict[str, Any], weights: tuple[int, int]
+) -> None:
+    assert integer_weights(ObjectiveSpec(**spec)) == weights
+
+
+@given(st.integers(0, 10**6), st.integers(0, 3), st.integers(0, 10**6), st.integers(0, 3))
+def test_integer_weights_keep_the_ratio_that_was_written(
+    ram: int, ram_decimals: int, time: int, time_decimals: int
+) -> None:
+    ram_text = f"{Fraction(ram, 10**ram_decimals).__float__():.{ram_decimals}f}"
+    time_text = f"{Fraction(time, 10**time_decimals).__float__():.{time_decimals}f}"
+    spec = ObjectiveSpec(ram_weight=float(ram_text), time_weight_per_kinsn=float(time_text))
+    try:
+        per_byte, per_insn = integer_weights(spec)
+    except UsageError as error:
+        too_far = "too far apart" in str(error)
+        assert too_far or ram == time == 0
+        return
+    assert per_byte * Fraction(time_text) == per_insn * 1000 * Fraction(ram_text)
+    assert max(per_byte, per_insn) <= 2**30
+
+
+@pytest.fixture(scope="module")
+def graph() -> ModelGraph:
+    return read_tflite(MODEL)
+
+
+def cuts_of(graph: ModelGraph, job: Job) -> list[int]:
+    return [int(cut) for cut in np.flatnonzero(allowed_segments(graph, job)[0]) if cut != 16]
+
+
+def test_cuts_are_given_by_op_and_by_tensor(write: Write, graph: ModelGraph) -> None:
+    assert len(graph.ops) == 16
+    third = graph.tensors[graph.ops[2].outputs[0]].name
+    assert cuts_of(graph, read_job(write())) == list(range(1, 16))
+    by_tensor = write(yaml.safe_dump({"cut": {"allow": [7, third]}}))
+    assert cuts_of(graph, read_job(by_tensor)) == [3, 7]
+    both = write(yaml.safe_dump({"cut": {"allow": [7, 9], "forbid": [9, third]}}))
+    assert cuts_of(graph, read_job(both)) == [7]
+    assert cuts_of(graph, read_job(write("cut: {forbid: [1, 15]}"))) == list(range(2, 15))
+    assert cuts_of(graph, read_job(write("cut: {allow: []}"))) == []
+
+
+def test_cuts_that_the_model_does_not_have(write: Write, graph: ModelGraph) -> None:
+    last = graph.tensors[graph.outputs[0]].name
+    first = graph.tensors[graph.inputs[0]].name
+    for cuts, says in [
+        ({"allow": [16]}, r"\$\.cut\.allow: got 16, want 1 to 15 \(the cut before that op\)"),
+        ({"forbid": ["nope"]}, r"\$\.cut\.forbid: no op makes a tensor named 'nope'"),
+        ({"allow": [first]}, r"\$\.cut\.allow: no op makes a tensor named"),
+        ({"allow": [last]}, r"\$\.cut\.allow: .* made by the last op; nothing is left to cut off"),
+    ]:
+        path = write(yaml.safe_dump({"cut": cuts}))
+        with pytest.raises(UsageError, match=says) as caught:
+            allowed_segments(graph, read_job(path))
+        assert str(caught.value).startswith(f"{path}: ")
+
+
+KEYS = st.sampled_from(
+    ["model", "board", "budget_bytes", "objective", "pieces", "cut", "solve", "verify", "target",
+     "out", "path", "name", "sram_bytes", "allow", "forbid", "max", "seed", "inputs", "key", "str"]
+)  # fmt: skip
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**25), 10**25),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["corstone300_64k", "a.yaml", "host", "64k", "..", "/"]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(KEYS | st.text(max_size=5), inner, max_size=4),
+    ),
+    max_leaves=12,
+)
+HASTY = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def read_or_refuse(path: Path) -> None:
+    with contextlib.suppress(UsageError):
+        assert read_job(path).budget_bytes > 0
+
+
+@HASTY
+@given(st.dictionaries(KEYS, VALUES, max_size=6))
+def test_any_plain_data_is_a_job_or_a_usage_error(tmp_path: Path, data: dict[str, Any]) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(yaml.safe_dump({"model": {"path": "m"}, "board": "corstone300_64k", **data}))
+    read_or_refuse(path)
+
+
+@HASTY
+@given(
+    st.text(alphabet=string.printable + "!&*<>%@`\0\ud800\ufeff\x85é", max_size=60)
+    | st.lists(
+        st.sampled_from(
+            ["model: ", "{path: a}", "board: ", "corstone300_64k", "\n", "? ", "!!", "int ",
+             "bool ", "timestamp ", "binary ", "set ", "map ", "&a ", "*a ", "<<: ", "- ", "[", "]",
+             "'", '"', "\\ud800", "0x", "1:2", "=", "2024-13-01", ".nan", "~", "|", "---",
+             "%YAML 1.1\n"]
+        ),
+        max_size=14,
+    ).map("".join)
+)  # fmt: skip
+def test_any_text_is_a_job_or_a_usage_error(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(text.encode("utf-8", "surrogatepass"))
+    read_or_refuse(path)

@@ -1,0 +1,90 @@
+"""Estimated instructions against instructions counted by QEMU."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+
+import pytest
+from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
+
+from splitopt.arena.replay import plan_head, replay
+from splitopt.arena.rules import target_rules
+from splitopt.cost.allocate import allocate_insn, m55_table
+from splitopt.cost.copying import copy_insn, fill_insn
+from splitopt.cost.costs import built_in, estimate_invoke
+from splitopt.graph.segments import segment_of, whole_model
+from splitopt.graph.tflite_reader import read_tflite
+
+FindModel = Callable[[str], Path]
+CONV_NETS = [
+    name for name in MODELS if name not in ("ad01_int8", "micro_speech_int8", "hello_world_int8")
+]
+
+
+@pytest.mark.parametrize("name", CONV_NETS)
+def test_allocate_tensors_of_conv_nets_within_3_percent(name: str, shared_model: FindModel) -> None:
+    graph = read_tflite(shared_model(name))
+    segment = segment_of(graph, 0, len(graph.ops))
+    buffers = plan_head(graph, segment, target_rules("m55").memories(graph))
+    estimate = allocate_insn(graph, segment, buffers, m55_table())
+    assert estimate == pytest.approx(MODELS[name]["allocate_tensors_insn"], rel=0.03)
+
+
+@pytest.mark.parametrize("name", SPLIT_MODELS)
+def test_allocate_tensors_of_pieces_within_1_5_percent(name: str, shared_model: FindModel) -> None:
+    graph = read_tflite(shared_model(name))
+    memories, errors = target_rules("m55").memories(graph), []
+    for piece in measured_pieces(name, len(graph.ops)):
+        segment = segment_of(graph, piece.start, piece.stop)
+        buffers = plan_head(graph, segment, memories)
+        estimate = allocate_insn(graph, segment, buffers, m55_table())
+        errors.append(abs(estimate / piece.allocate_insn - 1))
+    assert max(errors) < 0.015
+    assert mean(errors) < 0.005
+
+
+@pytest.mark.parametrize("name", [n for n in CONV_NETS if n != "unet_digits_int8"])
+def test_invoke_of_conv_nets_within_1_percent(name: str, shared_model: FindModel) -> None:
+    graph = read_tflite(shared_model(name))
+    estimate = estimate_invoke(built_in(), graph, 0, len(graph.ops))
+    assert estimate.unmeasured == ()
+    assert estimate.insn == pytest.approx(MODELS[name]["invoke_insn"], rel=0.01)
+
+
+def test_an_op_without_measurement_is_named(shared_model: FindModel) -> None:
+    graph = read_tflite(shared_model("unet_digits_int8"))
+    assert estimate_invoke(built_in(), graph, 0, len(graph.ops)).unmeasured == ("TRANSPOSE_CONV",)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "copied", "filled"),
+    [(256, 165, 146), (4096, 2325, 1826), (65536, 36885, 28706), (262144, 147478, 114722)],
+)
+def test_memory_functions_within_half_a_percent(size_bytes: int, copied: int, filled: int) -> None:
+    assert copy_insn(size_bytes) == pytest.approx(copied, rel=0.03)
+    assert fill_insn(size_bytes) == pytest.approx(filled, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    "name", ["person_detect_int8", "micro_speech_int8", "kws_dscnn_int8", "ad01_int8"]
+)
+def test_what_offline_plans_change_in_allocate_tensors(name: str, shared_model: FindModel) -> None:
+    """TFLM's own places given as a plan, against the same file without: counted elsewhere."""
+    graph = read_tflite(shared_model(name))
+    path = Path(__file__).resolve().parents[3] / "shared/reference/m55_offline_plan.json"
+    runs = [run for run in json.loads(path.read_text("utf-8"))["runs"] if run["model"] == name]
+    counted = {run["variant"]: run["allocate_tensors_insn"] for run in runs}
+    want = counted["offline=greedy offsets"] - counted["repacked_no_plan"]
+    rules, whole = target_rules("m55"), whole_model(graph)
+    memories = rules.memories(graph)
+    greedy = replay(graph, whole, memories, rules.abi, {})
+    places = {b.tensor: b.offset for b in greedy.buffers if b.tensor is not None}
+    pinned = replay(graph, whole, memories, rules.abi, places)
+    assert [b.offset for b in pinned.buffers] == [b.offset for b in greedy.buffers]
+    without, under = (
+        allocate_insn(graph, whole, arena.buffers, m55_table()) for arena in (greedy, pinned)
+    )
+    assert under - without == pytest.approx(want, abs=0.005 * counted["repacked_no_plan"])

@@ -1,0 +1,274 @@
+"""Where the peak comes from: each cause is planted in a model or a job, and named in bytes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ai_edge_litert import schema_py_generated as fb
+from diagnosis_bundles import digits, make_bundle, read_plan, write_plan
+from handmade import Maker
+from models_by_hand import Builder
+
+from splitopt.arena.rules import target_rules
+from splitopt.base.units import align_up
+from splitopt.bundle.open import open_bundle
+from splitopt.explain.memory.cuts import single_cuts
+from splitopt.explain.memory.memory import MemoryDiagnosis, diagnose_memory
+from splitopt.explain.memory.pieces import alive_at
+from splitopt.explain.outputs.outputs import diagnose_outputs
+from splitopt.explain.outputs.samples import choose_samples
+from splitopt.explain.run import Diagnosis
+from splitopt.explain.run_text import explain_text
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unsplit import unsplit
+
+RESNET, MBV2 = digits("resnet8"), digits("mbv2")
+
+
+def memory_of(folder: Path) -> MemoryDiagnosis:
+    return diagnose_memory(open_bundle(folder))
+
+
+def table_of(model: Path, headroom: int = 1024) -> SegmentTable:
+    return SegmentTable(read_tflite(model), target_rules("m55"), headroom_bytes=headroom)
+
+
+def reasons(found: MemoryDiagnosis) -> dict[str, int]:
+    return {reason.code: reason.size_bytes for reason in found.reasons}
+
+
+def test_the_floor_op_dominates_where_no_cut_helps(tmp_path: Path) -> None:
+    found = memory_of(make_bundle(tmp_path / "bundle", RESNET, (15,)))
+    assert (found.before_bytes, found.after_bytes) == (57_696, 57_472)
+    assert found.dominant is not None
+    assert found.dominant.code == "floor_op"
+    assert found.dominant.size_bytes == 49_728
+    assert found.dominant.share == pytest.approx(49_728 / 57_472)
+    assert "op 1 CONV_2D" in found.dominant.sentence
+    assert "[1, 32, 32, 16]" in found.dominant.next_step
+    assert found.verdict.startswith(
+        "Memory hardly went down: 57,696 B unsplit, 57,472 B in 2 pieces (0.4 % saved); "
+        "no set of cuts gets lower (proved)."
+    )
+    assert found.reachable is not None
+    assert found.reachable.free.peak_ram_bytes == 57_472
+    assert (found.single.possible, found.single.useless) == (15, 14)
+    assert [(c.before_op, c.peak_ram_bytes) for c in found.single.best] == [(15, 57_472)]
+
+
+def test_the_parts_of_every_piece_add_up_to_the_plan_s_figures(tmp_path: Path) -> None:
+    table = table_of(MBV2)
+    cuts = (8, 16, 28, 40, 55)
+    found = memory_of(make_bundle(tmp_path / "bundle", MBV2, cuts))
+    for piece in found.pieces:
+        at = (piece.start, piece.stop)
+        assert piece.as_planned
+        assert piece.ram_bytes == table.ram(*at)
+        assert piece.arena_bytes == table.figures(*at).arena_bytes
+        assert piece.head_bytes == table.figures(*at).arena.head_bytes
+    assert found.after_bytes == 238_848
+    assert found.verdict.startswith("Memory went down by 20.0 %: 298,704 B unsplit, 238,848 B")
+
+
+@pytest.mark.parametrize("name", ["resnet8", "mbv2", "squeeze", "unet"])
+def test_what_is_alive_at_the_floor_adds_up_to_it(name: str) -> None:
+    table = table_of(digits(name))
+    floor = floor_of(table)
+    alive = alive_at(table.graph, table, floor.op)
+    assert sum(align_up(item.size_bytes, 16) for item in alive) == floor.live_bytes
+    for op in range(len(table.graph.ops)):
+        at = (op, op + 1)
+        want = int(table.peak_load[at] + table.boundary.through[at])
+        alive = alive_at(table.graph, table, op)
+        assert sum(align_up(item.size_bytes, 16) for item in alive) == want
+
+
+@pytest.mark.parametrize("name", ["resnet8", "squeeze", "unet"])
+def test_single_cuts_are_what_every_replay_says(name: str) -> None:
+    table = table_of(digits(name))
+    before, n = unsplit(table).ram_bytes, len(table.graph.ops)
+    peaks = {cut: max(table.ram(0, cut), table.ram(cut, n)) for cut in range(1, n)}
+    found = single_cuts(table, before)
+    assert found.useless == sum(peak >= before for peak in peaks.values())
+    best = sorted(peak for peak in peaks.values() if peak < before)[:10]
+    assert [cut.peak_ram_bytes for cut in found.best] == best
+
+
+def small_layers(folder: Path, count: int, width: int) -> Path:
+    """FULLY_CONNECTED after FULLY_CONNECTED on few values: tables outweigh activations."""
+    maker = Maker()
+    source = maker.tensor([1, width])
+    first = source
+    for _ in range(count):
+        weights = maker.tensor([width, width], data=bytes(width * width))
+        bias = maker.tensor([width], "int32", data=bytes(4 * width))
+        out = maker.tensor([1, width])
+        options = fb.FullyConnectedOptionsT()
+        maker.op(
+            "FULLY_CONNECTED", [source, weights, bias], [out], ("FullyConnectedOptions", options)
+        )
+        source = out
+    path = folder / "small_layers.tflite"
+    path.write_bytes(maker.bytes([first], [source]))
+    return path
+
+
+def without_headroom(folder: Path) -> Path:
+    plan = read_plan(folder)
+    plan["board"]["headroom_bytes"] = 0
+    write_plan(folder, plan)
+    return folder
+
+
+def test_the_tail_dominates_where_pieces_are_small(tmp_path: Path) -> None:
+    model = small_layers(tmp_path, 12, 8)
+    cuts = range(1, 12)
+    found = memory_of(without_headroom(make_bundle(tmp_path / "bundle", model, cuts)))
+    assert found.dominant is not None
+    assert found.dominant.code == "tail"
+    peak = max(found.pieces, key=lambda p: p.ram_bytes)
+    assert found.dominant.size_bytes == peak.tail_bytes
+    assert found.dominant.share > 0.5
+    total = sum(p.tail_bytes for p in found.pieces)
+    assert f"all 12 pieces carry {total:,} B of it together" in found.dominant.sentence
+    assert total > 2 * found.unsplit_tail_bytes
+
+
+def fragmented(folder: Path) -> Path:
+    """TFLM places the largest first: 4,900 and 4,600 at 0, 4,800 above the first of them.
+
+    The 4,500 live with 4,600 and with 4,800, and the hole between these two has 240.
+    """
+    builder = Builder()
+    sizes = (4592, 4496, 4800, 4896)
+    tensors = [builder.typed([1, size], "INT8") for size in sizes]
+    for source, out in itertools.pairwise(tensors):
+        builder.relu(source, out)
+    path = folder / "fragmented.tflite"
+    path.write_bytes(builder.bytes([tensors[0]], [tensors[-1]]))
+    return path
+
+
+def test_fragmentation_is_named_where_it_is_a_third(tmp_path: Path) -> None:
+    model = fragmented(tmp_path)
+    found = memory_of(make_bundle(tmp_path / "bundle", model, ()))
+    [piece] = found.pieces
+    assert (piece.live_bytes, piece.fragmentation_bytes) == (4896 + 4800, 4496)
+    reason = next(r for r in found.reasons if r.code == "fragmentation")
+    assert reason.size_bytes == 4496
+    assert reason.share > 0.25
+    assert "TFLM's greedy planner leaves holes in the head of piece 0" in reason.sentence
+
+
+@pytest.mark.parametrize("name", ["resnet8", "mbv2"])
+def test_fragmentation_is_named_with_its_bytes(name: str, tmp_path: Path) -> None:
+    """TFLM's plan of the unsplit model against the most that is alive at once."""
+    arena = unsplit(table_of(digits(name))).arena
+    found = memory_of(make_bundle(tmp_path / "bundle", digits(name), ()))
+    share = arena.fragmentation_bytes / found.pieces[0].ram_bytes
+    assert found.pieces[0].fragmentation_bytes == arena.fragmentation_bytes
+    assert ("fragmentation" in reasons(found)) == (share >= 0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "setting"),
+    [
+        ({"pieces": {"max": 1}}, "pieces.max"),
+        ({"cut": {"allow": [60]}}, "cut.allow"),
+        (
+            {"objective": {"minimise": "added_time", "max_added_insn": 0}},
+            "objective.max_added_insn",
+        ),
+    ],
+)
+def test_a_limit_of_the_job_is_named_with_what_it_costs(
+    settings: dict[str, Any], setting: str, tmp_path: Path
+) -> None:
+    folder = make_bundle(tmp_path / "bundle", MBV2, (), settings)
+    found = memory_of(folder)
+    assert found.reachable is not None
+    assert found.reachable.free.peak_ram_bytes == 238_848
+    assert found.reachable.free.proved
+    assert found.dominant is not None
+    assert found.dominant.code == setting
+    [lifted] = found.reachable.lifted
+    assert lifted.least.peak_ram_bytes == 238_848
+    assert found.reachable.allowed is not None
+    assert lifted.saved_bytes == found.reachable.allowed.peak_ram_bytes - 238_848 > 40_000
+    assert f"the job's {setting}: without it cuts reach 238,848 B" in found.dominant.sentence
+    assert "cuts can reach 238,848 B (proved)" in found.verdict
+
+
+def test_the_objective_is_named_where_it_gives_memory_away(tmp_path: Path) -> None:
+    settings = {"objective": {"minimise": "added_time"}}
+    found = memory_of(make_bundle(tmp_path / "bundle", MBV2, (), settings))
+    assert found.dominant is not None
+    assert found.dominant.code == "objective"
+    assert found.dominant.size_bytes == 298_704 - 238_848
+    assert "the job minimises 'added_time'" in found.dominant.sentence
+
+
+def test_two_limits_that_only_together_matter(tmp_path: Path) -> None:
+    settings = {"pieces": {"max": 1}, "cut": {"allow": []}}
+    found = memory_of(make_bundle(tmp_path / "bundle", MBV2, (), settings))
+    assert found.dominant is not None
+    assert found.dominant.code == "job_limits"
+    assert found.dominant.size_bytes == 298_704 - 238_848
+
+
+def test_names_of_cuts_that_are_not_known_any_more(tmp_path: Path) -> None:
+    settings = {"cut": {"allow": ["onnx/gone"]}}
+    folder = make_bundle(tmp_path / "bundle", RESNET, (), settings)
+    for record in (None, "{}", "[]", '{"matches": 3}', "[" * 10_000):
+        if record is not None:
+            (folder / "correspondence.json").write_text(record)
+        found = memory_of(folder)
+        assert found.reachable is not None
+        assert found.reachable.allowed is None
+
+
+def test_boundary_tensors_and_headroom_are_named(tmp_path: Path) -> None:
+    """Inside the first residual block the skip connection waits outside the arena."""
+    folder = make_bundle(tmp_path / "bundle", RESNET, (1, 2, 3))
+    plan = read_plan(folder)
+    plan["board"]["headroom_bytes"] = 16_384
+    write_plan(folder, plan)
+    found = memory_of(folder)
+    peak = max(found.pieces, key=lambda p: p.ram_bytes)
+    assert reasons(found)["headroom"] == 16_384
+    assert reasons(found)["boundary"] == peak.boundary_bytes
+    assert found.verdict.startswith("Memory did not go down")
+
+
+def test_a_piece_that_is_larger_than_planned_counts_as_it_is(tmp_path: Path) -> None:
+    folder = make_bundle(tmp_path / "bundle", RESNET, (15,))
+    whole = RESNET.read_bytes()
+    (folder / "pieces" / "01.tflite").write_bytes(whole)
+    found = memory_of(folder)
+    assert not found.pieces[1].as_planned
+    assert found.after_bytes == found.pieces[1].ram_bytes > 57_472
+    assert found.pieces[1].peak_op.startswith("its op ")
+
+
+def test_the_text_holds_all_tables(tmp_path: Path) -> None:
+    bundle = open_bundle(make_bundle(tmp_path / "bundle", RESNET, (15,)))
+    outputs = diagnose_outputs(bundle, choose_samples(bundle, None))
+    found = Diagnosis(bundle.folder, "job", "m", "b", outputs, diagnose_memory(bundle))
+    text = explain_text(found)
+    assert text.index("Outputs:") < text.index("Memory:") < text.index("Why the peak")
+    for said in ("Peak RAM in bytes", "Alive while op 1 CONV_2D", "scratch of op 1", "Single cuts"):
+        assert said in text
+
+
+def test_public_models_get_a_reason(tmp_path: Path, shared_model: Callable[[str], Path]) -> None:
+    for name in ("person_detect", "kws_dscnn", "ad01"):
+        found = memory_of(make_bundle(tmp_path / name, shared_model(f"{name}_int8"), ()))
+        assert found.dominant is not None
+        assert found.reachable is not None
+        assert found.reachable.free.proved

@@ -1,0 +1,361 @@
+"""The facts of a model: golden figures, brute force over all cuts, and pages that hold strangers'
+names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import chain, combinations, pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import typer
+from golden_figures import MODELS as MEASURED
+from handmade import Maker, with_variable
+from models_by_hand import Builder
+from typer.testing import CliRunner
+
+from splitopt.arena.rules import target_rules
+from splitopt.base.errors import ModelError, UsageError
+from splitopt.base.units import align_up
+from splitopt.cli.explain import explain
+from splitopt.convert.open_model import open_model
+from splitopt.explain.memory.floor import least_by_op
+from splitopt.explain.model import ModelFacts
+from splitopt.explain.model_html import render_facts
+from splitopt.explain.model_text import facts_text
+from splitopt.explain.subject import subject_of
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.planner import Planner, dp_outcome
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.workflows.explain_model import facts_of
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MODELS = CHECKOUT / "configs" / "models"
+RESNET = MODELS / "resnet8_digits_int8.tflite"
+FindModel = Callable[[str], Path]
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """A board without headroom."""
+    path = tmp_path / "bare.yaml"
+    path.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
+    return path
+
+
+def facts(model: Path, board: Path | str | None) -> ModelFacts:
+    job = subject_of(model, None if board is None else str(board))
+    return facts_of(job, open_model(job))
+
+
+def small(folder: Path, name: bytes = b"plain") -> Path:
+    """Seven RELUs on tensors of unlike sizes, with holes in TFLM's plan."""
+    builder = Builder()
+    sizes = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)
+    tensors = [builder.typed([1, size], "INT8") for size in sizes]
+    builder.graph.tensors[tensors[2]].name = name
+    for source, out in pairwise(tensors):
+        builder.relu(source, out)
+    path = folder / "small.tflite"
+    path.write_bytes(builder.bytes([tensors[0]], [tensors[-1]]))
+    return path
+
+
+def test_person_detect(shared_model: FindModel, board: Path) -> None:
+    found = facts(shared_model("person_detect_int8"), board)
+    assert found.ram.ram_bytes == 82_368
+    assert found.least is not None
+    assert (found.least.peak_ram_bytes, found.least.status) == (62_896, "OPTIMAL")
+    assert found.is_exact
+    assert found.peak_op_name == "op 2 CONV_2D"
+    assert found.floor.name == "op 2 CONV_2D"
+    assert found.verdict == (
+        "person_detect_int8.tflite needs 82,368 B unsplit; no set of cuts gets below 62,896 B "
+        "(proved), but bands and offline plans get down to 31,888 B. It fits "
+        "the 65,536 B of bare when it is cut."
+    )
+    assert {fit.board: fit.verdict for fit in found.boards}["corstone300_64k"] == "fits split"
+    assert {fit.board: fit.verdict for fit in found.boards}["corstone300_128k"] == "fits unsplit"
+
+
+@pytest.mark.parametrize("name", sorted(MEASURED))
+def test_the_ram_is_what_was_measured(name: str, shared_model: FindModel, board: Path) -> None:
+    measured = MEASURED[name]
+    found = facts(shared_model(name), board)
+    ram = found.ram
+    for key in ("head_bytes", "tail_bytes", "peak_load_bytes"):
+        assert getattr(ram, key) == measured.get(key, getattr(ram, key))
+    assert ram.arena_used_bytes == measured["arena_used_bytes"]
+    assert ram.arena_min_bytes == measured["arena_min_bytes"]
+    assert ram.ram_bytes == align_up(measured["arena_min_bytes"], 16)
+    assert sum(part.size_bytes for part in ram.parts) == ram.ram_bytes
+    assert sum(part.size_bytes for part in ram.tail_by_category) == ram.tail_bytes
+    assert max(found.load_by_op) == ram.peak_load_bytes
+
+
+@pytest.mark.parametrize("name", ["person_detect_int8", "kws_dscnn_int8"])
+def test_no_cuts_that_reach_it_add_less(name: str, shared_model: FindModel, board: Path) -> None:
+    """The dynamic programme over every segment, under the least peak as its capacity."""
+    model = shared_model(name)
+    found = facts(model, board)
+    planner = Planner(SegmentTable(read_tflite(model), target_rules("m55")))
+    n = found.ops
+    assert found.least is not None
+    goal = Goal(ram_weight=0, cost_weight=1, capacity=found.least.peak_ram_bytes)
+    every = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+    assert (
+        found.least.added_insn == dp_outcome(planner, PlanRequest(goal, every, SolveParams())).cost
+    )
+    lower = replace(goal, capacity=found.least.peak_ram_bytes - 16)
+    outcome = dp_outcome(planner, PlanRequest(lower, every, SolveParams()))
+    assert outcome.status is Status.INFEASIBLE
+
+
+def test_what_is_alive_at_each_op(board: Path) -> None:
+    """From makers, readers and scratch, counted op by op."""
+    found, graph = facts(RESNET, board), read_tflite(RESNET)
+    memories, n = target_rules("m55").memories(graph), len(graph.ops)
+    for op in range(n):
+        load = sum(align_up(size, 16) for size in memories[op].scratch)
+        for tensor in graph.tensors:
+            start = graph.producer.get(tensor.index, 0)
+            stop = graph.readers.get(tensor.index, (start,))[-1] + 1
+            stop = n if tensor.index in graph.outputs else stop
+            if tensor.is_activation and start <= op < stop:
+                load += align_up(tensor.bytes, 16)
+        assert found.load_by_op[op] == load
+    assert found.load_by_op[found.peak_op] == max(found.load_by_op)
+
+
+@pytest.mark.parametrize("headroom", [0, 1024])
+def test_the_least_peak_is_that_of_brute_force(tmp_path: Path, headroom: int) -> None:
+    """All sets of cuts of seven ops, each segment replayed; then the cheapest of the least."""
+    model, board = small(tmp_path), tmp_path / "board.yaml"
+    board.write_text(f"name: board\nsram_bytes: 65536\nheadroom_bytes: {headroom}\n")
+    table = SegmentTable(read_tflite(model), target_rules("m55"), headroom_bytes=headroom)
+    n = len(table.graph.ops)
+    plans = []
+    for cuts in chain.from_iterable(combinations(range(1, n), k) for k in range(n)):
+        segments = list(pairwise([0, *cuts, n]))
+        peak = max(table.ram(*segment) for segment in segments)
+        plans.append((peak, sum(table.figures(*segment).added_insn for segment in segments)))
+    found = facts(model, board)
+    assert found.least is not None
+    assert (found.least.peak_ram_bytes, found.least.added_insn) == min(plans)
+    assert (found.least.status, found.least.added_status) == ("OPTIMAL", "OPTIMAL")
+    assert found.ram.ram_bytes == table.ram(0, n)
+    assert max(piece.ram_bytes for piece in found.least.pieces) == min(plans)[0]
+    assert [piece.start for piece in found.least.pieces[1:]] == list(found.least.cuts)
+    assert found.saved_bytes == found.ram.ram_bytes - min(plans)[0]
+
+
+def test_live_ranges_are_those_of_readers_and_makers(board: Path) -> None:
+    """From the graph alone: from its maker to its last reader; to the end for an output."""
+    found = facts(RESNET, board)
+    graph = read_tflite(RESNET)
+    n = len(graph.ops)
+    for fact in {*found.largest, *found.longest_lived}:
+        start = graph.producer.get(fact.tensor, 0)
+        stop = graph.readers.get(fact.tensor, (start,))[-1] + 1
+        assert (fact.start, fact.stop) == (start, n if fact.tensor in graph.outputs else stop)
+        assert fact.size_bytes == graph.tensors[fact.tensor].bytes
+        assert fact.at_peak == (fact.start <= found.peak_op < fact.stop)
+    activations = [t for t in graph.tensors if t.is_activation and t.bytes]
+    most = sorted((t.bytes for t in activations), reverse=True)[:10]
+    assert [fact.size_bytes for fact in found.largest] == most
+    lifetimes = [fact.lifetime_ops for fact in found.longest_lived]
+    assert lifetimes == sorted(lifetimes, reverse=True)
+    assert lifetimes[0] > 2, "a skip connection"
+
+
+def test_fragmentation_is_head_less_peak_load(tmp_path: Path, board: Path) -> None:
+    found = facts(small(tmp_path), board)
+    ram = found.ram
+    assert ram.fragmentation_bytes == ram.head_bytes - ram.peak_load_bytes == 4496
+    lever = next(lever for lever in found.levers if lever.code == "fragmentation")
+    assert found.least is not None
+    peak = max(p.ram_bytes for p in found.least.pieces)
+    without = max(p.ram_bytes - p.fragmentation_bytes for p in found.least.pieces)
+    assert lever.worth_bytes == peak - without
+
+
+def test_levers_are_sorted_by_worth_and_none_exceeds_the_peak(shared_model: FindModel) -> None:
+    for name in ("ad01_int8", "person_detect_int8", "ic_resnet8_int8"):
+        found = facts(shared_model(name), "corstone300_64k")
+        worth = [lever.worth_bytes for lever in found.levers]
+        assert worth == sorted(worth, reverse=True)
+        assert {lever.code for lever in found.levers} == {
+            "cuts", "offline_plans", "bands", "floor_op", "fragmentation", "headroom", "tail"
+        }  # fmt: skip
+        by_code = {lever.code: lever.worth_bytes for lever in found.levers}
+        assert by_code["cuts"] == found.saved_bytes
+        assert by_code["headroom"] == 1024
+        assert found.least is not None
+        held = align_up(found.floor.alive[0].size_bytes, 16)
+        slack = found.least.peak_ram_bytes - found.floor.least_ram_bytes
+        assert 0 <= by_code["floor_op"] <= 2 * held + slack
+
+
+@pytest.mark.parametrize("name", ["resnet8", "mbv2", "squeeze", "unet"])
+def test_the_floor_of_each_op(name: str) -> None:
+    table = SegmentTable(
+        read_tflite(MODELS / f"{name}_digits_int8.tflite"), target_rules("m55"), headroom_bytes=16
+    )
+    least, floor, bound = least_by_op(table), floor_of(table), table.ram_bound
+    assert max(least) == least[floor.op] == floor.least_ram_bytes
+    for op in range(0, len(least), 5):
+        assert least[op] == bound[: op + 1, op + 1 :].min()
+
+
+def test_headroom_shifts_every_board_alike(board: Path) -> None:
+    """What is said of a board is what is found when it is asked for."""
+    bare = {fit.board: fit for fit in facts(RESNET, board).boards}
+    for name in ("corstone300_64k", "st_stm32n657"):
+        asked = facts(RESNET, name)
+        assert asked.least is not None
+        fit = bare[name]
+        assert (fit.unsplit_bytes, fit.split_bytes, fit.budget_bytes) == (
+            asked.ram.ram_bytes,
+            asked.lowest_bytes,
+            asked.budget_bytes,
+        )
+
+
+def test_a_board_of_another_abi_is_planned_by_its_own_rules(tmp_path: Path, board: Path) -> None:
+    (tmp_path / "boards").mkdir()
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "boards" / "pc.yaml").write_text(
+        "name: pc\nsram_bytes: 65536\nheadroom_bytes: 160\nabi: x86_64\n"
+    )
+    (tmp_path / "boards" / "broken.yaml").write_text("name: [\n")
+    model = small(tmp_path / "jobs")
+    job = tmp_path / "jobs" / "job.yaml"
+    job.write_text(f"model: {{path: {model.name}}}\nboard: {board}\n")
+    fits = {fit.board: fit for fit in facts(job, None).boards}
+    assert "broken" not in fits
+    table = SegmentTable(read_tflite(model), target_rules("x86_64"), headroom_bytes=160)
+    assert fits["pc"].unsplit_bytes == table.ram(0, len(table.graph.ops))
+
+
+def test_a_job_gives_board_and_headroom_but_no_limits() -> None:
+    """resnet8_digits.yaml forbids cut 1 and allows four pieces; facts are the model's."""
+    job = subject_of(CHECKOUT / "configs" / "jobs" / "resnet8_digits.yaml", None)
+    assert (job.board.name, job.spec.pieces.max, job.spec.cut.forbid) == (
+        "corstone300_128k",
+        None,
+        (),
+    )
+    assert subject_of(job.file, "corstone300_64k").board.name == "corstone300_64k"
+
+
+def test_a_model_that_keeps_state_has_facts_but_no_cuts(tmp_path: Path, board: Path) -> None:
+    model = tmp_path / "stateful.tflite"
+    model.write_bytes(with_variable())
+    found = facts(model, board)
+    assert found.least is None
+    assert "keeps state" in found.no_cuts
+    assert found.no_cuts in facts_text(found)
+    assert "keeps state" in render_facts(found.to_dict())
+    assert all(fit.split_bytes is None for fit in found.boards)
+
+
+@pytest.mark.parametrize(
+    ("name", "board", "said"),
+    [
+        ("m.onnx", "corstone300_64k", "calibration"),
+        ("m.tflite", None, "--board"),
+        ("m.txt", "corstone300_64k", ".tflite"),
+        ("m.tflite", "corstone_64k", "did you mean 'corstone300_64k'"),
+        ("", "corstone300_64k", "a folder"),
+    ],
+)
+def test_wrong_subjects(tmp_path: Path, name: str, board: str | None, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        subject_of(tmp_path / name, board)
+
+
+def test_a_broken_model_is_a_model_error(tmp_path: Path, board: Path) -> None:
+    model = tmp_path / "m.tflite"
+    model.write_bytes(b"garbage")
+    with pytest.raises(ModelError):
+        facts(model, board)
+
+
+EVIL = "<script>alert(1)</script>\x1b[31m"
+
+
+def test_names_of_strangers_are_text(tmp_path: Path, board: Path) -> None:
+    found = facts(small(tmp_path, EVIL.encode()), board)
+    document = json.loads(json.dumps(found.to_dict()))
+    page = render_facts(document)
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "\x1b" not in page + facts_text(found) + json.dumps(document)
+    for outside in ("http:", "https:", "src=", "@import", "url("):
+        assert outside not in page
+    assert "prefers-color-scheme: dark" in page
+
+
+def with_scratch(folder: Path) -> Path:
+    """A model of two inputs, one read last, and an output that nothing reads."""
+    maker = Maker()
+    a, b, x, y = (maker.tensor([1, 64]) for _ in range(4))
+    maker.op("RELU", [a], [x])
+    maker.op("MINIMUM", [x, b], [y])
+    path = folder / "two.tflite"
+    path.write_bytes(maker.bytes([a, b], [y]))
+    return path
+
+
+def test_a_model_of_two_inputs(tmp_path: Path, board: Path) -> None:
+    found = facts(with_scratch(tmp_path), board)
+    assert {(t.tensor, t.start, t.stop) for t in found.largest} == {
+        (0, 0, 1), (1, 0, 2), (2, 0, 2), (3, 1, 2)
+    }  # fmt: skip
+    assert max(found.load_by_op) == found.ram.peak_load_bytes == 192
+
+
+def run(*args: object) -> Any:
+    app = typer.Typer()
+    app.command()(explain)
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def test_the_command(tmp_path: Path, board: Path) -> None:
+    out = tmp_path / "out"
+    shown = run(small(tmp_path), "--board", board, "--out", out)
+    assert shown.exit_code == 0, shown.output
+    assert (out / "explain.txt").read_text() == shown.output
+    document = json.loads(run(small(tmp_path), "--board", board, "--json").output)
+    assert document == json.loads((out / "explain.json").read_text())
+    assert (out / "explain.html").read_text() == render_facts(document)
+    again = run(small(tmp_path), "--board", board, "--out", out)
+    assert isinstance(again.exception, UsageError)
+    assert again.exception.exit_code == 2
+    for words in ("arena_used_bytes()", "What would help next", "Known boards", "Longest-lived"):
+        assert words in shown.output
+
+
+def test_ten_questions_are_asked_whatever_the_number_of_boards(
+    board: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least peak, then its cheapest plan: of cuts alone, and for each of four rungs."""
+    asked: list[object] = []
+    plan = Planner.plan
+
+    def counted(self: Planner, request: Any) -> Any:
+        asked.append(request)
+        return plan(self, request)
+
+    monkeypatch.setattr(Planner, "plan", counted)
+    facts(RESNET, board)
+    assert len(asked) == 10

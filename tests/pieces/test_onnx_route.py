@@ -1,0 +1,426 @@
+"""Route `pieces`: an ONNX model cut before it is converted, against the whole int8 model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from handmade import Maker
+
+from splitopt.base.errors import InfeasibleError, ModelError, UsageError
+from splitopt.config.job import Job, read_job
+from splitopt.convert.convert import Conversion, ConversionRequest
+from splitopt.convert.names.onnx_graph import OnnxGraph, OnnxInput, OnnxNode
+from splitopt.convert.names.record import Correspondence, Match
+from splitopt.convert.onnx_cut import cut_out
+from splitopt.convert.open_model import open_model
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.pieces import onnx_pieces
+from splitopt.pieces.onnx_cuts import Anchors, find_anchors, onnx_segments
+from splitopt.pieces.onnx_route import OnnxRoute
+from splitopt.pieces.piece_set import PieceSet
+from splitopt.planning.refusals import refuse_outgrown
+from splitopt.verify.accuracy import RouteJudgement, judge_pieces
+from splitopt.verify.equality import CheckStatus, PieceFile
+from splitopt.workflows.plan import Planned, plan_job
+from splitopt.workflows.run import RunResult, run_job
+
+MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+
+
+# Where both models can be cut: by hand, without ONNX.
+
+
+def residual() -> Any:
+    """in → PAD → CONV-like RELU → RELU, then ADD of the last two."""
+    maker = Maker()
+    shapes = [[1, 4, 4, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2]]
+    source, padded, stem, branch, out = [maker.tensor(shape) for shape in shapes]
+    maker.op("RELU", [source], [padded])
+    maker.op("RELU", [padded], [stem])
+    maker.op("RELU", [stem], [branch])
+    maker.op("ADD", [stem, branch], [out])
+    return parse_tflite(maker.bytes([source], [out]), name="m", where="m")
+
+
+def node(kind: str, inputs: Sequence[str], output: str) -> OnnxNode:
+    return OnnxNode(output, kind, tuple(inputs), (output,), f"{kind}{inputs}")
+
+
+def residual_onnx(shape: tuple[int, ...] = (1, 2, 6, 6)) -> OnnxGraph:
+    """The same with the padding inside of the first Conv."""
+    nodes = (
+        node("Conv", ["x", "w"], "conv"),
+        node("Relu", ["conv"], "stem"),
+        node("Relu", ["stem"], "branch"),
+        node("Add", ["stem", "branch"], "y"),
+    )
+    shapes = dict.fromkeys(("conv", "stem", "branch", "y"), shape)
+    inputs = (OnnxInput("x", (1, 2, 4, 4)),)
+    return OnnxGraph(inputs, ("y",), nodes, {"w": "w"}, {**shapes, "x": (1, 2, 4, 4)})
+
+
+def names(**tensors: int) -> Correspondence:
+    matches = (Match(name, tensor, 30.0, "nhwc") for name, tensor in tensors.items())
+    return Correspondence(tuple(matches), (), (), ())
+
+
+def test_cuts_of_both_models_are_found_and_no_other() -> None:
+    """Nothing in ONNX stands for the padded tensor: no cut after op 0. Cut 3 takes two tensors."""
+    graph, onnx = residual(), residual_onnx()
+    anchors = find_anchors(graph, onnx, names(stem=2, branch=3), {})
+    assert anchors.onnx_tensor == {0: "x", 2: "stem", 3: "branch", 4: "y"}
+    allowed = onnx_segments(graph, onnx, anchors)
+    assert [[a, b] for a, b in np.argwhere(allowed)] == [
+        [0, 2], [0, 3], [0, 4], [2, 3], [2, 4], [3, 4],
+    ]  # fmt: skip
+
+
+def test_an_anchor_that_leaves_a_way_around_it_is_no_cut() -> None:
+    """Were `branch` the only tensor known at cut 3, the ONNX model would not fall in two."""
+    graph, onnx = residual(), residual_onnx()
+    wrong = Anchors({0: "x", 2: "branch", 3: "branch", 4: "y"})
+    assert not onnx_segments(graph, onnx, wrong)[:, 3].any()
+
+
+def test_a_tensor_in_another_order_is_no_anchor() -> None:
+    graph, onnx = residual(), residual_onnx()
+    match = Match("stem", 2, 30.0, "same")
+    found = find_anchors(graph, onnx, Correspondence((match,), (), (), ()), {})
+    assert 2 not in found.onnx_tensor
+    column = residual_onnx((1, 72, 1, 1))
+    reshaped = Match("stem", 2, 30.0, "reshaped")
+    found = find_anchors(graph, column, Correspondence((reshaped,), (), (), ()), {})
+    assert found.onnx_tensor[2] == "stem"
+
+
+def test_names_of_the_user_become_those_of_the_cleaned_model() -> None:
+    renamed = {"stem": "/st/Relu"}
+    found = find_anchors(residual(), residual_onnx(), names(**{"/st/Relu": 2}), renamed)
+    assert found.onnx_tensor[2] == "stem"
+
+
+# Cutting ONNX itself, judged by onnxruntime.
+
+
+@pytest.fixture
+def onnx() -> Any:
+    pytest.importorskip("onnxruntime", reason="ONNX input needs the onnx extra")
+    return pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
+
+
+def branching_model(onnx: Any) -> Any:
+    """Conv → (Relu, Conv) → Add → Flatten → Gemm, with shapes inferred."""
+    helper, random = onnx.helper, np.random.default_rng(0)
+    sizes = {"w0": (4, 3, 3, 3), "w1": (4, 4, 3, 3), "w2": (4 * 6 * 5, 7)}
+    constants = [
+        onnx.numpy_helper.from_array(random.normal(size=s).astype(np.float32), n)
+        for n, s in sizes.items()
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Relu", ["a"], ["r"]),
+        helper.make_node("Conv", ["r", "w1"], ["c"], pads=[1, 1, 1, 1]),
+        helper.make_node("Add", ["c", "r"], ["s"]),
+        helper.make_node("Flatten", ["s"], ["f"]),
+        helper.make_node("MatMul", ["f", "w2"], ["y"]),
+    ]
+    float_ = onnx.TensorProto.FLOAT
+    ends = [helper.make_tensor_value_info("x", float_, [1, 3, 6, 5])]
+    outs = [helper.make_tensor_value_info("y", float_, [1, 7])]
+    graph = helper.make_graph(nodes, "g", ends, outs, constants)
+    opset = [helper.make_opsetid("", 17)]
+    return onnx.shape_inference.infer_shapes(helper.make_model(graph, opset_imports=opset))
+
+
+def run_onnx(model: Any, feeds: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    import onnxruntime
+
+    model.ir_version = 8
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    names = [value.name for value in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def test_parts_of_an_onnx_model_chained_are_the_model(onnx: Any) -> None:
+    """Inside a branch, too; what leaves a part has its channels last."""
+    model = branching_model(onnx)
+    x = np.random.default_rng(1).normal(size=(1, 3, 6, 5)).astype(np.float32)
+    [want] = run_onnx(model, {"x": x}).values()
+    first = run_onnx(cut_out(model, ["x"], ["r", "c"]), {"x": x})
+    assert [a.shape for a in first.values()] == [(1, 6, 5, 4), (1, 6, 5, 4)]
+    r, c = (np.moveaxis(a, -1, 1) for a in first.values())
+    second = cut_out(model, ["r", "c"], ["y"])
+    assert [n.op_type for n in second.graph.node] == ["Add", "Flatten", "MatMul"]
+    assert [i.name for i in second.graph.initializer] == ["w2"]
+    [got] = run_onnx(second, {"r": r, "c": c}).values()
+    assert np.allclose(got, want, rtol=1e-4, atol=1e-3)
+
+
+def test_a_part_that_needs_more_than_it_is_given_is_refused(onnx: Any) -> None:
+    with pytest.raises(ModelError, match="'x' is an input of the model"):
+        cut_out(branching_model(onnx), ["c"], ["y"])
+
+
+# The whole way, with the converter.
+
+BOARD = "board: corstone300_128k\nobjective: {minimise: peak_ram}\n"
+
+
+def job_of(request: ConversionRequest, folder: Path, route: str = "pieces") -> Job:
+    """A job that finds the conversion of `request` in its cache."""
+    path = folder / "job.yaml"
+    path.write_text(
+        f"model: {{path: {request.onnx}}}\nroute: {route}\n{BOARD}"
+        f"calibration: {{path: {request.data}, key: calibration, test: test, label: label}}\n"
+        f"convert: {{cache: {request.cache}}}\n"
+    )
+    return read_job(path)
+
+
+Run = tuple[Job, RunResult]
+
+
+@pytest.fixture(scope="module")
+def resnet8(
+    digits_request: Callable[[str], ConversionRequest],
+    converted: Callable[[str], Conversion],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Run:
+    converted("resnet8")
+    folder = tmp_path_factory.mktemp("route")
+    job = job_of(digits_request("resnet8"), folder)
+    return job, run_job(job, out=folder)
+
+
+def test_pieces_are_within_a_step_of_the_whole_model(resnet8: Run) -> None:
+    _, result = resnet8
+    assert len(result.plan.segments) > 1
+    assert {c.name: c.status.value for c in result.checks} == {
+        "pieces": "passed", "litert": "passed",
+    }  # fmt: skip
+    routes = result.document["routes"]
+    assert routes["pieces"]["worst_lsb"] <= 1
+    assert abs(routes["pieces"]["top1"] - routes["whole"]["top1"]) <= 0.01
+    assert routes["pieces"]["samples"] == 96
+    assert routes["whole"]["worst_lsb"] == 0
+    assert routes["pieces"]["conversion_s"] > 0
+
+
+def test_the_bundle_holds_route_contract_and_both_figures(resnet8: Run) -> None:
+    _, result = resnet8
+    plan = json.loads((result.folder / "plan.json").read_text())
+    assert plan["route"] == "pieces"
+    assert plan["routes"]["pieces"]["peak_ram_bytes"] == plan["peak_ram_bytes"]
+    boundary = {entry["tensor"] for entry in plan["layout"]["boundary"]}
+    assert {entry["tensor"] for entry in plan["contract"]} == boundary
+    for entry in plan["contract"]:
+        assert entry["writer"]["shape"] == entry["reader"]["shape"]
+        assert entry["writer"]["scale"] == pytest.approx(entry["reader"]["scale"], rel=1e-5)
+        assert not entry["requantise"]
+    text = (result.folder / "summary.txt").read_text()
+    assert "the same cuts by route" in text
+    assert "top-1" in text
+    verify = json.loads((result.folder / "verify.json").read_text())
+    assert (verify["held_out_inputs"], verify["random_inputs"]) == (96, 0)
+
+
+def test_pieces_in_the_bundle_have_no_transpose_and_channels_last(resnet8: Run) -> None:
+    _, result = resnet8
+    whole = read_tflite(result.folder / "model.tflite")
+    for segment in result.plan.segments:
+        piece = read_tflite(result.folder / "pieces" / segment.piece_name)
+        own = segment.figures.segment
+        types = [op.type for op in whole.ops[segment.start : segment.stop]]
+        assert [op.type for op in piece.ops] == types
+        for theirs, ours in zip(piece.outputs, own.outputs, strict=True):
+            assert piece.tensors[theirs].shape == whole.tensors[ours].shape
+
+
+def test_a_second_run_converts_nothing(
+    resnet8: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("converted again")
+
+    monkeypatch.setattr(onnx_pieces, "convert", never)
+    job, first = resnet8
+    again = run_job(job, out=tmp_path)
+    assert again.document["routes"] == first.document["routes"]
+
+
+Made = tuple[Planned, PieceSet, RouteJudgement]
+
+
+def made_with(job: Job, folder: Path, cuts: Sequence[int] | None = None) -> Made:
+    """The job's pieces at its own cuts or at these, made and judged."""
+    source = open_model(job)
+    route = OnnxRoute(job, source)
+    allowed = route.allowed
+    if cuts is not None:
+        ends = [0, *cuts, len(source.graph.ops)]
+        chosen = np.zeros_like(allowed)
+        chosen[ends[:-1], ends[1:]] = True
+        allowed = allowed & chosen
+    planned = plan_job(job, source, segments=allowed)
+    made = route.convert(planned.planner, planned.plan)
+    files = []
+    for segment, piece in zip(made.plan.segments, made.data, strict=True):
+        path = folder / segment.piece_name
+        path.write_bytes(piece)
+        files.append(PieceFile(path, segment.figures.segment))
+    return planned, made, judge_pieces(source.graph, source.path, files, route.held_out(), 300)
+
+
+@pytest.fixture
+def other_calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Replaces what inner boundaries are calibrated on; pieces then get other keys, too."""
+
+    def replace(change: Callable[[np.ndarray], np.ndarray], mark: str) -> None:
+        capture, key = onnx_pieces._capture, onnx_pieces._key
+
+        def changed(request: Any, pieces: Any) -> dict[str, np.ndarray]:
+            found = capture(request, pieces)
+            return {n: a if n == request.input else change(a) for n, a in found.items()}
+
+        monkeypatch.setattr(onnx_pieces, "_capture", changed)
+        monkeypatch.setattr(
+            onnx_pieces,
+            "_key",
+            lambda r, data, p: key(r, data, p) + (mark if r.input not in p.inputs else ""),
+        )
+
+    return replace
+
+
+def test_sides_that_differ_are_requantised_priced_and_still_right(
+    resnet8: Run, other_calibration: Callable[..., None], tmp_path: Path
+) -> None:
+    """The reader is calibrated on twice the range: half of its steps are lost, no more."""
+    other_calibration(lambda a: 2 * a, "wide")
+    job, first = resnet8
+    _, made, judgement = made_with(job, tmp_path)
+    [agreement] = [a for a in made.agreements if a.requantise]
+    assert agreement.reader.scale == pytest.approx(2 * agreement.writer.scale, rel=1e-3)
+    reader = made.plan.segments[agreement.reader.piece]
+    elements = int(np.prod(agreement.writer.shape))
+    assert agreement.insn == pytest.approx(103 + 40.6 * elements, abs=500)
+    assert reader.requantise_insn == agreement.insn
+    assert reader.added_insn > first.plan.segments[reader.index].added_insn + agreement.insn
+    assert made.plan.added_insn == sum(s.added_insn for s in made.plan.segments)
+    assert judgement.pieces.sqnr_db > judgement.whole.sqnr_db - 6
+    assert judgement.checks[1].status is CheckStatus.PASSED
+
+
+def test_calibration_on_random_data_at_a_boundary_is_seen(
+    resnet8: Run, other_calibration: Callable[..., None], tmp_path: Path
+) -> None:
+    """The failure that people report: inner boundaries calibrated on data that never reach them."""
+    random = np.random.default_rng(0)
+    other_calibration(
+        lambda a: (random.uniform(-1, 1, a.shape) * a.max() / 20).astype(np.float32), "random"
+    )
+    job, _ = resnet8
+    _, _, judgement = made_with(job, tmp_path)
+    check = judgement.checks[0]
+    assert check.status is CheckStatus.FAILED
+    assert "SQNR falls by" in check.detail
+    assert check.worst_difference > 8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "cuts", "worst_lsb"),
+    [
+        ("resnet8", (9,), 1),
+        ("resnet8", (4, 9, 12), 2),
+        ("squeeze", (8, 15), 3),
+        ("unet", (7, 9), 2),
+        ("mbv2", None, 8),
+        ("mbv2", (8, 28, 55), 8),
+    ],
+)
+def test_real_models_in_pieces(
+    name: str,
+    cuts: tuple[int, ...] | None,
+    worst_lsb: int,
+    digits_request: Callable[[str], ConversionRequest],
+    converted: Callable[[str], Conversion],
+    tmp_path: Path,
+) -> None:
+    """Inside of skips and fire modules, too; top-1 within a point where there are labels."""
+    converted(name)
+    request = digits_request(name)
+    job = job_of(request, tmp_path)
+    if name == "mbv2":
+        job.file.write_text(job.file.read_text().replace("128k", "512k"))
+    if name == "unet":
+        job.file.write_text(job.file.read_text().replace(", label: label", ""))
+    _, _, judgement = made_with(read_job(job.file), tmp_path, cuts)
+    assert judgement.pieces.worst_lsb <= worst_lsb
+    assert all(check.status is CheckStatus.PASSED for check in judgement.checks)
+    if judgement.whole.top1 is not None and judgement.pieces.top1 is not None:
+        assert abs(judgement.whole.top1 - judgement.pieces.top1) <= 0.01
+
+
+def test_only_an_onnx_model_is_cut_before_it_is_converted(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text(
+        f"model: {{path: {MODELS / 'resnet8_digits_int8.tflite'}}}\nroute: pieces\n{BOARD}"
+    )
+    with pytest.raises(UsageError, match="route: got 'pieces', want 'whole'"):
+        run_job(read_job(job), out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+# What pieces are kept by, and what they may cost.
+
+
+def request_of_piece(onnx: Path, cache: Path) -> onnx_pieces.PieceRequest:
+    return onnx_pieces.PieceRequest(
+        onnx, "whole", "x", lambda: np.zeros((2, 4), np.float32), ("true",), 9.0, cache, {}
+    )
+
+
+def test_pieces_of_other_weights_are_other_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights may lie in files of their own, so only the cleaned model has them for sure."""
+    asked: list[str] = []
+
+    def load(folder: Path, key: str) -> onnx_pieces.ConvertedPiece:
+        asked.append(key)
+        return onnx_pieces.ConvertedPiece(b"", "", 0.0, from_cache=True)
+
+    monkeypatch.setattr(onnx_pieces, "_load", load)
+    piece = onnx_pieces.OnnxPiece(("x",), ("y",))
+    for weights in (b"one", b"two", b"one"):
+        (tmp_path / "clean.onnx").write_bytes(weights)
+        onnx_pieces.convert_pieces(request_of_piece(tmp_path / "clean.onnx", tmp_path), [piece])
+    assert asked[0] == asked[2] != asked[1]
+
+
+@pytest.mark.parametrize(("added", "is_refused"), [(1000, False), (1001, True)])
+def test_pieces_that_outgrow_the_added_time_are_refused(
+    added: int, *, is_refused: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "j.yaml"
+    file.write_text(
+        f"model: {{path: {MODELS / 'resnet8_digits_int8.tflite'}}}\nboard: corstone300_256k\n"
+        "objective: {minimise: peak_ram, max_added_insn: 1000}\n"
+    )
+    job = read_job(file)
+    planned = plan_job(job, open_model(job)).plan
+    made = replace(planned, added_insn=added)
+    if not is_refused:
+        refuse_outgrown(job, planned, made)
+        return
+    with pytest.raises(InfeasibleError, match=r"add 1,001 estimated .*max_added_insn"):
+        refuse_outgrown(job, planned, made)

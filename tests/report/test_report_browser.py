@@ -1,0 +1,302 @@
+"""Reports as a browser shows them: nothing fetched, names of marks, sorting, themes, print."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from report_documents import hostile, run_bundle, run_documents, synthetic_sweep
+
+from splitopt.bundle.zz_documents import RunDocuments
+from splitopt.report.pages.run import render_run
+from splitopt.report.pages.sweep import render_sweep
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is a tool for developers")
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
+
+CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and CHROMEDRIVER), reason="chromium and chromedriver are absent"
+)
+
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage "
+    "--disable-background-networking --disable-component-update --disable-sync "
+    "--force-prefers-reduced-motion"
+).split()
+Browser = Any
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
+    driver.set_page_load_timeout(30)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
+    return run_documents(run_bundle("mbv2_digits", tmp_path_factory.mktemp("runs")))
+
+
+@pytest.fixture(scope="module")
+def run_page(run: RunDocuments, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "run.html"
+    path.write_text(render_run(run), "utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(scope="module")
+def sweep_page(run: RunDocuments, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("page") / "sweep.html"
+    path.write_text(render_sweep(synthetic_sweep(run, 60)), "utf-8")
+    return path.as_uri()
+
+
+@pytest.fixture(autouse=True)
+def plain(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A large, light screen before every test; afterwards, no complaint and no request."""
+    driver = request.getfixturevalue("browser")
+    driver.get("about:blank")
+    driver.get_log("browser")
+    driver.get_log("performance")
+    emulate(driver, 1280, "light")
+    yield
+    assert [entry["message"] for entry in driver.get_log("browser")] == []
+    assert [url for url in requests(driver) if not url.startswith(("file://", "data:"))] == []
+
+
+def emulate(driver: Browser, width: int, theme: str, *, touch: bool = False) -> None:
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": touch}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": theme}]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
+
+
+def requests(driver: Browser) -> list[str]:
+    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    return [
+        message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
+    ]
+
+
+def shown(driver: Browser) -> str:
+    """What the tooltip says; empty while it is hidden."""
+    return driver.execute_script(
+        "const tip = document.getElementById('tip'); return tip.hidden ? '' : tip.textContent"
+    )
+
+
+@pytest.mark.parametrize("page", ["run_page", "sweep_page"])
+def test_the_file_alone_is_asked_for(
+    browser: Browser, page: str, request: pytest.FixtureRequest
+) -> None:
+    url = request.getfixturevalue(page)
+    browser.get(url)
+    assert [url] == [asked for asked in requests(browser) if not asked.startswith("data:")]
+    untitled = "return [...document.querySelectorAll('svg')].filter(s => !s.querySelector('title'))"
+    assert browser.execute_script(untitled) == []
+
+
+def test_every_buffer_is_a_rectangle(browser: Browser, run: RunDocuments, run_page: str) -> None:
+    browser.get(run_page)
+    for arena, ident in (
+        (run.memory["unsplit"], "map-unsplit"),
+        *((arena, f"map-{arena['index']:02d}") for arena in run.memory["segments"]),
+    ):
+        css = f"svg[aria-labelledby={ident}-t] .marks:is(.tensor, .scratch) > rect"
+        drawn = browser.find_elements(By.CSS_SELECTOR, css)
+        assert len(drawn) == sum(buffer["size"] > 0 for buffer in arena["buffers"])
+    ops = browser.find_elements(By.CSS_SELECTOR, "svg[aria-labelledby=dag-t] .marks.op > rect")
+    assert len(ops) == len(run.graph["ops"])
+
+
+def first_mark(driver: Browser, ident: str = "map-00") -> Any:
+    css = f"svg[aria-labelledby={ident}-t] .marks.tensor > rect"
+    mark = driver.find_element(By.CSS_SELECTOR, css)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
+    driver.execute_async_script("setTimeout(arguments[0], 100)")  # scrolling hides names
+    return mark
+
+
+def test_pointing_at_a_buffer_names_it(browser: Browser, run: RunDocuments, run_page: str) -> None:
+    browser.get(run_page)
+    mark = first_mark(browser)
+    ActionChains(browser).move_to_element(mark).perform()
+    assert run.memory["segments"][0]["buffers"][0]["name"] in shown(browser)
+    assert mark.find_elements(By.CSS_SELECTOR, "title") == [], "else the browser shows it, too"
+    ActionChains(browser).send_keys(Keys.ESCAPE).perform()
+    assert shown(browser) == ""
+
+
+def test_a_tap_on_a_buffer_names_it(browser: Browser, run: RunDocuments, run_page: str) -> None:
+    emulate(browser, 360, "light", touch=True)
+    browser.get(run_page)
+    mark = first_mark(browser, "map-unsplit")
+    place = browser.execute_script(
+        "const b = arguments[0].getBoundingClientRect();"
+        "return [b.x + b.width / 2, b.y + b.height / 2]",
+        mark,
+    )
+    point = {"x": place[0], "y": place[1]}
+    tap = {"type": "touchStart", "touchPoints": [point]}
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", tap)
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert run.memory["unsplit"]["buffers"][0]["name"] in shown(browser)
+
+
+def test_arrow_keys_go_from_buffer_to_buffer(
+    browser: Browser, run: RunDocuments, run_page: str
+) -> None:
+    browser.get(run_page)
+    stop = browser.find_elements(By.CSS_SELECTOR, "svg[aria-labelledby=map-00-t] [tabindex='0']")
+    assert len(stop) == 1, "one tab stop for each drawing"
+    browser.execute_script("arguments[0].focus()", stop[0])
+    browser.execute_async_script("setTimeout(arguments[0], 100)")  # it may have scrolled there
+    names = [shown(browser)]
+    for key in (Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_LEFT, Keys.END, Keys.HOME):
+        ActionChains(browser).send_keys(key).perform()
+        names.append(browser.switch_to.active_element.get_attribute("aria-label"))
+    assert all(names)
+    assert names[1] == names[3] != names[2]
+    assert names[5] == names[0]
+    buffers = [b["name"] for b in run.memory["segments"][0]["buffers"] if b["kind"] == "tensor"]
+    assert any(buffers[0] in name for name in names)
+
+
+def test_the_keyboard_reaches_everything_that_scrolls(browser: Browser, run_page: str) -> None:
+    emulate(browser, 360, "light")
+    browser.get(run_page)
+    ActionChains(browser).send_keys(Keys.TAB).perform()
+    skip = browser.switch_to.active_element
+    assert skip.text == "Skip to the report"
+    assert skip.rect["x"] >= 0, "it is seen once it has the focus"
+    outline = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert browser.execute_script(outline) != "none"
+    unreachable = (
+        "return [...document.querySelectorAll('*')].filter(e => e.scrollWidth > e.clientWidth + 1"
+        " && /auto|scroll/.test(getComputedStyle(e).overflowX) && e.tabIndex < 0)"
+    )
+    assert browser.execute_script(unreachable) == []
+
+
+def column(driver: Browser, name: str) -> list[str]:
+    return driver.execute_script(
+        "const t = document.querySelector('table.sortable');"
+        "const at = [...t.tHead.rows[0].cells].findIndex(c => c.textContent === arguments[0]);"
+        "return [...t.tBodies[0].rows].map(r => r.cells[at].textContent)",
+        name,
+    )
+
+
+def test_a_table_is_sorted_by_keyboard(browser: Browser, sweep_page: str) -> None:
+    browser.get(sweep_page)
+    before = column(browser, "peak RAM")
+    button = browser.find_element(
+        By.XPATH, "//table[@class='sortable']//th[button[text()='peak RAM']]/button"
+    )
+    button.send_keys(Keys.ENTER)
+    up = column(browser, "peak RAM")
+    numbers = [int(cell.replace(",", "")) for cell in up if cell]
+    assert numbers == sorted(numbers) != [int(c.replace(",", "")) for c in before if c]
+    assert up[len(numbers) :] == [""] * (len(up) - len(numbers)), "rows without a figure are last"
+    heading = button.find_element(By.XPATH, "..")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    button.send_keys(Keys.SPACE)
+    down = column(browser, "peak RAM")
+    assert [int(cell.replace(",", "")) for cell in down if cell] == numbers[::-1]
+    assert down[len(numbers) :] == up[len(numbers) :]
+    assert heading.get_attribute("aria-sort") == "descending"
+
+
+def test_a_marker_leads_to_its_plan(browser: Browser, sweep_page: str) -> None:
+    browser.get(sweep_page)
+    marker = browser.find_element(By.CSS_SELECTOR, "svg .points a")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", marker)
+    name = marker.get_dom_attribute("href")
+    browser.execute_script("arguments[0].focus()", marker)
+    assert f"point {name.removeprefix('#p-')}" in shown(browser)
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    plan = browser.find_element(By.ID, name.removeprefix("#"))
+    assert plan.is_displayed()
+    assert plan.find_elements(By.CSS_SELECTOR, "table tbody tr")
+
+
+@pytest.mark.parametrize("page", ["run_page", "sweep_page"])
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_scrolls_no_page_sideways(
+    browser: Browser, page: str, theme: str, request: pytest.FixtureRequest
+) -> None:
+    emulate(browser, 360, theme, touch=True)
+    browser.get(request.getfixturevalue(page))
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
+    dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert dark == ("rgb(13, 17, 23)" if theme == "dark" else "rgb(255, 255, 255)")
+
+
+def test_labels_do_not_cover_each_other(browser: Browser, run_page: str, sweep_page: str) -> None:
+    overlaps = """
+      const found = [];
+      for (const svg of document.querySelectorAll('figure svg')) {
+        const boxes = [...svg.querySelectorAll('text')].map(t => [t, t.getBoundingClientRect()]);
+        boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
+          if (p.left < q.right - 1 && q.left < p.right - 1 &&
+              p.top < q.bottom - 4 && q.top < p.bottom - 4)
+            found.push(svg.getAttribute('aria-labelledby') + ': ' + a.textContent + ' / '
+                       + b.textContent);
+        }));
+      }
+      return found;
+    """
+    for page in (run_page, sweep_page):
+        browser.get(page)
+        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert browser.execute_script(overlaps) == []
+
+
+def test_a_report_prints(browser: Browser, run_page: str) -> None:
+    emulate(browser, 1280, "dark")
+    browser.get(run_page)
+    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
+    assert pdf.startswith(b"%PDF")
+    assert len(pdf) > 50_000
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    paper = "return getComputedStyle(document.body).backgroundColor"
+    assert browser.execute_script(paper) == "rgb(255, 255, 255)", "paper is white in the dark, too"
+    clipped = (
+        "return [...document.querySelectorAll('.scroll')]"
+        ".filter(e => getComputedStyle(e).overflowX !== 'visible').length"
+    )
+    assert browser.execute_script(clipped) == 0
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
+def test_names_of_strangers_run_no_script(
+    browser: Browser, run: RunDocuments, tmp_path: Path
+) -> None:
+    text = "<script>window.hacked=1</script><img src=//x.invalid/y onerror=window.hacked=1>"
+    parts = ("plan", "memory", "graph", "verify", "manifest", "timing", "diagnosis")
+    evil = RunDocuments(*(hostile(getattr(run, part), text) for part in parts))
+    path = tmp_path / "evil.html"
+    path.write_text(render_run(evil), "utf-8")
+    browser.get(path.as_uri())
+    ActionChains(browser).move_to_element(first_mark(browser)).perform()
+    assert "<script>" in shown(browser)
+    assert browser.execute_script("return window.hacked") is None

@@ -1,0 +1,373 @@
+"""The host's interpreters: right values, and no model or worker that takes this process down."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from splitopt.base.errors import ToolError
+from splitopt.runtime import child
+from splitopt.runtime.host import (
+    AllocationCategory,
+    Stage,
+    litert_version,
+    measure_allocations,
+    measure_many_allocations,
+    run_litert,
+    run_tflm_chain,
+    tflm_version,
+)
+
+FindModel = Callable[[str], Path]
+GENEROUS_BYTES = 1 << 20
+INPUT_SHAPES = {"person_detect_int8": (1, 96, 96, 1), "ic_resnet8_int8": (1, 32, 32, 3)}
+# shared/reference/m55_models.json, host_x86_64_recording: total, head, tail
+RECORDED = {
+    "person_detect_int8": (85264, 55296, 29968),
+    "kws_dscnn_int8": (24272, 16000, 8272),
+    "ic_resnet8_int8": (55984, 49152, 6832),
+    "ad01_int8": (3984, 768, 3216),
+    "micro_speech_int8": (7584, 5968, 1616),
+    "hello_world_int8": (1504, 32, 1472),
+}
+
+
+def int8_samples(shape: tuple[int, ...], samples: int = 3) -> np.ndarray:
+    generator = np.random.default_rng(0)
+    return generator.integers(-128, 128, (samples, *shape), dtype=np.int8)
+
+
+def op_outputs(path: Path) -> dict[str, int]:
+    schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
+    graph = schema.Model.GetRootAsModel(path.read_bytes(), 0).Subgraphs(0)
+    return {f"op {at}": graph.Operators(at).Outputs(0) for at in range(graph.OperatorsLength())}
+
+
+def stage(path: Path, arena_bytes: int = GENEROUS_BYTES, **keep: int) -> Stage:
+    return Stage(path, ("x",), ("y",), arena_bytes, tuple(keep.items()))
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Process ids of all workers that the test starts."""
+    pids: list[int] = []
+    popen = child.subprocess.Popen
+
+    class Recorded(popen):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, **kwargs)
+            pids.append(self.pid)
+
+    monkeypatch.setattr(child.subprocess, "Popen", Recorded)
+    return pids
+
+
+@pytest.fixture
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where workers' folders go, so that a test can see them gone."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(child.tempfile, "tempdir", str(folder))
+    return folder
+
+
+def is_running(pid: int) -> bool:
+    """A zombie that nobody has reaped yet counts as dead."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def all_gone(pids: list[int], within_s: float = 5) -> bool:
+    deadline = time.monotonic() + within_s
+    while any(map(is_running, pids)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not any(map(is_running, pids))
+
+
+def a_worker(
+    name: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., child.Reply]:
+    """A worker module whose `handle(task)` has the body `code`."""
+    head = "import os, subprocess, sys, time\nfrom pathlib import Path\nimport numpy as np\n"
+    head += "from splitopt.runtime.child import serve\ndef handle(task):\n"
+    tail = "sys.exit(serve(Path(sys.argv[1]), handle))\n"
+    body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
+    (tmp_path / f"{name}.py").write_text(f"{head}{body}\n{tail}")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def run(request=None, arrays=None, timeout_s=20.0, memory_bytes=1 << 30) -> child.Reply:
+        return child.run_worker(
+            name, request or {}, arrays or {}, timeout_s=timeout_s, memory_bytes=memory_bytes
+        )
+
+    return run
+
+
+@pytest.mark.parametrize("name", INPUT_SHAPES)
+def test_tflm_and_litert_agree_on_outputs_and_inner_tensors(
+    name: str, shared_model: FindModel
+) -> None:
+    path, x = shared_model(name), int8_samples(INPUT_SHAPES[name])
+    keep = op_outputs(path)
+    tflm = run_tflm_chain([stage(path, **keep)], {"x": x})
+    litert = run_litert(path, [x], ["y"], keep, repair_bias_axis=True).arrays
+
+    assert tflm.keys() == litert.keys() == {"y", *keep}
+    for made in tflm:
+        assert tflm[made].dtype == litert[made].dtype == np.int8
+        np.testing.assert_array_equal(tflm[made], litert[made], err_msg=made)
+    assert len({sample.tobytes() for sample in tflm["op 0"]}) == len(x), "samples share memory"
+    np.testing.assert_array_equal(run_tflm_chain([stage(path)], {"x": x})["y"], tflm["y"])
+
+
+def test_a_chain_hands_arrays_from_stage_to_stage(shared_model: FindModel) -> None:
+    path, x = shared_model("hello_world_int8"), int8_samples((1, 1), samples=5)
+    first, second = stage(path), Stage(path, ("y",), ("z",), GENEROUS_BYTES)
+    chain = run_tflm_chain([first, second], {"x": x})
+
+    y = run_tflm_chain([first], {"x": x})["y"]
+    z = run_tflm_chain([first], {"x": y})["y"]
+    np.testing.assert_array_equal(chain["y"], y)
+    np.testing.assert_array_equal(chain["z"], z)
+    assert len(np.unique(y)) > 1
+
+
+def test_an_arena_with_kept_tensors_is_larger(shared_model: FindModel) -> None:
+    path = shared_model("person_detect_int8")
+    x = {"x": int8_samples(INPUT_SHAPES[path.stem], samples=1)}
+    run_tflm_chain([stage(path, 100_000)], x)
+    with pytest.raises(ToolError, match="100000 bytes: TFLM failed to allocate tensors"):
+        run_tflm_chain([stage(path, 100_000, kept=34)], x)
+
+
+def test_litert_refuses_a_bias_of_a_false_axis_unless_repaired(shared_model: FindModel) -> None:
+    path = shared_model("person_detect_int8")
+    x = [int8_samples(INPUT_SHAPES[path.stem], samples=1)]
+    with pytest.raises(ToolError, match="quantized_dimension must be in range"):
+        run_litert(path, x, ["y"])
+    assert run_litert(path, x, ["y"], repair_bias_axis=True).repaired_biases == 14
+
+
+def test_litert_repairs_nothing_in_a_sound_model(shared_model: FindModel) -> None:
+    path = shared_model("ic_resnet8_int8")
+    x = [int8_samples(INPUT_SHAPES[path.stem], samples=1)]
+    plain, asked = run_litert(path, x, ["y"]), run_litert(path, x, ["y"], repair_bias_axis=True)
+    assert plain.repaired_biases == asked.repaired_biases == 0
+    np.testing.assert_array_equal(asked.arrays["y"], plain.arrays["y"])
+
+
+def test_allocations_match_the_recorded_figures(shared_model: FindModel) -> None:
+    models = [(shared_model(name), GENEROUS_BYTES) for name in RECORDED]
+    found = measure_many_allocations(models)
+    assert [(f.total_bytes, f.head_bytes, f.tail_bytes) for f in found] == list(RECORDED.values())
+
+
+def test_allocations_name_their_categories(shared_model: FindModel) -> None:
+    found = measure_allocations(shared_model("person_detect_int8"), 100_000)
+    assert AllocationCategory("TfLiteEvalTensor data", 2136, 2136, 89) in found.categories
+    assert AllocationCategory("Persistent buffer data", 24304, 24272, 88) in found.categories
+    assert len(found.categories) == 5
+
+
+@pytest.mark.parametrize(
+    ("arena_bytes", "says"),
+    [(100, "was killed by SIGSEGV"), (60_000, "TFLM failed to allocate tensors")],
+)
+def test_a_small_arena_is_an_error_and_leaves_nothing(
+    arena_bytes: int,
+    says: str,
+    shared_model: FindModel,
+    started: list[int],
+    temporary_folder: Path,
+) -> None:
+    path = shared_model("person_detect_int8")
+    feeds = {"x": int8_samples(INPUT_SHAPES[path.stem], samples=1)}
+    with pytest.raises(ToolError, match=f"{path} in TFLM .* {arena_bytes} bytes.*{says}") as caught:
+        run_tflm_chain([stage(path, arena_bytes)], feeds)
+
+    assert "(Failed to " in str(caught.value), "TFLM's own last line"
+    assert "Failed to " in caught.value.__notes__[0]
+    assert len(started) == 1
+    assert all_gone(started)
+    assert not list(temporary_folder.iterdir())
+
+
+def test_an_arena_beyond_the_memory_limit_is_named(shared_model: FindModel) -> None:
+    feeds = {"x": int8_samples((1, 1))}
+    with pytest.raises(ToolError, match="ran out of memory"):
+        run_tflm_chain([stage(shared_model("hello_world_int8"), 8 << 30)], feeds)
+
+
+def test_a_truncated_or_mutated_file_is_an_error(shared_model: FindModel, tmp_path: Path) -> None:
+    whole = shared_model("ic_resnet8_int8").read_bytes()
+    x = int8_samples((1, 32, 32, 3), samples=1)
+    broken = tmp_path / "broken.tflite"
+    for data in (b"", whole[:50_000], whole[:40] + b"\xff" * 40 + whole[80:]):
+        broken.write_bytes(data)
+        with pytest.raises(ToolError, match=r"broken\.tflite in TFLM"):
+            run_tflm_chain([stage(broken)], {"x": x})
+        with pytest.raises(ToolError, match=r"broken\.tflite in LiteRT"):
+            run_litert(broken, [x], ["y"])
+
+
+@pytest.mark.parametrize(
+    ("x", "got"),
+    [
+        (np.zeros((2, 1, 32, 32, 3), np.float32), r"samples of float32\[1, 32, 32, 3\]"),
+        (np.zeros((2, 32, 32, 3), np.int8), r"samples of int8\[32, 32, 3\]"),
+    ],
+)
+def test_a_wrong_input_says_what_is_wanted(
+    x: np.ndarray, got: str, shared_model: FindModel
+) -> None:
+    path = shared_model("ic_resnet8_int8")
+    says = rf"ic_resnet8.*input 0: got {got}, want int8\[1, 32, 32, 3\]$"
+    with pytest.raises(ToolError, match=says):
+        run_tflm_chain([stage(path)], {"x": x})
+    with pytest.raises(ToolError, match=says):
+        run_litert(path, [x], ["y"])
+
+
+def test_wrong_counts_and_indices_are_errors_not_crashes(shared_model: FindModel) -> None:
+    path, x = shared_model("hello_world_int8"), int8_samples((1, 1))
+    with pytest.raises(ToolError, match=r"got 2 outputs, but the model has 1$"):
+        run_tflm_chain([Stage(path, ("x",), ("y", "z"), GENEROUS_BYTES)], {"x": x})
+    for index in (-1, 10_000):
+        with pytest.raises(ToolError, match=f"no tensor {index} to keep as 'kept'"):
+            run_tflm_chain([stage(path, kept=index)], {"x": x})
+        with pytest.raises(ToolError, match=f"no tensor {index} to keep as 'kept'"):
+            run_litert(path, [x], keep={"kept": index})
+    with pytest.raises(AssertionError, match="nothing makes"):
+        run_tflm_chain([stage(path)], {"another": x})
+
+
+def test_versions_are_known() -> None:
+    assert tflm_version()
+    assert litert_version()
+
+
+def test_time_limit_kills_the_whole_process_group(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[int], temporary_folder: Path
+) -> None:
+    code = """
+        task.working_on("a long sleep")
+        grandchild = subprocess.Popen(["sleep", "60"])
+        Path(task.request["pids"]).write_text(f"[{os.getpid()}, {grandchild.pid}]")
+        time.sleep(60)
+    """
+    run = a_worker("sleeping_worker", code, tmp_path, monkeypatch)
+    pids_file = tmp_path / "pids.json"
+    with pytest.raises(ToolError, match=r"^a long sleep: took longer than the time limit of 2 s"):
+        run({"pids": str(pids_file)}, timeout_s=2)
+
+    pids = json.loads(pids_file.read_text())
+    assert pids[0] == started[0]
+    assert len(set(pids)) == 2
+    assert all_gone(pids)
+    assert not list(temporary_folder.iterdir())
+
+
+def test_an_interrupt_kills_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[int]
+) -> None:
+    run = a_worker("interrupted_worker", "time.sleep(60)", tmp_path, monkeypatch)
+    real_wait, waits = child.subprocess.Popen.wait, []
+
+    def interrupted_once(process, timeout=None):
+        waits.append(timeout)
+        if len(waits) == 1:
+            raise KeyboardInterrupt
+        return real_wait(process, timeout)
+
+    monkeypatch.setattr(child.subprocess.Popen, "wait", interrupted_once)
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert started
+    assert all_gone(started)
+
+
+def test_a_grandchild_does_not_outlive_a_worker_that_ends_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = 'return {"pid": subprocess.Popen(["sleep", "60"]).pid}, {}'
+    reply = a_worker("leaving_worker", code, tmp_path, monkeypatch)()
+    assert all_gone([reply.json["pid"]])
+
+
+def test_limits_and_environment_reach_the_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = """
+        import resource
+        kinds = (resource.RLIMIT_AS, resource.RLIMIT_CORE, resource.RLIMIT_CPU)
+        names = ("OMP_NUM_THREADS", "PYTHONHASHSEED")
+        limits = [resource.getrlimit(kind)[0] for kind in kinds]
+        return {"limits": limits, "env": [os.environ[name] for name in names]}, {}
+    """
+    reply = a_worker("limited_worker", code, tmp_path, monkeypatch)()
+    assert reply.json == {"limits": [1 << 30, 0, 25], "env": ["1", "0"]}
+
+
+def test_any_array_name_survives_the_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_worker("echo_worker", "return {}, task.arrays", tmp_path, monkeypatch)
+    arrays = {"../up": np.arange(3), "file": np.array(1.5), "": np.zeros((0, 2), np.int8)}
+    back = run(arrays=arrays).arrays
+    assert list(back) == list(arrays)
+    for name, array in arrays.items():
+        assert back[name].dtype == array.dtype
+        np.testing.assert_array_equal(back[name], array)
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("os.kill(os.getpid(), 6)", "busy: the process was killed by SIGABRT$"),
+        ("os._exit(3)", "busy: the process ended with exit code 3$"),
+        ("os._exit(0)", "busy: ended without a reply$"),
+        ("bytearray(2 << 30)", r"busy: ran out of memory \(limit 1073741824 bytes\)$"),
+        ("raise ValueError('bad\\nthing')", "busy: ValueError: bad thing$"),
+        (
+            "os.write(2, b'cause \\x1b[31m\\nINFO: noise\\n'); os._exit(3)",
+            r"busy: .* exit code 3 \(cause \?\[31m\)$",
+        ),
+    ],
+)
+def test_every_ending_is_told_in_one_sentence(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_worker("ending_worker", f"task.working_on('busy')\n{code}", tmp_path, monkeypatch)
+    with pytest.raises(ToolError) as caught:
+        run()
+    assert re.search(says, str(caught.value))
+    assert "\n" not in str(caught.value)
+
+
+def test_stderr_is_bounded_when_read_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "os.write(2, b'x' * 100_000 + b'\\nthe end'); os._exit(3)"
+    with pytest.raises(ToolError, match=r"\(the end\)") as caught:
+        a_worker("loud_worker", code, tmp_path, monkeypatch)()
+    assert len(caught.value.__notes__[0]) <= child.STDERR_TAIL_BYTES
+
+
+def test_a_module_that_cannot_start_is_named() -> None:
+    with pytest.raises(ToolError, match=r"^no_such_worker: .*No module named no_such_worker\)"):
+        child.run_worker("no_such_worker", {}, {}, timeout_s=20, memory_bytes=1 << 30)
+
+
+def test_the_worker_never_imports_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared_model: FindModel
+) -> None:
+    (tmp_path / "numpy.py").write_text("raise SystemExit('imported from the working folder')")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(child.sys, "path", ["", *child.sys.path])
+    assert measure_allocations(shared_model("hello_world_int8"), 10_000).head_bytes == 32

@@ -1,0 +1,58 @@
+"""Programs of others: they end with us, however we end, and keep to their memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from splitopt.runtime.leash import leashed
+
+PARENT = """
+import subprocess, sys
+from splitopt.runtime.leash import leashed
+child = subprocess.Popen(leashed(["sleep", "60"], 1 << 30), start_new_session=True)
+print(child.pid, flush=True)
+child.wait()
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a child with its parent")
+def test_a_command_ends_with_a_parent_that_was_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    while Path(f"/proc/{child}/comm").read_text("utf-8").strip() != "sleep":
+        time.sleep(0.01)
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while is_running(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(child)
+
+
+def test_memory_is_bounded() -> None:
+    hungry = [sys.executable, "-c", "bytearray(1 << 30)"]
+    done = subprocess.run(leashed(hungry, 512 << 20), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "MemoryError" in done.stderr
+
+
+def test_a_command_that_is_absent_is_named() -> None:
+    words = leashed(["no-such-program"], 1 << 30)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (127, "no-such-program: No such file or directory\n")

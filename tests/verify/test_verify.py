@@ -1,0 +1,274 @@
+"""The proof sees planted faults and names the piece; inputs come as the model wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as fb
+from models_by_hand import add_chain, packed
+
+from splitopt.base.errors import ModelError, ToolError
+from splitopt.config.job import read_job
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import segment_of
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.pieces.writer import write_piece
+from splitopt.runtime.arrays import difference, random_inputs
+from splitopt.runtime.host import LitertRun, run_litert
+from splitopt.verify import equality
+from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
+from splitopt.workflows import run
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
+CUTS = (5, 11)
+SHAPE = (1, 32, 32, 3)
+PASSED, FAILED, SKIPPED = CheckStatus
+
+
+@pytest.fixture(scope="module")
+def graph() -> ModelGraph:
+    return read_tflite(MODEL)
+
+
+def pieces_of(graph: ModelGraph, folder: Path, cuts: Sequence[int] = CUTS) -> list[PieceFile]:
+    found = []
+    for index, (start, stop) in enumerate(pairwise([0, *cuts, len(graph.ops)])):
+        segment = segment_of(graph, start, stop)
+        path = folder / f"{index:02d}.tflite"
+        path.write_bytes(write_piece(graph, segment))
+        found.append(PieceFile(path, segment))
+    return found
+
+
+@pytest.fixture
+def pieces(graph: ModelGraph, tmp_path: Path) -> list[PieceFile]:
+    return pieces_of(graph, tmp_path)
+
+
+def proof(
+    graph: ModelGraph, pieces: Sequence[PieceFile], model: Path = MODEL, *, litert: bool = False
+) -> dict[str, Check]:
+    feeds = random_inputs(graph, 3, seed=0)
+    checks = verify_pieces(graph, model, pieces, feeds, timeout_s=60, litert=litert)
+    return {check.name: check for check in checks}
+
+
+def rewritten(path: Path, change: Callable[[Any], None]) -> None:
+    """The file's object tree, changed and packed again."""
+    model = fb.ModelT.InitFromObj(fb.Model.GetRootAs(path.read_bytes()))
+    change(model)
+    path.write_bytes(packed(model))
+
+
+def test_sound_pieces_pass_every_check(graph: ModelGraph, pieces: list[PieceFile]) -> None:
+    checks = proof(graph, pieces, litert=True)
+    assert [check.status for check in checks.values()] == [PASSED] * 3
+    assert {check.inputs for check in checks.values()} == {3}
+    assert {check.worst_difference for check in checks.values()} == {0}
+    boundary = equality.boundary_tensors(pieces, graph.outputs)
+    assert checks["boundaries"].compared.startswith(f"{len(boundary) - 1} boundary tensors")
+
+
+def test_one_piece_has_no_boundary_to_compare(graph: ModelGraph, tmp_path: Path) -> None:
+    checks = proof(graph, pieces_of(graph, tmp_path, ()))
+    assert checks["outputs"].status is PASSED
+    assert (checks["boundaries"].status, checks["boundaries"].detail) == (
+        SKIPPED,
+        "one piece: no boundary",
+    )
+    assert (checks["litert"].status, checks["litert"].detail) == (SKIPPED, "switched off")
+
+
+def flip_a_weight(graph: ModelGraph, piece: PieceFile) -> None:
+    """One byte of the largest constant, in its file; everything else stays as it is."""
+    constants = [t for t in map(graph.tensors.__getitem__, piece.segment.tensors) if t.is_constant]
+    weights = max(constants, key=lambda tensor: tensor.bytes)
+    data = bytearray(piece.path.read_bytes())
+    data[data.index(bytes(weights.data)) + weights.bytes // 2] ^= 0x80
+    piece.path.write_bytes(data)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_one_changed_weight_names_the_first_piece_that_differs(
+    at: int, graph: ModelGraph, pieces: list[PieceFile]
+) -> None:
+    flip_a_weight(graph, pieces[at])
+    boundaries = proof(graph, pieces)["boundaries"]
+    assert boundaries.status is FAILED
+    assert boundaries.worst_difference >= 1
+    tensor = next(t for t in pieces[at].segment.outputs if f" tensor {t} " in boundaries.detail)
+    assert boundaries.detail == (
+        f"piece {at} (0{at}.tflite) is the first to differ: "
+        f"tensor {tensor} {graph.tensors[tensor].name!r}"
+    )
+
+
+def shift_output(model: Any) -> None:
+    graph = model.subgraphs[0]
+    quantization = graph.tensors[graph.outputs[0]].quantization
+    quantization.zeroPoint = [int(quantization.zeroPoint[0]) + 1]
+
+
+def test_a_changed_zero_point_is_seen(graph: ModelGraph, pieces: list[PieceFile]) -> None:
+    rewritten(pieces[1].path, shift_output)
+    checks = proof(graph, pieces)
+    assert checks["boundaries"].status is FAILED
+    assert checks["boundaries"].worst_difference == 1
+    assert checks["boundaries"].detail.startswith("piece 1 (01.tflite)")
+
+
+def test_a_fault_of_the_last_piece_alone_is_seen_at_the_outputs(
+    graph: ModelGraph, pieces: list[PieceFile]
+) -> None:
+    """No boundary differs: only the outputs do, and the piece is named there."""
+
+    def shift_weights(model: Any) -> None:
+        tensors = model.subgraphs[0].tensors
+        largest = max(
+            (t for t in tensors if model.buffers[t.buffer].data is not None),
+            key=lambda t: len(model.buffers[t.buffer].data),
+        )
+        data = np.array(model.buffers[largest.buffer].data, dtype=np.uint8)
+        model.buffers[largest.buffer].data = data ^ 0x55
+
+    rewritten(pieces[2].path, shift_weights)
+    checks = proof(graph, pieces)
+    assert checks["boundaries"].status is PASSED
+    assert checks["outputs"].status is FAILED
+    assert checks["outputs"].worst_difference >= 1
+    output = graph.outputs[0]
+    assert checks["outputs"].detail == (
+        f"output tensor {output} {graph.tensors[output].name!r} differs, "
+        "made by piece 2 (02.tflite)"
+    )
+
+
+def test_pieces_in_a_wrong_order_are_an_error(graph: ModelGraph, pieces: list[PieceFile]) -> None:
+    first, second, third = pieces
+    with pytest.raises(AssertionError, match="nothing makes"):
+        proof(graph, [second, first, third])
+    swapped = [PieceFile(second.path, first.segment), PieceFile(first.path, second.segment), third]
+    with pytest.raises(ToolError, match=r"01\.tflite in TFLM.*(input|output)"):
+        proof(graph, swapped)
+
+
+def test_a_piece_that_is_no_model_is_an_error(graph: ModelGraph, pieces: list[PieceFile]) -> None:
+    pieces[1].path.write_bytes(pieces[1].path.read_bytes()[:3000])
+    with pytest.raises(ToolError, match=r"01\.tflite in TFLM"):
+        proof(graph, pieces)
+
+
+def off_by(step: int, tensors: Sequence[int]) -> Callable[..., LitertRun]:
+    def run(*args: Any, **kwargs: Any) -> LitertRun:
+        real = run_litert(*args, **kwargs)
+        for tensor in tensors:
+            made = real.arrays[f"t{tensor}"]
+            made[(0,) * made.ndim] += step if made[(0,) * made.ndim] < 100 else -step
+        return real
+
+    return run
+
+
+def test_litert_may_differ_by_one_lsb_per_fully_connected_alone(
+    graph: ModelGraph, pieces: list[PieceFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output, boundary = graph.outputs[0], pieces[0].segment.outputs[0]
+    depth = equality.fully_connected_depth(graph)
+    assert (depth[graph.inputs[0]], depth[boundary], depth[output]) == (0, 0, 1)
+    for tensor, step, status in [(output, 1, PASSED), (output, 2, FAILED), (boundary, 1, FAILED)]:
+        monkeypatch.setattr(equality, "run_litert", off_by(step, [tensor]))
+        check = proof(graph, pieces, litert=True)["litert"]
+        assert (check.status, check.worst_difference) == (status, step)
+        assert (f"tensor {tensor} " in check.detail) == (status is FAILED)
+
+
+def test_a_model_that_litert_cannot_run_is_skipped_aloud(
+    graph: ModelGraph, pieces: list[PieceFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> LitertRun:
+        raise ToolError("no kernel for it")
+
+    monkeypatch.setattr(equality, "run_litert", refuse)
+    checks = proof(graph, pieces, litert=True)
+    assert checks["litert"].status is SKIPPED
+    assert checks["litert"].detail == "LiteRT cannot run it: no kernel for it"
+    assert checks["outputs"].status is PASSED
+
+
+def floats(tmp_path: Path, *addends: Sequence[float]) -> tuple[ModelGraph, Path, list[PieceFile]]:
+    model = tmp_path / "floats.tflite"
+    model.write_bytes(add_chain(addends))
+    graph = read_tflite(model)
+    return graph, model, pieces_of(graph, tmp_path, range(1, len(graph.ops)))
+
+
+def test_a_nan_that_only_the_pieces_make_is_infinitely_wrong(tmp_path: Path) -> None:
+    graph, model, pieces = floats(tmp_path, [1, 2, 3, 4], [5, 6, 7, 8])
+    assert proof(graph, pieces, model)["outputs"].status is PASSED
+    nan = parse_tflite(add_chain([[1, 2, 3, 4], [5, 6, float("nan"), 8]]), name="nan")
+    pieces[1].path.write_bytes(write_piece(nan, pieces[1].segment))
+    checks = proof(graph, pieces, model)
+    assert checks["boundaries"].status is PASSED
+    assert checks["outputs"].status is FAILED
+    assert checks["outputs"].worst_difference == np.inf
+
+
+def test_floats_that_differ_in_the_last_bit_are_not_equal(tmp_path: Path) -> None:
+    graph, model, pieces = floats(tmp_path, [1, 2, 3, 4], [5, 6, 7, 8])
+    other = parse_tflite(add_chain([[np.nextafter(1, 2, dtype=np.float32), 2, 3, 4], [0] * 4]),
+                         name="other")  # fmt: skip
+    pieces[0].path.write_bytes(write_piece(other, pieces[0].segment))
+    boundaries = proof(graph, pieces, model)["boundaries"]
+    assert boundaries.status is FAILED
+    assert 0 < boundaries.worst_difference < 1e-6
+
+
+def test_nans_of_the_model_itself_are_equal_to_themselves(tmp_path: Path) -> None:
+    graph, model, pieces = floats(tmp_path, [1, float("inf"), float("nan"), 4], [0, 0, 0, 0])
+    checks = proof(graph, pieces, model, litert=True)
+    assert [check.status for check in checks.values()] == [PASSED] * 3
+    assert checks["outputs"].worst_difference == 0
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "apart"),
+    [
+        ([], [], 0),
+        ([1, 2], [1, 2], 0),
+        ([-128], [127], 255),
+        ([0, 5, 9], [1, 5, 2], 7),
+        ([NAN, 1.5], [NAN, 1.0], 0.5),
+        ([NAN], [0], INF),
+        ([0], [NAN], INF),
+        ([INF], [INF], 0),
+        ([INF], [-INF], INF),
+        ([INF], [1], INF),
+        ([0.0], [-0.0], 0),
+    ],
+)
+def test_difference(a: list[float], b: list[float], apart: float) -> None:
+    whole = all(value == value and abs(value) < 200 and value % 1 == 0 for value in a + b)
+    kind = np.int8 if whole else np.float32
+    with np.errstate(all="raise", invalid="ignore"):
+        assert difference(np.array(a, kind), np.array(b, kind)) == apart
+
+
+def test_a_stateful_model_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "state.tflite"
+    model.write_bytes(add_chain([[1, 2, 3, 4], [0, 0, 0, 0]], stateful=True))
+    assert len(read_tflite(model).variables) == 1
+    path = tmp_path / "state.yaml"
+    path.write_text(f"model: {{path: {model}}}\nboard: corstone300_64k\n")
+    says = r"state\.tflite: keeps state between inferences \(tensor 3 'c1'\).*run it unsplit"
+    with pytest.raises(ModelError, match=says) as caught:
+        run.run_job(read_job(path), out=tmp_path / "out", verify=False)
+    assert caught.value.exit_code == 2

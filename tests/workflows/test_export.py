@@ -1,0 +1,159 @@
+"""Exported sources: they hold the pieces, overwrite nothing, build and pass where they can."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from diagnosis_bundles import digits
+from targets import need_compiler
+
+from splitopt.base.errors import UsageError
+from splitopt.config.job import read_job
+from splitopt.runtime.op_resolver import any_op_header
+from splitopt.runtime.program import COMPILER, runner_folder
+from splitopt.runtime.tflm_library import VARIABLE, TflmLibrary, find_library
+from splitopt.workflows.export.code import array_text
+from splitopt.workflows.export.exported import export_bundle, namespace_of
+from splitopt.workflows.run import run_job
+
+TESTS = Path(__file__).parent
+HOST_VARIABLE = "SPLITOPT_TFLM_HOST"
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of several pieces."""
+    home = tmp_path_factory.mktemp("run")
+    job = home / "squeeze-v2.yaml"
+    job.write_text(
+        f"model: {{path: {digits('squeeze')}}}\nboard: corstone300_256k\n"
+        "objective: {minimise: peak_ram}\n"
+    )
+    return run_job(read_job(job), out=home / "out", verify=False).folder
+
+
+@pytest.fixture
+def bundle(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "bundle"))
+
+
+def need_host_compiler() -> str:
+    found = shutil.which("g++")
+    if found is None:
+        pytest.skip("g++ is absent")
+    return found
+
+
+@pytest.mark.parametrize("zero_arena", [0, 1])
+def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> None:
+    """Every step, copy and error code, with the sanitisers on; TFLM itself is not in this."""
+    program = tmp_path / "check"
+    words = [
+        *(need_host_compiler(), *WARNINGS, "-g", "-fsanitize=address,undefined"),
+        *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{TESTS / 'tflm_stand_in'}"),
+        *(f"-I{runner_folder()}", str(TESTS / "runner_check.cc")),
+        *(str(runner_folder() / "splitopt_runner.cc"), "-o", str(program)),
+    ]
+    built = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    ran = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "all as expected\n", "")
+
+
+def test_the_sources_hold_the_pieces_and_the_plan(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "firmware" / "net"
+    written = export_bundle(bundle, out)
+    assert {path.name for path in written} == {path.name for path in out.iterdir()}
+    pieces = sorted((bundle / "pieces").iterdir())
+    assert len(pieces) > 1
+    for k, piece in enumerate(pieces):
+        text = (out / f"piece_{k:02d}.cc").read_text("utf-8")
+        body = text[text.index("= {") : text.index("};")]
+        data = bytes(int(number) for number in re.findall(r"\d+", body))
+        assert data == piece.read_bytes()
+        assert "alignas(16)" in text
+    resolver = (out / "resolver.h").read_text("utf-8")
+    assert set(re.findall(r"Add\w+", resolver)) < set(re.findall(r"Add\w+", any_op_header()))
+    assert "AddConv2D();" in resolver
+    assert not [path for path in out.iterdir() if "@" in path.read_text("utf-8")]
+
+
+def test_nothing_is_overwritten_and_nothing_half_written(bundle: Path, tmp_path: Path) -> None:
+    out = tmp_path / "there"
+    out.mkdir()
+    export_bundle(bundle, out)  # an empty folder is as good as none
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(UsageError, match="already exists"):
+        export_bundle(bundle, out)
+    assert before == {path.name: path.read_bytes() for path in out.iterdir()}
+    (bundle / "pieces" / "01.tflite").write_bytes((bundle / "pieces" / "00.tflite").read_bytes())
+    with pytest.raises(UsageError, match="is not the piece that the run wrote"):
+        export_bundle(bundle, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("job", "name"),
+    [("kws-v2", "kws_v2_model"), ("2d", "m2d_model"), ("int", "int_model"), ("é!", "split_model")],
+)
+def test_names_are_c_names(job: str, name: str) -> None:
+    assert namespace_of(job) == name
+
+
+def test_arrays_are_texts_of_numbers() -> None:
+    data = bytes(range(256))
+    assert [int(n) for n in re.findall(r"\d+", array_text(data))] == list(data)
+
+
+def library(variable: str) -> TflmLibrary:
+    if not os.environ.get(variable):
+        pytest.skip(f"{variable} is not set: no TFLM library to build against")
+    return find_library(None)
+
+
+def test_the_sources_compile_for_the_cortex_m55(bundle: Path, tmp_path: Path) -> None:
+    need_compiler()
+    found = library(VARIABLE)
+    out = tmp_path / "net"
+    export_bundle(bundle, out)
+    includes = [f"-I{path}" for path in (out, *found.include)]
+    for source in ("splitopt_runner.cc", "squeeze_v2_model.cc", "piece_00.cc"):
+        words = [COMPILER, "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17"]
+        words += ["-DTF_LITE_STATIC_MEMORY", "-fno-exceptions", "-fno-rtti", *includes, "-c"]
+        done = subprocess.run(
+            [*words, str(out / source), "-o", str(tmp_path / "x.o")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_sources_build_and_pass_on_this_machine(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a TFLM that was built for it: outputs equal, byte for byte."""
+    need_host_compiler()
+    if shutil.which("cmake") is None:
+        pytest.skip("cmake is absent")
+    monkeypatch.setenv(VARIABLE, os.environ.get(HOST_VARIABLE, ""))
+    if not os.environ.get(HOST_VARIABLE):
+        pytest.skip(f"{HOST_VARIABLE} is not set: no TFLM library for this machine")
+    found = find_library(None)
+    out = tmp_path / "net"
+    export_bundle(bundle, out)
+    build = out / "build"
+    configure = [
+        *("cmake", "-S", str(out), "-B", str(build), "-DSPLITOPT_CHECK=ON"),
+        f"-DTFLM_INCLUDE={';'.join(map(str, found.include))}",
+        f"-DTFLM_LIBRARY={found.library}",
+        f"-DTFLM_DEFINES={';'.join(('TF_LITE_STATIC_MEMORY', *found.defines))}",
+    ]
+    for words in (configure, ["cmake", "--build", str(build)], [str(build / "splitopt_check")]):
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "2 inputs: every output byte is equal\n"

@@ -1,0 +1,129 @@
+"""Exact fronts of sweeps, point by point against the dynamic programme and CP-SAT."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sweep_files import Ask, asking, points_of
+
+from splitopt.arena.rules import target_rules
+from splitopt.config.job import Job, read_job
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.allowed_cuts import allowed_segments
+from splitopt.planning.job_table import techniques_of
+from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import SplitPlan
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import dp
+from splitopt.solvers.partition.instance import Objective
+from splitopt.solvers.partition.lazy_pruning import Goal, OptionName
+from splitopt.workflows.sweep.run import run_sweep
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Ask:
+    return asking(tmp_path)
+
+
+def every_way(planner: Planner, request: PlanRequest) -> list[OptionName]:
+    bounds = option_bounds(planner.table, request.allowed)
+    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
+    return [(int(a), int(b), int(v)) for a, b, v in columns]
+
+
+def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]]:
+    """By the DP alone: least added cost under every peak and every number of segments."""
+    instance = planner.instance(every_way(planner, request), Goal(1, 0))
+    peaks = sorted({instance.ram(option) for option in instance.options})
+    found = set()
+    for most in range(1, instance.n + 1):
+        for peak in peaks:
+            bound = replace(
+                instance, capacity=peak, objective=Objective(0, 1, None), max_segments=most
+            )
+            outcome = dp.solve(bound, request.params)
+            if outcome.status is Status.OPTIMAL:
+                plan = outcome.found
+                cost = sum(option.cost for option in plan.options)
+                found.add((plan.layout.region_bytes, cost, len(plan.options)))
+    return {
+        p
+        for p in found
+        if not any(q != p and all(a <= b for a, b in zip(q, p, strict=True)) for q in found)
+    }
+
+
+@pytest.mark.parametrize("cuts", [[3, 6, 7, 9, 10], [2, 6, 11]])
+def test_the_front_is_what_an_exhaustive_dp_finds(
+    cuts: list[int], write: Ask, tmp_path: Path
+) -> None:
+    """unet_digits, 13 ops, limited to few cuts so that the oracle ends: point by point."""
+    sweep = write("{budget_bytes: auto}", name="unet", job=f"cut: {{allow: {cuts}}}\n")
+    result = run_sweep(sweep, out=tmp_path / "out")
+    job = read_job(tmp_path / "job.yaml")
+    graph = read_tflite(job.model_path)
+    planner = planner_of(graph, job)
+    request = PlanRequest(Goal(1, 0), allowed_segments(graph, job), SolveParams(60.0))
+    assert set(points_of(result.rows)) == dp_front(planner, request)
+    assert {row["status"] for row in result.rows} == {"OPTIMAL"}
+    assert result.document["fronts"][0]["is_complete"]
+    assert not any(row["dominated"] for row in result.rows)
+
+
+def planner_of(graph: ModelGraph, job: Job) -> Planner:
+    rules, headroom_bytes = target_rules("m55"), job.board.headroom_bytes
+    return Planner(
+        SegmentTable(graph, rules, headroom_bytes=headroom_bytes, techniques=techniques_of(job))
+    )
+
+
+@pytest.mark.parametrize("name", ["resnet8", "squeeze"])
+def test_points_of_a_front_are_optima_of_their_budgets(
+    name: str, write: Ask, tmp_path: Path
+) -> None:
+    """CP-SAT at a point's own budget and segments, and just below: nothing as cheap. Every fifth
+    point, and both ends."""
+    rows = run_sweep(write("{budget_bytes: auto}", name=name), out=tmp_path / "out").rows
+    job = read_job(tmp_path / "job.yaml")
+    graph = read_tflite(job.model_path)
+    planner = planner_of(graph, job)
+    allowed = allowed_segments(graph, job)
+    assert len(rows) > 1
+    points = points_of(rows)
+    for peak, added, segments in [*points[::5], points[-1]]:
+        goal = Goal(0, 1, capacity=peak, max_segments=segments)
+        plan = planner.plan(PlanRequest(goal, allowed, SolveParams(60.0)))
+        assert isinstance(plan, SplitPlan)
+        assert plan.added_insn == added
+        tighter = planner.plan(
+            PlanRequest(replace(goal, capacity=peak - 1), allowed, SolveParams(60.0))
+        )
+        assert not isinstance(tighter, SplitPlan) or tighter.added_insn > added
+
+
+def test_person_detect_and_its_golden_peaks(
+    shared_model: Callable[[str], Path], write: Ask, tmp_path: Path
+) -> None:
+    sweep = write("{budget_bytes: auto}")
+    (tmp_path / "board.yaml").write_text(
+        "name: bare\nsram_bytes: 262144\nreserved_bytes: 0\nheadroom_bytes: 0\nclock_hz: 1\n"
+    )
+    text = sweep.read_text().replace(
+        "auto}", f"auto, board: board.yaml, model: {shared_model('person_detect_int8')}}}"
+    )
+    sweep.write_text(text)
+    rows = run_sweep(sweep, out=tmp_path / "out").rows
+    assert (rows[0]["peak_ram_bytes"], rows[-1]["peak_ram_bytes"]) == (82368, 31888)
+    job = tmp_path / "job.yaml"
+    job.write_text(job.read_text("utf-8") + "pieces: {bands: false, offline_plans: false}\n")
+    alone = run_sweep(sweep, out=tmp_path / "out").rows
+    assert (alone[0]["peak_ram_bytes"], alone[-1]["peak_ram_bytes"]) == (82368, 62896)
+    assert {row["added_insn"] for row in rows} - {row["added_insn"] for row in alone}
