@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from splitopt.arena.replay import Arena, PlannedBuffer
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.planning.split_plan import PlannedSegment
 
 

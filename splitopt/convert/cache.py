@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitopt.base.errors import ToolError
+
 _MODEL, _RECORD, _LOG, _ONNX = "model.tflite", "conversion.json", "convert.log", "clean.onnx"
 _PARTIAL = ".partial-"
 _STALE_S = 24 * 3600
@@ -50,17 +52,8 @@ def default_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "splitopt"
 
 
-def content_key(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
-    """SHA-256 over named contents and plain facts (options, versions)."""
-    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    for name, data in sorted(parts.items()):
-        digest.update(f"\0{name}\0{len(data)}\0".encode())
-        digest.update(data)
-    return digest.hexdigest()
-
-
 def load(cache: Path, key: str) -> Entry | None:
-    """The entry, if it is there and its model and its record are what was kept."""
+    """The entry; None where it is absent, or its files are not those that were kept."""
     folder = cache / key
     try:
         record = json.loads((folder / _RECORD).read_text("utf-8"))
@@ -83,29 +76,31 @@ def store(
     log: str,
     onnx: bytes | None = None,
 ) -> Entry:
-    """Keeps a conversion; a broken or older entry of the same key gives way. Raises OSError."""
-    cache.mkdir(parents=True, exist_ok=True)
-    _sweep(cache)
-    partial = Path(tempfile.mkdtemp(prefix=_PARTIAL, dir=cache))
+    """Keeps a conversion; a broken or older entry of the same key is replaced. Raises ToolError."""
+    full = {
+        **record,
+        "model_sha256": _sha256(model),
+        "onnx_sha256": _sha256(onnx) if onnx is not None else "",
+    }
+    full["record_sha256"] = _digest_of_record(full)
+    final = cache / key
     try:
-        full = {
-            **record,
-            "model_sha256": _sha256(model),
-            "onnx_sha256": _sha256(onnx) if onnx is not None else "",
-        }
-        full["record_sha256"] = _digest_of_record(full)
-        (partial / _MODEL).write_bytes(model)
-        if onnx is not None:
-            (partial / _ONNX).write_bytes(onnx)
-        (partial / _LOG).write_text(log, "utf-8")
-        (partial / _RECORD).write_text(json.dumps(full, indent=1), "utf-8")
-        final = cache / key
-        if final.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        _sweep(cache)
+        with tempfile.TemporaryDirectory(
+            prefix=_PARTIAL, dir=cache, ignore_cleanup_errors=True
+        ) as name:
+            partial = Path(name)
+            (partial / _MODEL).write_bytes(model)
+            if onnx is not None:
+                (partial / _ONNX).write_bytes(onnx)
+            (partial / _LOG).write_text(log, "utf-8")
+            (partial / _RECORD).write_text(json.dumps(full, indent=1), "utf-8")
             shutil.rmtree(final, ignore_errors=True)
-        with contextlib.suppress(OSError):  # another run was faster: its entry is as good
-            partial.rename(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            with contextlib.suppress(OSError):  # another run was faster: its entry is as good
+                partial.rename(final)
+    except OSError as error:
+        raise ToolError(f"{cache}: cannot be written ({error.strerror})") from error
     return Entry(final, full)
 
 

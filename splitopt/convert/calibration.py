@@ -42,7 +42,7 @@ def load_samples(
     test_key: str | None,
     label_key: str | None,
     preprocess: Preprocess,
-    input_shape: Sequence[int],
+    input_shape: Sequence[int | None],
     where: str,
     *,
     channels_first: bool = True,
@@ -117,7 +117,7 @@ def _sample(file: Path, key: str | None, where: str) -> Array:
     return np.atleast_3d(pixels).astype(np.float32) / 255
 
 
-def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: str) -> Array:
+def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], where: str) -> Array:
     if not np.issubdtype(data.dtype, np.number) or np.iscomplexobj(data):
         raise UsageError(f"{where}: holds {data.dtype}, want numbers")
     if not data.ndim:
@@ -128,8 +128,8 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int, ...], where: s
     images: Array = data.astype(np.float32)
     if images.ndim == len(wanted) + 2 and images.shape[1] == 1:
         images = images[:, 0]
-    if preprocess.layout == "nchw" and images.ndim in WITH_CHANNELS:
-        images = np.moveaxis(images, 1, -1)
+    if preprocess.layout == "nchw":
+        images = channels_last(images)
     if images.shape[1:] != wanted:
         raise UsageError(
             f"{where}: holds {list(data.shape)}, want [N, {', '.join(map(str, wanted))}] "
@@ -159,11 +159,17 @@ def preprocessed(images: Array, preprocess: Preprocess) -> Array:
     return images
 
 
-def nhwc_shape(shape: Sequence[int]) -> tuple[int, ...]:
+def nhwc_shape(shape: Sequence[int | None]) -> tuple[int | None, ...]:
     """ONNX's shape as onnx2tf makes it: NCW, NCHW and NCDHW get their channels last."""
     if len(shape) in WITH_CHANNELS:
         return (shape[0], *shape[2:], shape[1])
     return tuple(shape)
+
+
+def channels_last(values: Array) -> Array:
+    """[N, C, H, W] as ONNX has it → [N, H, W, C]."""
+    moved = np.moveaxis(values, 1, -1) if values.ndim in WITH_CHANNELS else values
+    return np.ascontiguousarray(moved)
 
 
 def as_onnx_feed(images: Array) -> Array:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
-from splitopt.convert import cache
 from splitopt.convert.calibration import folder_files
 from splitopt.runtime.arrays import MAX_DATA_BYTES
 
@@ -21,11 +21,23 @@ _SHAPING_TOOLS = (
 def content_key(model: Path, data: Path, options: Mapping[str, Any]) -> str:
     """Raises UsageError for a file that cannot be read or is too large."""
     try:
-        parts = {"model": _read(model), **_data_parts(data)}
+        files = {f"data/{data.suffix}": data}
+        if data.is_dir():
+            files = {f"data/{file.name}": file for file in folder_files(data)}
+        parts = {name: _read(file) for name, file in {"model": model, **files}.items()}
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
-    facts = {"format": 3, "kind": model.suffix, "versions": versions(), **options}
-    return cache.content_key(parts, facts)
+    facts = {"format": 4, "kind": model.suffix, "versions": versions(), **options}
+    return hashed(parts, facts)
+
+
+def hashed(parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> str:
+    """SHA-256 over named contents and plain facts (options, versions)."""
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, data in sorted(parts.items()):
+        digest.update(f"\0{name}\0{len(data)}\0".encode())
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def is_unchanged(external: Mapping[str, str], folder: Path) -> bool:
@@ -40,13 +52,8 @@ def is_unchanged(external: Mapping[str, str], folder: Path) -> bool:
 
 
 def versions() -> dict[str, str]:
+    """Of the tools that shape a conversion."""
     return {name: _version(name) for name in _SHAPING_TOOLS}
-
-
-def _data_parts(data: Path) -> dict[str, bytes]:
-    if not data.is_dir():
-        return {f"data/{data.suffix}": _read(data)}
-    return {f"data/{file.name}": _read(file) for file in folder_files(data)}
 
 
 def _read(path: Path) -> bytes:

@@ -10,14 +10,16 @@ from typing import Any
 
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert import cache
-from splitopt.convert.blame import suspects, unregistered
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
 from splitopt.convert.content import content_key, is_unchanged, versions
 from splitopt.convert.float_tflite import quantise_float, read_float
-from splitopt.convert.names.match import Correspondence, correspond
+from splitopt.convert.names.match import correspond
+from splitopt.convert.names.onnx_graph import OnnxNode
+from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, UnmappedError, convert
 from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
-from splitopt.convert.source import Node, read_onnx
+from splitopt.convert.source import read_onnx
+from splitopt.convert.unsupported_ops import suspects, unregistered
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import Array
@@ -77,7 +79,7 @@ class _Made:
     samples: Samples
     reference: list[Array]
     onnx: bytes | None
-    nodes: tuple[Node, ...]
+    nodes: tuple[OnnxNode, ...]
     facts: dict[str, Any]
 
 
@@ -91,10 +93,7 @@ def convert_model(request: ConversionRequest, progress: Progress = lambda _: Non
     made = (_from_float_tflite if is_float_tflite else _from_onnx)(request, progress)
     progress("checking the conversion against the float model")
     record = _record(request, made)
-    try:
-        entry = cache.store(request.cache, key, made.tflite, record, made.log, made.onnx)
-    except OSError as error:
-        raise ToolError(f"{request.cache}: cannot be written ({error.strerror})") from error
+    entry = cache.store(request.cache, key, made.tflite, record, made.log, made.onnx)
     return _conversion(entry, from_cache=False)
 
 
@@ -186,7 +185,7 @@ def _require_one_input(path: Path, names: list[str]) -> None:
 
 
 def _samples(
-    request: ConversionRequest, shape: tuple[int, ...], *, channels_first: bool
+    request: ConversionRequest, shape: tuple[int | None, ...], *, channels_first: bool
 ) -> Samples:
     return load_samples(
         request.data,
@@ -241,7 +240,7 @@ def _correspondence(
 
 
 def _check_runs(
-    graph: ModelGraph, path: Path, nodes: tuple[Node, ...], names: Correspondence | None
+    graph: ModelGraph, path: Path, nodes: tuple[OnnxNode, ...], names: Correspondence | None
 ) -> None:
     """Raises ModelError where TFLM lacks a kernel, or an input or output is not int8."""
     foreign = unregistered(graph)
@@ -261,7 +260,7 @@ def _check_runs(
             )
 
 
-def _unmapped(path: Path, error: UnmappedError, nodes: tuple[Node, ...]) -> ModelError:
+def _unmapped(path: Path, error: UnmappedError, nodes: tuple[OnnxNode, ...]) -> ModelError:
     named = []
     for op in error.ops[:3]:
         guessed = suspects(op, nodes)
@@ -273,7 +272,7 @@ def _unmapped(path: Path, error: UnmappedError, nodes: tuple[Node, ...]) -> Mode
 
 
 def _made_of(
-    graph: ModelGraph, op: int, nodes: tuple[Node, ...], names: Correspondence | None
+    graph: ModelGraph, op: int, nodes: tuple[OnnxNode, ...], names: Correspondence | None
 ) -> str:
     known = names.nodes_of_op(op) if names else ()
     if known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ModelError, UsageError
+from splitopt.convert.float_onnx import ask_worker
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_worker
 
-_WORKER = "splitopt.convert.float_worker"
-_MEMORY_BYTES = 6 << 30
 _FLOATS = frozenset({"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
 
 
@@ -57,14 +55,7 @@ def quantise_float(
         _check_samples(graph, index, samples, path)
     feeds = {str(i): np.ascontiguousarray(s[:, np.newaxis]) for i, s in enumerate(calibration)}
     started = time.monotonic()
-    reply = run_worker(
-        _WORKER,
-        {"file": str(path.resolve())},
-        feeds,
-        timeout_s=timeout_s,
-        memory_bytes=_MEMORY_BYTES,
-    )
-    tflite = reply.arrays["model"].tobytes()
+    tflite = ask_worker("float_worker", path, timeout_s, feeds).arrays["model"].tobytes()
     _check_integer(parse_tflite(tflite, name=path.stem, where=f"{path} quantised"), path)
     return Quantised(tflite, time.monotonic() - started)
 

@@ -1,7 +1,7 @@
 """The worker that holds onnx and onnxruntime: describes a float model, and runs it.
 
 Run as `python -m splitopt.convert.onnx_worker FOLDER`. Three kinds of request:
-`describe`: the graph as plain data, see `splitopt.convert.correspondence_onnx`;
+`describe`: the graph as plain data, see `splitopt.convert.names.onnx_graph`;
 `run`: the tensors that `keep` names, inner ones too, for samples with a leading sample axis;
 `cut`: the model bytes of `pieces`, each of which names its inputs and outputs.
 """
@@ -47,8 +47,8 @@ def _cut(path: Path, pieces: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
 
 def describe(graph: Any) -> dict[str, Any]:
     """Nodes in file order, each with a name of its own and a digest of what it does."""
-    constants = {tensor.name: _digest_of_constant(tensor) for tensor in graph.initializer}
-    constants |= {sparse.values.name: sparse.values.name for sparse in graph.sparse_initializer}
+    constants = {tensor.name for tensor in graph.initializer}
+    constants |= {sparse.values.name for sparse in graph.sparse_initializer}
     return {
         "inputs": [
             {"name": value.name, "shape": _shape(value)}
@@ -59,7 +59,6 @@ def describe(graph: Any) -> dict[str, Any]:
         "shapes": {
             value.name: _shape(value) for value in (*graph.input, *graph.output, *graph.value_info)
         },
-        "constants": constants,
         "nodes": list(_nodes(graph)),
     }
 
@@ -96,16 +95,6 @@ def _digest_of_node(node: Any) -> str:
     attributes = sorted(attribute.SerializeToString() for attribute in node.attribute)
     head = f"{node.domain}/{node.op_type}".encode()
     return hashlib.sha256(b"\0".join([head, *attributes])).hexdigest()
-
-
-def _digest_of_constant(tensor: Any) -> str:
-    """The same for constants of the same content, whatever they are called."""
-    from onnx import numpy_helper
-
-    array = numpy_helper.to_array(tensor)
-    head = f"{array.dtype}{array.shape}".encode()
-    data = array.tobytes() if array.dtype != object else repr(array.tolist()).encode()
-    return hashlib.sha256(head + data).hexdigest()
 
 
 def _shape(value: Any) -> list[int | None]:

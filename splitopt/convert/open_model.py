@@ -11,7 +11,7 @@ from splitopt.config.job import Job
 from splitopt.convert.cache import default_folder
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.registered_ops import unregistered_types

@@ -8,30 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from splitopt.base.errors import ModelError, ToolError
-from splitopt.runtime.child import run_worker
+from splitopt.convert.float_onnx import ask_worker
+from splitopt.convert.names.onnx_graph import OnnxNode, OnnxValue
 
-_WORKER = "splitopt.convert.source_worker"
 _TIMEOUT_S = 120.0
-_MEMORY_BYTES = 6 << 30
 _NEEDED = ("onnx", "onnxsim", "onnxruntime", "onnx2tf", "tensorflow")
-
-
-@dataclass(frozen=True)
-class Value:
-    """An input or output of an ONNX model, shape as ONNX has it (images NCHW)."""
-
-    name: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Node:
-    """One node of the cleaned model; its tensors by their plain names."""
-
-    name: str
-    type: str
-    inputs: tuple[str, ...]
-    outputs: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,10 +23,10 @@ class OnnxModel:
     """
 
     data: bytes
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
+    inputs: tuple[OnnxValue, ...]
+    outputs: tuple[OnnxValue, ...]
     opset: int
-    nodes: tuple[Node, ...]
+    nodes: tuple[OnnxNode, ...]
     renamed: Mapping[str, str]
     external: Mapping[str, str]
     notes: tuple[str, ...]
@@ -66,9 +47,7 @@ def read_onnx(path: Path) -> OnnxModel:
     require_onnx_tools()
     if not path.is_file():
         raise ModelError(f"{path}: no such file; want an .onnx model")
-    reply = run_worker(
-        _WORKER, {"file": str(path.resolve())}, {}, timeout_s=_TIMEOUT_S, memory_bytes=_MEMORY_BYTES
-    )
+    reply = ask_worker("source_worker", path, _TIMEOUT_S)
     found = reply.json
     if "refusal" in found:
         raise ModelError(f"{path}: {found['refusal']}")
@@ -81,11 +60,11 @@ def read_onnx(path: Path) -> OnnxModel:
         notes.append("onnxsim could not simplify it")
     return OnnxModel(
         data=reply.arrays["model"].tobytes(),
-        inputs=tuple(Value(v["name"], tuple(v["shape"])) for v in found["inputs"]),
-        outputs=tuple(Value(v["name"], tuple(v["shape"])) for v in found["outputs"]),
+        inputs=tuple(OnnxValue(v["name"], tuple(v["shape"])) for v in found["inputs"]),
+        outputs=tuple(OnnxValue(v["name"], tuple(v["shape"])) for v in found["outputs"]),
         opset=found["opset"],
         nodes=tuple(
-            Node(n["name"], n["type"], tuple(n["inputs"]), tuple(n["outputs"]))
+            OnnxNode(n["name"], n["type"], tuple(n["inputs"]), tuple(n["outputs"]))
             for n in found["nodes"]
         ),
         renamed=found["renamed"],

@@ -1,12 +1,12 @@
 """Where the ONNX model can be cut as the int8 graph is: tensors of both that hold the same values.
 
-Works on the cleaned ONNX model, the one that was converted. Knows nothing of plans.
+Works on the cleaned ONNX model, the one that was converted. Independent of plans.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from itertools import combinations
 from math import prod
 
 import numpy as np
@@ -21,26 +21,18 @@ from splitopt.graph.segments import boundary_candidates
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Anchors:
-    """TFLite tensor → the ONNX tensor at which the ONNX model is cut in its stead."""
-
-    onnx_tensor: Mapping[int, str]
-
-    def names(self, tensors: tuple[int, ...]) -> tuple[str, ...]:
-        return tuple(self.onnx_tensor[tensor] for tensor in tensors)
-
-
-def find_anchors(
+def cut_tensors(
     graph: ModelGraph, onnx: OnnxGraph, names: Correspondence, renamed: Mapping[str, str]
-) -> Anchors:
-    """`renamed`: name in the cleaned model → in the user's, which `names` speaks of.
+) -> dict[int, str]:
+    """TFLite tensor → the ONNX tensor at which the ONNX model can be cut in its stead.
 
-    An inner tensor has an anchor where an ONNX tensor with a batch of one has its values, and
-    keeps them in its order once channels are last. Of several, the first that is made.
+    An inner tensor has one where an ONNX tensor with a batch of one has its values, and keeps
+    them in its order once channels are last. Of several, the first that is made.
+    `renamed`: name in the cleaned model → in the user's, which `names` speaks of.
     """
     plain = {user: name for name, user in renamed.items()}
-    position = {name: at for at, name in enumerate((*_inputs(onnx), *onnx.maker))}
+    made = (*(value.name for value in onnx.inputs), *onnx.maker)
+    position = {name: at for at, name in enumerate(made)}
     found: dict[int, str] = {}
     ends = {*graph.inputs, *graph.outputs}
     for match in names.matches:
@@ -56,7 +48,7 @@ def find_anchors(
         found[graph.inputs[0]] = onnx.inputs[0].name
     if len(graph.outputs) == len(onnx.outputs) == 1:
         found[graph.outputs[0]] = onnx.outputs[0]
-    return Anchors(found)
+    return found
 
 
 def _keeps_order(match: Match, onnx: OnnxGraph, name: str) -> bool:
@@ -70,53 +62,36 @@ def _keeps_order(match: Match, onnx: OnnxGraph, name: str) -> bool:
     )
 
 
-def _inputs(onnx: OnnxGraph) -> Iterator[str]:
-    yield from (value.name for value in onnx.inputs)
+def onnx_segments(graph: ModelGraph, onnx: OnnxGraph, onnx_tensor: Mapping[int, str]) -> Mask:
+    """[start, stop] is true where the ONNX model has the same segment, with nodes in it.
 
-
-def onnx_segments(graph: ModelGraph, onnx: OnnxGraph, anchors: Anchors) -> Mask:
-    """[start, stop] is true where the ONNX model has the same segment, with nodes in it."""
+    `onnx_tensor`: what `cut_tensors` found.
+    """
     n = len(graph.ops)
-    before = [_nodes_before(cut, graph, onnx, anchors) for cut in range(n + 1)]
+    before = [_nodes_before(cut, graph, onnx, onnx_tensor) for cut in range(n + 1)]
     allowed = np.zeros((n + 1, n + 1), dtype=bool)
-    ends = [cut for cut in range(n + 1) if before[cut] is not None]
-    for start in ends:
-        for stop in ends:
-            first, last = before[start], before[stop]
-            assert first is not None, "an end is a cut that the ONNX model has"
-            assert last is not None, "an end is a cut that the ONNX model has"
-            allowed[start, stop] = start < stop and first < last
+    for (start, first), (stop, last) in combinations(enumerate(before), 2):
+        allowed[start, stop] = first is not None and last is not None and first < last
     return allowed
 
 
 def _nodes_before(
-    cut: int, graph: ModelGraph, onnx: OnnxGraph, anchors: Anchors
+    cut: int, graph: ModelGraph, onnx: OnnxGraph, onnx_tensor: Mapping[int, str]
 ) -> frozenset[int] | None:
-    """The ONNX nodes on the near side of a cut; None where the anchors don't part the model."""
+    """The ONNX nodes before a cut; None where the ONNX model cannot be cut there."""
     alive = [
         candidate.tensor
         for candidate in boundary_candidates(graph)
         if (candidate.maker is None or candidate.maker < cut) and candidate.last >= cut
     ]
     made = [t for t in graph.outputs if graph.producer.get(t, -1) < cut]
-    if any(tensor not in anchors.onnx_tensor for tensor in (*alive, *made)):
+    if any(tensor not in onnx_tensor for tensor in (*alive, *made)):
         return None
-    kept = {anchors.onnx_tensor[tensor] for tensor in alive}
-    before = _ancestors(onnx, {*kept, *(anchors.onnx_tensor[tensor] for tensor in made)})
+    kept = {onnx_tensor[tensor] for tensor in alive}
+    before = onnx.ancestors({*kept, *(onnx_tensor[tensor] for tensor in made)})
     for node in onnx.useful - before:
         for tensor in onnx.nodes[node].inputs:
             is_inner = tensor in onnx.maker and onnx.maker[tensor] not in before
             if tensor in onnx.root and tensor not in kept and not is_inner:
                 return None
     return before
-
-
-def _ancestors(onnx: OnnxGraph, tensors: set[str]) -> frozenset[int]:
-    found: set[int] = set()
-    pending = [tensor for tensor in tensors if tensor in onnx.maker]
-    while pending:
-        node = onnx.maker[pending.pop()]
-        if node not in found:
-            found.add(node)
-            pending += [t for t in onnx.nodes[node].inputs if t in onnx.maker]
-    return frozenset(found)

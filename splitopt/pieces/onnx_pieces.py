@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError
-from splitopt.convert import cache
-from splitopt.convert.calibration import WITH_CHANNELS
-from splitopt.convert.float_onnx import run_float
+from splitopt.convert import cache, content
+from splitopt.convert.calibration import channels_last
+from splitopt.convert.float_onnx import cut_float, run_float
 from splitopt.convert.onnx2tf_adapter import convert
-from splitopt.convert.signature import Order, read_order
-from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment
+from splitopt.convert.signature import Order
+from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_worker
 
 Progress = Callable[[str], None]
 
-_WORKER = "splitopt.convert.onnx_worker"
-_MEMORY_BYTES = 6 << 30
 _MAX_CAPTURED_BYTES = 1 << 30
 
 
@@ -43,10 +39,10 @@ class OnnxPiece:
 
 @dataclass(frozen=True)
 class PieceRequest:
-    """`key` stands for what shaped the whole conversion of `onnx`, the cleaned model with `input`.
+    """The cleaned model `onnx` with the one input `input`, and how its pieces are converted.
 
-    `renamed`: tensor names of the cleaned model → the user's, where they differ.
-
+    `key` stands for all that shaped the conversion of the whole. `renamed`: tensor names of the
+    cleaned model → the user's, where they differ.
     `samples`: float32 [N, ...], channels last; asked for only where something must be converted.
     """
 
@@ -79,27 +75,27 @@ def convert_pieces(
     """Raises ModelError or ToolError that names the piece; what was finished stays in the cache."""
     cleaned = request.onnx.read_bytes()
     keys = [_key(request, cleaned, piece) for piece in pieces]
-    found = [_load(request.cache, key) for key in keys]
-    missing = [k for k, piece in enumerate(found) if piece is None]
-    if not missing:
-        return tuple(piece for piece in found if piece is not None)
-    progress("capturing what reaches each piece in the float model")
-    models = _cut(request, pieces)
-    captured = _capture(request, [pieces[k] for k in missing])
+    found = {k: piece for k, key in enumerate(keys) if (piece := _load(request.cache, key))}
+    missing = [k for k in range(len(pieces)) if k not in found]
+    if missing:
+        progress("capturing what reaches each piece in the float model")
+        ends = [(piece.inputs, piece.outputs) for piece in pieces]
+        models = cut_float(request.onnx, ends, request.time_limit_s)
+        captured = _capture(request, [pieces[k] for k in missing])
     for done, k in enumerate(missing, 1):
         progress(f"converting piece {done} of {len(missing)} with onnx2tf")
         try:
             found[k] = _convert(request, pieces[k], models[k], captured, keys[k])
         except SplitoptError as error:
-            ends = ", ".join(request.renamed.get(name, name) for name in pieces[k].outputs)
-            raise type(error)(f"piece {k} (up to ONNX {ends}): {error}") from error
-    return tuple(piece for piece in found if piece is not None)
+            last = ", ".join(request.renamed.get(name, name) for name in pieces[k].outputs)
+            raise type(error)(f"piece {k} (up to ONNX {last}): {error}") from error
+    return tuple(found[k] for k in range(len(pieces)))
 
 
 def _key(request: PieceRequest, cleaned: bytes, piece: OnnxPiece) -> str:
     """The cleaned model counts, too: weights in files beside the model are not in `request.key`."""
     facts = {"whole": request.key, "inputs": piece.inputs, "outputs": piece.outputs}
-    return cache.content_key({"onnx": cleaned}, facts)
+    return content.hashed({"onnx": cleaned}, facts)
 
 
 def _load(folder: Path, key: str) -> ConvertedPiece | None:
@@ -110,15 +106,6 @@ def _load(folder: Path, key: str) -> ConvertedPiece | None:
     return ConvertedPiece(entry.model.read_bytes(), entry.log.read_text("utf-8"), seconds, True)
 
 
-def _cut(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> list[bytes]:
-    asked = [{"inputs": list(p.inputs), "outputs": list(p.outputs)} for p in pieces]
-    body = {"kind": "cut", "file": str(request.onnx.resolve()), "pieces": asked}
-    reply = run_worker(
-        _WORKER, body, {}, timeout_s=request.time_limit_s, memory_bytes=_MEMORY_BYTES
-    )
-    return [reply.arrays[str(number)].tobytes() for number in range(len(pieces))]
-
-
 def _capture(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> Mapping[str, Array]:
     """What the pieces read, by name: float32 [N, ...], channels last."""
     names = list(dict.fromkeys(name for piece in pieces for name in piece.inputs))
@@ -126,26 +113,18 @@ def _capture(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> Mapping[str,
     inner = [name for name in names if name != request.input]
     if not inner:
         return {request.input: samples}
-    one = _run(request, inner, samples[:1])
-    sample_bytes = sum(array.nbytes for array in one.values())
+
+    def run(fed: Array) -> dict[str, Array]:
+        return run_float(request.onnx, request.input, fed, inner, request.time_limit_s)
+
+    sample_bytes = sum(array.nbytes for array in run(samples[:1]).values())
     count = max(2, min(len(samples), _MAX_CAPTURED_BYTES // max(1, sample_bytes)))
     chosen = samples[np.linspace(0, len(samples) - 1, count).round().astype(int)]
-    made = {name: _channels_last(a) for name, a in _run(request, inner, chosen).items()}
+    made = {name: channels_last(values[:, 0]) for name, values in run(chosen).items()}
     absent = [name for name in inner if name not in made]
     if absent:
         raise ToolError(f"onnxruntime gave nothing for the tensor {absent[0]!r}")
     return {request.input: chosen, **made}
-
-
-def _run(request: PieceRequest, keep: Sequence[str], samples: Array) -> dict[str, Array]:
-    return run_float(request.onnx, request.input, samples, keep, request.time_limit_s)
-
-
-def _channels_last(values: Array) -> Array:
-    """[N, 1, C, H, W] as ONNX has it → [N, H, W, C]."""
-    sample = values[:, 0]
-    moved = np.moveaxis(sample, 1, -1) if sample.ndim in WITH_CHANNELS else sample
-    return np.ascontiguousarray(moved)
 
 
 def _convert(
@@ -162,32 +141,18 @@ def _convert(
         command=request.command,
         timeout_s=request.time_limit_s,
     )
-    tflite = _in_order(made.tflite, read_order(made.tflite, piece.inputs))
+    tflite = _in_order(made.tflite, made.order(piece.inputs))
     seconds = round(time.monotonic() - started, 3)
-    try:
-        cache.store(request.cache, key, tflite, {"conversion_s": seconds}, made.log, model)
-    except OSError as error:
-        raise ToolError(f"{request.cache}: cannot be written ({error.strerror})") from error
+    cache.store(request.cache, key, tflite, {"conversion_s": seconds}, made.log, model)
     return ConvertedPiece(tflite, made.log, seconds, False)
 
 
 def _in_order(tflite: bytes, order: Order) -> bytes:
     """The piece with its inputs and outputs in the order asked for, and nothing but the network."""
     graph = parse_tflite(tflite, name="piece", where="the converted piece")
-    _require_int8(graph)
-    return write_piece(
-        graph,
-        Segment(
-            start=0,
-            stop=len(graph.ops),
-            inputs=tuple(graph.inputs[at] for at in order.inputs),
-            outputs=tuple(graph.outputs[at] for at in order.outputs),
-            tensors=tuple(range(len(graph.tensors))),
-        ),
-    )
-
-
-def _require_int8(graph: ModelGraph) -> None:
     for tensor in (graph.tensors[index] for index in (*graph.inputs, *graph.outputs)):
         if tensor.dtype.name != "INT8" or tensor.quantization is None:
             raise ModelError(f"{tensor.name!r} came out as {tensor.dtype.name}, want INT8")
+    inputs = tuple(graph.inputs[at] for at in order.inputs)
+    outputs = tuple(graph.outputs[at] for at in order.outputs)
+    return write_piece(graph, replace(whole_model(graph), inputs=inputs, outputs=outputs))

@@ -6,7 +6,6 @@ model can make, too. The pieces that come out are judged by their own graphs.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -15,14 +14,13 @@ from splitopt.base.errors import ModelError, UsageError
 from splitopt.config.job import Job
 from splitopt.convert.calibration import MAX_HELD_OUT, HeldOut
 from splitopt.convert.convert import samples_of
-from splitopt.convert.float_onnx import run_float
-from splitopt.convert.names.runs import describe_onnx
+from splitopt.convert.float_onnx import describe_onnx, run_float
 from splitopt.convert.open_model import ModelSource
 from splitopt.cost.costs import Costs
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.boundary_scales import Agreement, agreements
-from splitopt.pieces.onnx_cuts import Anchors, Mask, find_anchors, onnx_segments
+from splitopt.pieces.onnx_cuts import Mask, cut_tensors, onnx_segments
 from splitopt.pieces.onnx_pieces import ConvertedPiece, OnnxPiece, PieceRequest, convert_pieces
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.pieces.requantise import requantised
@@ -50,12 +48,12 @@ class OnnxRoute:
             )
         self._progress = progress
         self._graph: ModelGraph = source.graph
-        onnx = describe_onnx(conversion.onnx, time.monotonic() + request.time_limit_s)
-        self._anchors: Anchors = find_anchors(
+        onnx = describe_onnx(conversion.onnx, request.time_limit_s)
+        self._onnx_tensor = cut_tensors(
             source.graph, onnx, conversion.correspondence, conversion.renamed
         )
         self._samples = cache(lambda: samples_of(request, source.graph))
-        self.allowed: Mask = onnx_segments(source.graph, onnx, self._anchors)
+        self.allowed: Mask = onnx_segments(source.graph, onnx, self._onnx_tensor)
         self._request = PieceRequest(
             onnx=conversion.onnx,
             key=conversion.key,
@@ -69,8 +67,11 @@ class OnnxRoute:
 
     def onnx_tensor_of(self, tensor: int) -> str | None:
         """The user's ONNX model's name of a tensor at which it can be cut."""
-        name = self._anchors.onnx_tensor.get(tensor)
+        name = self._onnx_tensor.get(tensor)
         return name if name is None else self._request.renamed.get(name, name)
+
+    def _names(self, tensors: tuple[int, ...]) -> tuple[str, ...]:
+        return tuple(self._onnx_tensor[tensor] for tensor in tensors)
 
     def held_out(self) -> HeldOut:
         """The samples that nothing was calibrated on, and what the float model makes of them.
@@ -78,7 +79,7 @@ class OnnxRoute:
         Raises ToolError.
         """
         samples = self._samples()
-        asked, names = self._request, self._anchors.names(self._graph.outputs)
+        asked, names = self._request, self._names(self._graph.outputs)
         images = samples.held_out[:MAX_HELD_OUT]
         made = run_float(asked.onnx, asked.input, images, names, asked.time_limit_s)
         labels = None if samples.labels is None else samples.labels[: len(images)]
@@ -89,17 +90,13 @@ class OnnxRoute:
 
         Raises SplitoptError.
         """
-        segments = [planned.figures.segment for planned in plan.segments]
-        asked = [
-            OnnxPiece(self._anchors.names(s.inputs), self._anchors.names(s.outputs))
-            for s in segments
-        ]
+        segments, costs = [s.figures.segment for s in plan.segments], planner.table.costs
+        asked = [OnnxPiece(self._names(s.inputs), self._names(s.outputs)) for s in segments]
         made = convert_pieces(self._request, asked, self._progress)
         met = tuple(agreements(segments, [_graph(piece.tflite) for piece in made]))
         data = tuple(_requantised(k, piece, met) for k, piece in enumerate(made))
         graphs = [_graph(piece) for piece in data]
         self._check_sizes(plan, graphs)
-        costs = planner.table.costs
         priced = tuple(_with_price(agreement, graphs, costs) for agreement in met)
         placed = [
             _placed(planner, segment, graph, priced)

@@ -1,6 +1,6 @@
-"""How good are pieces that were converted one by one? Against the whole int8 model, on real data.
+"""Pieces that were converted one by one against the whole int8 model, on held-out samples.
 
-They are never bit-exact by construction, so this is a judgement with a threshold, not a proof.
+Nothing makes them equal bit by bit, so this is a judgement with limits, not a proof.
 """
 
 from __future__ import annotations
@@ -15,9 +15,15 @@ from splitopt.convert.calibration import HeldOut
 from splitopt.convert.quality import agreement, aligned, is_class_vector, sqnr_db, top1
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.runtime.arrays import Array, arena_bytes, dequantised, quantise
-from splitopt.runtime.host import Stage, run_tflm_chain
-from splitopt.verify.equality import Check, CheckStatus, PieceFile, litert_check
+from splitopt.runtime.arrays import Array, dequantised, quantise
+from splitopt.verify.equality import (
+    Check,
+    CheckStatus,
+    PieceFile,
+    litert_check,
+    run_pieces,
+    run_whole,
+)
 
 MAX_SQNR_LOSS_DB = 3.0
 MAX_TOP1_LOSS = 0.01
@@ -25,8 +31,10 @@ MAX_TOP1_LOSS = 0.01
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of one route on held-out samples. `worst_lsb`: of the outputs, in steps of the whole int8
-    model's scale; `sqnr_db`: against the float model; top-1 in shares of one, None without labels.
+    """Figures of one route on held-out samples.
+
+    `worst_lsb`: the largest difference from the whole int8 model's outputs, in steps of its scale.
+    `sqnr_db`: against the float model. Top-1 in shares of one, None without labels.
     """
 
     samples: int
@@ -38,7 +46,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class RouteJudgement:
-    """Both routes on the same samples, and what the checks say."""
+    """Both routes on the same samples, and the checks made of their figures."""
 
     whole: Accuracy
     pieces: Accuracy
@@ -54,70 +62,44 @@ def judge_pieces(
     *,
     litert: bool = True,
 ) -> RouteJudgement:
-    """Pieces are chained as a runner does it: the bytes that one made are what the next one reads.
+    """Runs the whole int8 model and its converted pieces in TFLM on the held-out samples.
+
     Raises ToolError.
     """
-    images = held_out.images
+    images, [source] = held_out.images, graph.inputs
     graphs = [read_tflite(piece.path) for piece in pieces]
-    chain = _run_chain(graph, pieces, graphs, images, timeout_s)
-    whole = _run_whole(graph, model, images, timeout_s)
-    made = {t: tensor for p, g in zip(pieces, graphs, strict=True) for t, tensor in _made(p, g)}
-    real = [dequantised(whole[t], graph.tensors[t]) for t in graph.outputs]
+    whole = run_whole(graph, model, {source: _feed(images, graph.tensors[source])}, timeout_s)
+    # The model's input is fed as the first piece that reads it has it.
+    first = next(k for k, piece in enumerate(pieces) if source in piece.segment.inputs)
+    position = pieces[first].segment.inputs.index(source)
+    fed = {source: _feed(images, graphs[first].tensors[graphs[first].inputs[position]])}
+    chain = fed | run_pieces(pieces, graphs, fed, timeout_s)
+    made = {
+        tensor: own.tensors[index]
+        for piece, own in zip(pieces, graphs, strict=True)
+        for tensor, index in zip(piece.segment.outputs, own.outputs, strict=True)
+    }
+    tensors = [graph.tensors[t] for t in graph.outputs]
+    real = [dequantised(whole[tensor.index], tensor) for tensor in tensors]
     chained = [
         dequantised(chain[t], made[t]).reshape(like.shape)
         for t, like in zip(graph.outputs, real, strict=True)
     ]
     want = [aligned(values, like) for values, like in zip(held_out.reference, real, strict=True)]
-    tensors = [graph.tensors[t] for t in graph.outputs]
     before = _accuracy(want, real, real, tensors, held_out.labels)
     after = _accuracy(want, chained, real, tensors, held_out.labels)
+    left_out = "left out by the job (verify.litert: false)"
     checks = (
         _judgement(before, after),
-        _litert(pieces, graphs, chain, timeout_s) if litert else _litert_left_out(),
+        _litert(pieces, graphs, chain, timeout_s)
+        if litert
+        else Check.skipped("litert", "each piece in TFLM = LiteRT BUILTIN_REF", left_out),
     )
     return RouteJudgement(before, after, checks)
 
 
-def _run_whole(graph: ModelGraph, model: Path, images: Array, timeout_s: float) -> dict[int, Array]:
-    [source] = graph.inputs
-    stage = Stage(model, ("x",), tuple(map(str, graph.outputs)), arena_bytes(graph))
-    feed = quantise(
-        images.reshape(len(images), *graph.tensors[source].shape), graph.tensors[source]
-    )
-    made = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
-    return {int(name): array for name, array in made.items()}
-
-
-def _run_chain(
-    graph: ModelGraph,
-    pieces: Sequence[PieceFile],
-    graphs: Sequence[ModelGraph],
-    images: Array,
-    timeout_s: float,
-) -> dict[int, Array]:
-    """All that pieces make, and the model's input as the first piece that reads it is fed."""
-    [source] = graph.inputs
-    first = next(k for k, piece in enumerate(pieces) if source in piece.segment.inputs)
-    position = pieces[first].segment.inputs.index(source)
-    tensor = graphs[first].tensors[graphs[first].inputs[position]]
-    feed = quantise(images.reshape(len(images), *tensor.shape), tensor)
-    stages = [
-        Stage(
-            piece.path,
-            tuple(map(str, piece.segment.inputs)),
-            tuple(map(str, piece.segment.outputs)),
-            arena_bytes(own),
-        )
-        for piece, own in zip(pieces, graphs, strict=True)
-    ]
-    made = run_tflm_chain(stages, {str(source): feed}, timeout_s=timeout_s)
-    return {source: feed} | {int(name): array for name, array in made.items()}
-
-
-def _made(piece: PieceFile, graph: ModelGraph) -> list[tuple[int, Tensor]]:
-    """Tensor of the whole model → the piece's own tensor that stands for it."""
-    own = (graph.tensors[index] for index in graph.outputs)
-    return list(zip(piece.segment.outputs, own, strict=True))
+def _feed(images: Array, tensor: Tensor) -> Array:
+    return quantise(images.reshape(len(images), *tensor.shape), tensor)
 
 
 def _accuracy(
@@ -163,24 +145,13 @@ def _judgement(before: Accuracy, after: Accuracy) -> Check:
     )
 
 
-def _litert_left_out() -> Check:
-    return Check(
-        name="litert",
-        status=CheckStatus.SKIPPED,
-        compared="each piece in TFLM = LiteRT BUILTIN_REF",
-        inputs=0,
-        worst_difference=0,
-        detail="left out by the job (verify.litert: false)",
-    )
-
-
 def _litert(
     pieces: Sequence[PieceFile],
     graphs: Sequence[ModelGraph],
     chain: Mapping[int, Array],
     timeout_s: float,
 ) -> Check:
-    """Every piece alone in LiteRT, fed with what the chain in TFLM fed it."""
+    """Each piece by itself in LiteRT, fed with what it read in the chain in TFLM."""
     found = []
     for k, (piece, graph) in enumerate(zip(pieces, graphs, strict=True)):
         fed = dict(zip(graph.inputs, (chain[t] for t in piece.segment.inputs), strict=True))

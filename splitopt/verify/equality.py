@@ -1,4 +1,4 @@
-"""The proof: pieces run one after another in real TFLM equal the unsplit model, bit for bit.
+"""Pieces run one after another in real TFLM equal the unsplit model, bit for bit.
 
 Three comparisons, each on every input. Outputs of the chain of pieces against the unsplit model
 in TFLM; every boundary tensor against the same tensor inside the unsplit model, so that the first
@@ -46,6 +46,10 @@ class Check:
     worst_difference: float
     detail: str = ""
 
+    @classmethod
+    def skipped(cls, name: str, compared: str, why: str) -> Check:
+        return cls(name, CheckStatus.SKIPPED, compared, 0, 0, why)
+
 
 @dataclass(frozen=True)
 class PieceFile:
@@ -70,30 +74,18 @@ def verify_pieces(
     Raises ToolError where an interpreter cannot run a file at all.
     """
     fed = dict(zip(graph.inputs, feeds, strict=True))
-    boundary = boundary_tensors(pieces, graph.outputs)
-    inner = tuple(t for t in boundary if t not in graph.outputs)
-    whole = _run_whole(graph, model, fed, (), timeout_s)
-    tapped = _run_whole(graph, model, fed, inner, timeout_s) if inner else whole
-    chained = _run_pieces(graph, pieces, fed, timeout_s)
+    inner = [t for t in boundary_tensors(pieces, graph.outputs) if t not in graph.outputs]
+    whole = run_whole(graph, model, fed, timeout_s)
+    tapped = run_whole(graph, model, fed, timeout_s, inner) if inner else whole
+    chained = run_pieces(pieces, [graph] * len(pieces), fed, timeout_s)
     count = len(feeds[0])
-    checks = [
+    return (
         _output_check(graph, pieces, whole, chained, count),
         _boundary_check(graph, pieces, tapped, chained, inner, count),
-    ]
-    if litert:
-        checks.append(litert_check(graph, model, fed, tapped, inner, timeout_s))
-    else:
-        checks.append(
-            Check(
-                "litert",
-                CheckStatus.SKIPPED,
-                "unsplit model in TFLM = LiteRT",
-                0,
-                0,
-                "switched off",
-            )
-        )
-    return tuple(checks)
+        litert_check(graph, model, fed, tapped, inner, timeout_s)
+        if litert
+        else Check.skipped("litert", "unsplit model in TFLM = LiteRT", "switched off"),
+    )
 
 
 def boundary_tensors(pieces: Sequence[PieceFile], outputs: Sequence[int]) -> tuple[int, ...]:
@@ -101,40 +93,42 @@ def boundary_tensors(pieces: Sequence[PieceFile], outputs: Sequence[int]) -> tup
     return tuple(dict.fromkeys(t for piece in pieces for t in piece.segment.outputs))
 
 
-def _name(tensor: int) -> str:
-    return f"t{tensor}"
-
-
-def _run_whole(
+def run_whole(
     graph: ModelGraph,
     model: Path,
     fed: Mapping[int, Array],
-    inner: Sequence[int],
+    timeout_s: float,
+    inner: Sequence[int] = (),
+) -> dict[int, Array]:
+    """The unsplit model in TFLM: its outputs, and the tensors `inner`, which TFLM then keeps.
+
+    Raises ToolError.
+    """
+    keep = tuple((str(tensor), tensor) for tensor in inner)
+    ends = _names(graph.inputs), _names(graph.outputs)
+    return _run([Stage(model, *ends, arena_bytes(graph), keep=keep)], fed, timeout_s)
+
+
+def run_pieces(
+    pieces: Sequence[PieceFile],
+    graphs: Sequence[ModelGraph],
+    fed: Mapping[int, Array],
     timeout_s: float,
 ) -> dict[int, Array]:
-    """Outputs of the unsplit model, and inner tensors, which TFLM then keeps apart."""
-    stage = Stage(
-        path=model,
-        inputs=tuple(map(_name, graph.inputs)),
-        outputs=tuple(map(_name, graph.outputs)),
-        arena_bytes=arena_bytes(graph),
-        keep=tuple((_name(tensor), tensor) for tensor in inner),
-    )
-    return _run([stage], fed, timeout_s)
+    """Pieces in TFLM, chained as a runner does it: the bytes that one made are what the next reads.
 
-
-def _run_pieces(
-    graph: ModelGraph, pieces: Sequence[PieceFile], fed: Mapping[int, Array], timeout_s: float
-) -> dict[int, Array]:
+    `graphs`: for each piece, the graph whose arena is large enough for it. Gives all that pieces
+    make for each other, and the outputs. Raises ToolError.
+    """
     stages = [
         Stage(
             path=piece.path,
-            inputs=tuple(map(_name, piece.segment.inputs)),
-            outputs=tuple(map(_name, piece.segment.outputs)),
+            inputs=_names(piece.segment.inputs),
+            outputs=_names(piece.segment.outputs),
             arena_bytes=arena_bytes(graph),
             bands=bands_of(graph, piece),
         )
-        for piece in pieces
+        for piece, graph in zip(pieces, graphs, strict=True)
     ]
     return _run(stages, fed, timeout_s)
 
@@ -147,10 +141,14 @@ def bands_of(graph: ModelGraph, piece: PieceFile) -> Bands | None:
     return Bands(piece.executions, rows)
 
 
+def _names(tensors: Sequence[int]) -> tuple[str, ...]:
+    return tuple(map(str, tensors))
+
+
 def _run(stages: Sequence[Stage], fed: Mapping[int, Array], timeout_s: float) -> dict[int, Array]:
-    feeds = {_name(tensor): array for tensor, array in fed.items()}
+    feeds = {str(tensor): array for tensor, array in fed.items()}
     made = run_tflm_chain(stages, feeds, timeout_s=timeout_s)
-    return {int(name[1:]): array for name, array in made.items()}
+    return {int(name): array for name, array in made.items()}
 
 
 def _output_check(
@@ -160,22 +158,16 @@ def _output_check(
     got: Mapping[int, Array],
     count: int,
 ) -> Check:
-    compared = f"pieces in TFLM{_in_bands(pieces)} = unsplit model in TFLM"
+    banded = [len(piece.executions) for piece in pieces if piece.executions]
+    bands = f" ({len(banded)} of them in {plural(sum(banded), 'band')})" if banded else ""
+    compared = f"pieces in TFLM{bands} = unsplit model in TFLM"
     worst = max((difference(want[t], got[t]) for t in graph.outputs), default=0.0)
     wrong = [t for t in graph.outputs if not _same_bits(want[t], got[t])]
     if not wrong:
         return Check("outputs", CheckStatus.PASSED, compared, count, worst)
     k = next(k for k, piece in enumerate(pieces) if wrong[0] in piece.segment.outputs)
-    detail = (
-        f"output tensor {wrong[0]} {graph.tensors[wrong[0]].name!r} differs, "
-        f"made by piece {k} ({pieces[k].path.name})"
-    )
+    detail = f"output {_named(graph, wrong[0])} differs, made by piece {k} ({pieces[k].path.name})"
     return Check("outputs", CheckStatus.FAILED, compared, count, worst, detail)
-
-
-def _in_bands(pieces: Sequence[PieceFile]) -> str:
-    banded = [len(piece.executions) for piece in pieces if piece.executions]
-    return f" ({len(banded)} of them in {plural(sum(banded), 'band')})" if banded else ""
 
 
 def _boundary_check(
@@ -191,14 +183,12 @@ def _boundary_check(
         f"{plural(len(inner), 'boundary tensor')} = the same inside the unsplit model in TFLM"
     )
     if not inner:
-        return Check("boundaries", CheckStatus.SKIPPED, compared, 0, 0, "one piece: no boundary")
+        return Check.skipped("boundaries", compared, "one piece: no boundary")
     for k, piece in enumerate(pieces):
         for tensor in (t for t in piece.segment.outputs if t in inner):
             if not _same_bits(want[tensor], got[tensor]):
-                detail = (
-                    f"piece {k} ({piece.path.name}) is the first to differ: tensor {tensor} "
-                    f"{graph.tensors[tensor].name!r}"
-                )
+                name = _named(graph, tensor)
+                detail = f"piece {k} ({piece.path.name}) is the first to differ: {name}"
                 worst = difference(want[tensor], got[tensor])
                 return Check("boundaries", CheckStatus.FAILED, compared, count, worst, detail)
     return Check("boundaries", CheckStatus.PASSED, compared, count, 0)
@@ -212,33 +202,30 @@ def litert_check(
     inner: Sequence[int],
     timeout_s: float,
 ) -> Check:
-    """LiteRT's BUILTIN_REF may differ by 1 LSB per FULLY_CONNECTED on the way, by nothing else.
+    """LiteRT's BUILTIN_REF may differ by 1 LSB per FULLY_CONNECTED on the path, by nothing else.
 
-    `fed`: what goes into the model; `tflm`: its outputs, and `inner`, as TFLM made them.
+    `fed`: the model's inputs; `tflm`: its outputs, and `inner`, as TFLM made them.
     """
     count = len(next(iter(fed.values())))
     compared = "unsplit model in TFLM = LiteRT BUILTIN_REF (1 LSB per FULLY_CONNECTED passed)"
-    names = {_name(tensor): tensor for tensor in (*inner, *graph.outputs)}
+    keep = {str(tensor): tensor for tensor in (*inner, *graph.outputs)}
+    feeds = list(fed.values())
     try:
-        run = run_litert(
-            model, list(fed.values()), keep=names, repair_bias_axis=True, timeout_s=timeout_s
-        )
+        run = run_litert(model, feeds, keep=keep, repair_bias_axis=True, timeout_s=timeout_s)
     except ToolError as error:
-        return Check(
-            "litert", CheckStatus.SKIPPED, compared, 0, 0, f"LiteRT cannot run it: {error}"
-        )
+        return Check.skipped("litert", compared, f"LiteRT cannot run it: {error}")
     repaired = run.repaired_biases
     note = f"LiteRT ran a copy with the axis of {repaired} biases corrected" if repaired else ""
     allowed = fully_connected_depth(graph)
     worst = 0.0
-    for name, tensor in names.items():
+    for name, tensor in keep.items():
         apart = difference(run.arrays[name], tflm[tensor])
         worst = max(worst, apart)
         integer = np.issubdtype(tflm[tensor].dtype, np.integer)
         limit = allowed[tensor] if integer else _FLOAT_TOLERANCE * (1 + _reach(run.arrays[name]))
         if apart > limit:
             detail = (
-                f"tensor {tensor} {graph.tensors[tensor].name!r} differs by {apart:g}, "
+                f"{_named(graph, tensor)} differs by {apart:g}, "
                 f"at most {limit:g} is explained by FULLY_CONNECTED"
             )
             return Check("litert", CheckStatus.FAILED, compared, count, worst, detail)
@@ -246,13 +233,17 @@ def litert_check(
 
 
 def fully_connected_depth(graph: ModelGraph) -> dict[int, int]:
-    """Tensor → the most FULLY_CONNECTED ops on any way to it from the model's inputs."""
+    """Tensor → the most FULLY_CONNECTED ops on any path to it from the model's inputs."""
     depth: dict[int, int] = dict.fromkeys(range(len(graph.tensors)), 0)
     for op in graph.ops:
         most = max((depth[tensor] for tensor in op.given_inputs), default=0)
         for tensor in op.outputs:
             depth[tensor] = most + (op.type == "FULLY_CONNECTED")
     return depth
+
+
+def _named(graph: ModelGraph, tensor: int) -> str:
+    return f"tensor {tensor} {graph.tensors[tensor].name!r}"
 
 
 def _same_bits(a: Array, b: Array) -> bool:

@@ -1,9 +1,9 @@
-"""The run of a plan's pieces: proved equal where they can be, judged where they cannot."""
+"""A plan's pieces run against the model: proved equal, or judged where they cannot be equal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,10 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Proof:
-    """What was checked, on how many inputs of which kind; `judgement` of converted pieces only."""
+    """What was checked, on how many inputs of which kind.
+
+    `judgement`: the figures of pieces that were converted one by one, None for others.
+    """
 
     checks: tuple[Check, ...] = ()
     random_inputs: int = 0
@@ -105,16 +108,11 @@ def judge_converted(
 def _unused(job: Job) -> Iterator[Check]:
     """Inputs that a job names for a proof of equality, which such pieces do not have."""
     if job.data_path is not None:
-        yield Check(
-            name="verify.data",
-            status=CheckStatus.SKIPPED,
-            compared="pieces against the model on verify.data",
-            inputs=0,
-            worst_difference=0,
-            detail=(
-                "on route pieces, only what calibration holds out is compared; route: whole "
-                "proves equality on any data"
-            ),
+        yield Check.skipped(
+            "verify.data",
+            "pieces against the model on verify.data",
+            "on route pieces, only what calibration holds out is compared; route: whole proves "
+            "equality on any data",
         )
 
 
@@ -128,15 +126,5 @@ def verify_document(job: Job, proof: Proof) -> dict[str, Any]:
         "given_inputs": proof.given_inputs,
         "held_out_inputs": proof.held_out_inputs,
         "interpreters": {"tflite-micro": tflm_version(), "ai-edge-litert": litert_version()},
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.status.value,
-                "compared": check.compared,
-                "inputs": check.inputs,
-                "worst_difference": check.worst_difference,
-                "detail": check.detail,
-            }
-            for check in proof.checks
-        ],
+        "checks": [asdict(check) for check in proof.checks],
     }

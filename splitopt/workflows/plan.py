@@ -12,7 +12,7 @@ import numpy.typing as npt
 from splitopt.base.errors import ToolError
 from splitopt.config.job import Job
 from splitopt.convert.cut_names import cut_names, fused_away
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames

@@ -15,7 +15,7 @@ from extras import need_onnx_extra
 from handmade import diamond
 
 from splitopt.base.errors import ModelError, ToolError, UsageError
-from splitopt.convert import cache
+from splitopt.convert import cache, content
 from splitopt.convert.calibration import Preprocess, as_onnx_feed, load_samples, nhwc_shape
 from splitopt.convert.onnx2tf_adapter import convert
 from splitopt.convert.quality import sqnr_db
@@ -159,9 +159,9 @@ def test_a_failing_converter_is_one_clear_error(
 
 
 def test_the_cache_gives_back_what_was_kept_and_nothing_that_was_broken(tmp_path: Path) -> None:
-    key = cache.content_key({"model": b"m"}, {"option": 1})
-    assert key != cache.content_key({"model": b"m"}, {"option": 2})
-    assert key != cache.content_key({"model": b"n"}, {"option": 1})
+    key = content.hashed({"model": b"m"}, {"option": 1})
+    assert key != content.hashed({"model": b"m"}, {"option": 2})
+    assert key != content.hashed({"model": b"n"}, {"option": 1})
     assert cache.load(tmp_path, key) is None
     cache.store(tmp_path, key, b"tflite", {"a": 1}, "log")
     entry = cache.load(tmp_path, key)

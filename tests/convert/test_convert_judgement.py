@@ -12,11 +12,11 @@ from handmade import diamond
 
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.convert import cache
-from splitopt.convert.blame import suspects, unregistered
 from splitopt.convert.calibration import Preprocess, load_samples
 from splitopt.convert.content import content_key, is_unchanged
+from splitopt.convert.names.onnx_graph import OnnxNode
 from splitopt.convert.quality import Quality, aligned
-from splitopt.convert.source import Node
+from splitopt.convert.unsupported_ops import suspects, unregistered
 from splitopt.graph.tflite_reader import parse_tflite
 
 
@@ -93,13 +93,13 @@ def test_the_key_follows_model_data_and_options(tmp_path: Path) -> None:
         content_key(tmp_path, data, {})
 
 
-def test_blame_names_the_nodes_that_may_have_made_the_op() -> None:
+def test_messages_name_the_nodes_that_may_have_made_the_op() -> None:
     graph = parse_tflite(diamond(), name="m")
     assert unregistered(graph) == ()
     types = ("CUSTOM:Mine", "RELU_0_TO_1", "CUSTOM:FlexErf")
     odd = tuple(replace(op, type=t) for op, t in zip(graph.ops, types, strict=False))
     assert unregistered(replace(graph, ops=odd)) == (1, 2)
-    nodes = (Node("act", "HardSigmoid", ("a",), ("b",)), Node("e", "Erf", ("b",), ("c",)))
+    nodes = (OnnxNode("act", "HardSigmoid", ("a",), ("b",)), OnnxNode("e", "Erf", ("b",), ("c",)))
     assert suspects("RELU_0_TO_1", nodes) == ("act",)
     assert suspects("CUSTOM:FlexErf", nodes) == ("e",)
     assert suspects("TILE", nodes) == ()

@@ -15,13 +15,13 @@ from handmade import Maker
 from splitopt.base.errors import InfeasibleError, ModelError, UsageError
 from splitopt.config.job import Job, read_job
 from splitopt.convert.convert import Conversion, ConversionRequest
-from splitopt.convert.names.onnx_graph import OnnxGraph, OnnxInput, OnnxNode
+from splitopt.convert.names.onnx_graph import OnnxGraph, OnnxNode, OnnxValue
 from splitopt.convert.names.record import Correspondence, Match
 from splitopt.convert.onnx_cut import cut_out
 from splitopt.convert.open_model import open_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces import onnx_pieces
-from splitopt.pieces.onnx_cuts import Anchors, find_anchors, onnx_segments
+from splitopt.pieces.onnx_cuts import cut_tensors, onnx_segments
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.planning.refusals import refuse_outgrown
@@ -61,8 +61,8 @@ def residual_onnx(shape: tuple[int, ...] = (1, 2, 6, 6)) -> OnnxGraph:
         node("Add", ["stem", "branch"], "y"),
     )
     shapes = dict.fromkeys(("conv", "stem", "branch", "y"), shape)
-    inputs = (OnnxInput("x", (1, 2, 4, 4)),)
-    return OnnxGraph(inputs, ("y",), nodes, {"w": "w"}, {**shapes, "x": (1, 2, 4, 4)})
+    inputs = (OnnxValue("x", (1, 2, 4, 4)),)
+    return OnnxGraph(inputs, ("y",), nodes, {**shapes, "x": (1, 2, 4, 4)})
 
 
 def names(**tensors: int) -> Correspondence:
@@ -73,36 +73,36 @@ def names(**tensors: int) -> Correspondence:
 def test_cuts_of_both_models_are_found_and_no_other() -> None:
     """Nothing in ONNX stands for the padded tensor: no cut after op 0. Cut 3 takes two tensors."""
     graph, onnx = residual(), residual_onnx()
-    anchors = find_anchors(graph, onnx, names(stem=2, branch=3), {})
-    assert anchors.onnx_tensor == {0: "x", 2: "stem", 3: "branch", 4: "y"}
-    allowed = onnx_segments(graph, onnx, anchors)
+    tensors = cut_tensors(graph, onnx, names(stem=2, branch=3), {})
+    assert tensors == {0: "x", 2: "stem", 3: "branch", 4: "y"}
+    allowed = onnx_segments(graph, onnx, tensors)
     assert [[a, b] for a, b in np.argwhere(allowed)] == [
         [0, 2], [0, 3], [0, 4], [2, 3], [2, 4], [3, 4],
     ]  # fmt: skip
 
 
-def test_an_anchor_that_leaves_a_way_around_it_is_no_cut() -> None:
+def test_a_tensor_that_leaves_a_path_around_it_is_no_cut() -> None:
     """Were `branch` the only tensor known at cut 3, the ONNX model would not fall in two."""
     graph, onnx = residual(), residual_onnx()
-    wrong = Anchors({0: "x", 2: "branch", 3: "branch", 4: "y"})
+    wrong = {0: "x", 2: "branch", 3: "branch", 4: "y"}
     assert not onnx_segments(graph, onnx, wrong)[:, 3].any()
 
 
-def test_a_tensor_in_another_order_is_no_anchor() -> None:
+def test_a_tensor_in_another_order_is_no_cut() -> None:
     graph, onnx = residual(), residual_onnx()
     match = Match("stem", 2, 30.0, "same")
-    found = find_anchors(graph, onnx, Correspondence((match,), (), (), ()), {})
-    assert 2 not in found.onnx_tensor
+    found = cut_tensors(graph, onnx, Correspondence((match,), (), (), ()), {})
+    assert 2 not in found
     column = residual_onnx((1, 72, 1, 1))
     reshaped = Match("stem", 2, 30.0, "reshaped")
-    found = find_anchors(graph, column, Correspondence((reshaped,), (), (), ()), {})
-    assert found.onnx_tensor[2] == "stem"
+    found = cut_tensors(graph, column, Correspondence((reshaped,), (), (), ()), {})
+    assert found[2] == "stem"
 
 
 def test_names_of_the_user_become_those_of_the_cleaned_model() -> None:
     renamed = {"stem": "/st/Relu"}
-    found = find_anchors(residual(), residual_onnx(), names(**{"/st/Relu": 2}), renamed)
-    assert found.onnx_tensor[2] == "stem"
+    found = cut_tensors(residual(), residual_onnx(), names(**{"/st/Relu": 2}), renamed)
+    assert found[2] == "stem"
 
 
 # Cutting ONNX itself, judged by onnxruntime.

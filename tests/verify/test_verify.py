@@ -168,7 +168,7 @@ def off_by(step: int, tensors: Sequence[int]) -> Callable[..., LitertRun]:
     def run(*args: Any, **kwargs: Any) -> LitertRun:
         real = run_litert(*args, **kwargs)
         for tensor in tensors:
-            made = real.arrays[f"t{tensor}"]
+            made = real.arrays[str(tensor)]
             made[(0,) * made.ndim] += step if made[(0,) * made.ndim] < 100 else -step
         return real
 

@@ -1,12 +1,13 @@
-"""An ONNX graph as data: its nodes, which tensors hold the same values, and what lies between.
+"""An ONNX graph as data: its nodes, and which of its tensors hold the same values.
 
-Knows neither onnx nor TFLite. A *value* is named by the first tensor that holds it; nodes that
-only pass it on in another shape (views), and nodes that compute it again (twins), add no value.
+A *value* is named by the first tensor that holds it. Nodes that only pass a value on in another
+shape (views), and nodes that compute it again (twins), add no value. Independent of the onnx
+package.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -20,53 +21,41 @@ _ABOUT_SHAPES = frozenset({"Shape", "Size"})
 
 @dataclass(frozen=True)
 class OnnxNode:
-    """One node. Equal digests: the same operator with the same attributes."""
+    """One node. Nodes of equal digests have the same operator and the same attributes."""
 
     name: str
     type: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    digest: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)
-class OnnxInput:
+class OnnxValue:
+    """An input or output of the model, shape as ONNX has it (images NCHW), None: an open size."""
+
     name: str
     shape: tuple[int | None, ...]
 
 
 @dataclass(frozen=True)
-class _Values:
-    """`root`: tensor → value, of all that varies with the input. `step`: tensor → the tensor
-    from which it takes its values, and the view between (None: a twin)."""
-
-    root: dict[str, str] = field(default_factory=dict)
-    step: dict[str, tuple[str, int | None]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class OnnxGraph:
-    """Nodes stand in a topological order; `constants`: name → digest of the content.
+    """Nodes in a topological order. `shapes`: tensor → shape, as far as the file states them."""
 
-    `shapes`: tensor → shape, as far as the file states them; None for an open size.
-    """
-
-    inputs: tuple[OnnxInput, ...]
+    inputs: tuple[OnnxValue, ...]
     outputs: tuple[str, ...]
     nodes: tuple[OnnxNode, ...]
-    constants: Mapping[str, str] = field(repr=False)
     shapes: Mapping[str, tuple[int | None, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> OnnxGraph:
         return cls(
-            inputs=tuple(OnnxInput(i["name"], tuple(i["shape"])) for i in document["inputs"]),
+            inputs=tuple(OnnxValue(i["name"], tuple(i["shape"])) for i in document["inputs"]),
             outputs=tuple(document["outputs"]),
             nodes=tuple(
                 OnnxNode(n["name"], n["type"], tuple(n["inputs"]), tuple(n["outputs"]), n["digest"])
                 for n in document["nodes"]
             ),
-            constants=dict(document["constants"]),
             shapes={name: tuple(shape) for name, shape in document["shapes"].items()},
         )
 
@@ -76,45 +65,28 @@ class OnnxGraph:
         return {tensor: at for at, node in enumerate(self.nodes) for tensor in node.outputs}
 
     @cached_property
-    def _values(self) -> _Values:
-        found = _Values()
-        identity: dict[object, int] = {}
-        seen: dict[str, int] = {}  # tensor → number of what computes it
-        first: dict[int, str] = {}
-        for name in (graph_input.name for graph_input in self.inputs):
-            found.root[name] = name
-            seen[name] = identity.setdefault(("input", name), len(identity))
-        for name, digest in self.constants.items():
-            seen[name] = identity.setdefault(("constant", digest), len(identity))
-        for at, node in enumerate(self.nodes):
-            read = tuple(seen.get(tensor, -1) for tensor in node.inputs)
+    def _first(self) -> Mapping[str, str]:
+        """Tensor of a node → the first tensor that is computed in the same way from the same."""
+        found: dict[str, str] = {}
+        computed: dict[object, str] = {}
+        for node in self.nodes:
+            read = tuple(found.get(tensor, tensor) for tensor in node.inputs)
             for place, tensor in enumerate(node.outputs):
-                key = (node.digest, read, place)
-                seen[tensor] = identity.setdefault(key, len(identity))
-                if not tensor or not self._varies(node, found.root):
-                    continue
-                if node.type in VIEWS:
-                    if place == 0:
-                        found.root[tensor] = found.root[node.inputs[0]]
-                        found.step[tensor] = (node.inputs[0], at)
-                    continue
-                twin = first.setdefault(seen[tensor], tensor)
-                found.root[tensor] = twin
-                if twin != tensor:
-                    found.step[tensor] = (twin, None)
+                found[tensor] = computed.setdefault((node.digest, read, place), tensor)
         return found
 
-    @staticmethod
-    def _varies(node: OnnxNode, root: Mapping[str, str]) -> bool:
-        if node.type in _ABOUT_SHAPES:
-            return False
-        read = node.inputs[:1] if node.type in VIEWS else node.inputs
-        return any(tensor in root for tensor in read)
-
-    @property
+    @cached_property
     def root(self) -> Mapping[str, str]:
         """Tensor → the value it holds; constants, and what follows from shapes, are not there."""
-        return self._values.root
+        found = {graph_input.name: graph_input.name for graph_input in self.inputs}
+        for node in self.nodes:
+            is_view = node.type in VIEWS
+            read = node.inputs[:1] if is_view else node.inputs
+            if node.type in _ABOUT_SHAPES or not any(tensor in found for tensor in read):
+                continue
+            for tensor in node.outputs[:1] if is_view else filter(None, node.outputs):
+                found[tensor] = found[read[0]] if is_view else self._first[tensor]
+        return found
 
     @cached_property
     def members(self) -> Mapping[str, tuple[str, ...]]:
@@ -124,20 +96,24 @@ class OnnxGraph:
             found.setdefault(root, []).append(tensor)
         return {root: tuple(tensors) for root, tensors in found.items()}
 
+    @cached_property
+    def twins(self) -> Mapping[int, tuple[int, ...]]:
+        """Node → all that compute the same as it, itself first."""
+        found: dict[int, list[int]] = {}
+        for tensor, first in self._first.items():
+            found.setdefault(self.maker[first], []).append(self.maker[tensor])
+        return {node: tuple(dict.fromkeys(same)) for node, same in found.items()}
+
     def views_between(self, start: str, stop: str) -> tuple[int, ...] | None:
-        """The views on the way from one tensor of a value to another; None: no way."""
+        """The views on the path from one tensor to another; None where other nodes are on it."""
         views: list[int] = []
         while stop != start:
-            if stop not in self._values.step:
+            node = self.maker.get(stop)
+            if node is None or self.nodes[node].type not in VIEWS:
                 return None
-            stop, view = self._values.step[stop]
-            if view is not None:
-                views.insert(0, view)
+            views.insert(0, node)
+            stop = self.nodes[node].inputs[0]
         return tuple(views)
-
-    def source_of(self, tensor: str) -> str | None:
-        """The tensor that it takes its values from through a view or as a twin."""
-        return self._values.step.get(tensor, (None,))[0]
 
     def reads(self, node: int) -> tuple[str, ...]:
         """The values that a node reads, each once."""
@@ -168,21 +144,15 @@ class OnnxGraph:
     @cached_property
     def useful(self) -> frozenset[int]:
         """The nodes that an output depends on."""
-        found: set[int] = set()
-        pending = [tensor for tensor in self.outputs if tensor in self.maker]
-        while pending:
-            node = self.maker[pending.pop()]
-            if node not in found:
-                found.add(node)
-                pending += [t for t in self.nodes[node].inputs if t in self.maker]
-        return frozenset(found)
+        return self.ancestors(self.outputs)
 
-    @cached_property
-    def twin_of(self) -> Mapping[int, int]:
-        """Node that computes again what an earlier one does → that one."""
-        steps = self._values.step.items()
-        return {
-            self.maker[tensor]: self.maker[source]
-            for tensor, (source, view) in steps
-            if view is None
-        }
+    def ancestors(self, tensors: Iterable[str]) -> frozenset[int]:
+        """The nodes that any of `tensors` depends on."""
+        found: set[int] = set()
+        pending = [*tensors]
+        while pending:
+            node = self.maker.get(pending.pop())
+            if node is not None and node not in found:
+                found.add(node)
+                pending += self.nodes[node].inputs
+        return frozenset(found)

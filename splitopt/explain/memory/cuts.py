@@ -22,7 +22,7 @@ from splitopt.config.job import (
     SolveSpec,
 )
 from splitopt.convert.cut_names import cut_names, fused_away
-from splitopt.convert.names.match import Correspondence
+from splitopt.convert.names.record import Correspondence
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest, request_of

@@ -1,25 +1,24 @@
 """How alike the values of ONNX tensors and TFLite tensors are, in every layout that fits.
 
-Knows arrays and shapes only. Sums are kept per pair, so samples may come one at a time.
+Independent of both formats. Sums are kept per pair of tensors, so samples may come one at a time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.runtime.child import Array
 
-Floats = npt.NDArray[np.float64]
 Axes = tuple[int, ...]
 
 CEILING_DB = 100.0
 _ELEMENTS = 1 << 14  # of a tensor that are compared; spread at random, the same for all
 _MAX_PERMUTED_RANK = 5
+_PREFERRED = ("nhwc", "same", "axes", "reshaped", "nhwc, reshaped")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,11 @@ class Likeness:
         """Axes may have moved, but none was merged or split."""
         return not self.layout.endswith("reshaped")
 
+    @property
+    def preference(self) -> tuple[float, int]:
+        kind = "axes" if self.layout.startswith("axes") else self.layout
+        return round(self.merit_db, 2), -_PREFERRED.index(kind)
+
 
 def layout_name(shape: tuple[int, ...], axes: Axes, wanted: tuple[int, ...]) -> str | None:
     """How an array of `shape`, its axes reordered, stands in the shape `wanted`."""
@@ -48,13 +52,6 @@ def layout_name(shape: tuple[int, ...], axes: Axes, wanted: tuple[int, ...]) -> 
     if axes == _channels_last(len(shape)):
         return "nhwc" if fits else "nhwc, reshaped"
     return f"axes {','.join(map(str, axes))}" if fits else None
-
-
-_RANKING = ("nhwc", "same", "axes", "reshaped", "nhwc, reshaped")
-
-
-def _rank(layout: str) -> int:
-    return _RANKING.index("axes" if layout.startswith("axes") else layout)
 
 
 def _channels_last(rank: int) -> Axes:
@@ -73,12 +70,12 @@ class Comparison:
 
     def add(self, onnx: Mapping[str, Array], tflite: Mapping[int, Array]) -> None:
         """One sample: real values by tensor, the same tensors in the same shapes every time."""
-        for size in {array.size for array in tflite.values()}:
+        for size in {array.size for array in tflite.values()} - {0}:
             ours = {t: a for t, a in tflite.items() if a.size == size}
             theirs = {n: a for n, a in onnx.items() if a.size == size and a.dtype.kind in "fiub"}
-            if theirs and size:
+            if theirs:
                 if size not in self._groups:
-                    self._groups[size] = _Group(theirs, ours)
+                    self._groups[size] = _Group(size, theirs, ours)
                 self._groups[size].add(theirs, ours)
 
     def table(self) -> dict[int, dict[str, Likeness]]:
@@ -87,33 +84,27 @@ class Comparison:
         for group in self._groups.values():
             for tensor, name, likeness in group.likenesses(self._steps):
                 row = found.setdefault(tensor, {})
-                if name not in row or _preference(likeness) > _preference(row[name]):
-                    row[name] = likeness
+                row[name] = max(row.get(name, likeness), likeness, key=lambda one: one.preference)
         return found
 
 
-def _preference(likeness: Likeness) -> tuple[float, int]:
-    return round(likeness.merit_db, 2), -_rank(likeness.layout)
-
-
 class _Group:
-    """Sums over all tensors of one number of elements; a row is an ONNX tensor in one layout."""
+    """Sums over all tensors of `size` elements; a row is an ONNX tensor in one order of axes."""
 
-    def __init__(self, onnx: Mapping[str, Array], tflite: Mapping[int, Array]) -> None:
-        size = next(iter(tflite.values())).size
-        draw = np.random.default_rng(0).choice(size, _ELEMENTS) if size > _ELEMENTS else None
-        self._picked = None if draw is None else np.sort(draw)
+    def __init__(self, size: int, onnx: Mapping[str, Array], tflite: Mapping[int, Array]) -> None:
+        draw = np.random.default_rng(0).choice(size, _ELEMENTS) if size > _ELEMENTS else range(size)
+        self._picked = np.sort(np.asarray(draw))
         self._shapes = {tensor: array.shape for tensor, array in tflite.items()}
+        wanted = {*self._shapes.values()}
         self._rows = [
             (name, array.shape, axes)
             for name, array in onnx.items()
-            for axes in _axes(array.shape, set(self._shapes.values()))
+            for axes in _axes(array.shape, wanted)
         ]
         self._count = 0
-        self._product = np.zeros((len(self._rows), len(self._shapes)))
-        self._onnx_square = np.zeros(len(self._rows))
-        self._tflite_sum = np.zeros(len(self._shapes))
-        self._tflite_square = np.zeros(len(self._shapes))
+        rows, columns = len(self._rows), len(self._shapes)
+        self._product, self._onnx_square = np.zeros((rows, columns)), np.zeros(rows)
+        self._tflite_sum, self._tflite_square = np.zeros(columns), np.zeros(columns)
 
     def add(self, onnx: Mapping[str, Array], tflite: Mapping[int, Array]) -> None:
         rows = np.stack([self._flat(onnx[name].transpose(axes)) for name, _, axes in self._rows])
@@ -124,16 +115,16 @@ class _Group:
         self._tflite_sum += columns.sum(axis=1)
         self._tflite_square += np.square(columns).sum(axis=1)
 
-    def _flat(self, array: Array) -> Floats:
-        flat = array.reshape(-1)
-        flat = flat if self._picked is None else flat[self._picked]
-        return np.nan_to_num(flat.astype(np.float64), posinf=1e6, neginf=-1e6)
+    def _flat(self, array: Array) -> Array:
+        flat: Array = array.reshape(-1)[self._picked].astype(np.float64)
+        return np.nan_to_num(flat, posinf=1e6, neginf=-1e6)
 
-    def likenesses(self, steps: Mapping[int, float]) -> Iterable[tuple[int, str, Likeness]]:
+    def likenesses(self, steps: Mapping[int, float]) -> Iterator[tuple[int, str, Likeness]]:
+        # sum (a - b)² = sum a² + sum b² - 2 sum ab; the variance is that of the TFLite tensor
         error = self._onnx_square[:, None] + self._tflite_square - 2 * self._product
         varied = self._tflite_square - np.square(self._tflite_sum) / self._count
         for column, (tensor, wanted) in enumerate(self._shapes.items()):
-            least = self._count * steps[tensor] ** 2 / 12
+            least = self._count * steps[tensor] ** 2 / 12  # rounding to a step makes step² / 12
             for row, (name, shape, axes) in enumerate(self._rows):
                 layout = layout_name(shape, axes, wanted)
                 if layout is not None:
@@ -155,9 +146,8 @@ def _axes(shape: tuple[int, ...], wanted: set[tuple[int, ...]]) -> list[Axes]:
 
 
 def _decibels(signal: float, noise: float) -> float:
-    """Within ±CEILING_DB: no noise is the ceiling, noise without a signal the floor."""
-    if noise <= signal * 10 ** (-CEILING_DB / 10):
+    """Within ±CEILING_DB: the ceiling without noise, its negative without a signal."""
+    least = 10 ** (-CEILING_DB / 10)
+    if noise <= signal * least:
         return CEILING_DB
-    if signal <= noise * 10 ** (-CEILING_DB / 10):
-        return -CEILING_DB
-    return float(10 * np.log10(signal / noise))
+    return float(10 * np.log10(max(signal / noise, least)))

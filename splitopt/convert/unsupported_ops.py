@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from splitopt.convert.source import Node
+from splitopt.convert.names.onnx_graph import OnnxNode
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.registered_ops import unregistered_types
 from splitopt.graph.schema import CUSTOM_OP
@@ -43,7 +43,7 @@ def unregistered(graph: ModelGraph) -> tuple[int, ...]:
     return tuple(op.index for op in graph.ops if op.type in types or op.type.startswith(_FLEX))
 
 
-def suspects(op_type: str, nodes: Sequence[Node]) -> tuple[str, ...]:
+def suspects(op_type: str, nodes: Sequence[OnnxNode]) -> tuple[str, ...]:
     """Up to three ONNX nodes of a type that converters turn into this op."""
     stem = op_type.removeprefix(_FLEX)
     makers = _MAKERS.get(stem, stem.replace("_", "")).upper().split()
