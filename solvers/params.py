@@ -8,8 +8,8 @@ class SolveParams:
     """One worker and a fixed seed repeat a run; no switch may change cost or status.
 
     hints: start from the plan of a quick method. cheap_proofs: accept a quick method's plan where
-    a bound proves it. prune: drop options that no optimal plan can hold. redundant: add implied
-    constraints that tighten the relaxation.
+    a bound proves it. prune: drop options that no optimal plan can hold. redundant: in packing, add
+    implied constraints that tighten the relaxation.
     """
 
     time_limit_s: float = 60.0

@@ -1,4 +1,4 @@
-"""Says what a valid packing plan is; knows no planner."""
+"""Says what a valid packing plan is; independent of any planner."""
 
 from itertools import combinations
 

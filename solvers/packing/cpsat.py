@@ -1,4 +1,4 @@
-"""Exact packing: offsets of least high-water mark, by CP-SAT.
+"""Exact packing: offsets of the lowest high-water mark, by CP-SAT.
 
 Variables: offset_b of every free buffer, mark.
   minimise mark
@@ -28,7 +28,7 @@ from splitopt.solvers.packing.parts import part_of, parts
 from splitopt.solvers.packing.plan import PackingPlan
 from splitopt.solvers.params import SolveParams
 
-_AT_FLOOR = 0.7
+_DECISION_SHARE = 0.7
 _SEARCH_S = 0.5
 
 
@@ -76,33 +76,32 @@ def _joined(
 def _solve_part(
     instance: PackingInstance, params: SolveParams, deadline: Deadline
 ) -> Outcome[PackingPlan]:
-    """Buffers that hang together in time."""
-    floor = _floor(instance)
-    if instance.capacity is not None and floor > instance.capacity:
+    """Buffers that are connected by overlapping live ranges."""
+    lower_bound = _lower_bound(instance)
+    if instance.capacity is not None and lower_bound > instance.capacity:
         return Outcome(Status.INFEASIBLE, wall_s=deadline.spent_s)
-    greedy = _quick(instance, floor, params, deadline)
+    greedy = _quick(instance, lower_bound, params, deadline)
     if greedy is not None and params.cheap_proofs:
         high = greedy.high_water_mark(instance)
-        if high == floor:
+        if high == lower_bound:
             return Outcome(Status.OPTIMAL, greedy, high, high, deadline.spent_s)
-    return _search(instance, greedy, floor, params, deadline)
+    return _search(instance, greedy, lower_bound, params, deadline)
 
 
-def _floor(instance: PackingInstance) -> int:
+def _lower_bound(instance: PackingInstance) -> int:
     pins = [b.offset + b.size for b in instance.buffers if b.offset is not None]
     return max([instance.peak_load, *pins])
 
 
 def _quick(
-    instance: PackingInstance, floor: int, params: SolveParams, deadline: Deadline
+    instance: PackingInstance, lower_bound: int, params: SolveParams, deadline: Deadline
 ) -> PackingPlan | None:
     """The better of TFLM's greedy plan and those of a local search, if it keeps all rules, the
     capacity among them. The search gets little time: it finds early what it finds."""
     plans = [plan_greedy(instance)]
-    if plans[0].high_water_mark(instance) > floor and params.hints:
-        plans.append(
-            search(instance, floor, Deadline(min(_SEARCH_S, deadline.left_s / 10)), params.seed)
-        )
+    if plans[0].high_water_mark(instance) > lower_bound and params.hints:
+        limited = Deadline(min(_SEARCH_S, deadline.left_s / 10))
+        plans.append(search(instance, lower_bound, limited, params.seed))
     for plan in sorted(plans, key=lambda plan: plan.high_water_mark(instance)):
         try:
             check_plan(instance, plan)
@@ -123,36 +122,38 @@ class _Model:
 def _search(
     instance: PackingInstance,
     greedy: PackingPlan | None,
-    floor: int,
+    lower_bound: int,
     params: SolveParams,
     deadline: Deadline,
 ) -> Outcome[PackingPlan]:
-    tight = _at_floor(instance, floor, params, deadline)
+    tight = _at_lower_bound(instance, lower_bound, params, deadline)
     if tight is not None:
-        return Outcome(Status.OPTIMAL, tight, floor, floor, deadline.spent_s)
-    model = _build(instance, greedy, floor, params)
+        return Outcome(Status.OPTIMAL, tight, lower_bound, lower_bound, deadline.spent_s)
+    model = _build(instance, greedy, lower_bound, params)
     status, solver = run(model.cp, params, deadline)
     if status.has_plan:
         plan = _plan(instance, model, solver)
-        bound = max(floor, proved_bound(solver) * model.unit)
+        bound = max(lower_bound, proved_bound(solver) * model.unit)
         return Outcome(status, plan, plan.high_water_mark(instance), bound, deadline.spent_s)
     if status is Status.INFEASIBLE:
         return Outcome(status, wall_s=deadline.spent_s)
     if greedy is not None:
         high = greedy.high_water_mark(instance)
-        return Outcome(Status.FEASIBLE, greedy, high, floor, deadline.spent_s)
-    return Outcome(Status.UNKNOWN, bound=floor, wall_s=deadline.spent_s)
+        return Outcome(Status.FEASIBLE, greedy, high, lower_bound, deadline.spent_s)
+    return Outcome(Status.UNKNOWN, bound=lower_bound, wall_s=deadline.spent_s)
 
 
-def _at_floor(
-    instance: PackingInstance, floor: int, params: SolveParams, deadline: Deadline
+def _at_lower_bound(
+    instance: PackingInstance, lower_bound: int, params: SolveParams, deadline: Deadline
 ) -> PackingPlan | None:
-    """A plan no higher than the floor, looked for in most of the time: with the mark fixed, CP-SAT
-    sees much earlier where there is no room than while it minimises."""
-    if floor % _unit(instance):
+    """Solves the decision problem at the lower bound first, for most of the time that is left.
+
+    Whether everything fits below a fixed mark is decided much faster than the lowest mark is found.
+    """
+    if lower_bound % _unit(instance):
         return None
-    model = _build(PackingInstance(instance.buffers, floor), None, floor, params)
-    status, solver = run(model.cp, params, Deadline(_AT_FLOOR * deadline.left_s))
+    model = _build(PackingInstance(instance.buffers, lower_bound), None, lower_bound, params)
+    status, solver = run(model.cp, params, Deadline(_DECISION_SHARE * deadline.left_s))
     return _plan(instance, model, solver) if status.has_plan else None
 
 
@@ -166,17 +167,17 @@ def _plan(instance: PackingInstance, model: _Model, solver: cp_model.CpSolver) -
 
 
 def _build(
-    instance: PackingInstance, greedy: PackingPlan | None, floor: int, params: SolveParams
+    instance: PackingInstance, greedy: PackingPlan | None, lower_bound: int, params: SolveParams
 ) -> _Model:
     """A free buffer never has to lie above the greedy plan, the capacity or all others stacked."""
     real = {i: b for i, b in enumerate(instance.buffers) if b.size}
     unit = _unit(instance)
-    limits = [floor + sum(b.size for b in real.values())]
+    limits = [lower_bound + sum(b.size for b in real.values())]
     limits += [] if greedy is None else [greedy.high_water_mark(instance)]
     limits += [] if instance.capacity is None else [instance.capacity]
     top = min(limits) // unit
     cp = cp_model.CpModel()
-    mark = cp.new_int_var(-(-floor // unit), top, "mark")
+    mark = cp.new_int_var(-(-lower_bound // unit), top, "mark")
     offsets = {
         i: cp.new_int_var(0, top - b.size // unit, f"offset{i}")
         if b.offset is None

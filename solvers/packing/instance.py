@@ -1,6 +1,6 @@
 """A packing problem: buffers with sizes and live ranges, and the memory they must fit in."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -69,20 +69,16 @@ class PackingInstance:
         if self.capacity is not None and self.capacity < 0:
             raise ValueError(f"capacity: got {self.capacity}, want >= 0 or None")
 
-    def load_at(self, step: int) -> int:
-        """Sum of the sizes alive at a step."""
-        return sum(b.size for b in self.buffers if b.live.steps[0] <= step < b.live.steps[1])
-
     @cached_property
     def peak_load(self) -> int:
         """The largest load of any step: no plan has a lower high-water mark."""
-        ranges = [b.live.steps for b in self.buffers]
-        return peak_load([b.size for b in self.buffers], ranges)
+        return peak_load((b.size, *b.live.steps) for b in self.buffers)
 
 
-def peak_load(sizes: Sequence[int], ranges: Sequence[tuple[int, int]]) -> int:
-    """Sweep over non-empty (start, stop) ranges; what stops at a step makes room at it."""
-    changes = [(start, size) for (start, _), size in zip(ranges, sizes, strict=True)]
-    changes += [(stop, -size) for (_, stop), size in zip(ranges, sizes, strict=True)]
-    changes.sort()
-    return max(accumulate((change for _, change in changes), initial=0), default=0)
+def peak_load(buffers: Iterable[tuple[int, int, int]]) -> int:
+    """The largest sum of sizes that are alive at once, of buffers (size, start, stop).
+
+    Ranges are half-open: at the step where one stops, another may start. Empty ones hold nothing.
+    """
+    changes = ((at, size) for b in buffers for at, size in ((b[1], b[0]), (b[2], -b[0])))
+    return max(accumulate((size for _, size in sorted(changes)), initial=0))

@@ -8,6 +8,7 @@ its way, is placed earlier.
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing.greedy_by_size import place_in_order
@@ -19,8 +20,10 @@ _MOST_MOVED = 4
 Order = list[int]
 
 
-def search(instance: PackingInstance, floor: int, deadline: Deadline, seed: int) -> PackingPlan:
-    """The best plan found: one at `floor` ends the search, and so do many tries without a gain.
+def search(
+    instance: PackingInstance, lower_bound: int, deadline: Deadline, seed: int
+) -> PackingPlan:
+    """The best plan found. A mark of `lower_bound` ends the search, or many tries without a gain.
 
     Pins are kept; like any greedy plan it may exceed a capacity, and overlapping pins overlap.
     """
@@ -28,7 +31,7 @@ def search(instance: PackingInstance, floor: int, deadline: Deadline, seed: int)
     best = min((problem.tried(order) for order in problem.orders()), key=lambda tried: tried.mark)
     draw = random.Random(seed)  # noqa: S311 - no secret
     current, stale = best, 0
-    while best.mark > floor and stale < _GIVE_UP_AFTER and not deadline.is_over:
+    while best.mark > lower_bound and stale < _GIVE_UP_AFTER and not deadline.is_over:
         found = problem.tried(problem.changed(current, draw))
         stale += 1
         if found.mark <= current.mark or draw.random() < 0.02:
@@ -40,11 +43,13 @@ def search(instance: PackingInstance, floor: int, deadline: Deadline, seed: int)
     return PackingPlan(tuple(best.offsets))
 
 
+@dataclass(frozen=True)
 class _Tried:
     """An order, its first fit, and how high that reaches."""
 
-    def __init__(self, order: Order, offsets: list[int], mark: int) -> None:
-        self.order, self.offsets, self.mark = order, offsets, mark
+    order: Order
+    offsets: list[int]
+    mark: int
 
 
 class _Problem:

@@ -50,15 +50,15 @@ class Boundary:
 
 @dataclass(frozen=True)
 class BoundaryLoad:
-    """Bytes that pass by a segment, that it reads last, that it makes for later ones.
+    """Bytes that live through a segment, that it reads last, that it makes for later ones.
 
-    `alone`: what it reads from outside of all segments, or makes for there, and no other needs.
+    `outer`: what it reads from outside of all segments, or makes for there, and no other needs.
     """
 
     through: int
     in_: int
     out: int
-    alone: int = 0
+    outer: int = 0
 
     @property
     def ram(self) -> int:
@@ -68,18 +68,18 @@ class BoundaryLoad:
     @property
     def ram_apart(self) -> int:
         """Inputs are still read while outputs are made: everything is there at once."""
-        return self.through + self.in_ + self.out + self.alone
+        return self.through + self.in_ + self.out + self.outer
 
 
 class BoundaryLoads:
     """The BoundaryLoad of any segment in constant time, after quadratic preparation.
 
     Let f(i, j) be the bytes of the values that start before item i and are last read at or after
-    j. Then [i, j) is passed by f(i, j) bytes, reads f(i, i) - f(i, j) for the last time and makes
-    f(j, j) - f(i, j) that outlive it. Values there from the start take their bytes from the start
-    of their first reading segment on: there, they pass by instead of coming out.
-    Of those that come from outside or go there, [i, j) alone needs what starts in it, less what of
-    that is read at or after j.
+    j. Then f(i, j) bytes live through [i, j), it reads f(i, i) - f(i, j) for the last time and
+    makes f(j, j) - f(i, j) that outlive it. Values there from the start take their bytes from the
+    start of their first reading segment on: there, they live through instead of going out.
+    Of those that come from outside or go there, no other segment than [i, j) needs what starts in
+    it, less what of that is read at or after j.
     """
 
     def __init__(self, n: int, boundaries: Iterable[Boundary]) -> None:
@@ -96,7 +96,7 @@ class BoundaryLoads:
             through=past_made + given[stop][stop],
             in_=made[start][start] - past_made + given[start][start] - past_given,
             out=made[stop][stop] - past_made,
-            alone=outer_stop[0] - outer_start[0] - outer_stop[stop] + outer_start[stop],
+            outer=outer_stop[0] - outer_start[0] - outer_stop[stop] + outer_start[stop],
         )
 
 

@@ -1,12 +1,11 @@
-"""Says what a valid partition plan is; knows no solver, and none of the instance's tables."""
+"""Says what a valid partition plan is; independent of any solver and of the instance's tables."""
 
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 from splitopt.solvers.invalid import InvalidPlan
-from splitopt.solvers.partition.cost import plan_cost
 from splitopt.solvers.partition.instance import PartitionInstance
-from splitopt.solvers.partition.plan import PartitionPlan, Placement
+from splitopt.solvers.partition.plan import PartitionPlan, Placement, plan_cost
 
 
 def check_plan(instance: PartitionInstance, plan: PartitionPlan, cost: int | None = None) -> None:
@@ -33,10 +32,10 @@ def _check_tiling(instance: PartitionInstance, plan: PartitionPlan) -> None:
 
 
 def _check_limits(instance: PartitionInstance, plan: PartitionPlan) -> None:
-    count, most = len(plan.options), instance.max_segments
+    count, most = len(plan.options), instance.goal.max_segments
     if most is not None and count > most:
         raise InvalidPlan(f"the plan has {count} segments, at most {most} are allowed")
-    added, limit = plan_cost(plan).added, instance.objective.max_cost
+    added, limit = plan_cost(plan).added, instance.goal.max_cost
     if limit is not None and added > limit:
         raise InvalidPlan(f"the plan adds a cost of {added}, at most {limit} is allowed")
 
@@ -121,11 +120,13 @@ def _check_region(instance: PartitionInstance, plan: PartitionPlan) -> None:
     region = plan.layout.region_bytes
     if region != max(ends):
         raise InvalidPlan(f"the region is said to be {region} bytes, {max(ends)} are used")
-    if instance.capacity is not None and region > instance.capacity:
-        raise InvalidPlan(f"the plan needs {region} bytes, the capacity is {instance.capacity}")
+    if not instance.goal.fits(region):
+        raise InvalidPlan(
+            f"the plan needs {region} bytes, the capacity is {instance.goal.capacity}"
+        )
 
 
 def _check_cost(instance: PartitionInstance, plan: PartitionPlan, cost: int | None) -> None:
-    real = plan_cost(plan).ranked(instance.objective)[0]
+    real = plan_cost(plan).ranked(instance.goal)[0]
     if cost is not None and cost != real:
         raise InvalidPlan(f"the plan is said to cost {cost}, it costs {real}")

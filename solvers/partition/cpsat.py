@@ -15,11 +15,10 @@ from splitopt.solvers.engine import proved_bound, run
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import dp
-from splitopt.solvers.partition.cost import plan_cost
 from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.model import LayoutCut, PartitionModel, build
-from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
 
 
@@ -51,7 +50,7 @@ class _Search:
     def run(self) -> Outcome[PartitionPlan]:
         numbers = self._candidates()
         while not self.deadline.is_over:
-            model = build(self.instance, numbers, self.cuts, self.params.redundant)
+            model = build(self.instance, numbers, self.cuts)
             status, choice = self._choose(model)
             if status is Status.INFEASIBLE:
                 assert self.best is None, "a plan exists, the model cannot be infeasible"
@@ -122,12 +121,12 @@ class _Search:
         """
         options = tuple(self.instance.options[i] for i in choice.numbers)
         laid_out = lay_out(options, self.instance.boundaries, self._limited())
-        region, capacity = laid_out.layout.region_bytes, self.instance.capacity
+        region = laid_out.layout.region_bytes
         plan = PartitionPlan(options, laid_out.layout)
-        fits = capacity is None or region <= capacity
+        fits = self.instance.goal.fits(region)
         if fits and (self.best is None or self._rank(plan) < self._rank(self.best)):
             self.best = plan
-        is_real = fits and (region <= choice.peak or not self.instance.objective.ram_weight)
+        is_real = fits and (region <= choice.peak or not self.instance.goal.ram_weight)
         learns = laid_out.bound > choice.peak
         return is_real, LayoutCut(choice.numbers, laid_out.bound) if learns else None
 
@@ -140,7 +139,7 @@ class _Search:
         return Outcome(status, self.best, cost, self.bound, spent_s)
 
     def _rank(self, plan: PartitionPlan) -> tuple[int, int, int]:
-        return plan_cost(plan).ranked(self.instance.objective)
+        return plan_cost(plan).ranked(self.instance.goal)
 
     def _limited(self) -> SolveParams:
         return replace(self.params, time_limit_s=self.deadline.left_s)

@@ -10,16 +10,15 @@ if the layout exceeds the capacity.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.cost import plan_cost
-from splitopt.solvers.partition.instance import Objective, PartitionInstance
+from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.paths import Path, PathFinder
-from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 Rank = tuple[int, int, int]
 
@@ -34,20 +33,11 @@ def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Out
     bound = _rank(path, instance)[0]
     laid_out = lay_out(path.options, instance.boundaries, params)
     plan = PartitionPlan(path.options, laid_out.layout)
-    region = laid_out.layout.region_bytes
-    if instance.capacity is not None and region > instance.capacity:
+    if not instance.goal.fits(laid_out.layout.region_bytes):
         return Outcome(Status.UNKNOWN, bound=bound, wall_s=deadline.spent_s)
-    cost = plan_cost(plan).ranked(instance.objective)[0]
+    cost = plan_cost(plan).ranked(instance.goal)[0]
     status = Status.OPTIMAL if cost == bound else Status.FEASIBLE
     return Outcome(status, plan, cost, bound, deadline.spent_s)
-
-
-def least_capacity(
-    instance: PartitionInstance, params: SolveParams | None = None
-) -> Outcome[PartitionPlan]:
-    """The smallest capacity with a plan, all other limits kept: it is the outcome's cost."""
-    objective = Objective(1, 0, instance.objective.max_cost)
-    return solve(replace(instance, capacity=None, objective=objective), params)
 
 
 def best_path(instance: PartitionInstance) -> Path | None:
@@ -82,7 +72,7 @@ def _best_between(finder: PathFinder, low: _Known, high: _Known) -> Path:
         if top - low.level < 2:
             continue
         weighted, segments, copied = high.path.rank
-        least = instance.objective.ram_weight * levels[low.level + 1] + weighted
+        least = instance.goal.ram_weight * levels[low.level + 1] + weighted
         if (least, segments, copied) >= _rank(best, instance):
             continue
         middle = (low.level + top) // 2
@@ -96,4 +86,4 @@ def _best_between(finder: PathFinder, low: _Known, high: _Known) -> Path:
 
 def _rank(path: Path, instance: PartitionInstance) -> Rank:
     weighted, segments, copied = path.rank
-    return instance.objective.ram_weight * path.peak + weighted, segments, copied
+    return instance.goal.ram_weight * path.peak + weighted, segments, copied

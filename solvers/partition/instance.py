@@ -1,16 +1,19 @@
-"""A partition problem: items in a fixed order, options to run their segments, limits, objective."""
+"""A partition problem: items in a fixed order, options to run their segments, and the goal."""
 
 from dataclasses import dataclass
 from functools import cached_property
 
 from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad, BoundaryLoads
 
-_INT64_SAFE = 2**62
+_MOST_WEIGHTED = 2**62
+"""Sums of CP-SAT must stay within 64 bits."""
+_MOST_SUM = 2**58
+"""Half of shortest_paths.NEVER."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One way to run the segment [start, stop); `key` tells apart those of the same segment.
+    """One option to run the segment [start, stop); `key` tells apart those of the same segment.
 
     `cost` holds all that this segment adds, the copies into and out of it too; `copied_bytes` are
     those copies. `apart`: it reads its inputs while it makes its outputs, so that these cannot
@@ -22,7 +25,7 @@ class Option:
     arena_bytes: int
     cost: int
     copied_bytes: int = 0
-    key: int | str = 0
+    key: int = 0
     apart: bool = False
 
     def __post_init__(self) -> None:
@@ -33,32 +36,42 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Objective:
-    """Minimise ram_weight * peak + cost_weight * added cost, under at most `max_cost`.
+class Goal:
+    """Minimise ram_weight * peak + cost_weight * added cost, within the limits (None: no limit).
 
     Ties: fewer segments, then fewer copied bytes.
     """
 
     ram_weight: int
     cost_weight: int
+    capacity: int | None = None
     max_cost: int | None = None
+    max_segments: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.ram_weight, self.cost_weight) < 0 or not self.ram_weight + self.cost_weight:
             raise ValueError(
-                f"objective: got weights {self.ram_weight} and {self.cost_weight}, "
+                f"goal: got weights {self.ram_weight} and {self.cost_weight}, "
                 "want both >= 0 and one > 0"
             )
-        if self.max_cost is not None and self.max_cost < 0:
-            raise ValueError(f"objective: got max_cost {self.max_cost}, want >= 0 or None")
+        limits = (("capacity", 0), ("max_cost", 0), ("max_segments", 1))
+        for name, least in limits:
+            got = getattr(self, name)
+            if got is not None and got < least:
+                raise ValueError(f"goal: got {name} {got}, want >= {least} or None")
 
     def weigh(self, peak: int, cost: int) -> int:
+        """What is minimised first."""
         return self.ram_weight * peak + self.cost_weight * cost
+
+    def fits(self, peak: int) -> bool:
+        """Whether the peak keeps the capacity."""
+        return self.capacity is None or peak <= self.capacity
 
 
 @dataclass(frozen=True)
 class PartitionInstance:
-    """Items 0..n-1, the options of their segments, the values that may cross a cut, the limits.
+    """Items 0..n-1, the options of their segments, the values that may cross a cut, the goal.
 
     A segment without an option cannot be chosen.
 
@@ -68,17 +81,11 @@ class PartitionInstance:
     n: int
     options: tuple[Option, ...]
     boundaries: tuple[Boundary, ...]
-    capacity: int | None = None
-    objective: Objective = Objective(1, 0)
-    max_segments: int | None = None
+    goal: Goal = Goal(1, 0)
 
     def __post_init__(self) -> None:
         if self.n < 1:
             raise ValueError(f"instance: got {self.n} items, want at least 1")
-        if self.capacity is not None and self.capacity < 0:
-            raise ValueError(f"instance: got capacity {self.capacity}, want >= 0 or None")
-        if self.max_segments is not None and self.max_segments < 1:
-            raise ValueError(f"instance: got max_segments {self.max_segments}, want >= 1 or None")
         self._check_options()
         for index, boundary in enumerate(self.boundaries):
             if boundary.last_item >= self.n:
@@ -100,9 +107,11 @@ class PartitionInstance:
         peak += 2 * sum(b.size for b in self.boundaries)
         cost = self.n * max((o.cost for o in self.options), default=0)
         copied = self.n * max((o.copied_bytes for o in self.options), default=0)
-        most = max(self.objective.weigh(peak, cost), peak * self.n, cost, copied)
-        if most >= _INT64_SAFE:
-            raise ValueError(f"instance: weighted sums reach {most}, want less than 2**62")
+        weighted = self.goal.weigh(max(1, peak), max(1, cost))
+        if weighted >= _MOST_WEIGHTED:
+            raise ValueError(f"instance: weighted sums reach {weighted}, want less than 2**62")
+        if (most := max(peak * self.n, cost, copied)) >= _MOST_SUM:
+            raise ValueError(f"instance: sums reach {most}, want less than 2**58")
 
     @cached_property
     def loads(self) -> BoundaryLoads:
@@ -121,3 +130,8 @@ class PartitionInstance:
     def rams(self) -> tuple[int, ...]:
         """`ram` of every option, in their order."""
         return tuple(self.ram(option) for option in self.options)
+
+    @property
+    def most_segments(self) -> int:
+        """The limit on segments, or as many as there are items."""
+        return self.n if self.goal.max_segments is None else self.goal.max_segments

@@ -6,6 +6,7 @@ of segments that each hold a value before them and one behind, values lie at the
 end by turns, arenas between them, and the load is always reached.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,8 +16,20 @@ from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
-from splitopt.solvers.partition.lives import Kept, kept_values
 from splitopt.solvers.partition.plan import Layout, Placement
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A boundary value (by its index) that is kept outside the arenas; see plan.Layout for
+    `live`."""
+
+    boundary: int
+    size: int
+    first_segment: int
+    last_segment: int
+    live: LiveRange
+
 
 _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
     lambda kept: (kept.live.start - kept.live.stop, -kept.size),
@@ -32,10 +45,6 @@ class LaidOut:
 
     layout: Layout
     bound: int
-
-    @property
-    def is_minimal(self) -> bool:
-        return self.layout.region_bytes == self.bound
 
 
 def lay_out(
@@ -62,9 +71,18 @@ def lay_out(
     return LaidOut(best, load if outcome.bound is None else outcome.bound)
 
 
-def load_of(options: Sequence[Option], boundaries: Sequence[Boundary]) -> int:
-    """Peak load of the chosen options: what no layout undercuts."""
-    return _packing(options, kept_values(options, boundaries)).peak_load
+def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tuple[Kept, ...]:
+    """Which boundary values a choice of options keeps, and in which half-steps."""
+    starts = [option.start for option in options]
+    kept = []
+    for index, value in enumerate(boundaries):
+        first = bisect_right(starts, value.start_item) - 1
+        last = bisect_right(starts, value.last_item) - 1
+        if first < last or (value.goes_outside and options[first].apart):
+            is_late = value.is_made and not options[first].apart
+            live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
+            kept.append(Kept(index, value.size, first, last, live))
+    return tuple(kept)
 
 
 def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:

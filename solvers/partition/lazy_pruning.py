@@ -1,10 +1,15 @@
-"""Which ways of which segments an optimal plan can hold at all: bounds first, exact figures where
-they matter.
+"""Drops the options that no optimal plan can hold, with few exact evaluations.
 
-A replay of TFLM's planner costs a millisecond, and a chain of 300 ops has 45,150 segments, many of
-them with a dozen band plans. So plans are searched under bounds, the ways they use are replayed,
-and this repeats until the best plan rests on exact figures: an upper limit. Then a way is kept
-unless every plan through it is provably worse than that limit. Nothing is lost: ties are kept.
+The exact RAM and cost of an option are expensive (a replay of TFLM's memory planner takes about a
+millisecond), and a chain of 300 ops has 45,150 segments, many of them with a dozen band plans. So:
+
+1. Every option starts with lower bounds of its RAM and cost.
+2. The best plan under the present figures is found.
+3. The options that it uses get exact figures. Again from 2, until the best plan rests on exact
+   figures alone: its value is an upper limit.
+4. An option is kept unless every plan through it is provably worse than that limit.
+
+Nothing is lost: options of plans that tie with the best one are kept.
 """
 
 from __future__ import annotations
@@ -12,46 +17,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
+    Column,
     Matrix,
     around,
-    least_bottleneck,
+    least,
+    least_weights,
     shortest,
     shortest_by_edges,
 )
 
 Mask = npt.NDArray[np.bool_]
-Column = npt.NDArray[np.int64]
 
 _LEVELS = 96
 _TIE_SEGMENT = 2**40
 """Weight of one segment against copied bytes where only ties are left to decide."""
 
 OptionName = tuple[int, int, int]
-"""(start, stop, variant): see SegmentTable.ways."""
+"""(start, stop, variant). A variant may have several forms, which are options of that name."""
 Exact = Callable[[int, int, int], Sequence[tuple[int, int]]]
-"""A way's name → (RAM in bytes, added instructions) of each form it has, exactly; one at least."""
+"""An option's name → (RAM in bytes, added cost) of each form that it has, exactly; one at least."""
 
 
-@dataclass(frozen=True)
-class Goal:
-    """What a plan is judged by, as the solvers' objective and limits."""
-
-    ram_weight: int
-    cost_weight: int
-    capacity: int | None = None
-    max_cost: int | None = None
-    max_segments: int | None = None
-
-
-@dataclass(frozen=True)
-class OptionBounds:
-    """Columns, one entry for each way: its name, and at least its RAM, instructions and copies."""
+class OptionBounds(NamedTuple):
+    """Columns, one entry for each option: its name, and at least its RAM, cost and copied bytes."""
 
     starts: Column
     stops: Column
@@ -60,236 +56,231 @@ class OptionBounds:
     cost: Column
     copied: Column
 
-    def where(self, mask: Mask) -> OptionBounds:
-        return OptionBounds(
-            self.starts[mask],
-            self.stops[mask],
-            self.variants[mask],
-            self.ram[mask],
-            self.cost[mask],
-            self.copied[mask],
-        )
+    def where(self, chosen: Mask | Sequence[int]) -> OptionBounds:
+        return OptionBounds(*(column[chosen] for column in self))
 
 
 @dataclass(frozen=True)
 class _Path:
-    """Ways (by number) from cut 0 to n, and what the plan costs under the figures of its time."""
+    """Options (by number) from cut 0 to n, and what the plan costs under the present figures."""
 
-    ways: tuple[int, ...]
+    options: tuple[int, ...]
     peak: int
     cost: int
 
 
 class Pruner:
-    """Columns that start as bounds and become exact where a promising plan passes."""
+    """Figures that start as bounds and become exact for the options of promising plans."""
 
-    def __init__(self, ways: OptionBounds, n: int, exact: Exact, goal: Goal) -> None:
-        """`ways`: of the segments that may be chosen."""
+    def __init__(self, options: OptionBounds, n: int, exact: Exact, goal: Goal) -> None:
+        """`options`: of the segments that may be chosen; `exact` is asked for few of them."""
         self._n = n
         self._goal = goal
-        self._capacity = int(NEVER) if goal.capacity is None else goal.capacity
-        open_ways = ways.where(ways.ram <= self._capacity)
-        self._starts, self._stops = open_ways.starts, open_ways.stops
-        self._variants = open_ways.variants
-        self._ram, self._cost = open_ways.ram.copy(), open_ways.cost.copy()
-        self._tie = open_ways.copied + _TIE_SEGMENT
-        self._is_open = np.ones(len(self._ram), dtype=bool)
-        self._is_exact = np.zeros(len(self._ram), dtype=bool)
         self._exact = exact
-        self._limit: _Path | None = None
+        self._capacity = int(NEVER) if goal.capacity is None else goal.capacity
+        self._options = options.where(options.ram <= self._capacity)
+        self._is_exact = np.zeros(len(self._options.ram), dtype=bool)
+        self._best: _Path | None = None
 
     def kept(self) -> list[OptionName]:
-        """Ways that a best plan may use; empty where no plan fits.
+        """Options that a best plan may use; empty where no plan fits.
 
         Plans are judged by their loads here. Where the layout of the best one needs more than its
         load, ask `kept_within` with the value it really reaches.
         """
-        limit = self._limit = self._refine()
-        return [] if limit is None else self._names(self._within(self._value(limit), limit))
+        best = self._best = self._refine()
+        return [] if best is None else self._names(self._within(self._value(best), best))
+
+    def kept_within(self, value: int | None) -> list[OptionName]:
+        """Options that a plan of at most that value may use; None: all that fit the capacity."""
+        return self._names(self._fits if value is None else self._within(value, None))
 
     def kept_for_front(self) -> list[OptionName]:
-        """Ways of plans that no other dominates in peak, cost and number of segments."""
+        """Options of plans that no other dominates in peak, cost and number of segments."""
         found: set[int] = set()
         level = self._capacity
         while True:
             paths = self._exact_paths(level)
             if not paths:
                 return self._names(sorted(found))
-            found.update(way for path in paths for way in path.ways)
+            found.update(option for path in paths for option in path.options)
             level = max(path.peak for path in paths) - 1
 
-    def assumed(self, cost: int, segments: int, copied_bytes: int) -> bool:
-        """Whether a plan is as good as `kept` took for granted, ties included.
+    def reaches_best(self, cost: int, segments: int, copied_bytes: int) -> bool:
+        """Whether a plan is as good as the best one that `kept` found, ties included.
 
         If not, layouts needed more than loads, and what was dropped may be better than the plan.
         """
-        limit = self._limit
-        if limit is None or cost > self._value(limit):
+        best = self._best
+        if best is None or cost > self._value(best):
             return False
-        tie = int(self._tie[list(limit.ways)].sum())
+        tie = int(self._tie[list(best.options)].sum())
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
-    def kept_within(self, value: int | None) -> list[OptionName]:
-        """Ways that a plan of at most that value may use; None: all that fit the capacity."""
-        return self._names(self._is_open if value is None else self._within(value, None))
+    @property
+    def _fits(self) -> Mask:
+        fits: Mask = self._options.ram <= self._capacity
+        return fits
+
+    @property
+    def _tie(self) -> Column:
+        """What decides between plans of equal value: few segments, then few copied bytes."""
+        tie: Column = self._options.copied + _TIE_SEGMENT
+        return tie
 
     def _names(self, chosen: Mask | Sequence[int]) -> list[OptionName]:
         """Each once, whatever forms of it are chosen."""
-        columns = self._starts[chosen], self._stops[chosen], self._variants[chosen]
-        return sorted({(int(a), int(b), int(v)) for a, b, v in zip(*columns, strict=True)})
+        starts, stops, variants, *_ = self._options.where(chosen)
+        return sorted(set(zip(starts.tolist(), stops.tolist(), variants.tolist(), strict=True)))
 
     def _refine(self) -> _Path | None:
         """The best plan once it rests on exact figures; None where none fits."""
         while True:
             best, inexact = self._best_under_bounds()
-            if best is None or self._is_exact[list(best.ways)].all():
+            if best is None or self._is_exact[list(best.options)].all():
                 return best
-            self._settle(inexact)
+            self._make_exact(inexact)
 
     def _best_under_bounds(self) -> tuple[_Path | None, set[int]]:
         """Plans of falling peak, each the cheapest under its peak, until none can win any more.
 
-        Returns the best of them, and every way they use that has no exact figures yet.
+        Returns the best of them, and every option they use that has no exact figures yet.
         """
         best: _Path | None = None
         inexact: set[int] = set()
-        level, least = self._capacity, self._least_peak()
-        while least is not None and level >= least:
+        level, lowest = self._capacity, self._lowest_peak()
+        while lowest is not None and level >= lowest:
             path = self._cheapest(level)
-            if path is None or self._cannot_win(path, least, best):
+            if path is None or self._cannot_win(path, lowest, best):
                 break
             if best is None or self._value(path) < self._value(best):
                 best = path
-            inexact.update(way for way in path.ways if not self._is_exact[way])
+            inexact.update(option for option in path.options if not self._is_exact[option])
             if not self._goal.ram_weight:
                 break
             level = path.peak - 1
         return best, inexact
 
     def _exact_paths(self, level: int) -> list[_Path]:
-        """The cheapest plans of each number of segments with no way above the level."""
+        """The cheapest plans of each number of segments with no option above the level."""
         while True:
-            least = self._cheapest_ways(level, self._cost)
-            nodes = shortest_by_edges(self._matrix(least, self._cost))
-            most, limit = self._goal.max_segments, self._goal.max_cost
-            paths = [self._path(least, found) for found in nodes]
-            paths = [path for path in paths if most is None or len(path.ways) <= most]
-            paths = [path for path in paths if limit is None or path.cost <= limit]
-            inexact = {way for path in paths for way in path.ways if not self._is_exact[way]}
+            options = self._cheapest_options(level, self._options.cost)
+            weights = self._weights(options, self._options.cost)
+            nodes = shortest_by_edges(weights, self._goal.max_segments)
+            paths = [self._path(options, found) for found in nodes]
+            if self._goal.max_cost is not None:
+                paths = [path for path in paths if path.cost <= self._goal.max_cost]
+            inexact = {k for path in paths for k in path.options if not self._is_exact[k]}
             if not inexact:
                 return paths
-            self._settle(inexact)
+            self._make_exact(inexact)
 
-    def _cannot_win(self, path: _Path, least_peak: int, best: _Path | None) -> bool:
+    def _cannot_win(self, path: _Path, lowest_peak: int, best: _Path | None) -> bool:
         """Whether this plan and all of lower peak, which cost no less, are out."""
         if self._goal.max_cost is not None and path.cost > self._goal.max_cost:
             return True
-        floor = self._goal.ram_weight * least_peak + self._goal.cost_weight * path.cost
-        return best is not None and floor > self._value(best)
+        bound = self._goal.weigh(lowest_peak, path.cost)
+        return best is not None and bound > self._value(best)
 
-    def _settle(self, ways: Iterable[int]) -> None:
-        """Puts exact figures in the place of bounds; further forms of a way are added."""
+    def _make_exact(self, options: Iterable[int]) -> None:
+        """Puts exact figures in the place of bounds; further forms of an option are added."""
+        starts, stops, variants, rams, costs, _ = self._options
         more: list[tuple[int, int, int]] = []
-        for way in ways:
-            name = int(self._starts[way]), int(self._stops[way]), int(self._variants[way])
-            first, *others = self._exact(*name)
-            self._ram[way], self._cost[way] = first
-            self._is_exact[way] = True
-            self._is_open[way] = self._ram[way] <= self._capacity
-            more += [(way, ram, cost) for ram, cost in others]
+        for option in options:
+            name = int(starts[option]), int(stops[option]), int(variants[option])
+            (rams[option], costs[option]), *others = self._exact(*name)
+            self._is_exact[option] = True
+            more += [(option, ram, cost) for ram, cost in others]
         if more:
-            self._append(more)
-
-    def _append(self, more: Sequence[tuple[int, int, int]]) -> None:
-        like = [way for way, _, _ in more]
-        ram = np.array([ram for _, ram, _ in more], dtype=np.int64)
-        cost = np.array([cost for _, _, cost in more], dtype=np.int64)
-        self._starts = np.append(self._starts, self._starts[like])
-        self._stops = np.append(self._stops, self._stops[like])
-        self._variants = np.append(self._variants, self._variants[like])
-        self._tie = np.append(self._tie, self._tie[like])
-        self._ram, self._cost = np.append(self._ram, ram), np.append(self._cost, cost)
-        self._is_open = np.append(self._is_open, ram <= self._capacity)
-        self._is_exact = np.append(self._is_exact, np.ones(len(more), dtype=bool))
+            like, ram, cost = np.array(more, dtype=np.int64).T
+            forms = self._options.where(like)._replace(ram=ram, cost=cost)
+            pairs = zip(self._options, forms, strict=True)
+            self._options = OptionBounds(*(np.append(known, new) for known, new in pairs))
+            self._is_exact = np.append(self._is_exact, np.ones(len(more), dtype=bool))
 
     def _value(self, path: _Path) -> int:
-        return self._goal.ram_weight * path.peak + self._goal.cost_weight * path.cost
+        return self._goal.weigh(path.peak, path.cost)
 
-    def _least_peak(self) -> int | None:
-        """The least peak of any plan."""
-        lowest: Matrix = np.full((self._n + 1, self._n + 1), NEVER)
-        ram = np.where(self._is_open, self._ram, NEVER)
-        np.minimum.at(lowest, (self._starts, self._stops), ram)
-        return least_bottleneck(lowest)
+    def _lowest_peak(self) -> int | None:
+        """The lowest peak of any plan."""
+        return least(self._least(self._fits, self._options.ram), np.maximum)
+
+    def _least(self, usable: Mask, amounts: Column) -> Matrix:
+        """For each segment, the least amount of its usable options."""
+        amounts = np.where(usable, amounts, NEVER)
+        return least_weights(self._n, self._options.starts, self._options.stops, amounts)
 
     def _cheapest(self, level: int) -> _Path | None:
-        """The cheapest plan with no way above the level, within max_segments."""
-        amounts = self._cost_of_search()
-        least = self._cheapest_ways(level, amounts)
-        nodes = shortest(self._matrix(least, amounts), self._goal.max_segments)
-        return None if nodes is None else self._path(least, nodes)
+        """The cheapest plan with no option above the level, within max_segments.
 
-    def _cheapest_ways(self, level: int, amounts: Column) -> Matrix:
-        """For each segment the number of its cheapest way below the level, -1 where it has none."""
-        usable = np.flatnonzero(self._is_open & (self._ram <= level))
+        With no weight or limit on cost, ties alone decide.
+        """
+        costs_count = self._goal.cost_weight or self._goal.max_cost is not None
+        amounts = self._options.cost if costs_count else self._tie
+        options = self._cheapest_options(level, amounts)
+        nodes = shortest(self._weights(options, amounts), self._goal.max_segments)
+        return None if nodes is None else self._path(options, nodes)
+
+    def _cheapest_options(self, level: int, amounts: Column) -> Matrix:
+        """For each segment, the number of its cheapest option that is not above the level, or -1
+        where it has none."""
+        usable = np.flatnonzero(self._fits & (self._options.ram <= level))
         order = usable[np.argsort(-amounts[usable], kind="stable")]
-        least: Matrix = np.full((self._n + 1, self._n + 1), -1)
-        least[self._starts[order], self._stops[order]] = order  # the last one written is the least
-        return least
+        cheapest: Matrix = np.full((self._n + 1, self._n + 1), -1)
+        # Falling amounts: of all that are written to one place, the last and cheapest stays.
+        cheapest[self._options.starts[order], self._options.stops[order]] = order
+        return cheapest
 
-    def _matrix(self, ways: Matrix, amounts: Column) -> Matrix:
-        weights: Matrix = np.where(ways >= 0, amounts[ways], NEVER)
+    def _weights(self, options: Matrix, amounts: Column) -> Matrix:
+        weights: Matrix = np.where(options >= 0, amounts[options], NEVER)
         return weights
 
-    def _path(self, ways: Matrix, nodes: Sequence[int]) -> _Path:
-        taken = tuple(int(ways[pair]) for pair in pairwise(nodes))
-        numbers = list(taken)
-        return _Path(taken, int(self._ram[numbers].max()), int(self._cost[numbers].sum()))
-
-    def _cost_of_search(self) -> Column:
-        """With no weight on cost, ties alone decide: few segments, then few copied bytes."""
-        if self._goal.cost_weight or self._goal.max_cost is not None:
-            return self._cost
-        return self._tie
+    def _path(self, options: Matrix, nodes: Sequence[int]) -> _Path:
+        numbers = [int(options[pair]) for pair in pairwise(nodes)]
+        rams, costs = self._options.ram[numbers], self._options.cost[numbers]
+        return _Path(tuple(numbers), int(rams.max()), int(costs.sum()))
 
     def _within(self, value: int, tie: _Path | None) -> Mask:
-        """Ways of some plan of at most that value; `tie`: a plan that reaches it exactly."""
-        goal = self._goal
-        keep = np.zeros(len(self._ram), dtype=bool)
+        """Options of some plan of at most that value; `tie`: a plan that reaches it exactly.
+
+        The peak of a plan is in one of the ranges of `_levels`. For a peak in (low, high), all its
+        options are at most high, and it weighs at least as much as a peak of low.
+        """
+        goal, ram = self._goal, self._options.ram
+        keep = np.zeros(len(ram), dtype=bool)
         for low, high in self._levels(value):
-            usable = self._is_open & (self._ram <= high)
-            through = self._through(usable, self._cost)
-            peak = np.maximum(self._ram, low)
+            usable = self._fits & (ram <= high)
+            through = self._through(usable, self._options.cost)
+            peak = np.maximum(ram, low)
             fits = goal.ram_weight * peak + goal.cost_weight * through <= value
             if goal.max_cost is not None:
                 fits &= through <= goal.max_cost
             keep |= usable & fits & (through < NEVER)
         if tie is not None and not goal.cost_weight and goal.max_cost is None:
-            usable = keep & (self._ram <= tie.peak)
-            most = int(self._tie[list(tie.ways)].sum())
+            usable = keep & (ram <= tie.peak)
+            most = int(self._tie[list(tie.options)].sum())
             keep &= self._through(usable, self._tie) <= most
         return keep
 
     def _through(self, usable: Mask, amounts: Column) -> Column:
-        """For each way, the least amount of a plan of usable ways that takes it."""
-        weights: Matrix = np.full((self._n + 1, self._n + 1), NEVER)
-        np.minimum.at(weights, (self._starts, self._stops), np.where(usable, amounts, NEVER))
-        beside = around(weights, self._goal.max_segments)
-        through: Column = np.minimum(beside[self._starts, self._stops] + amounts, NEVER)
+        """For each option, the least amount of a plan of usable options that takes it."""
+        others = around(self._least(usable, amounts), self._goal.max_segments)
+        at = self._options.starts, self._options.stops
+        through: Column = np.minimum(others[at] + amounts, NEVER)
         return through
 
     def _levels(self, value: int) -> Iterator[tuple[int, int]]:
         """Ranges of the peak (from, to), both included, that cover all plans worth a look."""
-        goal, least = self._goal, self._least_peak() or 0
+        goal, lowest = self._goal, self._lowest_peak() or 0
         most = self._capacity
         if goal.ram_weight:
             most = min(most, value // goal.ram_weight)
-        held = np.unique(self._ram[self._is_open])
-        held = held[(held >= least) & (held <= most)]
+        held = np.unique(self._options.ram[self._fits])
+        held = held[(held >= lowest) & (held <= most)]
         if not len(held):
             return
         chosen = held[np.unique(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
-        low = least
+        low = lowest
         for high in chosen:
             yield low, int(high)
             low = int(high) + 1

@@ -4,7 +4,6 @@ Variables: x_o (option o is chosen), cut_c (c is a cut or an end), peak.
   exactly one of: an option starts at c, c is no cut     _add_starts
   exactly one of: an option stops at c, c is no cut      _add_stops
   peak >= sum of ram_o x_o over options starting at c    _add_peak
-  peak >= ram of the option that covers item i           _add_cover   (implied; `redundant`)
   sum of x_o <= max_segments                             _add_segment_limit
   sum of cost_o x_o <= max_cost                          _add_cost_limit
   all options of a layout chosen => peak >= its region   _add_layout_cuts
@@ -39,10 +38,10 @@ class PartitionModel:
 
     @property
     def stages(self) -> tuple[cp_model.LinearExprT, ...]:
-        objective = self.instance.objective
+        goal = self.instance.goal
         cost = self.total(lambda option: option.cost)
         return (
-            objective.ram_weight * self.peak + objective.cost_weight * cost,
+            goal.ram_weight * self.peak + goal.cost_weight * cost,
             self.total(lambda _: 1),
             self.total(lambda option: option.copied_bytes),
         )
@@ -67,7 +66,6 @@ def build(
     instance: PartitionInstance,
     numbers: Sequence[int],
     layout_cuts: Sequence[LayoutCut],
-    redundant: bool,
 ) -> PartitionModel:
     """The model over the options of these numbers."""
     cp = cp_model.CpModel()
@@ -79,8 +77,6 @@ def build(
     _add_starts(model)
     _add_stops(model)
     _add_peak(model)
-    if redundant:
-        _add_cover(model)
     _add_segment_limit(model)
     _add_cost_limit(model)
     _add_layout_cuts(model, layout_cuts)
@@ -89,8 +85,8 @@ def build(
 
 def _most_ram(instance: PartitionInstance) -> int:
     """The capacity, or all boundary values stacked on the largest arena."""
-    if instance.capacity is not None:
-        return instance.capacity
+    if instance.goal.capacity is not None:
+        return instance.goal.capacity
     arena = max((option.arena_bytes for option in instance.options), default=0)
     return arena + sum(value.size for value in instance.boundaries)
 
@@ -113,37 +109,22 @@ def _add_stops(model: PartitionModel) -> None:
             model.cp.add_exactly_one([*(model.chosen[i] for i in numbers), ~model.cuts[c]])
 
 
-def _ram(model: PartitionModel, numbers: Sequence[int]) -> cp_model.LinearExpr:
-    rams = [model.instance.rams[i] for i in numbers]
-    return cp_model.LinearExpr.weighted_sum([model.chosen[i] for i in numbers], rams)
-
-
 def _add_peak(model: PartitionModel) -> None:
     for numbers in _by_place(model, lambda option: option.start):
-        model.cp.add(model.peak >= _ram(model, numbers))
-
-
-def _add_cover(model: PartitionModel) -> None:
-    """Exactly one option covers an item; from item to item its RAM changes at a cut alone."""
-    starting = _by_place(model, lambda option: option.start)
-    stopping = _by_place(model, lambda option: option.stop)
-    covering = model.cp.new_constant(0)
-    for item in range(model.instance.n):
-        ram = model.cp.new_int_var(0, _most_ram(model.instance), f"ram{item}")
-        ended = _ram(model, stopping[item])
-        model.cp.add(ram == covering + _ram(model, starting[item]) - ended)
-        model.cp.add(model.peak >= ram)
-        covering = ram
+        rams = [model.instance.rams[i] for i in numbers]
+        chosen = [model.chosen[i] for i in numbers]
+        model.cp.add(model.peak >= cp_model.LinearExpr.weighted_sum(chosen, rams))
 
 
 def _add_segment_limit(model: PartitionModel) -> None:
-    if model.instance.max_segments is not None:
-        model.cp.add(model.total(lambda _: 1) <= model.instance.max_segments)
+    limit = model.instance.goal.max_segments
+    if limit is not None:
+        model.cp.add(model.total(lambda _: 1) <= limit)
 
 
 def _add_cost_limit(model: PartitionModel) -> None:
-    if model.instance.objective.max_cost is not None:
-        limit = model.instance.objective.max_cost
+    limit = model.instance.goal.max_cost
+    if limit is not None:
         model.cp.add(model.total(lambda option: option.cost) <= limit)
 
 

@@ -3,22 +3,25 @@
 Paths through the cuts are extended segment by segment, those of k segments before those of k + 1.
 At each node a path is dropped where another of no more segments has no higher peak and no higher
 cost: whatever completes the one completes the other. A path's peak counts as at least the least
-peak that any way from its node to the end must have, which drops most.
+peak that any path from its node to the end must have, which drops most.
 
 Judged are loads, as in dp.py: a point whose layout needs more than its load is FEASIBLE only.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.cost import PlanCost, plan_cost
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
-from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.plan import PartitionPlan, PlanCost, plan_cost
+from splitopt.solvers.partition.shortest_paths import NEVER, least_weights, to_end
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class _Label:
 
 
 def pareto_front(instance: PartitionInstance, params: SolveParams | None = None) -> Front:
-    """All limits of the instance hold; its objective's weights play no part.
+    """All limits of the goal hold; its weights play no part.
 
     Of plans equal in all three, the one of fewest copied bytes. Out of time, what is there is
     proved, but more segments might give further points; so might points that a load dominated
@@ -65,43 +68,37 @@ def pareto_front(instance: PartitionInstance, params: SolveParams | None = None)
     ends, all_tried = _Search(instance).run(Deadline(params.time_limit_s))
     points = [_point(instance, label, params) for label in ends]
     is_complete = all_tried and all(point.status is Status.OPTIMAL for point in points)
-    capacity = instance.capacity
-    fitting = [p for p in points if capacity is None or p.cost.peak <= capacity]
-    return Front(_undominated(fitting), is_complete)
+    # Where layouts took more than loads, points may have come to be dominated.
+    fitting = (point for point in points if instance.goal.fits(point.cost.peak))
+    front = undominated(fitting, lambda p: (p.cost.peak, p.cost.added, p.cost.segments))
+    return Front(tuple(sorted(front, key=lambda p: (-p.cost.peak, p.cost.added))), is_complete)
 
 
 class _Search:
     def __init__(self, instance: PartitionInstance) -> None:
-        self._n = instance.n
-        self._max_cost = instance.objective.max_cost
-        self._most = instance.n if instance.max_segments is None else instance.max_segments
-        capacity = instance.capacity
+        self._n, self._max_cost = instance.n, instance.goal.max_cost
+        self._most_segments = instance.most_segments
+        arcs = [
+            (option.start, option.stop, ram, option)
+            for ram, option in zip(instance.rams, instance.options, strict=True)
+            if instance.goal.fits(ram)
+        ]
+        columns = np.array([arc[:3] for arc in arcs], dtype=np.int64).reshape(-1, 3).T
+        peaks = to_end(least_weights(instance.n, *columns), np.maximum)
+        self._peak_to_end: list[int] = peaks.tolist()
         self._arcs: list[list[tuple[int, Option]]] = [[] for _ in range(instance.n)]
-        for ram, option in zip(instance.rams, instance.options, strict=True):
-            if capacity is None or ram <= capacity:
-                self._arcs[option.start].append((ram, option))
-        self._peak_to_go = self._bottlenecks()
-
-    def _bottlenecks(self) -> list[int | None]:
-        """The least peak of any way from each node to the end; None where there is none."""
-        least: list[int | None] = [None] * self._n + [0]
-        for start in reversed(range(self._n)):
-            for ram, option in self._arcs[start]:
-                rest = least[option.stop]
-                if rest is not None:
-                    peak, known = max(ram, rest), least[start]
-                    least[start] = peak if known is None else min(known, peak)
-        return least
+        for start, stop, ram, option in arcs:
+            if self._peak_to_end[stop] < NEVER:
+                self._arcs[start].append((max(ram, self._peak_to_end[stop]), option))
 
     def run(self, deadline: Deadline) -> tuple[list[_Label], bool]:
         """The labels at the end, and whether every number of segments was tried."""
-        start = self._peak_to_go[0]
-        if start is None:
+        if self._peak_to_end[0] >= NEVER:
             return [], True
-        layer = {0: [_Label(start, 0, 0, None, None)]}
+        layer = {0: [_Label(self._peak_to_end[0], 0, 0, None, None)]}
         fronts: dict[int, _Staircase] = {}
         ends: list[_Label] = []
-        for _ in range(self._most):
+        for _ in range(self._most_segments):
             layer = self._extended(layer, fronts)
             if not layer:
                 return ends, True
@@ -116,11 +113,7 @@ class _Search:
         """Every label by every option, as far as nothing of no more segments dominates it."""
         found: dict[int, list[_Label]] = {}
         for node, labels in layer.items():
-            for ram, option in self._arcs[node]:
-                rest = self._peak_to_go[option.stop]
-                if rest is None:
-                    continue
-                least = max(ram, rest)
+            for least, option in self._arcs[node]:
                 front = fronts.get(option.stop)
                 made = found.setdefault(option.stop, [])
                 for label in labels:
@@ -131,42 +124,33 @@ class _Search:
                         copied = label.copied + option.copied_bytes
                         made.append(_Label(peak, cost, copied, option, label))
         kept = {
-            node: fronts.setdefault(node, _Staircase()).take(labels)
-            for node, labels in found.items()
+            node: fronts.setdefault(node, _Staircase()).take(made) for node, made in found.items()
         }
         return {node: labels for node, labels in kept.items() if labels}
 
 
+@dataclass
 class _Staircase:
-    """Peaks rising, costs falling: what no path of so many segments beats in both."""
+    """The undominated (peak, cost) of one node so far: peaks rise, costs fall."""
 
-    def __init__(self) -> None:
-        self._peaks: list[int] = []
-        self._costs: list[int] = []
+    peaks: list[int] = field(default_factory=list)
+    costs: list[int] = field(default_factory=list)
 
     def dominates(self, peak: int, cost: int) -> bool:
-        at = bisect_right(self._peaks, peak)
-        return at > 0 and self._costs[at - 1] <= cost
+        at = bisect_right(self.peaks, peak)
+        return at > 0 and self.costs[at - 1] <= cost
 
     def take(self, labels: Iterable[_Label]) -> list[_Label]:
         """Those of the labels that nothing dominates, which are then part of it."""
-        kept: list[_Label] = []
-        for label in sorted(labels, key=lambda label: (label.peak, label.cost, label.copied)):
-            if kept and kept[-1].cost <= label.cost:
-                continue
-            if not self.dominates(label.peak, label.cost):
-                kept.append(label)
+        few_copies_first = sorted(labels, key=lambda label: label.copied)
+        best = undominated(few_copies_first, lambda label: (label.peak, label.cost))
+        kept = [label for label in best if not self.dominates(label.peak, label.cost)]
         if kept:
-            self._merge([(label.peak, label.cost) for label in kept])
+            known = zip(self.peaks, self.costs, strict=True)
+            steps = [*known, *((label.peak, label.cost) for label in kept)]
+            steps = undominated(steps, lambda step: step)
+            self.peaks, self.costs = [peak for peak, _ in steps], [cost for _, cost in steps]
         return kept
-
-    def _merge(self, more: Sequence[tuple[int, int]]) -> None:
-        known = zip(self._peaks, self._costs, strict=True)
-        self._peaks, self._costs = [], []
-        for peak, cost in sorted([*known, *more]):
-            if not self._costs or cost < self._costs[-1]:
-                self._peaks.append(peak)
-                self._costs.append(cost)
 
 
 def _point(instance: PartitionInstance, label: _Label, params: SolveParams) -> FrontPoint:
@@ -179,14 +163,3 @@ def _point(instance: PartitionInstance, label: _Label, params: SolveParams) -> F
     laid_out = lay_out(options, instance.boundaries, params)
     plan = PartitionPlan(tuple(options), laid_out.layout)
     return FrontPoint(plan, plan_cost(plan), label.peak)
-
-
-def _undominated(points: Sequence[FrontPoint]) -> tuple[FrontPoint, ...]:
-    """By falling peak; where layouts took more than loads, points may have come to be dominated."""
-
-    def beats(a: PlanCost, b: PlanCost) -> bool:
-        mine, theirs = (a.peak, a.added, a.segments), (b.peak, b.added, b.segments)
-        return mine != theirs and all(x <= y for x, y in zip(mine, theirs, strict=True))
-
-    kept = [p for p in points if not any(beats(q.cost, p.cost) for q in points)]
-    return tuple(sorted(kept, key=lambda p: (-p.cost.peak, p.cost.added)))

@@ -1,13 +1,15 @@
-"""Best path through the cuts, from 0 to n, over options of bounded RAM; knows no peak.
+"""The best path through the cuts, from 0 to n, over options of bounded RAM.
 
 A path is ranked by (weighted cost, segments, copied bytes). The rank is one integer, its fields
-side by side, so that a sum of ranks is the rank of the path: see `_Rank`.
+side by side, so that a sum of ranks is the rank of the path: see `_rank_bits`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
+from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 
 Label = tuple[int, int, int, int]
@@ -29,24 +31,38 @@ class PathFinder:
 
     max_segments limits a path where the rank puts cost before segments, max_cost where it puts
     segments before cost: then a node keeps all labels that no other dominates in rank and in what
-    is limited. Where the limited amount comes first in the rank, one label is enough.
+    is limited. Where the limited amount comes first in the rank, the best label is enough.
     """
 
     instance: PartitionInstance
 
     def best(self, ram_limit: int) -> Path | None:
         """The best path with no option above `ram_limit`; None where there is none."""
-        rank_limited = self._resource is None
-        nodes = self._single(ram_limit) if rank_limited else self._multiple(ram_limit)
+        n, limit = self.instance.n, self._resource[1]
+        nodes: list[list[Label]] = [[] for _ in range(n + 1)]
+        nodes[0] = [(0, 0, -1, 0)]
+        for start in range(n):
+            labels = nodes[start] = self._kept(nodes[start])
+            for ram, stop, more, resource, number in self._arcs[start] if labels else ():
+                if ram <= ram_limit:
+                    nodes[stop] += [
+                        (rank + more, used + resource, number, position)
+                        for position, (rank, used, _, _) in enumerate(labels)
+                        if used + resource <= limit
+                    ]
+        nodes[n] = self._kept(nodes[n])
         path = self._trace(nodes)
         return path if path is not None and self._keeps_limits(path) else None
 
     @cached_property
     def thresholds(self) -> tuple[int, ...]:
         """All RAM figures of options within the capacity, rising."""
-        capacity = self.instance.capacity
-        rams = sorted(set(self.instance.rams))
-        return tuple(ram for ram in rams if capacity is None or ram <= capacity)
+        return tuple(sorted({ram for ram in self.instance.rams if self.instance.goal.fits(ram)}))
+
+    def _kept(self, labels: list[Label]) -> list[Label]:
+        if self._resource[0] == "nothing":
+            return [min(labels)] if labels else []
+        return undominated(labels, itemgetter(0, 1))
 
     @cached_property
     def _rank_bits(self) -> tuple[int, int]:
@@ -57,70 +73,30 @@ class PathFinder:
         return copied_bits, copied_bits + n.bit_length() + 1
 
     @cached_property
-    def _resource(self) -> str | None:
-        objective = self.instance.objective
-        if objective.cost_weight:
-            return None if self.instance.max_segments is None else "segments"
-        return None if objective.max_cost is None else "cost"
-
-    @cached_property
-    def _resource_limit(self) -> int:
-        limits = {"segments": self.instance.max_segments, "cost": self.instance.objective.max_cost}
-        return limits.get(self._resource or "") or 0
+    def _resource(self) -> tuple[str, int]:
+        """What is limited and comes later in the rank, and its limit."""
+        goal = self.instance.goal
+        if goal.cost_weight and goal.max_segments is not None:
+            return "segments", goal.max_segments
+        if not goal.cost_weight and goal.max_cost is not None:
+            return "cost", goal.max_cost
+        return "nothing", 0
 
     @cached_property
     def _arcs(self) -> list[list[tuple[int, int, int, int, int]]]:
         """For each start: (ram, stop, rank, resource, number of the option)."""
         segment_bits, cost_bits = self._rank_bits
-        weight = self.instance.objective.cost_weight
+        weight = self.instance.goal.cost_weight
         arcs: list[list[tuple[int, int, int, int, int]]] = [[] for _ in range(self.instance.n)]
         pairs = zip(self.instance.options, self.instance.rams, strict=True)
         for number, (option, ram) in enumerate(pairs):
             rank = (weight * option.cost << cost_bits) + (1 << segment_bits) + option.copied_bytes
-            resource = option.cost if self._resource == "cost" else 1
+            resource = {"segments": 1, "cost": option.cost, "nothing": 0}[self._resource[0]]
             arcs[option.start].append((ram, option.stop, rank, resource, number))
         return arcs
 
-    def _single(self, ram_limit: int) -> list[list[Label]]:
-        """At most one label for each node."""
-        n = self.instance.n
-        ranks: list[int | None] = [None] * (n + 1)
-        ranks[0] = 0
-        taken = [-1] * (n + 1)
-        for start in range(n):
-            rank = ranks[start]
-            if rank is None:
-                continue
-            for ram, stop, more, _, number in self._arcs[start]:
-                if ram <= ram_limit:
-                    known = ranks[stop]
-                    if known is None or rank + more < known:
-                        ranks[stop] = rank + more
-                        taken[stop] = number
-        return [
-            [] if rank is None else [(rank, 0, number, 0)]
-            for rank, number in zip(ranks, taken, strict=True)
-        ]
-
-    def _multiple(self, ram_limit: int) -> list[list[Label]]:
-        """All labels of a node that none dominates, the best rank first."""
-        n = self.instance.n
-        limit = self._resource_limit
-        nodes: list[list[Label]] = [[] for _ in range(n + 1)]
-        nodes[0] = [(0, 0, -1, 0)]
-        for start in range(n):
-            labels = nodes[start] = _undominated(nodes[start])
-            for ram, stop, more, resource, number in self._arcs[start]:
-                if ram <= ram_limit:
-                    nodes[stop] += [
-                        (rank + more, used + resource, number, position)
-                        for position, (rank, used, _, _) in enumerate(labels)
-                        if used + resource <= limit
-                    ]
-        nodes[n] = _undominated(nodes[n])
-        return nodes
-
     def _trace(self, nodes: Sequence[Sequence[Label]]) -> Path | None:
+        """The path whose last label is the best one at n."""
         node, position = self.instance.n, 0
         if not nodes[node]:
             return None
@@ -129,27 +105,13 @@ class PathFinder:
             _, _, number, position = nodes[node][position]
             numbers.append(number)
             node = self.instance.options[number].start
-        return self.path_of(reversed(numbers))
-
-    def path_of(self, numbers: Iterable[int]) -> Path:
-        """The path that takes the options of these numbers, in their order."""
-        taken = tuple(numbers)
-        options = tuple(self.instance.options[number] for number in taken)
-        cost = self.instance.objective.cost_weight * sum(option.cost for option in options)
+        options = tuple(self.instance.options[number] for number in reversed(numbers))
+        cost = self.instance.goal.cost_weight * sum(option.cost for option in options)
         rank = (cost, len(options), sum(option.copied_bytes for option in options))
-        return Path(options, max(self.instance.rams[number] for number in taken), rank)
+        return Path(options, max(self.instance.rams[number] for number in numbers), rank)
 
     def _keeps_limits(self, path: Path) -> bool:
         """For a limit that comes first in the rank: the best path has the least of it."""
-        most, limit = self.instance.max_segments, self.instance.objective.max_cost
+        most, limit = self.instance.most_segments, self.instance.goal.max_cost
         added = sum(option.cost for option in path.options)
-        return (most is None or len(path.options) <= most) and (limit is None or added <= limit)
-
-
-def _undominated(labels: list[Label]) -> list[Label]:
-    """Labels by rising rank, each using less of the resource than all before it."""
-    kept: list[Label] = []
-    for label in sorted(labels):
-        if not kept or label[1] < kept[-1][1]:
-            kept.append(label)
-    return kept
+        return len(path.options) <= most and (limit is None or added <= limit)

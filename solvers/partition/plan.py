@@ -1,8 +1,8 @@
-"""A partition plan: the chosen options in order, and where everything lies in one region."""
+"""A partition plan: the chosen options in order, where everything lies in one region, its cost."""
 
 from dataclasses import dataclass
 
-from splitopt.solvers.partition.instance import Option
+from splitopt.solvers.partition.instance import Goal, Option
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,26 @@ class PartitionPlan:
     options: tuple[Option, ...]
     layout: Layout
 
-    @property
-    def cuts(self) -> tuple[int, ...]:
-        return tuple(option.start for option in self.options[1:])
+
+@dataclass(frozen=True)
+class PlanCost:
+    """Peak bytes, added cost, segments, copied bytes."""
+
+    peak: int
+    added: int
+    segments: int
+    copied_bytes: int
+
+    def ranked(self, goal: Goal) -> tuple[int, int, int]:
+        """What is minimised, in this order: weighted sum, segments, copied bytes."""
+        return goal.weigh(self.peak, self.added), self.segments, self.copied_bytes
+
+
+def plan_cost(plan: PartitionPlan) -> PlanCost:
+    """The peak is the layout's region: the load alone is no plan."""
+    return PlanCost(
+        peak=plan.layout.region_bytes,
+        added=sum(option.cost for option in plan.options),
+        segments=len(plan.options),
+        copied_bytes=sum(option.copied_bytes for option in plan.options),
+    )

@@ -1,4 +1,8 @@
-"""Shortest paths from cut 0 to cut n over matrices of weights [start, stop); knows no figures."""
+"""Shortest paths from cut 0 to cut n, where weights[start, stop] is the weight of an edge.
+
+Edges lead upwards (start < stop). The weight of a path is the sum of its edges (`join` is np.add)
+or the largest of them (np.maximum).
+"""
 
 from __future__ import annotations
 
@@ -6,126 +10,111 @@ import numpy as np
 import numpy.typing as npt
 
 Matrix = npt.NDArray[np.int64]
+Column = npt.NDArray[np.int64]
 
 NEVER = np.int64(2**59)
-"""The weight of an edge that is not there."""
+"""The weight of an edge or a path that is not there."""
 
 _MOST_ROUNDS = 32
+"""`around` ignores a limit of more edges than this: each edge costs it a round over the matrix."""
+
+
+def least_weights(n: int, starts: Column, stops: Column, amounts: Column) -> Matrix:
+    """For each pair of cuts, the least of the amounts given for it."""
+    weights: Matrix = np.full((n + 1, n + 1), NEVER)
+    np.minimum.at(weights, (starts, stops), amounts)
+    return weights
+
+
+def least(weights: Matrix, join: np.ufunc = np.add) -> int | None:
+    """The weight of the shortest path; None where there is none."""
+    reach, _ = _reach(weights, join)
+    return None if reach[-1] >= NEVER else int(reach[-1])
 
 
 def shortest(weights: Matrix, most_edges: int | None) -> list[int] | None:
-    """Nodes of the shortest path 0 → n over the upper triangle, of at most that many edges."""
-    return _shortest(weights) if most_edges is None else _shortest_within(weights, most_edges)
+    """Cuts on the path of least sum that has at most that many edges, from 0 to n."""
+    if most_edges is not None:
+        paths = shortest_by_edges(weights, most_edges)
+        return paths[-1] if paths else None
+    reach, before = _reach(weights, np.add)
+    if reach[-1] >= NEVER:
+        return None
+    nodes = [len(reach) - 1]
+    while nodes[-1]:
+        nodes.append(int(before[nodes[-1]]))
+    return nodes[::-1]
 
 
-def shortest_by_edges(weights: Matrix) -> list[list[int]]:
-    """The shortest paths of 1, 2, … edges at most, as far as each is shorter than all before."""
+def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]]:
+    """The paths of least sum of 1, 2, ... edges, as far as each is shorter than all before."""
     n = weights.shape[0] - 1
     reach = np.full(n + 1, NEVER)
     reach[0] = 0
     steps: list[Matrix] = []
     paths: list[list[int]] = []
     best = NEVER
-    for _ in range(n):
+    for _ in range(n if most_edges is None else min(most_edges, n)):
         sums = np.minimum(reach[:, None] + weights, NEVER)
-        steps.append(sums.argmin(axis=0))
+        steps.append(sums.argmin(axis=0))  # where the best path of so many edges comes from
         reach = sums.min(axis=0)
         if (reach >= NEVER).all():
             break
         if reach[n] < best:
             best = reach[n]
-            paths.append(_traced(steps, n))
+            nodes = [n]
+            for step in reversed(steps):
+                nodes.append(int(step[nodes[-1]]))
+            paths.append(nodes[::-1])
     return paths
 
 
-def around(weights: Matrix, most_edges: int | None) -> Matrix:
-    """For each pair of cuts, the shortest way 0 → start and stop → n beside one edge between them,
-    of at most that many edges with it; NEVER or more where there is none."""
-    n = weights.shape[0] - 1
+def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
+    """For each pair of cuts, the least weight of a path that takes the edge between them, without
+    that edge's own; NEVER or more where there is none. The edge counts towards `most_edges`."""
+    mirrored = _mirrored(weights)
     if most_edges is None or most_edges > _MOST_ROUNDS:
-        ahead, behind = _distances(weights), _distances(_reversed(weights))[::-1]
-        both: Matrix = ahead[:, None] + behind[None, :]
-        return both
-    ahead_by = _distances_by_edges(weights, most_edges - 1)
-    behind_by = [row[::-1] for row in _distances_by_edges(_reversed(weights), most_edges - 1)]
-    best: Matrix = np.full((n + 1, n + 1), NEVER)
-    for edges in range(most_edges):
-        before, after = ahead_by[edges], behind_by[most_edges - 1 - edges]
-        np.minimum(best, before[:, None] + after[None, :], out=best)
+        best: Matrix = join.outer(_reach(weights, join)[0], _reach(mirrored, join)[0][::-1])
+        return best
+    best = np.full(weights.shape, NEVER)
+    ahead = _reach_by_edges(weights, most_edges - 1, join)
+    behind = _reach_by_edges(mirrored, most_edges - 1, join)
+    for before, after in zip(ahead, reversed(behind), strict=True):
+        np.minimum(best, join.outer(before, after[::-1]), out=best)
     return best
 
 
-def least_bottleneck(weights: Matrix) -> int | None:
-    """The least largest weight of any path 0 → n."""
-    n = weights.shape[0] - 1
-    reach = np.full(n + 1, NEVER)
-    reach[0] = 0
-    for stop in range(1, n + 1):
-        reach[stop] = np.maximum(reach[:stop], weights[:stop, stop]).min()
-    return None if reach[-1] >= NEVER else int(reach[-1])
+def to_end(weights: Matrix, join: np.ufunc) -> Column:
+    """The least weight of a path from each cut to n."""
+    reach: Column = _reach(_mirrored(weights), join)[0][::-1]
+    return reach
 
 
-def _shortest(weights: Matrix) -> list[int] | None:
-    n = weights.shape[0] - 1
-    reach = np.full(n + 1, NEVER)
-    reach[0] = 0
-    before = np.zeros(n + 1, dtype=np.int64)
-    for stop in range(1, n + 1):
-        sums = reach[:stop] + weights[:stop, stop]
-        before[stop] = sums.argmin()
-        reach[stop] = min(sums[before[stop]], NEVER)
-    if reach[n] >= NEVER:
-        return None
-    nodes = [n]
-    while nodes[-1]:
-        nodes.append(int(before[nodes[-1]]))
-    return nodes[::-1]
-
-
-def _shortest_within(weights: Matrix, most_edges: int) -> list[int] | None:
-    n = weights.shape[0] - 1
-    reach = np.full(n + 1, NEVER)
-    reach[0] = 0
-    steps: list[Matrix] = []
-    layers = [reach]
-    for _ in range(min(most_edges, n)):
-        sums = np.minimum(layers[-1][:, None] + weights, NEVER)
-        steps.append(sums.argmin(axis=0))
-        layers.append(sums.min(axis=0))
-    edges = min(range(1, len(layers)), key=lambda k: int(layers[k][n]))
-    return None if layers[edges][n] >= NEVER else _traced(steps[:edges], n)
-
-
-def _traced(steps: list[Matrix], n: int) -> list[int]:
-    """Nodes from 0 to n; `steps`: where each node of each layer was reached from."""
-    nodes = [n]
-    for step in reversed(steps):
-        nodes.append(int(step[nodes[-1]]))
-    return nodes[::-1]
-
-
-def _reversed(weights: Matrix) -> Matrix:
+def _mirrored(weights: Matrix) -> Matrix:
     """The same graph seen from n: edge (i, j) becomes (n - j, n - i)."""
     mirrored: Matrix = weights.T[::-1, ::-1]
     return mirrored
 
 
-def _distances(weights: Matrix) -> Matrix:
+def _reach(weights: Matrix, join: np.ufunc) -> tuple[Column, Column]:
+    """(the least weight of a path from 0 to each cut, the cut before it on that path)."""
     n = weights.shape[0] - 1
-    reach: Matrix = np.full(n + 1, NEVER)
+    reach: Column = np.full(n + 1, NEVER)
+    before: Column = np.zeros(n + 1, dtype=np.int64)
     reach[0] = 0
-    for node in range(1, n + 1):
-        reach[node] = min((reach[:node] + weights[:node, node]).min(), NEVER)
-    return reach
+    for stop in range(1, n + 1):
+        joined = join(reach[:stop], weights[:stop, stop])
+        before[stop] = joined.argmin()
+        reach[stop] = min(joined[before[stop]], NEVER)
+    return reach, before
 
 
-def _distances_by_edges(weights: Matrix, most: int) -> list[Matrix]:
-    """Distances from node 0 over at most 0, 1, … `most` edges."""
-    n = weights.shape[0] - 1
-    first: Matrix = np.full(n + 1, NEVER)
-    first[0] = 0
-    layers = [first]
-    for _ in range(most):
-        step = (layers[-1][:, None] + weights).min(axis=0)
-        layers.append(np.minimum(np.minimum(step, layers[-1]), NEVER))
-    return layers
+def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Column]:
+    """The least weight of a path from 0 to each cut, of at most 0, 1, ... `most_edges` edges."""
+    reach: Column = np.full(weights.shape[0], NEVER)
+    reach[0] = 0
+    found = [reach]
+    for _ in range(most_edges):
+        further = join(found[-1][:, None], weights).min(axis=0)
+        found.append(np.minimum(np.minimum(further, found[-1]), NEVER))
+    return found

@@ -1,4 +1,4 @@
-"""Says whether planned buffers share bytes while they live; knows no planner.
+"""Says whether planned buffers share bytes while they live; independent of any planner.
 
 TFLM takes an offline plan as it is: one that overlaps computes wrong values and returns OK.
 """

@@ -69,5 +69,23 @@ class OpView:
     def option(self, name: str, default: int = 0) -> int:
         return int(self.op.options.get(name, default))
 
+    def tensors(self, pattern: str) -> tuple[int, ...]:
+        """Indices of tensors in order. `0 1 2 o`: inputs by position, where they are given, and
+        the first output; `*`: all inputs."""
+        found: tuple[int, ...] = ()
+        for word in pattern.split():
+            if word == "o":
+                found += (self.output.index,)
+            elif word == "*":
+                found += self.op.given_inputs
+            else:
+                found += self.optional_inputs(int(word))
+        return found
+
 
 KernelRule = Callable[[OpView], KernelMemory]
+
+
+def fixed(pattern: str, params: Block | None = None, init: tuple[int, ...] = ()) -> KernelRule:
+    """A kernel whose requests depend on no shape; it looks at the tensors of `pattern`."""
+    return lambda view: KernelMemory(params, init, temporaries=view.tensors(pattern))

@@ -5,28 +5,8 @@ Source: measured allocations of TFLM 90b983c2 with CMSIS-NN 4ab83cc3, release bu
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from splitopt.arena import m55_scratch as scratch
-from splitopt.arena.kernel import KernelMemory, KernelRule, OpView
-from splitopt.graph.model import ABSENT
-
-
-def _every_input(view: OpView) -> tuple[int, ...]:
-    return tuple(tensor for tensor in view.op.inputs if tensor != ABSENT)
-
-
-def _tensors(view: OpView, pattern: str) -> tuple[int, ...]:
-    """`0 1 ?2 o` → tensor indices: inputs by position, `?` if given, `o` the first output."""
-    found: tuple[int, ...] = ()
-    for word in pattern.split():
-        if word == "o":
-            found += (view.output.index,)
-        elif word == "*":
-            found += _every_input(view)
-        else:
-            found += view.optional_inputs(int(word.removeprefix("?")))
-    return found
+from splitopt.arena.kernel import KernelMemory, KernelRule, OpView, fixed
 
 
 def _convolution(view: OpView) -> KernelMemory:
@@ -39,7 +19,7 @@ def _convolution(view: OpView) -> KernelMemory:
         params=(28, 4),
         init=(60,),
         kept=(4 * view.output.shape[3],) * 2,
-        temporaries=_tensors(view, "0 1 o 0 1 ?2 o"),
+        temporaries=view.tensors("0 1 o 0 1 2 o"),
         scratch=(requested,) if requested else (),
     )
 
@@ -49,7 +29,7 @@ def _transpose_conv(view: OpView) -> KernelMemory:
         params=(16, 4),
         init=(76,),
         kept=(4 * view.output.shape[3],) * 2,
-        temporaries=_tensors(view, "o 2 1 2 1 ?3 o"),
+        temporaries=view.tensors("o 2 1 2 1 3 o"),
         scratch=scratch.transpose_conv_scratch(view),
     )
 
@@ -64,7 +44,7 @@ def _fully_connected(view: OpView) -> KernelMemory:
         params=(5, 1),
         init=(72,),
         kept=kept + sums,
-        temporaries=_tensors(view, "0 1 ?2 o"),
+        temporaries=view.tensors("0 1 2 o"),
         scratch=scratch.fully_connected_scratch(view),
     )
 
@@ -76,7 +56,7 @@ def _svdf(view: OpView) -> KernelMemory:
         params=(8, 4),
         init=(40,),
         kept=(4 * filters,),
-        temporaries=_tensors(view, "* o"),
+        temporaries=view.tensors("* o"),
         scratch=(4 * batch * filters, 4 * batch * units),
     )
 
@@ -87,7 +67,7 @@ def _mean(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(1, 1),
         init=(44,),
-        temporaries=_tensors(view, "0 o 1 0 1 o"),
+        temporaries=view.tensors("0 o 1 0 1 o"),
         scratch=(4 * view.output.elements, 4 * rank, 4 * axes),
     )
 
@@ -97,13 +77,13 @@ def _reduce_max(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(1, 1),
         init=(44,),
-        temporaries=_tensors(view, "0 1 o 0 o 1"),
+        temporaries=view.tensors("0 1 o 0 o 1"),
         scratch=(4 * rank, 4 * axes),
     )
 
 
 def _concatenation(view: OpView) -> KernelMemory:
-    return KernelMemory(params=(8, 4), init=(24,), temporaries=_tensors(view, "0 o *"))
+    return KernelMemory(params=(8, 4), init=(24,), temporaries=view.tensors("0 o *"))
 
 
 def _batch_matmul(view: OpView) -> KernelMemory:
@@ -116,7 +96,7 @@ def _batch_matmul(view: OpView) -> KernelMemory:
         params=(3, 1),
         init=(36,),
         kept=(*kept, 4 + 4 * len(view.output.shape), 28),
-        temporaries=_tensors(view, "0 1 o"),
+        temporaries=view.tensors("0 1 o"),
         scratch=(4 * view.output.shape[-1],),
         estimate="BATCH_MATMUL was measured on three shapes only",
     )
@@ -128,16 +108,10 @@ def _lstm(view: OpView) -> KernelMemory:
         params=(16, 4),
         init=(912,),
         kept=(4 * hidden,) * 8,
-        temporaries=_tensors(view, "* o"),
+        temporaries=view.tensors("* o"),
         scratch=(2 * batch * hidden,) * 3,
         estimate="UNIDIRECTIONAL_SEQUENCE_LSTM was measured on two models only",
     )
-
-
-def _simple(pattern: str, **memory: object) -> KernelRule:
-    """A kernel whose requests depend on no shape; `pattern` names its temporaries."""
-    fixed = replace(KernelMemory(), **memory)  # type: ignore[arg-type]
-    return lambda view: replace(fixed, temporaries=_tensors(view, pattern))
 
 
 RULES: dict[str, KernelRule] = {
@@ -152,33 +126,33 @@ RULES: dict[str, KernelRule] = {
     "CONCATENATION": _concatenation,
     "BATCH_MATMUL": _batch_matmul,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-    "ADD": _simple("0 1 o", params=(2, 1), init=(60,)),
-    "SUB": _simple("0 1 o", params=(2, 1), init=(52,)),
-    "MUL": _simple("0 1 o", params=(1, 1), init=(36,)),
-    "AVERAGE_POOL_2D": _simple("0 o 0 o", params=(40, 4), init=(36,)),
-    "MAX_POOL_2D": _simple("0 o", params=(40, 4), init=(36,)),
-    "SOFTMAX": _simple("0 o", params=(4, 4), init=(64,)),
-    "RESHAPE": _simple("0 o", params=(36, 4)),
-    "PAD": _simple("0 1 ?2 o", init=(56,)),
-    "PADV2": _simple("0 1 ?2 o", init=(56,)),
-    "LOGISTIC": _simple("0 o", init=(16,)),
-    "TANH": _simple("0 0 o", init=(16,)),
-    "HARD_SWISH": _simple("0 o", init=(20,)),
-    "LEAKY_RELU": _simple("0 o", params=(4, 4), init=(24,)),
-    "PRELU": _simple("0 1 o", init=(28,)),
-    "RELU": _simple("0 o", init=(28,)),
-    "RELU6": _simple("0", init=(8,)),
-    "RESIZE_NEAREST_NEIGHBOR": _simple("0 1 o", params=(2, 1)),
-    "RESIZE_BILINEAR": _simple("0 1 o", params=(2, 1)),
-    "TRANSPOSE": _simple("0 1 o"),
-    "SLICE": _simple("0 1 2 o"),
-    "STRIDED_SLICE": _simple("0 1 2 3 o", params=(24, 4), init=(84,)),
-    "SPLIT": _simple("0", params=(4, 4)),
-    "SPLIT_V": _simple("2", params=(4, 4)),
-    "QUANTIZE": _simple("0 o", init=(32,)),
-    "DEQUANTIZE": _simple("0 o", init=(32,)),
-    "EXPAND_DIMS": _simple("0 1 o"),
-    "SQUEEZE": _simple("0 o", params=(36, 4)),
-    "MAXIMUM": _simple(""),
-    "MINIMUM": _simple(""),
+    "ADD": fixed("0 1 o", params=(2, 1), init=(60,)),
+    "SUB": fixed("0 1 o", params=(2, 1), init=(52,)),
+    "MUL": fixed("0 1 o", params=(1, 1), init=(36,)),
+    "AVERAGE_POOL_2D": fixed("0 o 0 o", params=(40, 4), init=(36,)),
+    "MAX_POOL_2D": fixed("0 o", params=(40, 4), init=(36,)),
+    "SOFTMAX": fixed("0 o", params=(4, 4), init=(64,)),
+    "RESHAPE": fixed("0 o", params=(36, 4)),
+    "PAD": fixed("0 1 2 o", init=(56,)),
+    "PADV2": fixed("0 1 2 o", init=(56,)),
+    "LOGISTIC": fixed("0 o", init=(16,)),
+    "TANH": fixed("0 0 o", init=(16,)),
+    "HARD_SWISH": fixed("0 o", init=(20,)),
+    "LEAKY_RELU": fixed("0 o", params=(4, 4), init=(24,)),
+    "PRELU": fixed("0 1 o", init=(28,)),
+    "RELU": fixed("0 o", init=(28,)),
+    "RELU6": fixed("0", init=(8,)),
+    "RESIZE_NEAREST_NEIGHBOR": fixed("0 1 o", params=(2, 1)),
+    "RESIZE_BILINEAR": fixed("0 1 o", params=(2, 1)),
+    "TRANSPOSE": fixed("0 1 o"),
+    "SLICE": fixed("0 1 2 o"),
+    "STRIDED_SLICE": fixed("0 1 2 3 o", params=(24, 4), init=(84,)),
+    "SPLIT": fixed("0", params=(4, 4)),
+    "SPLIT_V": fixed("2", params=(4, 4)),
+    "QUANTIZE": fixed("0 o", init=(32,)),
+    "DEQUANTIZE": fixed("0 o", init=(32,)),
+    "EXPAND_DIMS": fixed("0 1 o"),
+    "SQUEEZE": fixed("0 o", params=(36, 4)),
+    "MAXIMUM": fixed(""),
+    "MINIMUM": fixed(""),
 }

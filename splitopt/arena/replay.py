@@ -17,6 +17,7 @@ from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment
 from splitopt.solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.solvers.packing.instance import peak_load
 
 Memories = Sequence[KernelMemory] | Mapping[int, KernelMemory]
 """What each op asks for, by its index."""
@@ -113,7 +114,7 @@ def replay(
     steps = list(_tail_steps(graph, segment, memories, abi, len(buffers)))
     return Arena(
         head_bytes=head,
-        peak_load_bytes=_peak_load(buffers, len(ops) + 1),
+        peak_load_bytes=peak_load((b.size_bytes, b.live.start, b.live.stop) for b in buffers),
         tail_bytes=tail_bytes(steps),
         minimum_bytes=minimum_arena(steps, head),
         temporary_bytes=max(step.floor for step in steps),
@@ -241,18 +242,6 @@ def _tensor_blocks(tensor: Tensor, abi: Abi) -> tuple[Block, ...]:
 
 def _variables(graph: ModelGraph, segment: Segment) -> list[Tensor]:
     return [graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_variable]
-
-
-def _peak_load(buffers: Sequence[PlannedBuffer], steps: int) -> int:
-    change = [0] * (steps + 1)
-    for buffer in buffers:
-        change[buffer.live.start] += buffer.size_bytes
-        change[buffer.live.stop] -= buffer.size_bytes
-    load = peak = 0
-    for delta in change:
-        load += delta
-        peak = max(peak, load)
-    return peak
 
 
 def _by_category(steps: Sequence[TailStep]) -> tuple[tuple[str, int], ...]:

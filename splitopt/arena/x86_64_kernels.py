@@ -8,22 +8,12 @@ compressed models are not covered.
 
 from __future__ import annotations
 
-from splitopt.arena.kernel import KernelMemory, KernelRule, OpView
+from splitopt.arena.kernel import KernelMemory, KernelRule, OpView, fixed
 from splitopt.graph.model import Tensor
 
-_OUTPUT = -1
 _EVAL_TENSOR_BYTES = 24
 _INT16_TABLE_BYTES = 2 * 513
 _LSTM_HIDDEN_STATE, _LSTM_CELL_STATE = 18, 19
-
-
-def _tensors(view: OpView, *positions: int) -> tuple[int, ...]:
-    """Indices of inputs by position, where given, and of the first output."""
-    found: tuple[int, ...] = ()
-    for position in positions:
-        output = position == _OUTPUT
-        found += (view.output.index,) if output else view.optional_inputs(position)
-    return found
 
 
 def _is_float(view: OpView) -> bool:
@@ -42,7 +32,7 @@ def _convolution(channel_axis: int) -> KernelRule:
             params=(28, 4),
             init=(80,),
             kept=(4 * weights.shape[channel_axis],) * 2,
-            temporaries=_tensors(view, _OUTPUT, 0, 1, 0, 1, 2, _OUTPUT),
+            temporaries=view.tensors("o 0 1 0 1 2 o"),
             scratch=_unpacked(weights),
         )
 
@@ -56,12 +46,11 @@ def _transpose_conv(view: OpView) -> KernelMemory:
         scratch += (accumulator_bytes * view.output.elements,)
     if view.has_input(3) and view.input(3).dtype.name == "INT16":
         scratch += (8 * view.input(3).elements,)
-    looked_at_again = () if _is_float(view) else (2, 1, 3, _OUTPUT)
     return KernelMemory(
         params=(20, 4),
         init=(88,),
         kept=(4 * view.input(1).shape[0],) * 2,
-        temporaries=_tensors(view, _OUTPUT, 2, 1, *looked_at_again),
+        temporaries=view.tensors("o 2 1" if _is_float(view) else "o 2 1 2 1 3 o"),
         scratch=scratch,
     )
 
@@ -74,7 +63,7 @@ def _fully_connected(view: OpView) -> KernelMemory:
         params=(32, 8),
         init=(72,),
         kept=(4 * channels,) * 2 if per_channel else (),
-        temporaries=_tensors(view, 0, 1, 2, _OUTPUT),
+        temporaries=view.tensors("0 1 2 o"),
         scratch=_unpacked(weights),
     )
 
@@ -86,7 +75,7 @@ def _svdf(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(12, 4),
         init=(36,),
-        temporaries=_tensors(view, 0, 1, 2, 3, 4, _OUTPUT),
+        temporaries=view.tensors("0 1 2 3 4 o"),
         scratch=scratch if _is_float(view) else (*scratch, 4 * batch * units),
     )
 
@@ -97,7 +86,7 @@ def _mean(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(1, 1),
         init=(44,),
-        temporaries=_tensors(view, 0, _OUTPUT, 1) + _rescaled(view),
+        temporaries=view.tensors("0 o 1") + _rescaled(view),
         scratch=sums + iterators,
     )
 
@@ -106,27 +95,23 @@ def _reduce_max(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(1, 1),
         init=(44,),
-        temporaries=_rescaled(view) + _tensors(view, 0, _OUTPUT, 1),
+        temporaries=_rescaled(view) + view.tensors("0 o 1"),
         scratch=(4 * len(view.input(0).shape), 4 * view.input(1).elements),
     )
 
 
 def _rescaled(view: OpView) -> tuple[int, ...]:
     """What a reduction looks at to find its multiplier."""
-    rescaling = (_OUTPUT,) if view.input(0).dtype.name == "INT8" else ()
-    return _tensors(view, 0, 1, *rescaling)
+    return view.tensors("0 1 o" if view.input(0).dtype.name == "INT8" else "0 1")
 
 
 def _softmax(view: OpView) -> KernelMemory:
     tables = (_INT16_TABLE_BYTES,) * 2 if view.input(0).dtype.name == "INT16" else ()
-    return KernelMemory(
-        params=(4, 4), init=(80,), kept=tables, temporaries=_tensors(view, 0, _OUTPUT)
-    )
+    return KernelMemory(params=(4, 4), init=(80,), kept=tables, temporaries=view.tensors("0 o"))
 
 
 def _concatenation(view: OpView) -> KernelMemory:
-    every = range(len(view.op.inputs))
-    return KernelMemory(params=(8, 4), init=(80,), temporaries=_tensors(view, 0, _OUTPUT, *every))
+    return KernelMemory(params=(8, 4), init=(80,), temporaries=view.tensors("0 o *"))
 
 
 def _batch_matmul(view: OpView) -> KernelMemory:
@@ -139,7 +124,7 @@ def _batch_matmul(view: OpView) -> KernelMemory:
         params=(3, 1),
         init=(32,),
         kept=(*kept, _shape_bytes(view.output)),
-        temporaries=_tensors(view, 0, 1, _OUTPUT),
+        temporaries=view.tensors("0 1 o"),
     )
 
 
@@ -154,18 +139,8 @@ def _lstm(view: OpView) -> KernelMemory:
     return KernelMemory(
         params=(16, 4),
         init=(688,),
-        temporaries=_tensors(view, *range(len(view.op.inputs)), _OUTPUT),
+        temporaries=view.tensors("* o"),
         scratch=(gate_bytes,) * 4,
-    )
-
-
-def _fixed(
-    *positions: int, params: tuple[int, int] | None = None, init: int | None = None
-) -> KernelRule:
-    """A kernel whose requests depend on no shape; it looks at the tensors in `positions`."""
-    sizes = () if init is None else (init,)
-    return lambda view: KernelMemory(
-        params=params, init=sizes, temporaries=_tensors(view, *positions)
     )
 
 
@@ -182,32 +157,32 @@ RULES: dict[str, KernelRule] = {
     "CONCATENATION": _concatenation,
     "BATCH_MATMUL": _batch_matmul,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-    "ADD": _fixed(0, 1, _OUTPUT, params=(8, 4), init=60),
-    "SUB": _fixed(0, 1, _OUTPUT, params=(8, 4), init=52),
-    "MUL": _fixed(0, 1, _OUTPUT, params=(4, 4), init=36),
-    "AVERAGE_POOL_2D": _fixed(0, _OUTPUT, params=(40, 4), init=32),
-    "MAX_POOL_2D": _fixed(0, _OUTPUT, params=(40, 4), init=32),
-    "RESHAPE": _fixed(0, _OUTPUT, params=(36, 4)),
-    "PAD": _fixed(0, 1, 2, _OUTPUT, init=56),
-    "PADV2": _fixed(0, 1, 2, _OUTPUT, init=56),
-    "LOGISTIC": _fixed(0, _OUTPUT, init=16),
-    "TANH": _fixed(0, 0, _OUTPUT, init=16),
-    "HARD_SWISH": _fixed(0, _OUTPUT, init=20),
-    "LEAKY_RELU": _fixed(0, _OUTPUT, params=(4, 4), init=24),
-    "PRELU": _fixed(0, 1, _OUTPUT, init=28),
-    "RELU": _fixed(0, _OUTPUT, init=28),
-    "RELU6": _fixed(0, init=8),
-    "RESIZE_NEAREST_NEIGHBOR": _fixed(0, 1, _OUTPUT, params=(2, 1)),
-    "RESIZE_BILINEAR": _fixed(0, 1, _OUTPUT, params=(2, 1)),
-    "TRANSPOSE": _fixed(0, 1, _OUTPUT),
-    "SLICE": _fixed(0, 1, 2, _OUTPUT),
-    "STRIDED_SLICE": _fixed(0, 1, 2, 3, _OUTPUT, params=(24, 4), init=84),
-    "SPLIT": _fixed(0, params=(4, 4)),
-    "SPLIT_V": _fixed(2, params=(4, 4)),
-    "QUANTIZE": _fixed(0, _OUTPUT, init=32),
-    "DEQUANTIZE": _fixed(0, _OUTPUT, init=32),
-    "EXPAND_DIMS": _fixed(0, 1, _OUTPUT),
-    "SQUEEZE": _fixed(0, _OUTPUT, params=(36, 4)),
-    "MAXIMUM": _fixed(),
-    "MINIMUM": _fixed(),
+    "ADD": fixed("0 1 o", params=(8, 4), init=(60,)),
+    "SUB": fixed("0 1 o", params=(8, 4), init=(52,)),
+    "MUL": fixed("0 1 o", params=(4, 4), init=(36,)),
+    "AVERAGE_POOL_2D": fixed("0 o", params=(40, 4), init=(32,)),
+    "MAX_POOL_2D": fixed("0 o", params=(40, 4), init=(32,)),
+    "RESHAPE": fixed("0 o", params=(36, 4)),
+    "PAD": fixed("0 1 2 o", init=(56,)),
+    "PADV2": fixed("0 1 2 o", init=(56,)),
+    "LOGISTIC": fixed("0 o", init=(16,)),
+    "TANH": fixed("0 0 o", init=(16,)),
+    "HARD_SWISH": fixed("0 o", init=(20,)),
+    "LEAKY_RELU": fixed("0 o", params=(4, 4), init=(24,)),
+    "PRELU": fixed("0 1 o", init=(28,)),
+    "RELU": fixed("0 o", init=(28,)),
+    "RELU6": fixed("0", init=(8,)),
+    "RESIZE_NEAREST_NEIGHBOR": fixed("0 1 o", params=(2, 1)),
+    "RESIZE_BILINEAR": fixed("0 1 o", params=(2, 1)),
+    "TRANSPOSE": fixed("0 1 o"),
+    "SLICE": fixed("0 1 2 o"),
+    "STRIDED_SLICE": fixed("0 1 2 3 o", params=(24, 4), init=(84,)),
+    "SPLIT": fixed("0", params=(4, 4)),
+    "SPLIT_V": fixed("2", params=(4, 4)),
+    "QUANTIZE": fixed("0 o", init=(32,)),
+    "DEQUANTIZE": fixed("0 o", init=(32,)),
+    "EXPAND_DIMS": fixed("0 1 o"),
+    "SQUEEZE": fixed("0 o", params=(36, 4)),
+    "MAXIMUM": fixed(""),
+    "MINIMUM": fixed(""),
 }

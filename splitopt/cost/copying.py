@@ -5,16 +5,25 @@ Counted by QEMU: memcpy and memset of 256 B to 1 MiB, construction on ten models
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
 from splitopt.base.units import ceil_div
 
 CONSTRUCT_INSN = 350
-COPY_CALL_INSN = 25
 _FILL_CALL_INSN = 35
 
+Amount = TypeVar("Amount", int, npt.NDArray[np.int64])
 
-def copy_insn(size_bytes: int) -> int:
-    """memcpy: 0.5625 instructions per byte and 25 for the call."""
-    return ceil_div(9 * size_bytes, 16) + COPY_CALL_INSN
+
+def copy_insn(size_bytes: Amount, copies: Amount | int = 1) -> Amount:
+    """memcpy: 0.5625 instructions per byte and 25 for each call.
+
+    Several copies with `size_bytes` in all take at least this: each rounds up by itself.
+    """
+    return -(-9 * size_bytes // 16) + 25 * copies  # 9/16 of an instruction a byte, rounded up
 
 
 def fill_insn(size_bytes: int) -> int:

@@ -50,11 +50,17 @@ def _convolution(view: OpView) -> float:
             331 + 68.8 * rows + 78.1 * quads + 54.9 * quads * outputs
             + 11.06 * quads * outputs * vectors + 34.1 * rest + 3.5 * rest * outputs * vectors
         )  # fmt: skip
-    pixels = batch * rows * columns
+    return _windowed_convolution(view, channels)
+
+
+def _windowed_convolution(view: OpView, channels: int) -> float:
+    height, width = convolution_axes(view)
+    batch, rows, columns, outputs = view.output.shape
+    pixels, taps = batch * rows * columns, height.kernel * width.kernel
     quads, rest = divmod(pixels, 4)
     inside = batch * height.taps_inside() * width.taps_inside()
     outside = pixels * taps - inside
-    blocks = ceil_div(channels, 16)
+    blocks, vectors = ceil_div(channels, 16), ceil_div(taps * channels, 16)
     return (
         527 + 77.2 * pixels + 45.2 * pixels * height.kernel + 12.1 * inside
         + 3.07 * inside * blocks + 13.5 * outside + 0.58 * outside * blocks - 176 * quads
@@ -67,7 +73,7 @@ def _depthwise(view: OpView) -> float:
     height, width = convolution_axes(view)
     batch, rows, columns, channels = view.output.shape
     if view.input(0).shape[3] == 1 and channels > 1:
-        return _convolution_of_one_channel(view)
+        return _windowed_convolution(view, channels=1)  # so does CMSIS-NN, with K = kh * kw
     pixels, taps = batch * rows * columns, height.kernel * width.kernel
     quads, rest = divmod(pixels, 4)
     inside = batch * height.taps_inside() * width.taps_inside()
@@ -81,22 +87,6 @@ def _depthwise(view: OpView) -> float:
         + 11.9 * inside * loops + 3.03 * inside * sixteens + 10.2 * outside * loops
         + 2.39 * outside * sixteens - 316 * quads * loops + 105.3 * quads * fours
         + 15.96 * quads * fours * taps + 50.2 * rest * fours + 6.3 * rest * fours * taps
-    )  # fmt: skip
-
-
-def _convolution_of_one_channel(view: OpView) -> float:
-    """CMSIS-NN runs a depthwise convolution of one channel as a CONV_2D with K = kh · kw."""
-    height, width = convolution_axes(view)
-    batch, rows, columns, outputs = view.output.shape
-    pixels, taps = batch * rows * columns, height.kernel * width.kernel
-    quads, rest = divmod(pixels, 4)
-    inside = batch * height.taps_inside() * width.taps_inside()
-    outside = pixels * taps - inside
-    vectors = ceil_div(taps, 16)
-    return (
-        527 + 77.2 * pixels + 45.2 * pixels * height.kernel + 15.17 * inside + 14.08 * outside
-        - 176 * quads + 55.6 * quads * outputs + 11.0 * quads * outputs * vectors
-        + 31.3 * rest * outputs + 4.9 * rest * outputs * vectors
     )  # fmt: skip
 
 

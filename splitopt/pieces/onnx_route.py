@@ -24,6 +24,7 @@ from splitopt.pieces.onnx_cuts import Mask, cut_tensors, onnx_segments
 from splitopt.pieces.onnx_pieces import ConvertedPiece, OnnxPiece, PieceRequest, convert_pieces
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.pieces.requantise import requantised
+from splitopt.planning.build_plan import with_pieces
 from splitopt.planning.planner import Planner
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 
@@ -104,7 +105,7 @@ class OnnxRoute:
         ]
         return PieceSet(
             route="pieces",
-            plan=planner.relaid(plan, placed),
+            plan=with_pieces(planner.table, plan, placed),
             data=data,
             graphs=tuple(graphs),
             agreements=priced,

@@ -1,4 +1,4 @@
-"""Every segment's band plans, with bounds of their bytes and instructions that need no replay."""
+"""Every segment's band plans, and bounds of their bytes and instructions that need no replay."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from splitopt.cost.costs import Costs, estimate_invoke
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
+from splitopt.solvers.packing.instance import peak_load
 from splitopt.tiling.geometry import SegmentRows, banded_segments
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
@@ -31,6 +32,15 @@ class _BandedOp:
 
 
 @dataclass(frozen=True, slots=True)
+class _PieceBounds:
+    """Of the piece of one height: peak load, scratch requests, instructions of one Invoke."""
+
+    peak_load_bytes: int
+    scratch: int
+    insn: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanBounds:
     """Of one band plan. `peak_load_bytes`: the highest of its pieces, exact. `scratch`: the least
     number of their scratch requests. `invoke_insn`: of all executions, as estimated.
@@ -43,18 +53,12 @@ class PlanBounds:
     copies: int
 
 
-@dataclass(frozen=True)
-class _Banded:
-    rows: SegmentRows
-    plans: tuple[BandPlan, ...]
-
-
 class BandTable:
     """The band plans of the segments of one model on one target.
 
-    For each number of bands there is the plan of one height that is least; with `two_heights`,
-    also those in which the last band, or the first and the last, are lower. An op whose
-    instructions have no estimate stays outside of bands: their price would not be known.
+    For each number of bands, there is the plan of the shortest band that covers the image, and,
+    with `two_heights`, its two-height variants. An op whose instructions have no estimate stays
+    outside of bands: their price would not be known.
     """
 
     def __init__(
@@ -65,12 +69,11 @@ class BandTable:
         self._ops: dict[tuple[int, int], _BandedOp] = {}
 
     def plans(self, start: int, stop: int) -> tuple[BandPlan, ...]:
-        found = self._segments.get((start, stop))
-        return () if found is None else found.plans
+        return self._segments[start, stop][1] if (start, stop) in self._segments else ()
 
     def rows(self, start: int, stop: int) -> SegmentRows:
         """Of a segment that has plans."""
-        return self._segments[start, stop].rows
+        return self._segments[start, stop][0]
 
     @property
     def segments(self) -> Iterator[tuple[int, int]]:
@@ -86,22 +89,22 @@ class BandTable:
         """Of each plan, in their order."""
         segment = segment_of(self._graph, start, stop)
         lives = live_ranges(self._graph, segment)
-        found = self._segments[start, stop]
-        known: dict[int, tuple[int, int, int]] = {}
-        for plan in found.plans:
+        rows, plans = self._segments[start, stop]
+        known: dict[int, _PieceBounds] = {}
+        for plan in plans:
             for height in plan.heights:
                 if height not in known:
-                    known[height] = self._of_height(segment, lives, found.rows, height)
-            yield self._bounds(segment, found.rows, plan, [known[h] for h in plan.heights])
+                    known[height] = self._of_height(segment, lives, rows, height)
+            yield self._bounds(segment, rows, plan, [known[h] for h in plan.heights])
 
     @cached_property
-    def _segments(self) -> dict[tuple[int, int], _Banded]:
+    def _segments(self) -> dict[tuple[int, int], tuple[SegmentRows, tuple[BandPlan, ...]]]:
         found = {}
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
                 plans = tuple(self._plans(rows)) if rows.outputs else ()
                 if plans:
-                    found[start, stop] = _Banded(rows, plans)
+                    found[start, stop] = rows, plans
         return found
 
     @cached_property
@@ -120,31 +123,23 @@ class BandTable:
 
     def _of_height(
         self, segment: Segment, lives: dict[int, LiveRange], rows: SegmentRows, height: int
-    ) -> tuple[int, int, int]:
-        """(peak load in bytes, scratch requests, instructions of one Invoke)."""
+    ) -> _PieceBounds:
         graph, counts = self._graph, heights_of(rows, height)
-        change = [0] * (segment.stop - segment.start + 2)
-        for tensor, live in lives.items():
-            size = align_up(counts[tensor] * row_bytes(graph, tensor), ARENA_ALIGNMENT)
-            change[live.start] += size
-            change[live.stop] -= size
-        insn = estimate_invoke(self._costs, graph, 0, 0).insn
-        load = peak = scratch = 0
+        buffers = [
+            (align_up(counts[t] * row_bytes(graph, t), ARENA_ALIGNMENT), live.start, live.stop)
+            for t, live in lives.items()
+        ]
+        insn, requests = estimate_invoke(self._costs, graph, 0, 0).insn, 0
         for step, op in enumerate(range(segment.start, segment.stop), start=1):
             banded = self._op(op, counts[self._source(op)])
-            load += change[step] + (change[0] if step == 1 else 0)
-            held = sum(align_up(size, ARENA_ALIGNMENT) for size in banded.memory.scratch)
-            peak = max(peak, load + held)
-            scratch += len(banded.memory.scratch)
+            scratch = banded.memory.scratch
+            buffers += [(align_up(size, ARENA_ALIGNMENT), step, step + 1) for size in scratch]
+            requests += len(scratch)
             insn += banded.insn
-        return peak, scratch, insn
+        return _PieceBounds(peak_load(buffers), requests, insn)
 
     def _bounds(
-        self,
-        segment: Segment,
-        rows: SegmentRows,
-        plan: BandPlan,
-        by_piece: Sequence[tuple[int, int, int]],
+        self, segment: Segment, rows: SegmentRows, plan: BandPlan, pieces: Sequence[_PieceBounds]
     ) -> PlanBounds:
         graph = self._graph
         copied = sum(graph.tensors[tensor].bytes for tensor in segment.outputs)
@@ -156,9 +151,9 @@ class BandTable:
             )
         ends = len(segment.inputs) + len(segment.outputs)
         return PlanBounds(
-            peak_load_bytes=max(peak for peak, _, _ in by_piece),
-            scratch=min(scratch for _, scratch, _ in by_piece),
-            invoke_insn=sum(by_piece[band.piece][2] for band in plan.bands),
+            peak_load_bytes=max(piece.peak_load_bytes for piece in pieces),
+            scratch=min(piece.scratch for piece in pieces),
+            invoke_insn=sum(pieces[band.piece].insn for band in plan.bands),
             copied_bytes=copied,
             copies=ends * len(plan.bands),
         )

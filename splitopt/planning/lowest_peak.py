@@ -10,7 +10,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.split_plan import SplitPlan
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 
 MORE_TIME = 10
 """Per cent of the unsplit Invoke that bands may add to what cuts add, on the rung in between."""

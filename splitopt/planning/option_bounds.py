@@ -1,4 +1,4 @@
-"""Bounds of every way of every allowed segment, as the columns that pruning works on."""
+"""Bounds of every option of every allowed segment, as the columns that pruning works on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from math import ceil
 import numpy as np
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
-from splitopt.cost.copying import COPY_CALL_INSN
-from splitopt.planning.band_options import PlanBounds
+from splitopt.cost.copying import copy_insn
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
-from splitopt.tiling.plan import BandPlan
 
 Row = tuple[int, int, int, int, int, int]
 
@@ -24,49 +22,35 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     columns = [starts, stops, np.zeros_like(starts), table.ram_bound[at], table.added_bound[at]]
     columns.append(table.boundary.copied[at])
     if table.techniques.bands:
-        banded = np.array(list(_banded_rows(table, allowed)), dtype=np.int64).reshape(-1, 6)
+        rows = [row for at in table.bands.segments if allowed[at] for row in _banded(table, *at)]
+        banded = np.array(rows, dtype=np.int64).reshape(-1, 6)
         columns = [np.append(a, b) for a, b in zip(columns, banded.T, strict=True)]
     return OptionBounds(*columns)
 
 
-def _banded_rows(table: SegmentTable, allowed: Mask) -> Iterator[Row]:
-    """(start, stop, variant, RAM, instructions, copied bytes) of every band plan."""
-    load = table.boundary.load_in_bands
-    for start, stop in table.bands.segments:
-        if not allowed[start, stop]:
-            continue
-        segment = _SegmentBounds(table, start, stop)
-        pairs = zip(table.bands.plans(start, stop), table.bands.bounds(start, stop), strict=True)
-        for variant, (plan, bounds) in enumerate(pairs, start=1):
-            ram = segment.arena(bounds) + int(load[start, stop])
-            yield start, stop, variant, ram, segment.added(plan, bounds), bounds.copied_bytes
+def _banded(table: SegmentTable, start: int, stop: int) -> Iterator[Row]:
+    """(start, stop, variant, RAM, instructions, copied bytes) of every band plan of a segment.
 
-
-class _SegmentBounds:
-    """Nothing of a tail, or of AllocateTensors but its planner, depends on rows, save that kernels
-    may ask for scratch at one height and not at another."""
-
-    def __init__(self, table: SegmentTable, start: int, stop: int) -> None:
-        at = (start, stop)
-        self._table, self._ops = table, stop - start
-        self._scratch = sum(len(table.memories[op].scratch) for op in range(start, stop))
-        self._tail = int(table.tail_bound[at])
-        self._rebuild = int(table.rebuild_bound[at])
-        self._is_whole = table.is_whole(start, stop)
-        self._invoke = table.whole_invoke(start, stop)
-
-    def arena(self, bounds: PlanBounds) -> int:
-        handle = self._table.rules.abi.scratch_handle[0]
-        tail = self._tail - handle * self._fewer(bounds)
-        needed = align_up(bounds.peak_load_bytes + tail, ARENA_ALIGNMENT)
-        return needed + self._table.headroom_bytes
-
-    def added(self, plan: BandPlan, bounds: PlanBounds) -> int:
-        walks = self._table.costs.allocate.scratch_times_ops * self._ops * self._fewer(bounds)
-        stays = self._is_whole and len(plan.heights) == 1
-        rebuild = 0 if stays else max(0, self._rebuild - ceil(walks))
-        copies = 9 * bounds.copied_bytes // 16 + COPY_CALL_INSN * bounds.copies
-        return len(plan.heights) * rebuild + copies + bounds.invoke_insn - self._invoke
-
-    def _fewer(self, bounds: PlanBounds) -> int:
-        return max(0, self._scratch - bounds.scratch)
+    Its tail, and its AllocateTensors without the planner's part, are those of the segment on all
+    rows, save that kernels may ask for scratch at one height and not at another. Each request
+    fewer saves a handle in the tail and, in AllocateTensors, one walk over the ops.
+    """
+    at = start, stop
+    requests = sum(len(table.memories[op].scratch) for op in range(start, stop))
+    handle_bytes = table.rules.abi.scratch_handle[0]
+    walk_insn = table.costs.allocate.scratch_times_ops
+    boundary_bytes = int(table.boundary.load_in_bands[at]) + table.headroom_bytes
+    whole_tail, whole_rebuild = int(table.tail_bound[at]), int(table.rebuild_bound[at])
+    whole_invoke = table.whole_invoke(start, stop)
+    plans = zip(table.bands.plans(start, stop), table.bands.bounds(start, stop), strict=True)
+    for variant, (plan, bounds) in enumerate(plans, start=1):
+        fewer, pieces = max(0, requests - bounds.scratch), len(plan.heights)
+        tail = whole_tail - handle_bytes * fewer
+        arena = align_up(bounds.peak_load_bytes + tail, ARENA_ALIGNMENT)
+        walks = ceil(walk_insn * (stop - start) * fewer)
+        rebuild = max(0, whole_rebuild - walks)
+        if table.is_whole(start, stop) and pieces == 1:  # built once, at start-up
+            rebuild = 0
+        added = pieces * rebuild + copy_insn(bounds.copied_bytes, bounds.copies)
+        added += bounds.invoke_insn - whole_invoke
+        yield start, stop, variant, arena + boundary_bytes, added, bounds.copied_bytes

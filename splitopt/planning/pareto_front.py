@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from splitopt.planning.build_plan import split_plan_of
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
@@ -40,7 +41,8 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     front = pareto_front(planner.instance(kept, goal), request.params)
     spent_s = time.monotonic() - started
     plans = tuple(
-        planner.described(
+        split_plan_of(
+            table,
             point.plan,
             goal,
             point.status,

@@ -8,7 +8,8 @@ from splitopt.config.job import Job, integer_weights
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames, allowed_segments
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal, Mask
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.lazy_pruning import Mask
 
 
 @dataclass(frozen=True)

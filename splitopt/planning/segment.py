@@ -39,9 +39,9 @@ class SegmentFigures:
 
 @dataclass(frozen=True, slots=True)
 class SegmentOption:
-    """One way to run a segment: on all rows at once in one piece, or in bands by one piece or two.
+    """One option to run a segment: on all rows in one piece, or in bands by one piece or two.
 
-    `key` tells apart the ways of one segment.
+    `key` tells apart the options of one segment.
     """
 
     key: int

@@ -1,9 +1,13 @@
-"""Every segment's ways to run: bounds at once, exact figures when asked for."""
+"""Every segment's options to run: bounds of all at once, exact figures when asked for.
+
+The exact figures come from one pass: the piece's graph → its arena → AllocateTensors → Invoke →
+copies (`SegmentTable._priced`). It serves pieces on all rows, with offline plans, and in bands.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,12 +15,18 @@ import numpy as np
 from splitopt.arena.offline import with_offline_plan
 from splitopt.arena.replay import Arena, Memories, replay
 from splitopt.arena.rules import TargetRules
-from splitopt.base.units import ARENA_ALIGNMENT
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import allocate_insn
 from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment, segment_of, whole_model
+from splitopt.graph.segments import (
+    BoundaryCandidate,
+    Segment,
+    boundary_candidates,
+    segment_of,
+    whole_model,
+)
 from splitopt.planning.band_options import BandTable
 from splitopt.planning.segment import CUTS_ONLY, SegmentFigures, SegmentOption, Techniques
 from splitopt.planning.segment_bounds import (
@@ -26,14 +36,36 @@ from splitopt.planning.segment_bounds import (
     rebuild_bounds,
     tail_bounds,
 )
+from splitopt.solvers.dominance import undominated
+from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A piece before its arena is known: all else that its bytes and instructions depend on.
+
+    `graph`: with the rows of the piece. `copies`: bytes of each copy in and out. `is_rebuilt`: at
+    each inference, not once at start-up. `invoke_insn`: of all its executions, `recomputed_insn`
+    of it more than its share of the unsplit model's Invoke. `executions`, `rows`: of bands.
+    """
+
+    graph: ModelGraph
+    segment: Segment
+    memories: Memories
+    copies: Sequence[int]
+    is_rebuilt: bool
+    invoke_insn: int
+    recomputed_insn: int = 0
+    executions: tuple[Execution, ...] = ()
+    rows: Mapping[int, int] | None = None
+
+
 class SegmentTable:
-    """The segments [start, stop) of one model for one target; replays are kept."""
+    """The segments [start, stop) of one model for one target; what was replayed is kept."""
 
     def __init__(
         self,
@@ -53,8 +85,9 @@ class SegmentTable:
         self.costs = costs or built_in()
         self.techniques = techniques
         self.unproved_bytes = 0
+        """The most that the head of an offline plan lies above what is proved of it."""
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
-        self._ways: dict[tuple[int, int, int], tuple[SegmentOption, ...]] = {}
+        self._options: dict[tuple[int, int, int], tuple[SegmentOption, ...]] = {}
 
     @property
     def replays(self) -> int:
@@ -65,25 +98,25 @@ class SegmentTable:
         """The exact figures of one segment as stock TFLM plans it, on all rows at once."""
         found = self._figures.get((start, stop))
         if found is None:
-            segment = segment_of(self.graph, start, stop)
-            arena = replay(self.graph, segment, self.memories, self.rules.abi, {})
-            found = self._figures[start, stop] = self._whole(segment, arena)
+            piece = self._on_all_rows(start, stop)
+            found = self._figures[start, stop] = self._priced(piece, self._greedy(piece))
         return found
 
-    def ways(self, start: int, stop: int, variant: int) -> tuple[SegmentOption, ...]:
-        """The ways of a segment that no other of them beats in bytes and instructions.
+    def options(self, start: int, stop: int, variant: int) -> tuple[SegmentOption, ...]:
+        """The options of a segment that no other of the same variant dominates in bytes and
+        instructions.
 
-        `variant` 0: on all rows; else the band plan of that number. A second way of a variant is
-        there only where an offline plan needs fewer bytes but more instructions.
+        `variant` 0: on all rows; else the band plan of that number. A second option of a variant
+        is there only where an offline plan needs fewer bytes but more instructions.
         """
-        found = self._ways.get((start, stop, variant))
+        found = self._options.get((start, stop, variant))
         if found is None:
             bands = self.bands.plans(start, stop)[variant - 1] if variant else None
-            forms = self._on_all_rows(start, stop)
-            if bands is not None:
-                forms = self._in_bands(start, stop, bands)
-            ways = [SegmentOption(2 * variant + k, pieces, bands) for k, pieces in enumerate(forms)]
-            found = self._ways[start, stop, variant] = tuple(_undominated(ways))
+            forms = enumerate(self._forms(start, stop, bands))
+            options = [SegmentOption(2 * variant + k, pieces, bands) for k, pieces in forms]
+            # Of two that are equal, the one with an offline plan stays: it is proved to be best.
+            best = undominated(options[::-1], lambda o: (o.added_insn, o.arena_bytes))
+            found = self._options[start, stop, variant] = tuple(best)
         return found
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
@@ -91,157 +124,151 @@ class SegmentTable:
 
         The piece reads and makes tensors of the same sizes as the segment.
         """
-        whole = whole_model(piece)
-        arena = replay(piece, whole, self.rules.memories(piece), self.rules.abi)
-        allocate = allocate_insn(piece, whole, arena.buffers, self.costs.allocate)
-        invoke = estimate_invoke(self.costs, piece, 0, len(piece.ops)).insn
-        return self._priced(segment_of(self.graph, start, stop), arena, allocate, invoke)
+        place = self._on_all_rows(start, stop)
+        made = replace(
+            place,
+            graph=piece,
+            segment=whole_model(piece),
+            memories=self.rules.memories(piece),
+            invoke_insn=estimate_invoke(self.costs, piece, 0, len(piece.ops)).insn,
+        )
+        arena = replay(piece, made.segment, made.memories, self.rules.abi)
+        return replace(self._priced(made, arena), segment=place.segment)
 
-    def _on_all_rows(self, start: int, stop: int) -> list[tuple[SegmentFigures, ...]]:
-        """As TFLM plans it, and with an offline plan where that lowers the arena."""
-        greedy = self.figures(start, stop)
-        arena = self._offline(self.graph, greedy.segment, self.memories, greedy.arena)
-        if arena.size_bytes >= greedy.arena.size_bytes:
-            return [(greedy,)]
-        return [(greedy,), (self._whole(greedy.segment, arena),)]
+    def _forms(
+        self, start: int, stop: int, bands: BandPlan | None
+    ) -> Iterator[tuple[SegmentFigures, ...]]:
+        """The pieces of a segment as TFLM plans them, and with offline plans where these lower
+        the arena of one."""
+        pieces = [self._on_all_rows(start, stop)]
+        if bands is not None:
+            pieces = list(self._in_bands(start, stop, bands))
+            greedy = [self._priced(piece, self._greedy(piece)) for piece in pieces]
+        else:
+            greedy = [self.figures(start, stop)]
+        yield tuple(greedy)
+        planned = []
+        for piece, known in zip(pieces, greedy, strict=True):
+            arena = self._offline(piece, known.arena)
+            is_lower = arena.size_bytes < known.arena.size_bytes
+            planned.append(self._priced(piece, arena) if is_lower else known)
+        if any(figures.has_offline_plan for figures in planned):
+            yield tuple(planned)
 
-    def _in_bands(self, start: int, stop: int, plan: BandPlan) -> list[tuple[SegmentFigures, ...]]:
-        """The same in bands; a piece for each height."""
+    def _on_all_rows(self, start: int, stop: int) -> _Piece:
+        segment = segment_of(self.graph, start, stop)
+        return _Piece(
+            graph=self.graph,
+            segment=segment,
+            memories=self.memories,
+            copies=self._crossing_bytes(segment),
+            is_rebuilt=not self.is_whole(start, stop),
+            invoke_insn=self.whole_invoke(start, stop),
+        )
+
+    def _in_bands(self, start: int, stop: int, plan: BandPlan) -> Iterator[_Piece]:
+        """A piece for each height. What the unsplit model takes for the segment is shared out
+        among them by the rows that are kept of each; the rest they compute more than once."""
         segment = segment_of(self.graph, start, stop)
         rows = self.bands.rows(start, stop)
         schedule = executions_of(self.graph, segment, rows, plan)
-        stays = self.is_whole(start, stop) and len(schedule) == 1
-        greedy, planned = [], []
-        for height, executions in zip(plan.heights, schedule, strict=True):
+        kept = [kept_rows(executions)[segment.outputs[0]] for executions in schedule]
+        whole = self.whole_invoke(start, stop)
+        shares = [whole * count // sum(kept) for count in kept]
+        shares[-1] = whole - sum(shares[:-1])
+        for height, executions, share in zip(plan.heights, schedule, shares, strict=True):
             counts = heights_of(rows, height)
             graph = resized(self.graph, start, stop, counts)
-            memories = self.bands.memories(start, stop, height)
-            arena = replay(graph, segment, memories, self.rules.abi, {})
-            greedy.append(self._banded(graph, segment, arena, executions, counts, stays=stays))
-            lower = self._offline(graph, segment, memories, arena)
-            better = greedy[-1]
-            if lower.size_bytes < arena.size_bytes:
-                better = self._banded(graph, segment, lower, executions, counts, stays=stays)
-            planned.append(better)
-        forms = [tuple(self._shared(greedy))]
-        if any(piece.has_offline_plan for piece in planned):
-            forms.append(tuple(self._shared(planned)))
-        return forms
+            once = estimate_invoke(self.costs, graph, start, stop).insn
+            yield _Piece(
+                graph=graph,
+                segment=segment,
+                memories=self.bands.memories(start, stop, height),
+                copies=copied_bytes(self.graph, executions),
+                is_rebuilt=not self.is_whole(start, stop) or len(schedule) > 1,
+                invoke_insn=once * len(executions),
+                recomputed_insn=once * len(executions) - share,
+                executions=executions,
+                rows=counts,
+            )
 
-    def _offline(
-        self,
-        graph: ModelGraph,
-        segment: Segment,
-        memories: Memories,
-        greedy: Arena,
-    ) -> Arena:
-        """`unproved_bytes` keeps the most that a head lies above what is proved of it."""
+    def _greedy(self, piece: _Piece) -> Arena:
+        """As TFLM's own planner places everything."""
+        return replay(piece.graph, piece.segment, piece.memories, self.rules.abi, {})
+
+    def _offline(self, piece: _Piece, greedy: Arena) -> Arena:
+        """The same under the best offline plan, if the techniques allow one."""
         if not self.techniques.offline_plans:
             return greedy
-        found = with_offline_plan(graph, segment, memories, self.rules.abi, greedy)
+        at = piece.graph, piece.segment, piece.memories
+        found = with_offline_plan(*at, self.rules.abi, greedy)
         unproved = found.arena.head_bytes - found.least_head_bytes
         self.unproved_bytes = max(self.unproved_bytes, unproved)
         return found.arena
 
-    def _whole(self, segment: Segment, arena: Arena) -> SegmentFigures:
-        """One piece on all rows; its Invoke is part of the unsplit model's."""
-        allocate = allocate_insn(self.graph, segment, arena.buffers, self.costs.allocate)
-        invoke = self.whole_invoke(segment.start, segment.stop)
-        return self._priced(segment, arena, allocate, invoke)
-
-    def _priced(self, segment: Segment, arena: Arena, allocate: int, invoke: int) -> SegmentFigures:
-        """One piece on all rows; the whole model is built once and copies nothing."""
-        stays = self.is_whole(segment.start, segment.stop)
-        copies = self._copied_tensors(segment)
-        made = self._figures_of(segment, arena, allocate, invoke, copies, stays=stays)
-        return replace(made, added_insn=0, copy_insn=0) if stays else made
-
-    def _banded(
-        self,
-        graph: ModelGraph,
-        segment: Segment,
-        arena: Arena,
-        executions: tuple[Execution, ...],
-        rows: Mapping[int, int],
-        *,
-        stays: bool,
-    ) -> SegmentFigures:
-        """One piece of a banded segment, what it computes more than once not yet in its price."""
-        allocate = allocate_insn(graph, segment, arena.buffers, self.costs.allocate)
-        once = estimate_invoke(self.costs, graph, segment.start, segment.stop).insn
-        copies = copied_bytes(self.graph, executions)
-        invoke = once * len(executions)
-        made = self._figures_of(segment, arena, allocate, invoke, copies, stays=stays)
-        return replace(made, executions=executions, rows=rows)
-
-    def _figures_of(
-        self,
-        segment: Segment,
-        arena: Arena,
-        allocate: int,
-        invoke: int,
-        copies: Sequence[int],
-        *,
-        stays: bool,
-    ) -> SegmentFigures:
-        """`copies`: bytes of each. `stays`: it is built once, at start-up."""
+    def _priced(self, piece: _Piece, arena: Arena) -> SegmentFigures:
+        """The bytes that the runner grants, and what the piece adds to each inference."""
         arena_bytes = arena.size_bytes + self.headroom_bytes
-        rebuild = 0 if stays else self._rebuild_insn(arena_bytes, allocate)
-        copied = sum(copy_insn(size) for size in copies)
+        buffers, table = arena.buffers, self.costs.allocate
+        allocate = allocate_insn(piece.graph, piece.segment, buffers, table)
+        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
+        rebuild = allocate + CONSTRUCT_INSN + zeroing if piece.is_rebuilt else 0
+        copied = sum(copy_insn(size) for size in piece.copies)
         return SegmentFigures(
-            segment=segment,
+            segment=piece.segment,
             arena=arena,
             arena_bytes=arena_bytes,
             allocate_insn=allocate,
-            invoke_insn=invoke,
-            added_insn=rebuild + copied,
-            copied_bytes=sum(copies),
+            invoke_insn=piece.invoke_insn,
+            added_insn=rebuild + copied + piece.recomputed_insn,
+            copied_bytes=sum(piece.copies),
             copy_insn=copied,
+            recomputed_insn=piece.recomputed_insn,
+            executions=piece.executions,
+            rows=piece.rows,
         )
-
-    def _shared(self, pieces: Sequence[SegmentFigures]) -> Iterator[SegmentFigures]:
-        """What the unsplit model takes for the segment is shared out by the rows that are kept."""
-        segment = pieces[0].segment
-        whole = self.whole_invoke(segment.start, segment.stop)
-        tensor = segment.outputs[0]
-        kept = [kept_rows(piece.executions)[tensor] for piece in pieces]
-        shares = [whole * rows // sum(kept) for rows in kept]
-        shares[-1] = whole - sum(shares[:-1])
-        for piece, share in zip(pieces, shares, strict=True):
-            more = piece.invoke_insn - share
-            yield replace(piece, recomputed_insn=more, added_insn=piece.added_insn + more)
 
     def whole_invoke(self, start: int, stop: int) -> int:
         """Estimated instructions of the segment's ops on all rows."""
         return estimate_invoke(self.costs, self.graph, start, stop).insn
 
-    def _rebuild_insn(self, arena_bytes: int, allocate: int) -> int:
-        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
-        return allocate + CONSTRUCT_INSN + zeroing
-
     def is_whole(self, start: int, stop: int) -> bool:
         """Whether the segment is the whole model: it is built once, at start-up."""
         return (start, stop) == (0, len(self.graph.ops))
 
-    def _copied_tensors(self, segment: Segment) -> list[int]:
-        """Bytes of each copy between the arena and the boundary buffer, in and out."""
-        tensors, readers = self.graph.tensors, self.graph.readers
+    def _crossing_bytes(self, segment: Segment) -> list[int]:
+        """Bytes of each tensor that is copied between the arena and the boundary buffer: inputs
+        and outputs of the segment that an op outside of it makes or reads."""
         start, stop = segment.start, segment.stop
 
         def crosses(tensor: int) -> bool:
-            ops = readers.get(tensor, ())
-            made_elsewhere = self.graph.producer.get(tensor, start) < start
-            return made_elsewhere or any(not start <= op < stop for op in ops)
+            made_before = self.graph.producer.get(tensor, start) < start
+            readers = self.graph.readers.get(tensor, ())
+            return made_before or any(not start <= op < stop for op in readers)
 
-        crossing = [tensor for tensor in (*segment.inputs, *segment.outputs) if crosses(tensor)]
-        return [tensors[tensor].bytes for tensor in crossing]
+        ends = (*segment.inputs, *segment.outputs)
+        return [self.graph.tensors[tensor].bytes for tensor in ends if crosses(tensor)]
 
     @cached_property
     def bands(self) -> BandTable:
         return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights)
 
     @cached_property
+    def candidates(self) -> tuple[BoundaryCandidate, ...]:
+        return boundary_candidates(self.graph)
+
+    @cached_property
+    def boundaries(self) -> tuple[Boundary, ...]:
+        """The candidates as the solver takes them, in their order."""
+        sizes = (self.graph.tensors[c.tensor].bytes for c in self.candidates)
+        return tuple(
+            Boundary(align_up(size, ARENA_ALIGNMENT), c.maker, c.readers, c.is_output)
+            for c, size in zip(self.candidates, sizes, strict=True)
+        )
+
+    @cached_property
     def boundary(self) -> BoundaryLoads:
+        """What boundary tensors take while each segment runs."""
         return boundary_loads(self.graph)
 
     @cached_property
@@ -265,7 +292,7 @@ class SegmentTable:
     @cached_property
     def added_bound(self) -> Matrix:
         """At least the instructions that a segment adds on all rows."""
-        copies = 9 * self.boundary.copied // 16 + 25 * self.boundary.copies
+        copies = copy_insn(self.boundary.copied, self.boundary.copies)
         bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
         bound[0, len(self.graph.ops)] = 0
         return bound
@@ -278,16 +305,3 @@ class SegmentTable:
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""
         return self.figures(start, stop).arena_bytes + int(self.boundary.load[start, stop])
-
-
-def _undominated(ways: Sequence[SegmentOption]) -> Iterator[SegmentOption]:
-    """The later of two that are equal: it has a plan that is proved to be the best."""
-    prices = [(way.arena_bytes, way.added_insn) for way in ways]
-    for k, (size, insn) in enumerate(prices):
-        others = enumerate(prices)
-        if not any(
-            a <= size and b <= insn and ((a, b) != (size, insn) or j > k)
-            for j, (a, b) in others
-            if j != k
-        ):
-            yield ways[k]

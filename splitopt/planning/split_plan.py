@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from splitopt.planning.segment import SegmentFigures
 from splitopt.solvers.outcome import Status
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from splitopt.arena.replay import Arena, replay
+from splitopt.base.units import ceil_div, plural
 from splitopt.cost.allocate import allocate_insn
 from splitopt.cost.costs import InvokeEstimate, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
+from splitopt.planning.build_plan import plan_of_pieces
+from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.partition.plan import plan_cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,7 @@ class Baseline:
 
 @dataclass(frozen=True, slots=True)
 class HandCuts:
-    """A way of cutting that needs no optimiser, judged by the same figures."""
+    """Cuts that need no optimiser, judged by the same figures."""
 
     name: str
     cuts: tuple[int, ...]
@@ -44,7 +50,51 @@ def unsplit(table: SegmentTable) -> Baseline:
     )
 
 
-def constant_bytes(graph: ModelGraph) -> list[int]:
+def by_hand(table: SegmentTable, pieces: int, request: PlanRequest) -> tuple[HandCuts, ...]:
+    """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it.
+
+    A name says so where the cuts break the request's limits on cuts and pieces.
+    """
+    n = len(table.graph.ops)
+    pieces = min(max(pieces, 2), n)
+    weights = _constant_bytes(table.graph)
+    by_size = weight_cuts(weights, ceil_div(sum(weights), pieces))
+    return (
+        _judged(table, "no cut", [], request),
+        _judged(table, "{} of equal op counts", equal_cuts(n, pieces), request),
+        _judged(table, "{} by file size, greedily", by_size, request),
+    )
+
+
+def equal_cuts(n: int, pieces: int) -> list[int]:
+    """Cuts of n ops into that many pieces of equal op counts, as near as may be."""
+    return [n * k // pieces for k in range(1, pieces)]
+
+
+def weight_cuts(weights: Sequence[int], limit: int) -> list[int]:
+    """Cuts before each op that would take the weight of its piece past the limit."""
+    cuts, filled = [], 0
+    for op, weight in enumerate(weights):
+        if op and filled + weight > limit:
+            cuts.append(op)
+            filled = 0
+        filled += weight
+    return cuts
+
+
+def _judged(table: SegmentTable, name: str, cuts: list[int], request: PlanRequest) -> HandCuts:
+    """`name` has a place for the number of pieces."""
+    segments = list(pairwise([0, *cuts, len(table.graph.ops)]))
+    name = name.format(plural(len(segments), "piece"))
+    most = request.goal.max_segments
+    few_enough = most is None or len(segments) <= most
+    if not few_enough or not all(request.allowed[segment] for segment in segments):
+        name += " (outside the job's limits)"
+    cost = plan_cost(plan_of_pieces(table, [table.figures(*segment) for segment in segments]))
+    return HandCuts(name, tuple(cuts), cost.peak, cost.added)
+
+
+def _constant_bytes(graph: ModelGraph) -> list[int]:
     """Bytes of constants per op: what onnx2tf's automatic split weighs."""
     return [
         sum(graph.tensors[t].bytes for t in op.given_inputs if graph.tensors[t].is_constant)

@@ -1,4 +1,4 @@
-"""Says which rows of a band are right, row by row and tap by tap; knows no planner.
+"""Says which rows of a band are right, row by row and tap by tap; independent of any planner.
 
 Every row of every tensor of a band is followed by its identity: the row of the unsplit model's
 tensor that it equals bit for bit, or None where it equals none. An output row is right if every tap

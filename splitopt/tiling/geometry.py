@@ -1,6 +1,28 @@
 """The rows of every tensor of a segment at every height, and the bands that cover the image.
 
-All heights are looked at together; a segment grows op by op.
+A band runs the segment on `height` neighbouring rows of its highest input. All heights are looked
+at together, as numpy columns, and a segment grows op by op. The code cites these cases; the
+example is a convolution of 3 x 3, padding SAME, stride 1, on an image of 10 rows.
+
+1. A tensor that enters the segment has as many rows as the highest input or a whole fraction of
+   them. A band has the same fraction: beside 10 rows, one of 5 rows allows even heights only.
+2. Operands of one op must have the same scale (rows for each row of the highest input), and as many
+   rows as one another at a height.
+3. The first row of a band must be padded above as the first row of the image is, and a band must
+   make as many rows fewer than the image as its own rows are fewer, times the scale. Then the first
+   band is right down to `high`, and the last one from `low` on. Height 6 makes 6 rows.
+4. In the middle of the image, rows [low, high) of a band are right: of 6 rows, [1, 5), as rows 0
+   and 5 would read rows that are not in the band.
+5. A band may start so far below the one above it that the right rows of both touch. By `step` rows
+   of the highest input, its tensors move by step * scale, so low + step * scale <= high above:
+   5 - 1 = 4.
+6. Bands start at multiples of `alignment`, the least common denominator of all scales: every tensor
+   then starts at a whole row.
+7. To cover the image takes 1 + ceil((image_rows - height) / step) bands, the last one at the end of
+   the image: height 6 takes 1 + ceil(4 / 4) = 2, at rows 0 and 4.
+8. With two heights, the last band may be shorter: it starts at image_rows - its height, no further
+   below the one above it than case 5 allows.
+9. Or the first band and the last one are shorter, the first one at row 0.
 """
 
 from __future__ import annotations
@@ -22,7 +44,7 @@ _NEVER = np.int64(2**40)
 @dataclass(frozen=True, slots=True)
 class TensorRows:
     """A tensor's rows in a band of each height: how many, and [low, high) that are right in the
-    middle of the image. `scale`: its rows for each row of the segment's highest input."""
+    middle of the image (case 4). `scale`: its rows for each row of the segment's highest input."""
 
     rows: Rows
     low: Rows
@@ -48,38 +70,36 @@ class SegmentRows:
         return int(np.searchsorted(self.heights, height))
 
     def step(self, above: Rows | int, below: Rows | int) -> Rows:
-        """How far a band may start behind the one above it, by the indices of their heights."""
-        most = np.min(
-            [
-                (rows.high[above] - rows.low[below])
-                * rows.scale.denominator
-                // rows.scale.numerator
-                for rows in (self.tensors[tensor] for tensor in self.outputs)
-            ],
-            axis=0,
-        )
-        aligned: Rows = most // self.alignment * self.alignment
+        """How far a band may start below the one above it, by the indices of their heights."""
+        outputs = [self.tensors[tensor] for tensor in self.outputs]
+        steps = [
+            (rows.high[above] - rows.low[below]) * rows.scale.denominator // rows.scale.numerator
+            for rows in outputs
+        ]  # case 5
+        aligned: Rows = np.min(steps, axis=0) // self.alignment * self.alignment  # case 6
         return aligned
 
     def one_height(self) -> Iterator[BandPlan]:
-        """For each number of bands, those of the least height that are so few."""
+        """For each number of bands, the shortest band that covers the image with so many."""
         every = np.arange(len(self.heights))
         step = self.step(every, every)
         usable = self.usable & (step > 0)
         left = self.image_rows - self.heights
-        counts = np.where(usable, 1 - (-left // np.maximum(step, 1)), _NEVER)
+        counts = np.where(usable, 1 - (-left // np.maximum(step, 1)), _NEVER)  # case 7
+        # Taller bands that need no fewer of them are left out.
         fewer = counts < np.minimum.accumulate(np.concatenate([[_NEVER], counts[:-1]]))
         for k in np.flatnonzero(fewer & usable):
             starts = np.minimum(np.arange(counts[k]) * step[k], left[k])
             yield self._plan([(int(start), int(self.heights[k])) for start in starts])
 
     def two_heights(self, plan: BandPlan) -> Iterator[BandPlan]:
-        """The same with a lower last band, and with lower bands at both ends: the lowest ones."""
+        """The plan with a shorter last band, and with shorter bands at both ends: the shortest."""
         high = self.index(plan.heights[0])
         lower = np.flatnonzero(self.usable[:high])
         count, middle = len(plan.bands), int(self.step(high, high))
         tall, last = int(self.heights[high]), self.image_rows - self.heights[lower]
         before = self.step(high, lower)
+        # Case 8: count - 1 tall bands start at 0, middle, 2 * middle, ...
         fits = lower[(last - (count - 2) * middle <= before)]
         if len(fits):
             low = int(self.heights[fits[0]])
@@ -87,6 +107,7 @@ class SegmentRows:
             yield self._plan([*starts, (self.image_rows - low, low)])
         if count < 3:
             return
+        # Case 9: the short first band at 0, then count - 2 tall ones at first, first + middle, ...
         first = self.step(lower, high)
         fits = lower[(first > 0) & (last - (first + (count - 3) * middle) <= before)]
         if len(fits):
@@ -157,14 +178,14 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
     read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
     for tensor in read:
         if tensor not in tensors:
-            entering = _entering(current, rows_of(graph.tensors[tensor]))
+            entering = _entering(current, rows_of(graph.tensors[tensor]))  # case 1
             if entering is None:
                 return None
             tensors[tensor], possible = entering
             usable &= possible
     states = [tensors[tensor] for tensor in read]
     first = states[0]
-    if any(state.scale != first.scale for state in states):
+    if any(state.scale != first.scale for state in states):  # case 2
         return None
     for state in states[1:]:
         usable &= state.rows == first.rows
@@ -173,11 +194,11 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
     low = np.max([state.low for state in states], axis=0)
     high = np.min([state.high for state in states], axis=0)
     scale = first.scale * rule.scale
-    usable &= (made > 0) & rule.pads_alike(first.rows, whole)
+    usable &= (made > 0) & rule.pads_alike(first.rows, whole)  # case 3
     usable &= (result - made) == (whole - first.rows) * rule.scale.numerator / (
         rule.scale.denominator
     )
-    tensors[op.outputs[0]] = TensorRows(
+    tensors[op.outputs[0]] = TensorRows(  # case 4
         rows=made,
         low=np.maximum(0, rule.low(low, first.rows)),
         high=np.minimum(made, rule.high(high, first.rows)),
@@ -190,7 +211,7 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
 
 
 def _entering(current: SegmentRows, rows: int) -> tuple[TensorRows, Mask] | None:
-    """An input of the segment, of as many rows as the highest or a divisor of them."""
+    """An input of the segment at each height, and the heights at which it has whole rows."""
     scale = Fraction(rows, current.image_rows)
     if scale.numerator != 1:
         return None

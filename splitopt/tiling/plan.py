@@ -34,10 +34,6 @@ class BandPlan:
         found = {band.piece: band.rows for band in self.bands}
         return tuple(found[piece] for piece in sorted(found))
 
-    @property
-    def computed_rows(self) -> int:
-        return sum(band.rows for band in self.bands)
-
 
 @dataclass(frozen=True, slots=True)
 class RowSpan:

@@ -1,4 +1,4 @@
-"""How the rows of an op's output hang on the rows of its inputs; None where they all do.
+"""Which rows of an op's output depend on which rows of its inputs, for ops that work row by row.
 
 Row counts are numpy integers, one for each height that is looked at. `low` and `high` bound the
 rows [low, high) of a band that are right where the band is cut out of the middle of the image; at
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -25,38 +24,48 @@ _SAME, _VALID = 0, 1
 _ROW_AXIS, _RANK = 1, 4
 
 
-class RowRule(Protocol):
-    """One op. `scale`: rows of the output for each row of the input."""
+class RowRule:
+    """One op: which rows of its output it makes of which rows of its input.
+
+    This one makes each row of the output from the same row of the input.
+    """
 
     @property
-    def scale(self) -> Fraction: ...
+    def scale(self) -> Fraction:
+        """Rows of the output for each row of the input."""
+        return Fraction(1)
 
     def count(self, rows: Rows) -> Rows:
         """Rows of the output, of so many rows of the input; not positive where there are none."""
-        ...
+        return rows
 
     def pads_alike(self, rows: Rows, whole: int) -> Mask:
         """Whether the first row of a band is padded above as that of the whole image is."""
-        ...
+        return np.ones(rows.shape, dtype=bool)
 
-    def low(self, low: Rows, rows: Rows) -> Rows: ...
+    def low(self, low: Rows, rows: Rows) -> Rows:
+        """The first right row of the output, of `rows` of the input that are right from low on."""
+        return low
 
-    def high(self, high: Rows, rows: Rows) -> Rows: ...
+    def high(self, high: Rows, rows: Rows) -> Rows:
+        """The end of the right rows of the output, likewise."""
+        return high
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class Window(RowRule):
     """Output row r reads input rows [stride·r - padding, stride·r - padding + reach)."""
 
-    reach: int = 1
-    stride: int = 1
-    is_same: bool = False
+    reach: int
+    stride: int
+    is_same: bool
 
     @property
     def scale(self) -> Fraction:
         return Fraction(1, self.stride)
 
     def count(self, rows: Rows) -> Rows:
+        # SAME: ceil(rows / stride). VALID: ceil((rows - reach + 1) / stride).
         lost = 0 if self.is_same else self.reach - 1
         counted: Rows = -((lost - rows) // self.stride)
         return counted
@@ -66,9 +75,11 @@ class Window:
         return alike
 
     def low(self, low: Rows, rows: Rows) -> Rows:
+        # The first r whose window starts at low or below it: stride * r - padding >= low.
         return -((-low - self._padding(rows)) // self.stride)
 
     def high(self, high: Rows, rows: Rows) -> Rows:
+        # One past the last r whose window ends by high: stride * r - padding + reach <= high.
         return (high - self.reach + self._padding(rows)) // self.stride + 1
 
     def _padding(self, rows: Rows) -> Rows:
@@ -80,21 +91,14 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Padding:
+class Padding(RowRule):
     """Rows are added above and below every band; what is no padding of the image is wrong."""
 
     above: int
     below: int
 
-    @property
-    def scale(self) -> Fraction:
-        return Fraction(1)
-
     def count(self, rows: Rows) -> Rows:
         return rows + self.above + self.below
-
-    def pads_alike(self, rows: Rows, whole: int) -> Mask:
-        return np.ones(rows.shape, dtype=bool)
 
     def low(self, low: Rows, rows: Rows) -> Rows:
         return low + self.above
@@ -104,7 +108,7 @@ class Padding:
 
 
 @dataclass(frozen=True, slots=True)
-class Repetition:
+class Repetition(RowRule):
     """Each row `factor` times."""
 
     factor: int
@@ -116,9 +120,6 @@ class Repetition:
     def count(self, rows: Rows) -> Rows:
         return rows * self.factor
 
-    def pads_alike(self, rows: Rows, whole: int) -> Mask:
-        return np.ones(rows.shape, dtype=bool)
-
     def low(self, low: Rows, rows: Rows) -> Rows:
         return low * self.factor
 
@@ -126,7 +127,7 @@ class Repetition:
         return high * self.factor
 
 
-_POINTWISE = Window()
+_POINTWISE = RowRule()
 _ELEMENTWISE = frozenset(
     {
         *("ABS", "CAST", "CEIL", "DEQUANTIZE", "ELU", "EXP", "FLOOR", "HARD_SWISH", "LEAKY_RELU"),

@@ -23,7 +23,7 @@ from splitopt.planning.refusals import infeasible, refuse_stateful
 from splitopt.planning.request import PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.unsplit import Baseline, HandCuts, unsplit
+from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.outcome import Outcome
 
 Progress = Callable[[str], None]
@@ -95,5 +95,11 @@ def plan_job(
             f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
             "ruled out; raise solve.time_limit_s"
         )
-    by_hand = planner.by_hand(len(answer.segments), request)
-    return Planned(prepared.graph, prepared.table, planner, answer, prepared.baseline, by_hand)
+    return Planned(
+        graph=prepared.graph,
+        table=prepared.table,
+        planner=planner,
+        plan=answer,
+        baseline=prepared.baseline,
+        by_hand=by_hand(prepared.table, len(answer.segments), request),
+    )

@@ -13,7 +13,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.tflite_reader import read_tflite
@@ -26,14 +27,14 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import unsplit
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 
 
 def main() -> None:
     for path in map(Path, sys.argv[1:]):
         graph = read_tflite(path)
         n = len(graph.ops)
-        allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1) & has_both_ends(graph)
+        allowed = allowed_everywhere(n) & has_both_ends(graph)
         request = PlanRequest(Goal(64, 1), allowed, SolveParams(60.0))
 
         def planner() -> Planner:

@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 from synthetic import convolution_chain
 
@@ -47,9 +48,11 @@ def whole_process(job: Path, folder: Path) -> None:
 
 
 def in_process(job_file: Path) -> None:
+    from planning_helpers import dp_outcome
+
     from splitopt.config.job import read_job
     from splitopt.convert.open_model import open_model
-    from splitopt.planning.planner import Planner, dp_outcome
+    from splitopt.planning.planner import Planner
     from splitopt.planning.request import request_of
     from splitopt.workflows.run import plan_job
 

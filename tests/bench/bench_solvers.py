@@ -19,7 +19,7 @@ from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 
 Columns = tuple[list[int], list[int], list[int]]
 
@@ -65,7 +65,7 @@ def chain_instance(n: int, rng: random.Random) -> PartitionInstance:
             is_whole = start == 0 and stop == n
             cost = 0 if is_whole else work + 4000 + copied * 9 // 16
             options.append(Option(start, stop, arena + tail, cost, copied))
-    return PartitionInstance(n, tuple(options), tuple(boundaries), objective=Objective(1, 0))
+    return PartitionInstance(n, tuple(options), tuple(boundaries))
 
 
 def timed(name: str, ask: Callable[[], object], repeats: int = 1) -> None:
@@ -87,10 +87,9 @@ def bench_packing(rng: random.Random) -> None:
         sizes, starts, stops = columns
         label = f"{name}, {len(sizes)} buffers"
         offsets = greedy_offsets(sizes, starts, stops)
-        ranges = list(zip(starts, stops, strict=True))
         timed(f"greedy_offsets, {label}", partial(greedy_offsets, *columns), 100)
         timed(f"planner_work, {label}", partial(planner_work, *columns, offsets), 100)
-        timed(f"peak_load, {label}", partial(peak_load, sizes, ranges), 100)
+        timed(f"peak_load, {label}", partial(peak_load, list(zip(*columns, strict=True))), 100)
     buffers = tuple(
         Buffer(size, LiveRange(start, stop))
         for size, start, stop in zip(*long_buffers(60, rng), strict=True)
@@ -104,10 +103,11 @@ def bench_partition(n: int, is_bare: bool, rng: random.Random) -> None:
     timed(f"loads of {len(instance.options)} options", lambda: instance.rams)
     for ram_weight, cost_weight in ((1, 0), (1, 1), (100, 1), (0, 1)):
         for most in (None, 8):
-            objective = Objective(ram_weight, cost_weight)
-            one = replace(instance, objective=objective, max_segments=most)
+            goal = Goal(ram_weight, cost_weight, max_segments=most)
             if not ram_weight:
-                one = replace(one, capacity=dp.least_capacity(one).cost)
+                least = replace(instance, goal=Goal(1, 0, max_segments=most))
+                goal = replace(goal, capacity=dp.solve(least).cost)
+            one = replace(instance, goal=goal)
             name = f"weights {ram_weight}:{cost_weight}, segments <= {most}"
             timed(f"dp, {name}", partial(dp.solve, one))
             timed(f"cpsat, {name}", partial(cpsat.solve, one))

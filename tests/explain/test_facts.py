@@ -10,12 +10,12 @@ from itertools import chain, combinations, pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typer
 from golden_figures import MODELS as MEASURED
 from handmade import Maker, with_variable
 from models_by_hand import Builder
+from planning_helpers import allowed_everywhere, dp_outcome
 from typer.testing import CliRunner
 
 from splitopt.arena.rules import target_rules
@@ -30,12 +30,12 @@ from splitopt.explain.model_text import facts_text
 from splitopt.explain.subject import subject_of
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import floor_of
-from splitopt.planning.planner import Planner, dp_outcome
+from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 from splitopt.workflows.explain_model import facts_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -111,7 +111,7 @@ def test_no_cuts_that_reach_it_add_less(name: str, shared_model: FindModel, boar
     n = found.ops
     assert found.least is not None
     goal = Goal(ram_weight=0, cost_weight=1, capacity=found.least.peak_ram_bytes)
-    every = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+    every = allowed_everywhere(n)
     assert (
         found.least.added_insn == dp_outcome(planner, PlanRequest(goal, every, SolveParams())).cost
     )

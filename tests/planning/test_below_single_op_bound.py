@@ -6,15 +6,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
+from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.check import check_head
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import floor_of
-from splitopt.planning.planner import Planner, dp_outcome
+from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
@@ -23,7 +23,7 @@ from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import unsplit
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 
 FindModel = Callable[[str], Path]
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -35,7 +35,7 @@ def planner_of(graph: ModelGraph, techniques: Techniques) -> Planner:
 
 def request_of(graph: ModelGraph, goal: Goal) -> PlanRequest:
     n = len(graph.ops)
-    allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1) & has_both_ends(graph)
+    allowed = allowed_everywhere(n) & has_both_ends(graph)
     return PlanRequest(goal, allowed, SolveParams(60.0))
 
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
+from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
 from splitopt.convert.open_model import open_model
 from splitopt.explain.subject import subject_of
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.planning.planner import Planner, dp_outcome
+from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 from splitopt.workflows.explain_model import facts_of
 
 FindModel = Callable[[str], Path]
@@ -54,7 +54,7 @@ def test_rungs_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path:
     ):
         table = SegmentTable(graph, target_rules("m55"), techniques=techniques)
         n = len(graph.ops)
-        allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1) & has_both_ends(graph)
+        allowed = allowed_everywhere(n) & has_both_ends(graph)
         request = PlanRequest(Goal(1, 0, max_cost=limit), allowed, SolveParams(60.0))
         assert dp_outcome(Planner(table), request).cost == rung.peak_ram_bytes
     lines = found.ladder_lines

@@ -9,19 +9,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import boundary_candidates
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import floor_of
-from splitopt.planning.planner import Planner, dp_outcome
+from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal, Mask
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.lazy_pruning import Mask
 
 FindModel = Callable[[str], Path]
 IN_REPOSITORY = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -41,7 +43,7 @@ def planner_of(graph: ModelGraph, headroom_bytes: int = 0) -> Planner:
 
 def every_cut(graph: ModelGraph) -> Mask:
     n = len(graph.ops)
-    mask: Mask = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+    mask: Mask = allowed_everywhere(n)
     return mask
 
 

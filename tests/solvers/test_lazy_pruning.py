@@ -1,4 +1,4 @@
-"""Pruning against the solver on every way, layouts that need more than their load included."""
+"""Pruning against the solver on every option, layouts that need more than their load included."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.cost import plan_cost
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
-from splitopt.solvers.partition.lazy_pruning import Goal, OptionBounds, Pruner
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
+from splitopt.solvers.partition.lazy_pruning import OptionBounds, Pruner
 from splitopt.solvers.partition.pareto import pareto_front
+from splitopt.solvers.partition.plan import plan_cost
 
 
-def draw(seed: int) -> tuple[PartitionInstance, Goal]:
-    """A random instance: some segments with a second way apart, some with a second form."""
+def draw(seed: int) -> PartitionInstance:
+    """A random instance: some segments with a second option apart, some with a second form."""
     chance = random.Random(seed)
     n = chance.randint(3, 6)
     values = tuple(
@@ -39,55 +39,50 @@ def draw(seed: int) -> tuple[PartitionInstance, Goal]:
         for j in range(i + 1, n + 1)
         for key in chance.choice(keys)
     )
+    weights = chance.choice([0, 1, 1, 4]), chance.choice([0, 1, 16])
     goal = Goal(
-        ram_weight=chance.choice([0, 1, 1, 4]),
-        cost_weight=chance.choice([0, 1, 16]),
+        *(weights if any(weights) else (1, 0)),
         capacity=chance.choice([None, 16 * chance.randint(8, 20)]),
         max_cost=chance.choice([None, None, 30]),
         max_segments=chance.choice([None, None, 2, 3]),
     )
-    if not goal.ram_weight + goal.cost_weight:
-        goal = Goal(1, 0, goal.capacity, goal.max_cost, goal.max_segments)
-    objective = Objective(goal.ram_weight, goal.cost_weight, goal.max_cost)
-    limits = goal.capacity, objective, goal.max_segments
-    return PartitionInstance(n, options, values, *limits), goal
+    return PartitionInstance(n, options, values, goal)
 
 
-def pruner_of(instance: PartitionInstance, goal: Goal, seed: int) -> Pruner:
-    """Under loose bounds; the ways of keys 2v and 2v + 1 are two forms of variant v."""
+def pruner_of(instance: PartitionInstance, seed: int) -> Pruner:
+    """Under loose bounds; the options of keys 2v and 2v + 1 are two forms of variant v."""
     forms: dict[tuple[int, int, int], list[Option]] = {}
     for option in instance.options:
-        assert isinstance(option.key, int)
         forms.setdefault((option.start, option.stop, option.key // 2), []).append(option)
     loose = random.Random(seed)
     rows = []
-    for name, ways in forms.items():
+    for name, options in forms.items():
         slack = loose.randint(0, 40)
-        ram = max(0, min(map(instance.ram, ways)) - slack)
-        cost = max(0, min(way.cost for way in ways) - slack // 4)
-        rows.append((*name, ram, cost, min(way.copied_bytes for way in ways)))
+        ram = max(0, min(map(instance.ram, options)) - slack)
+        cost = max(0, min(option.cost for option in options) - slack // 4)
+        rows.append((*name, ram, cost, min(option.copied_bytes for option in options)))
     bounds = OptionBounds(*np.array(rows, dtype=np.int64).T)
     exact = lambda *name: [(instance.ram(o), o.cost) for o in forms[name]]  # noqa: E731
-    return Pruner(bounds, instance.n, exact, goal)
+    return Pruner(bounds, instance.n, exact, instance.goal)
 
 
 def names(options: Iterable[Option]) -> set[tuple[int, int, int]]:
-    return {(o.start, o.stop, int(o.key) // 2) for o in options}
+    return {(o.start, o.stop, o.key // 2) for o in options}
 
 
 @pytest.mark.parametrize("block", range(4))
 def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
-    """Under loose bounds, the best rank over loads stays reachable with the kept ways."""
+    """Under loose bounds, the best rank over loads stays reachable with the kept options."""
     for seed in range(100 * block, 100 * block + 100):
-        instance, goal = draw(seed)
-        pruner = pruner_of(instance, goal, seed)
+        instance = draw(seed)
+        pruner = pruner_of(instance, seed)
         kept = set(pruner.kept())
         full = cpsat.solve(instance, SolveParams())
         if full.plan is None:
             continue
         cost = plan_cost(full.plan)
         rank = full.cost or 0, cost.segments, cost.copied_bytes
-        allowed = kept if pruner.assumed(*rank) else set(pruner.kept_within(full.cost))
+        allowed = kept if pruner.reaches_best(*rank) else set(pruner.kept_within(full.cost))
         chosen = tuple(o for o in instance.options if names([o]) <= allowed)
         again = cpsat.solve(replace(instance, options=chosen), SolveParams())
         assert again.plan is not None, seed
@@ -98,8 +93,8 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
 @pytest.mark.parametrize("block", range(2))
 def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
     for seed in range(100 * block, 100 * block + 100):
-        instance, goal = draw(seed)
-        kept = set(pruner_of(instance, goal, seed).kept_for_front())
+        instance = draw(seed)
+        kept = set(pruner_of(instance, seed).kept_for_front())
         chosen = tuple(o for o in instance.options if names([o]) <= kept)
         points = [
             {(p.load, p.cost.added, p.cost.segments) for p in pareto_front(each).points}

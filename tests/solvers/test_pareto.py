@@ -6,17 +6,16 @@ from dataclasses import replace
 from itertools import product
 
 from hypothesis import given, settings
-from tiny import all_choices, partition_instances
+from tiny import all_choices, partition_instances, segments_ram, with_goal
 
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
-from splitopt.solvers.partition.cost import plan_cost
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
-from splitopt.solvers.partition.layout import load_of
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.pareto import Front, pareto_front
+from splitopt.solvers.partition.plan import plan_cost
 
 Point = tuple[int, int, int]
 
@@ -36,13 +35,13 @@ def by_brute_force(instance: PartitionInstance) -> set[Point]:
     """Over loads."""
     found = set()
     for options in all_choices(instance):
-        peak = load_of(options, instance.boundaries)
-        cost, most = sum(o.cost for o in options), instance.objective.max_cost
-        if instance.capacity is not None and peak > instance.capacity:
+        peak = max(segments_ram(instance, options))
+        cost, goal = sum(o.cost for o in options), instance.goal
+        if goal.capacity is not None and peak > goal.capacity:
             continue
-        if most is not None and cost > most:
+        if goal.max_cost is not None and cost > goal.max_cost:
             continue
-        if instance.max_segments is not None and len(options) > instance.max_segments:
+        if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
         found.add((peak, cost, len(options)))
     return undominated(found)
@@ -69,9 +68,7 @@ def test_no_solver_finds_anything_better(instance: PartitionInstance) -> None:
     if not front.is_complete:
         return
     for peak, cost, segments in points_of(front):
-        asked = replace(
-            instance, capacity=peak, max_segments=segments, objective=Objective(0, 1, None)
-        )
+        asked = replace(instance, goal=Goal(0, 1, capacity=peak, max_segments=segments))
         assert cpsat.solve(asked).cost == cost
         assert dp.solve(asked).cost == cost
 
@@ -104,5 +101,5 @@ def test_out_of_time_gives_proved_points_and_says_that_some_may_be_missing() -> 
 
 
 def test_an_instance_without_a_plan_has_an_empty_front() -> None:
-    front = pareto_front(replace(chain(4), capacity=10))
+    front = pareto_front(with_goal(chain(4), capacity=10))
     assert front == Front((), True)

@@ -14,6 +14,7 @@ from tiny import (
     least_region,
     partition_instances,
     segments_ram,
+    with_goal,
 )
 
 from splitopt.solvers.outcome import Outcome, Status
@@ -21,20 +22,19 @@ from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp
 from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad
 from splitopt.solvers.partition.check import check_plan
-from splitopt.solvers.partition.cost import plan_cost
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
-from splitopt.solvers.partition.layout import lay_out, load_of
-from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 SWITCHES = [
-    SolveParams(hints=hints, prune=prune, redundant=redundant, cheap_proofs=redundant)
-    for hints, prune, redundant in product([True, False], repeat=3)
+    SolveParams(hints=hints, prune=prune, cheap_proofs=cheap_proofs)
+    for hints, prune, cheap_proofs in product([True, False], repeat=3)
 ]
 
 
 def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Rank:
     check_plan(instance, outcome.found, outcome.cost)
-    return plan_cost(outcome.found).ranked(instance.objective)
+    return plan_cost(outcome.found).ranked(instance.goal)
 
 
 @settings(max_examples=150)
@@ -69,20 +69,20 @@ def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance
 @settings(max_examples=200)
 @given(partition_instances(8))
 def test_dp_is_exact_over_loads(instance: PartitionInstance) -> None:
-    objective, ranks = instance.objective, []
+    goal, ranks = instance.goal, []
     for options in all_choices(instance):
         peak = max(segments_ram(instance, options))
         cost = sum(option.cost for option in options)
-        fits = instance.capacity is None or peak <= instance.capacity
-        fits &= objective.max_cost is None or cost <= objective.max_cost
-        if fits and len(options) <= (instance.max_segments or instance.n):
+        fits = goal.capacity is None or peak <= goal.capacity
+        fits &= goal.max_cost is None or cost <= goal.max_cost
+        if fits and len(options) <= (goal.max_segments or instance.n):
             copied = sum(option.copied_bytes for option in options)
-            ranks.append((objective.weigh(peak, cost), len(options), copied))
+            ranks.append((goal.weigh(peak, cost), len(options), copied))
     path = dp.best_path(instance)
     assert (path is None) == (not ranks)
     if path is not None:
         weighted, segments, copied = path.rank
-        assert (objective.ram_weight * path.peak + weighted, segments, copied) == min(ranks)
+        assert (goal.ram_weight * path.peak + weighted, segments, copied) == min(ranks)
 
 
 @given(partition_instances(8), st.data())
@@ -94,7 +94,6 @@ def test_loads_are_those_of_the_definition(
         options = data.draw(st.sampled_from(choices))
         rams = [instance.ram(option) for option in options]
         assert rams == segments_ram(instance, options)
-        assert load_of(options, instance.boundaries) == max(rams)
 
 
 @given(partition_instances(8), st.data(), st.booleans())
@@ -105,24 +104,24 @@ def test_layout_is_minimal(
     if choices:
         options = data.draw(st.sampled_from(choices))
         laid_out = lay_out(options, instance.boundaries, SolveParams(cheap_proofs=cheap_proofs))
-        assert laid_out.is_minimal
-        assert laid_out.layout.region_bytes == least_region(instance, options)
-        free = replace(instance, capacity=None, max_segments=None, objective=Objective(1, 0))
+        least = least_region(instance, options)
+        assert laid_out.layout.region_bytes == laid_out.bound == least
+        free = replace(instance, goal=Goal(1, 0))
         check_plan(free, PartitionPlan(options, laid_out.layout))
 
 
 @settings(max_examples=100)
 @given(partition_instances())
 def test_least_capacity_is_the_border_of_infeasibility(instance: PartitionInstance) -> None:
-    least = dp.least_capacity(instance)
-    free = replace(instance, capacity=None)
+    free = with_goal(instance, capacity=None)
+    least = dp.solve(with_goal(free, ram_weight=1, cost_weight=0))
     if least.status is Status.INFEASIBLE:
         assert best_rank(free) is None
     elif least.status is Status.OPTIMAL:
         assert least.cost is not None
-        assert best_rank(replace(instance, capacity=least.cost)) is not None
+        assert best_rank(with_goal(instance, capacity=least.cost)) is not None
         if least.cost:
-            assert best_rank(replace(instance, capacity=least.cost - 1)) is None
+            assert best_rank(with_goal(instance, capacity=least.cost - 1)) is None
 
 
 def chain(sizes: list[int], arena: int = 0, cost: int = 1) -> PartitionInstance:
@@ -153,7 +152,7 @@ def test_an_input_that_one_segment_reads_is_no_boundary() -> None:
     value = Boundary(64, None, (1, 2))
     options = tuple(Option(a, b, 16, 0) for a in range(3) for b in range(a + 1, 4))
     instance = PartitionInstance(3, options, (value,))
-    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0, alone=64)
+    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0, outer=64)
     assert instance.boundary_load(0, 1) == BoundaryLoad(0, 0, 0)
     assert instance.boundary_load(1, 2) == BoundaryLoad(64, 0, 0)
     assert instance.boundary_load(2, 3) == BoundaryLoad(0, 64, 0)
@@ -170,19 +169,19 @@ def gapped(capacity: int | None = None, whole_arena: int | None = None) -> Parti
     )
     if whole_arena is not None:
         options += (Option(0, 4, whole_arena, 0),)
-    return PartitionInstance(4, options, values, capacity)
+    return PartitionInstance(4, options, values, Goal(1, 0, capacity))
 
 
 @pytest.mark.parametrize("params", SWITCHES)
 def test_a_layout_above_its_load_is_learned(params: SolveParams) -> None:
-    alone = cpsat.solve(gapped(), params)
-    assert (alone.status, alone.cost) == (Status.OPTIMAL, 160)
+    single = cpsat.solve(gapped(), params)
+    assert (single.status, single.cost) == (Status.OPTIMAL, 160)
     better = cpsat.solve(gapped(whole_arena=150), params)
     assert (better.status, better.cost) == (Status.OPTIMAL, 150)
     worse = cpsat.solve(gapped(whole_arena=192), params)
     assert (worse.status, worse.cost) == (Status.OPTIMAL, 160)
     assert cpsat.solve(gapped(capacity=150), params).status is Status.INFEASIBLE
-    free_ram = replace(gapped(capacity=150, whole_arena=100), objective=Objective(0, 1))
+    free_ram = with_goal(gapped(capacity=150, whole_arena=100), ram_weight=0, cost_weight=1)
     assert cpsat.solve(free_ram, params).cost == 0
 
 
@@ -200,11 +199,10 @@ def test_a_chain_of_segments_always_reaches_its_load(
     n = len(sizes)
     values = [Boundary(sizes[k][0], k, (k + 1,)) for k in range(n - 1)]
     options = tuple(Option(k, k + 1, sizes[k][1], 1, apart=apart) for k in range(n))
+    instance = PartitionInstance(n, options, tuple(values))
     laid_out = lay_out(options, values)
-    assert laid_out.layout.region_bytes == laid_out.bound == load_of(options, values)
-    check_plan(
-        PartitionInstance(n, options, tuple(values)), PartitionPlan(options, laid_out.layout)
-    )
+    assert laid_out.layout.region_bytes == laid_out.bound == max(instance.rams)
+    check_plan(instance, PartitionPlan(options, laid_out.layout))
 
 
 def test_out_of_time_is_not_impossible() -> None:
@@ -212,7 +210,7 @@ def test_out_of_time_is_not_impossible() -> None:
     late = SolveParams(time_limit_s=0)
     assert cpsat.solve(instance, late).status is Status.FEASIBLE
     assert cpsat.solve(instance, replace(late, hints=False)).status is Status.UNKNOWN
-    tight = replace(instance, capacity=100)
+    tight = with_goal(instance, capacity=100)
     assert cpsat.solve(tight, replace(late, hints=False)).status is Status.UNKNOWN
     assert cpsat.solve(tight).status is Status.INFEASIBLE
     assert dp.solve(tight).status is Status.INFEASIBLE
@@ -227,9 +225,9 @@ def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
         Option(1, 3, 64, 3, 8),
     )
     for weights in ((1, 0), (0, 1), (1, 1)):
-        instance = PartitionInstance(3, options, (), objective=Objective(*weights))
+        instance = PartitionInstance(3, options, (), Goal(*weights))
         for solve in (dp.solve, cpsat.solve):
-            assert plan_cost(solve(instance).found).ranked(instance.objective)[1:] == (2, 8)
+            assert plan_cost(solve(instance).found).ranked(instance.goal)[1:] == (2, 8)
 
 
 @pytest.mark.parametrize(
@@ -239,14 +237,14 @@ def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
         (lambda: Option(0, 1, 0, -1), "negative amount"),
         (lambda: Boundary(16, 2, (2,)), "read before or by it"),
         (lambda: Boundary(16, 2, ()), "crosses no cut"),
-        (lambda: Objective(0, 0), "one > 0"),
-        (lambda: Objective(1, 0, -1), "max_cost -1"),
+        (lambda: Goal(0, 0), "one > 0"),
+        (lambda: Goal(1, 0, max_cost=-1), "max_cost -1"),
         (lambda: PartitionInstance(0, (), ()), "at least 1"),
         (lambda: PartitionInstance(1, (Option(0, 2, 0, 0),), ()), "beyond the 1 items"),
         (lambda: PartitionInstance(1, (Option(0, 1, 0, 0),) * 2, ()), "is there twice"),
         (lambda: PartitionInstance(1, (), (Boundary(1, 0, (1,)),)), "beyond the 1"),
-        (lambda: PartitionInstance(1, (), (), -1), "capacity -1"),
-        (lambda: PartitionInstance(1, (), (), max_segments=0), "max_segments 0"),
+        (lambda: Goal(1, 0, capacity=-1), "capacity -1"),
+        (lambda: Goal(1, 0, max_segments=0), "max_segments 0"),
         (lambda: PartitionInstance(1, (Option(0, 1, 2**62, 0),), ()), "less than 2"),
     ],
 )

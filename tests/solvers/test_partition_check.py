@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from tiny import with_goal
 
 from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, Placement
 
 OPTIONS = (Option(0, 2, 64, 5, 8), Option(2, 3, 32, 5, 8), Option(3, 4, 48, 5, 8))
@@ -21,9 +22,7 @@ INSTANCE = PartitionInstance(
         Boundary(16, 2, (3,)),
         Boundary(64, 0, (1,)),
     ),
-    capacity=112,
-    objective=Objective(1, 2, max_cost=15),
-    max_segments=3,
+    Goal(1, 2, capacity=112, max_cost=15, max_segments=3),
 )
 PLACED = (Placement(0, 80, 32, 0, 2), Placement(1, 64, 16, 0, 1), Placement(2, 64, 16, 1, 2))
 PLAN = PartitionPlan(OPTIONS, Layout(112, PLACED))
@@ -76,9 +75,9 @@ def test_tiling_faults(options: tuple[Option, ...], sentence: str) -> None:
 @pytest.mark.parametrize(
     ("tighten", "sentence"),
     [
-        (lambda: replace(INSTANCE, capacity=111), "needs 112 bytes, the capacity is 111"),
-        (lambda: replace(INSTANCE, max_segments=2), "has 3 segments, at most 2"),
-        (lambda: replace(INSTANCE, objective=Objective(1, 2, 14)), "adds a cost of 15, at most 14"),
+        (lambda: with_goal(INSTANCE, capacity=111), "needs 112 bytes, the capacity is 111"),
+        (lambda: with_goal(INSTANCE, max_segments=2), "has 3 segments, at most 2"),
+        (lambda: with_goal(INSTANCE, max_cost=14), "adds a cost of 15, at most 14"),
     ],
 )
 def test_broken_limits(tighten: Callable[[], PartitionInstance], sentence: str) -> None:
@@ -87,7 +86,7 @@ def test_broken_limits(tighten: Callable[[], PartitionInstance], sentence: str) 
 
 
 def test_a_region_larger_than_what_is_used() -> None:
-    free = replace(INSTANCE, capacity=None)
+    free = with_goal(INSTANCE, capacity=None)
     with pytest.raises(InvalidPlan, match="said to be 128 bytes, 112 are used"):
         check_plan(free, replace(PLAN, layout=Layout(128, PLACED)))
 
@@ -102,7 +101,7 @@ OUTER = (
     *(Boundary(32, None, (1,)), Boundary(16, 1, (2,))),
     *(Boundary(16, 2, (3,)), Boundary(48, 2, (), is_result=True)),
 )
-APART_INSTANCE = PartitionInstance(4, APART, OUTER, capacity=128)
+APART_INSTANCE = PartitionInstance(4, APART, OUTER, Goal(1, 0, capacity=128))
 APART_LAYOUT = Layout(
     region_bytes=128,
     placements=(

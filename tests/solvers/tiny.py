@@ -1,13 +1,14 @@
 """Small random instances and brute-force answers, in the plainest terms there are."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise, permutations, product
 
 from hypothesis import strategies as st
 
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.instance import Objective, Option, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 
 UNIT = 16
 SIZES = st.integers(0, 6).map(lambda units: UNIT * units)
@@ -35,16 +36,24 @@ def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
         n,
         tuple(options),
         tuple(draw(st.lists(boundaries(n), max_size=4))),
-        draw(st.none() | st.integers(0, 16).map(lambda units: 16 * units)),
-        draw(objectives()),
-        draw(st.none() | st.integers(1, n)),
+        draw(goals(n)),
     )
 
 
 @st.composite
-def objectives(draw: st.DrawFn) -> Objective:
+def goals(draw: st.DrawFn, n: int) -> Goal:
     weights = draw(st.sampled_from([(1, 0), (0, 1), (1, 1), (1, 16), (3, 7)]))
-    return Objective(*weights, draw(st.none() | st.integers(0, 12)))
+    return Goal(
+        *weights,
+        capacity=draw(st.none() | st.integers(0, 16).map(lambda units: 16 * units)),
+        max_cost=draw(st.none() | st.integers(0, 12)),
+        max_segments=draw(st.none() | st.integers(1, n)),
+    )
+
+
+def with_goal(instance: PartitionInstance, **changes: int | None) -> PartitionInstance:
+    """The instance with some fields of its goal changed."""
+    return replace(instance, goal=replace(instance.goal, **changes))
 
 
 @st.composite
@@ -87,18 +96,18 @@ def all_choices(instance: PartitionInstance) -> Iterator[tuple[Option, ...]]:
     for count in range(instance.n):
         for cuts in combinations(range(1, instance.n), count):
             ends = (0, *cuts, instance.n)
-            ways = [
+            options = [
                 [o for o in instance.options if (o.start, o.stop) == (a, b)]
                 for a, b in pairwise(ends)
             ]
-            yield from product(*ways)
+            yield from product(*options)
 
 
 def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list[int]:
     """ram of each segment, tensor by tensor, from the words of the definition."""
     rams = []
     for option in options:
-        through = in_ = out = alone = 0
+        through = in_ = out = own = 0
         for value in instance.boundaries:
             born = min(value.readers) if value.first_item is None else value.first_item
             before = option.start > born
@@ -114,8 +123,8 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
                 out += value.size if made_here and later else 0
             outer = value.first_item is None or value.is_result
             here = option.start <= born < option.stop
-            alone += value.size if outer and here and not later else 0
-        both = in_ + out + alone if option.apart else max(in_, out)
+            own += value.size if outer and here and not later else 0
+        both = in_ + out + own if option.apart else max(in_, out)
         rams.append(option.arena_bytes + through + both)
     return rams
 
@@ -171,17 +180,17 @@ def has_gap(segment: int, size: int, placed: Sequence[tuple[Buffer, int]], regio
 
 def best_rank(instance: PartitionInstance) -> Rank | None:
     """Least (weighted sum, segments, copied bytes) over real plans; None: there is none."""
-    objective, ranks = instance.objective, []
+    goal, ranks = instance.goal, []
     for options in all_choices(instance):
         cost = sum(option.cost for option in options)
         region = least_region(instance, options)
-        if instance.max_segments is not None and len(options) > instance.max_segments:
+        if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
-        if objective.max_cost is not None and cost > objective.max_cost:
+        if goal.max_cost is not None and cost > goal.max_cost:
             continue
-        if instance.capacity is not None and region > instance.capacity:
+        if goal.capacity is not None and region > goal.capacity:
             continue
         copied = sum(option.copied_bytes for option in options)
-        weighted = objective.ram_weight * region + objective.cost_weight * cost
+        weighted = goal.ram_weight * region + goal.cost_weight * cost
         ranks.append((weighted, len(options), copied))
     return min(ranks, default=None)

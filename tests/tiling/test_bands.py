@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from images import ImageNet, chance_net
+from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -291,14 +292,14 @@ def test_bounds_of_bands_are_below_what_pieces_need() -> None:
     from splitopt.planning.option_bounds import option_bounds
 
     n = len(graph.ops)
-    allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+    allowed = allowed_everywhere(n)
     bounds = option_bounds(table, allowed)
     chance = random.Random(0)
-    banded_ways = [k for k in range(len(bounds.ram)) if bounds.variants[k]]
-    for k in chance.sample(banded_ways, 150):
+    banded = [k for k in range(len(bounds.ram)) if bounds.variants[k]]
+    for k in chance.sample(banded, 150):
         at = int(bounds.starts[k]), int(bounds.stops[k])
         load = int(table.boundary.load_in_bands[at])
-        for way in table.ways(*at, int(bounds.variants[k])):
-            assert bounds.ram[k] <= way.arena_bytes + load
-            assert bounds.cost[k] <= way.added_insn
-            assert bounds.copied[k] <= way.copied_bytes
+        for option in table.options(*at, int(bounds.variants[k])):
+            assert bounds.ram[k] <= option.arena_bytes + load
+            assert bounds.cost[k] <= option.added_insn
+            assert bounds.copied[k] <= option.copied_bytes

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from planning_helpers import allowed_everywhere
 from sweep_files import Ask, asking, points_of
 
 from splitopt.base.errors import InfeasibleError, ToolError, UsageError
@@ -23,7 +24,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.lazy_pruning import Goal
+from splitopt.solvers.partition.instance import Goal
 from splitopt.workflows.sweep import executors
 from splitopt.workflows.sweep.grid import expand
 from splitopt.workflows.sweep.record import with_dominated
@@ -159,7 +160,7 @@ def a_task(name: str, abi: str = "m55") -> tuple[Task, dict[str, bytes]]:
     model = (MODELS / "unet_digits_int8.tflite").read_bytes()
     graph = parse_tflite(model, name="m", where="m")
     n = len(graph.ops)
-    allowed = np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+    allowed = allowed_everywhere(n)
     request = PlanRequest(Goal(1, 0), allowed, SolveParams(60.0))
     return Task(name, "budget", Target("sha", Pricing(abi)), request), {"sha": model}
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from planning_helpers import every_option
 from sweep_files import Ask, asking, points_of
 
 from splitopt.arena.rules import target_rules
@@ -15,7 +16,6 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.allowed_cuts import allowed_segments
 from splitopt.planning.job_table import techniques_of
-from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
@@ -23,8 +23,7 @@ from splitopt.planning.split_plan import SplitPlan
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import dp
-from splitopt.solvers.partition.instance import Objective
-from splitopt.solvers.partition.lazy_pruning import Goal, OptionName
+from splitopt.solvers.partition.instance import Goal
 from splitopt.workflows.sweep.run import run_sweep
 
 
@@ -33,22 +32,15 @@ def write(tmp_path: Path) -> Ask:
     return asking(tmp_path)
 
 
-def every_way(planner: Planner, request: PlanRequest) -> list[OptionName]:
-    bounds = option_bounds(planner.table, request.allowed)
-    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
-    return [(int(a), int(b), int(v)) for a, b, v in columns]
-
-
 def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]]:
     """By the DP alone: least added cost under every peak and every number of segments."""
-    instance = planner.instance(every_way(planner, request), Goal(1, 0))
+    instance = planner.instance(every_option(planner, request), Goal(1, 0))
     peaks = sorted({instance.ram(option) for option in instance.options})
     found = set()
     for most in range(1, instance.n + 1):
         for peak in peaks:
-            bound = replace(
-                instance, capacity=peak, objective=Objective(0, 1, None), max_segments=most
-            )
+            goal = Goal(0, 1, capacity=peak, max_segments=most)
+            bound = replace(instance, goal=goal)
             outcome = dp.solve(bound, request.params)
             if outcome.status is Status.OPTIMAL:
                 plan = outcome.found

@@ -81,12 +81,5 @@ def ram_of(arena: Arena, headroom_bytes: int) -> Ram:
 
 def load_by_op(buffers: Sequence[PlannedBuffer], ops: int) -> tuple[int, ...]:
     """Bytes alive in the head while each op runs. Op k runs at TFLM's step k + 1."""
-    change = [0] * (ops + 2)
-    for buffer in buffers:
-        change[min(buffer.live.start, ops + 1)] += buffer.size_bytes
-        change[min(buffer.live.stop, ops + 1)] -= buffer.size_bytes
-    load, loads = 0, []
-    for delta in change:
-        load += delta
-        loads.append(load)
-    return tuple(loads[1 : ops + 1])
+    lives = [(b.size_bytes, b.live.start, b.live.stop) for b in buffers]
+    return tuple(sum(size for size, a, z in lives if a <= k + 1 < z) for k in range(ops))

@@ -7,9 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from splitopt.arena.rules import target_rules
 from splitopt.base.units import format_bytes, plural
-from splitopt.bundle.open import OpenBundle, has_offline_plans
+from splitopt.bundle.open import OpenBundle, cost_table_of, has_offline_plans
 from splitopt.explain.memory.cuts import (
     Reachable,
     SingleCuts,
@@ -20,11 +19,11 @@ from splitopt.explain.memory.cuts import (
 )
 from splitopt.explain.memory.pieces import LiveTensor, PieceMemory, alive_at, piece_memories
 from splitopt.explain.memory.remedies import Reason, memory_reasons
+from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.lower_bound import Floor, floor_of
 from splitopt.planning.lowest_peak import Rung, ladder, rung_lines
 from splitopt.planning.planner import Planner
 from splitopt.planning.segment import CUTS_ONLY, Techniques
-from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 
 _HARDLY = 0.05
@@ -150,15 +149,16 @@ def diagnose_memory(
 
 def _planner(bundle: OpenBundle, techniques: Techniques) -> Planner:
     plan = bundle.plan
-    return Planner(
-        SegmentTable(
-            bundle.graph,
-            target_rules(plan.board.abi),
-            headroom_bytes=plan.board.headroom_bytes,
-            zero_arena=plan.job.settings.pieces.zero_arena,
-            techniques=techniques,
-        )
+    table, where = cost_table_of(bundle)
+    pricing = Pricing(
+        abi=plan.board.abi,
+        headroom_bytes=plan.board.headroom_bytes,
+        zero_arena=plan.job.settings.pieces.zero_arena,
+        cost_table=table,
+        cost_table_from=where,
+        techniques=techniques,
     )
+    return Planner(priced_segments(bundle.graph, pricing))
 
 
 def _verdict(

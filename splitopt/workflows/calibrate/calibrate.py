@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splitopt.arena.rules import target_rules
 from splitopt.base.errors import ToolError
 from splitopt.base.units import align_up
 from splitopt.bundle.folder import sha256_of
@@ -18,7 +17,7 @@ from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_co
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
-from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
@@ -95,7 +94,7 @@ def _count(
 
 def _planned(graph: ModelGraph) -> tuple[PlannedRun, int, int]:
     """(the model as one piece in a roomy arena, bytes it should use, estimated AllocateTensors)."""
-    baseline = unsplit(SegmentTable(graph, target_rules("m55")))
+    baseline = unsplit(priced_segments(graph, Pricing(abi="m55")))
     size = align_up(baseline.arena.size_bytes + _SLACK_BYTES, 16)
     [links] = links_of(graph, [whole_model(graph)], {})
     feeds = tuple(random_inputs(graph, 1, 0))
@@ -165,11 +164,13 @@ def _errors(points: Sequence[Point]) -> dict[str, float]:
 
 def _judged(path: Path, count: _Counted, document: Mapping[str, Any]) -> dict[str, Any]:
     """A real model under the new table and under the built-in one: signed relative errors."""
-    new = parse_costs(json.dumps(document), "the table")
+    table = json.dumps(document)
+    new = parse_costs(table, "the table")
     ops = len(count.graph.ops)
     before = estimate_invoke(built_in(), count.graph, 0, ops)
     after = estimate_invoke(new, count.graph, 0, ops)
-    allocate = unsplit(SegmentTable(count.graph, target_rules("m55"), costs=new)).allocate_insn
+    pricing = Pricing(abi="m55", cost_table=table)
+    allocate = unsplit(priced_segments(count.graph, pricing)).allocate_insn
     return {
         "model": path.name,
         "simulated_invoke_insn": round(count.invoke),

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from splitopt.arena.rules import target_rules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.links import PieceLinks, links_of
 
@@ -53,7 +52,7 @@ def host_tables(bundle: OpenBundle) -> Tables:
 
 
 def _host_arena(piece: ModelGraph) -> int:
-    table = SegmentTable(piece, target_rules("x86_64"))
+    table = priced_segments(piece, Pricing(abi="x86_64"))
     return unsplit(table).ram_bytes + HOST_SLACK_BYTES
 
 

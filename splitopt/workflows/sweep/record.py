@@ -12,6 +12,7 @@ from splitopt.bundle.zz_onnx_names import add_onnx_names
 from splitopt.pieces.piece_set import PieceSet, graphs_of
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline
+from splitopt.solvers.dominance import undominated
 from splitopt.workflows.plan import Prepared
 from splitopt.workflows.sweep.grid import FRONT, Point
 from splitopt.workflows.sweep.task import Answer
@@ -145,7 +146,7 @@ def with_dominated(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         if row["plan"]:
             groups.setdefault((row["model"], row["board"]), set()).add(_measures(row))
-    best = {group: _undominated(points) for group, points in groups.items()}
+    best = {group: undominated(points, lambda it: it) for group, points in groups.items()}
     taken: set[tuple[str, str, Measures]] = set()
     found = []
     for row in rows:
@@ -156,14 +157,6 @@ def with_dominated(rows: Sequence[Row]) -> list[Row]:
             taken.add((*group, mine))
         found.append({**row, "dominated": beaten})
     return found
-
-
-def _undominated(points: set[Measures]) -> set[Measures]:
-    kept: list[Measures] = []
-    for peak, added, cuts in sorted(points):  # none that comes later has a lower peak
-        if not any(a <= added and k <= cuts for _, a, k in kept):
-            kept.append((peak, added, cuts))
-    return set(kept)
 
 
 def _measures(row: Row) -> Measures:

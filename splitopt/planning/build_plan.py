@@ -1,0 +1,153 @@
+"""The solver's plan in the words of the model: a SplitPlan, checked before it is handed on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+from splitopt.arena.check import check_head
+from splitopt.planning.segment import SegmentFigures, SegmentOption
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.plan import Layout, PartitionPlan, plan_cost
+from splitopt.tiling.check import check_bands
+
+
+def solver_option(option: SegmentOption) -> Option:
+    """An option of the table as the solver takes it."""
+    return Option(
+        start=option.segment.start,
+        stop=option.segment.stop,
+        arena_bytes=option.arena_bytes,
+        cost=option.added_insn,
+        copied_bytes=option.copied_bytes,
+        key=option.key,
+        apart=option.bands is not None,
+    )
+
+
+def plan_of_pieces(
+    table: SegmentTable, pieces: Sequence[SegmentFigures], requantise_insn: Sequence[int] = ()
+) -> PartitionPlan:
+    """The solver's plan of exactly these pieces on all rows, with a checked layout.
+
+    `requantise_insn`: what each adds on top of its figures.
+    """
+    more = requantise_insn or [0] * len(pieces)
+    options = tuple(
+        replace(solver_option(SegmentOption(0, (piece,), None)), cost=piece.added_insn + requantise)
+        for piece, requantise in zip(pieces, more, strict=True)
+    )
+    instance = PartitionInstance(len(table.graph.ops), options, table.boundaries)
+    plan = PartitionPlan(options, lay_out(options, table.boundaries).layout)
+    check_plan(instance, plan)
+    return plan
+
+
+def split_plan_of(
+    table: SegmentTable,
+    plan: PartitionPlan,
+    goal: Goal,
+    status: Status,
+    *,
+    cost: int,
+    bound: int,
+    solve_s: float,
+) -> SplitPlan:
+    """The SplitPlan of the solver's plan: one of its segments may need two pieces.
+
+    Where an offline plan was not proved to be the best, neither is this one.
+    """
+    options = [_chosen(table, option) for option in plan.options]
+    for option in options:
+        _check(table, option)
+    unproved = goal.ram_weight * table.unproved_bytes
+    if status is Status.OPTIMAL and unproved:
+        status = Status.FEASIBLE
+    return SplitPlan(
+        status=status,
+        segments=tuple(_segments(table, options, plan.layout)),
+        placements=_placements(table, plan.layout, [len(option.pieces) for option in options]),
+        peak_ram_bytes=plan.layout.region_bytes,
+        added_insn=plan_cost(plan).added,
+        cost=cost,
+        bound=bound - unproved,
+        goal=goal,
+        solve_s=solve_s,
+    )
+
+
+def with_pieces(
+    table: SegmentTable, plan: SplitPlan, segments: Sequence[PlannedSegment]
+) -> SplitPlan:
+    """The plan's cuts with other pieces in their places: layout, peak and sums are theirs.
+
+    Status, cost and bound stay those of the choice of cuts.
+    """
+    figures = [segment.figures for segment in segments]
+    made = plan_of_pieces(table, figures, [segment.requantise_insn for segment in segments])
+    return replace(
+        plan,
+        segments=tuple(
+            replace(segment, arena_offset=made.layout.arena_offset(k))
+            for k, segment in enumerate(segments)
+        ),
+        placements=_placements(table, made.layout, [1] * len(segments)),
+        peak_ram_bytes=made.layout.region_bytes,
+        added_insn=plan_cost(made).added,
+    )
+
+
+def _chosen(table: SegmentTable, option: Option) -> SegmentOption:
+    options = table.options(option.start, option.stop, option.key // 2)
+    return next(known for known in options if known.key == option.key)
+
+
+def _check(table: SegmentTable, option: SegmentOption) -> None:
+    """Every band that is kept is right, and no two buffers of an offline plan share bytes."""
+    if option.bands is not None:
+        pieces = [(piece.rows or {}, piece.executions) for piece in option.pieces]
+        check_bands(table.graph, option.segment.start, option.segment.stop, pieces)
+    for piece in option.pieces:
+        if piece.has_offline_plan:
+            check_head(piece.arena)
+
+
+def _segments(
+    table: SegmentTable, options: Sequence[SegmentOption], layout: Layout
+) -> Iterator[PlannedSegment]:
+    loads = table.boundary
+    pieces = [(k, option, piece) for k, option in enumerate(options) for piece in option.pieces]
+    for index, (k, option, figures) in enumerate(pieces):
+        at = (figures.segment.start, figures.segment.stop)
+        in_bytes, out_bytes = loads.ends(*at, in_bands=option.bands is not None)
+        yield PlannedSegment(
+            index=index,
+            figures=figures,
+            through_bytes=int(loads.through[at]),
+            in_bytes=in_bytes,
+            out_bytes=out_bytes,
+            arena_offset=layout.arena_offset(k),
+        )
+
+
+def _placements(
+    table: SegmentTable, layout: Layout, pieces: Sequence[int]
+) -> tuple[BoundaryPlacement, ...]:
+    """`pieces`: how many each of the solver's segments has."""
+    firsts = list(accumulate(pieces, initial=0))
+    return tuple(
+        BoundaryPlacement(
+            tensor=table.candidates[p.boundary].tensor,
+            offset=p.offset,
+            size_bytes=p.size,
+            first_segment=firsts[p.first_segment],
+            last_segment=firsts[p.last_segment + 1] - 1,
+        )
+        for p in layout.placements
+    )

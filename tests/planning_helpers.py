@@ -1,0 +1,31 @@
+"""What tests of planning ask the planner for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.solvers.outcome import Outcome
+from splitopt.solvers.partition import dp
+from splitopt.solvers.partition.lazy_pruning import Mask, OptionName
+from splitopt.solvers.partition.plan import PartitionPlan
+
+
+def allowed_everywhere(n: int) -> Mask:
+    """Every segment [start, stop) of n ops."""
+    return np.triu(np.ones((n + 1, n + 1), dtype=bool), 1)
+
+
+def every_option(planner: Planner, request: PlanRequest) -> list[OptionName]:
+    """Every option of every allowed segment, without pruning."""
+    bounds = option_bounds(planner.table, request.allowed)
+    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
+    return [(int(a), int(b), int(v)) for a, b, v in columns]
+
+
+def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]:
+    """The dynamic programme's answer over every option: the oracle, without pruning."""
+    instance = planner.instance(every_option(planner, request), request.goal)
+    return dp.solve(instance, request.params)
