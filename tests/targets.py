@@ -18,7 +18,13 @@ from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
 from splitopt.runtime.links import links_of
-from splitopt.runtime.program import COMPILER, PACKAGES, build_program
+from splitopt.runtime.program import (
+    BARE_SOURCES,
+    COMPILER,
+    PACKAGES,
+    build_program,
+    link_program,
+)
 from splitopt.runtime.simulator import QEMU
 from splitopt.runtime.tflm_library import VARIABLE, find_library
 
@@ -39,6 +45,11 @@ def tflm_program(cache: Path) -> Path:
     if not os.environ.get(VARIABLE):
         pytest.skip(f"{VARIABLE} is not set: no TFLM library for the Cortex-M55 to link")
     return build_program(find_library(None), cache)
+
+
+def build_self_test(main: Path, cache: Path) -> Path:
+    """A program of another `main`, with start-up, output and counter only: needs no TFLM."""
+    return link_program(BARE_SOURCES, (), main, cache)
 
 
 def whole_run(graph: ModelGraph, feeds: Sequence[Array]) -> PlannedRun:

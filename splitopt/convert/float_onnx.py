@@ -7,7 +7,7 @@ from pathlib import Path
 
 from splitopt.convert.calibration import as_onnx_feed
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 _WORKER = "splitopt.convert.onnx_worker"
 _MEMORY_BYTES = 6 << 30

@@ -13,7 +13,7 @@ from splitopt.base.errors import ModelError, UsageError
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 _WORKER = "splitopt.convert.float_worker"
 _MEMORY_BYTES = 6 << 30

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from splitopt.base.errors import ModelError, ToolError
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 _WORKER = "splitopt.convert.source_worker"
 _TIMEOUT_S = 120.0

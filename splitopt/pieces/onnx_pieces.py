@@ -24,7 +24,7 @@ from splitopt.graph.segments import Segment
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 Progress = Callable[[str], None]
 

@@ -12,6 +12,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from allocations import Allocations, measure_allocations, measure_many_allocations
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import target_rules
@@ -21,7 +22,6 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.writer import write_piece
-from splitopt.runtime.host import Allocations, measure_allocations, measure_many_allocations
 
 FindModel = Callable[[str], Path]
 GENEROUS_BYTES = 1 << 20

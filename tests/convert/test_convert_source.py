@@ -12,7 +12,7 @@ from extras import need_onnx_extra
 
 from splitopt.base.errors import ModelError
 from splitopt.convert.source import OnnxModel, read_onnx
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 
 @pytest.fixture

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allocations import AllocationCategory, measure_allocations, measure_many_allocations
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime import child
+from splitopt.runtime import worker_process
 from splitopt.runtime.host import (
-    AllocationCategory,
     Stage,
     litert_version,
-    measure_allocations,
-    measure_many_allocations,
     run_litert,
     run_tflm_chain,
     tflm_version,
@@ -58,14 +56,14 @@ def stage(path: Path, arena_bytes: int = GENEROUS_BYTES, **keep: int) -> Stage:
 def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Process ids of all workers that the test starts."""
     pids: list[int] = []
-    popen = child.subprocess.Popen
+    popen = worker_process.subprocess.Popen
 
     class Recorded(popen):
         def __init__(self, *args, **kwargs) -> None:
             super().__init__(*args, **kwargs)
             pids.append(self.pid)
 
-    monkeypatch.setattr(child.subprocess, "Popen", Recorded)
+    monkeypatch.setattr(worker_process.subprocess, "Popen", Recorded)
     return pids
 
 
@@ -74,7 +72,7 @@ def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where workers' folders go, so that a test can see them gone."""
     folder = tmp_path / "temporary"
     folder.mkdir()
-    monkeypatch.setattr(child.tempfile, "tempdir", str(folder))
+    monkeypatch.setattr(worker_process.tempfile, "tempdir", str(folder))
     return folder
 
 
@@ -96,17 +94,19 @@ def all_gone(pids: list[int], within_s: float = 5) -> bool:
 
 def a_worker(
     name: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., child.Reply]:
+) -> Callable[..., worker_process.Reply]:
     """A worker module whose `handle(task)` has the body `code`."""
     head = "import os, subprocess, sys, time\nfrom pathlib import Path\nimport numpy as np\n"
-    head += "from splitopt.runtime.child import serve\ndef handle(task):\n"
+    head += "from splitopt.runtime.worker_process import serve\ndef handle(task):\n"
     tail = "sys.exit(serve(Path(sys.argv[1]), handle))\n"
     body = textwrap.indent(textwrap.dedent(code).strip(), "    ")
     (tmp_path / f"{name}.py").write_text(f"{head}{body}\n{tail}")
     monkeypatch.syspath_prepend(tmp_path)
 
-    def run(request=None, arrays=None, timeout_s=20.0, memory_bytes=1 << 30) -> child.Reply:
-        return child.run_worker(
+    def run(
+        request=None, arrays=None, timeout_s=20.0, memory_bytes=1 << 30
+    ) -> worker_process.Reply:
+        return worker_process.run_worker(
             name, request or {}, arrays or {}, timeout_s=timeout_s, memory_bytes=memory_bytes
         )
 
@@ -281,7 +281,7 @@ def test_an_interrupt_kills_the_worker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, started: list[int]
 ) -> None:
     run = a_worker("interrupted_worker", "time.sleep(60)", tmp_path, monkeypatch)
-    real_wait, waits = child.subprocess.Popen.wait, []
+    real_wait, waits = worker_process.subprocess.Popen.wait, []
 
     def interrupted_once(process, timeout=None):
         waits.append(timeout)
@@ -289,7 +289,7 @@ def test_an_interrupt_kills_the_worker(
             raise KeyboardInterrupt
         return real_wait(process, timeout)
 
-    monkeypatch.setattr(child.subprocess.Popen, "wait", interrupted_once)
+    monkeypatch.setattr(worker_process.subprocess.Popen, "wait", interrupted_once)
     with pytest.raises(KeyboardInterrupt):
         run()
     assert started
@@ -356,12 +356,12 @@ def test_stderr_is_bounded_when_read_back(tmp_path: Path, monkeypatch: pytest.Mo
     code = "os.write(2, b'x' * 100_000 + b'\\nthe end'); os._exit(3)"
     with pytest.raises(ToolError, match=r"\(the end\)") as caught:
         a_worker("loud_worker", code, tmp_path, monkeypatch)()
-    assert len(caught.value.__notes__[0]) <= child.STDERR_TAIL_BYTES
+    assert len(caught.value.__notes__[0]) <= worker_process.STDERR_TAIL_BYTES
 
 
 def test_a_module_that_cannot_start_is_named() -> None:
     with pytest.raises(ToolError, match=r"^no_such_worker: .*No module named no_such_worker\)"):
-        child.run_worker("no_such_worker", {}, {}, timeout_s=20, memory_bytes=1 << 30)
+        worker_process.run_worker("no_such_worker", {}, {}, timeout_s=20, memory_bytes=1 << 30)
 
 
 def test_the_worker_never_imports_from_the_working_folder(
@@ -369,5 +369,5 @@ def test_the_worker_never_imports_from_the_working_folder(
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit('imported from the working folder')")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(child.sys, "path", ["", *child.sys.path])
+    monkeypatch.setattr(worker_process.sys, "path", ["", *worker_process.sys.path])
     assert measure_allocations(shared_model("hello_world_int8"), 10_000).head_bytes == 32

@@ -15,7 +15,7 @@ import pytest
 from diagnosis_bundles import digits
 from hypothesis import given
 from hypothesis import strategies as st
-from targets import need_compiler, need_qemu
+from targets import build_self_test, need_compiler, need_qemu
 
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.config.job import read_job
@@ -24,7 +24,6 @@ from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
 from splitopt.runtime.links import PieceLinks
 from splitopt.runtime.measured import STEPS, measured
 from splitopt.runtime.op_resolver import add_call
-from splitopt.runtime.program import build_self_test
 from splitopt.runtime.simulator import JOB_ADDRESS, Fvp, Qemu, read_events, simulate
 from splitopt.runtime.tflm_library import VARIABLE, find_library
 from splitopt.workflows.run import run_job
@@ -115,9 +114,9 @@ def test_lines_become_figures() -> None:
         (lambda e: e.pop(5), "output 0 has 2 bytes, want 3"),
         (lambda e: e.pop(4), "a part of an output is missing"),
         (lambda e: e.insert(2, e.pop(1)), None),
-        (lambda e: e[1].update(invoke=-1), "piece.invoke is no count"),
-        (lambda e: e[1].update(invoke="1"), "piece.invoke is no count"),
-        (lambda e: e[4].update(hex="zz"), "no hexadecimal"),
+        (lambda e: e[1].update(invoke=-1), "piece.invoke is not a count"),
+        (lambda e: e[1].update(invoke="1"), "piece.invoke is not a count"),
+        (lambda e: e[4].update(hex="zz"), "not hexadecimal"),
         (lambda e: e[3].update(error=7), "piece 1 failed: R"),
         (lambda e: e[1].update(piece=1), "out of order"),
     ],

@@ -19,8 +19,8 @@ from splitopt.convert.names.zz_correspondence_likeness import Comparison
 from splitopt.convert.names.zz_correspondence_search import Table
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.runtime.arrays import dequantised, quantise
-from splitopt.runtime.child import Array, Reply, run_worker
 from splitopt.runtime.host import run_litert
+from splitopt.runtime.worker_process import Array, Reply, run_worker
 
 _WORKER = "splitopt.convert.onnx_worker"
 _MEMORY_BYTES = 4 << 30

@@ -12,7 +12,7 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.runtime.child import Array
+from splitopt.runtime.worker_process import Array
 
 Floats = npt.NDArray[np.float64]
 Axes = tuple[int, ...]
