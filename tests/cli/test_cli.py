@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from cli_scripts import ENDLESS, FAULTY
 
-from splitopt.runtime.tiny_model import relu_model
+from splitopt.runtime.model_builder import relu_model
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"

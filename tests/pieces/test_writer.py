@@ -19,7 +19,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
-from splitopt.runtime.tiny_model import relu_model
+from splitopt.runtime.model_builder import relu_model
 
 FindModel = Callable[[str], Path]
 REPOSITORY = Path(__file__).resolve().parents[2]
