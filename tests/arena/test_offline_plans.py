@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from allocations import measure_allocations
 from images import chance_net
-from models_by_hand import Builder
+from models import Builder
 
 from splitopt.arena.check import OverlappingPlan, check_head
 from splitopt.arena.offline import with_offline_plan

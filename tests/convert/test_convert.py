@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from extras import need_onnx_extra
-from handmade import diamond
+from models import diamond
 
 from splitopt.base.errors import ModelError, ToolError, UsageError
 from splitopt.convert import cache

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models_by_hand import SOUND, Builder, relu_builder, sharing_options
+from models import SOUND, Builder, relu_builder, sharing_options
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.segments import segment_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models_by_hand import SOUND, Builder
+from models import SOUND, Builder
 
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models_by_hand import add_chain, packed
+from models import add_chain
 
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.config.job import read_job
@@ -20,6 +20,7 @@ from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import difference, random_inputs
 from splitopt.runtime.host import LitertRun, run_litert
+from splitopt.runtime.model_builder import packed
 from splitopt.verify import equality
 from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
 from splitopt.workflows import run
