@@ -30,6 +30,7 @@ from splitopt.pieces.writer import write_piece
 REPOSITORY = Path(__file__).resolve().parents[2]
 SHARED_MODELS = REPOSITORY.parent / "shared" / "models"
 MODELS = REPOSITORY / "configs" / "models"
+IMPORTS = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
 MEMORY_BYTES = 1_500_000_000
 EXTREMES = (0, 1, 2, 3, 4, 8, 16, 64, 127, 255, 65_535, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 
@@ -205,8 +206,8 @@ def in_a_small_process(call: str) -> str:
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
-        cwd=Path(__file__).parents[1],
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"},
+        cwd=Path(__file__).parent,
+        env={**os.environ, "PYTHONPATH": IMPORTS, "OPENBLAS_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=False,

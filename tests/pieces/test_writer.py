@@ -23,6 +23,7 @@ from splitopt.runtime.model_builder import relu_model
 
 FindModel = Callable[[str], Path]
 REPOSITORY = Path(__file__).resolve().parents[2]
+IMPORTS = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
 SHARED_MODELS = REPOSITORY.parent / "shared" / "models"
 IN_REPOSITORY = sorted((REPOSITORY / "configs" / "models").glob("*.tflite"))
 PUBLIC = (
@@ -256,8 +257,8 @@ def test_bytes_are_the_same_twice_and_in_every_process() -> None:
     for seed in ("0", "1", "77"):
         done = subprocess.run(
             [sys.executable, "-c", code],
-            cwd=Path(__file__).parents[1],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(REPOSITORY)},
+            cwd=Path(__file__).parent,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": IMPORTS},
             capture_output=True,
             text=True,
             check=True,
