@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from extras import need_onnx_extra
+from limits import seconds
 
 from splitopt.base.errors import ModelError
 from splitopt.convert.source import OnnxModel, read_onnx
@@ -71,7 +72,7 @@ def run_float(model: OnnxModel, folder: Path, feed: np.ndarray) -> np.ndarray:
     request = {"kind": "run", "file": str(path), "keep": [model.outputs[0].name]}
     feeds = {model.inputs[0].name: feed}
     reply = run_worker(
-        "splitopt.convert.onnx_worker", request, feeds, timeout_s=60, memory_bytes=4 << 30
+        "splitopt.convert.onnx_worker", request, feeds, timeout_s=seconds(60), memory_bytes=4 << 30
     )
     return reply.arrays[model.outputs[0].name]
 

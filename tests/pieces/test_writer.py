@@ -151,11 +151,9 @@ def test_pieces_of_public_models_keep_everything(name: str, shared_model: FindMo
     check_model(graph, some_segments(graph))
 
 
+@pytest.mark.needs("public models")
 def test_no_public_model_is_left_out() -> None:
-    found = {path.stem for path in SHARED_MODELS.glob("*.tflite")}
-    if not found:
-        pytest.skip(f"the public models {SHARED_MODELS} are absent")
-    assert found == set(PUBLIC)
+    assert {path.stem for path in SHARED_MODELS.glob("*.tflite")} == set(PUBLIC)
 
 
 @pytest.mark.parametrize("name", SOUND)

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from limits import seconds
 
 from splitopt.runtime.bound_process import bound_command
 
@@ -39,7 +40,7 @@ def test_a_command_ends_with_a_parent_that_was_killed() -> None:
         time.sleep(0.01)
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds(20)
     while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(child)

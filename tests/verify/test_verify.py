@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from limits import seconds
 from models import add_chain
 
 from splitopt.base.errors import ModelError, ToolError
@@ -56,7 +57,7 @@ def proof(
     graph: ModelGraph, pieces: Sequence[PieceFile], model: Path = MODEL, *, litert: bool = False
 ) -> dict[str, Check]:
     feeds = random_inputs(graph, 3, seed=0)
-    checks = verify_pieces(graph, model, pieces, feeds, timeout_s=60, litert=litert)
+    checks = verify_pieces(graph, model, pieces, feeds, timeout_s=seconds(60), litert=litert)
     return {check.name: check for check in checks}
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from allocations import measure_many_allocations
 from diagnosis_bundles import digits
-from targets import tflm_program
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
@@ -122,9 +121,9 @@ def test_a_broken_table_is_refused(change: Any, says: str, tmp_path: Path) -> No
         plan_job(job, open_model(job))
 
 
+@pytest.mark.needs("compiler", "qemu", "tflm")
 def test_a_calibration_on_qemu(tmp_path: Path) -> None:
     """Every generated model uses the predicted bytes, and a model that was left out fits."""
-    tflm_program(tmp_path)  # skips where something is absent
     document = calibrate(read_target("qemu", tmp_path), [digits("mbv2"), digits("resnet8")])
     assert document["models_of_other_bytes"] == []
     again = parse_costs(json.dumps(document), "costs.json")
