@@ -8,23 +8,37 @@ from pathlib import Path
 
 import pytest
 from extras import need_onnx_extra
+from limits import TIME_FACTOR, seconds
+from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
 
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 
-MODELS = Path(__file__).resolve().parents[1] / "configs" / "models"
-SHARED_MODELS = Path(__file__).resolve().parents[2] / "shared" / "models"
+MODELS = REPOSITORY / "configs" / "models"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(*things): tools or libraries, see tests/needs.py")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    leave_out(config, items)
+    for item in items if TIME_FACTOR != 1 else []:
+        limit = item.get_closest_marker("timeout") or pytest.mark.timeout(config.option.timeout)
+        if limit.args and limit.args[0]:
+            item.add_marker(pytest.mark.timeout(limit.args[0] * TIME_FACTOR), append=False)
 
 
 @pytest.fixture
 def shared_model() -> Callable[[str], Path]:
-    """Finds a public model by its stem; skips the test where the folder is absent."""
+    """Finds a model by its stem; skips the test where it is a public one that is absent."""
 
     def find(name: str) -> Path:
-        path = (SHARED_MODELS / f"{name}.tflite").resolve()
-        if not path.exists():
-            pytest.skip(f"the public model {path} is absent")
+        path = find_model(name)
+        if path is None:
+            pytest.skip(NO_PUBLIC_MODELS)
         return path
 
     return find
@@ -44,7 +58,7 @@ def digits_request(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
             label_key="label",
             preprocess=Preprocess(),
             command=DEFAULT_COMMAND,
-            time_limit_s=300,
+            time_limit_s=seconds(300),
             cache=kept,
             where="job",
         )

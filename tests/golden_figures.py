@@ -12,6 +12,8 @@ _FILE = Path(__file__).parent / "golden" / "m55_measured.json"
 _DATA: dict[str, Any] = json.loads(_FILE.read_text("utf-8"))
 
 MODELS: dict[str, dict[str, int]] = _DATA["models"]
+SPLITS: dict[str, list[dict[str, Any]]] = _DATA["splits"]
+SPLIT_MODELS: tuple[str, ...] = tuple(SPLITS)
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class MeasuredPiece:
 def measured_pieces(model: str, ops: int) -> list[MeasuredPiece]:
     """Every piece of every measured split of a model."""
     found = []
-    for split in _DATA["splits"][model]:
+    for split in SPLITS[model]:
         segments = pairwise([0, *split["cuts"], ops])
         figures = zip(
             split["arena_used_bytes"],
@@ -36,6 +38,3 @@ def measured_pieces(model: str, ops: int) -> list[MeasuredPiece]:
         )
         found += [MeasuredPiece(*s, *f) for s, f in zip(segments, figures, strict=True)]
     return found
-
-
-SPLIT_MODELS: tuple[str, ...] = tuple(_DATA["splits"])

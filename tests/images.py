@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
-from handmade import Maker
+from models import Builder
 
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
@@ -22,7 +22,7 @@ class ImageNet:
     """Ops on images [1, rows, columns, channels]; each returns the tensor that it makes."""
 
     rng: random.Random = field(default_factory=lambda: random.Random(0))
-    maker: Maker = field(default_factory=Maker)
+    maker: Builder = field(default_factory=Builder)
     shapes: dict[int, Shape] = field(default_factory=dict)
 
     def image(self, rows: int, columns: int, channels: int) -> int:

@@ -1,13 +1,9 @@
-"""What tests of the target need, each with a reason to skip where it is absent."""
+"""Programs and runs for tests of the simulated target."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pytest
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -18,27 +14,18 @@ from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
 from splitopt.runtime.links import links_of
-from splitopt.runtime.program import COMPILER, PACKAGES, build_program
-from splitopt.runtime.simulator import QEMU
-from splitopt.runtime.tflm_library import VARIABLE, find_library
-
-
-def need_compiler() -> None:
-    if shutil.which(COMPILER) is None:
-        pytest.skip(f"{COMPILER} is absent: apt-get install {PACKAGES}")
-
-
-def need_qemu() -> None:
-    need_compiler()
-    if shutil.which(QEMU) is None:
-        pytest.skip(f"{QEMU} is absent: apt-get install qemu-system-arm")
+from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
+from splitopt.runtime.tflm_library import find_library
 
 
 def tflm_program(cache: Path) -> Path:
-    need_qemu()
-    if not os.environ.get(VARIABLE):
-        pytest.skip(f"{VARIABLE} is not set: no TFLM library for the Cortex-M55 to link")
+    """For tests that need "compiler", "qemu" and "tflm"."""
     return build_program(find_library(None), cache)
+
+
+def build_self_test(main: Path, cache: Path) -> Path:
+    """A program of another `main`, with start-up, output and counter only: needs no TFLM."""
+    return link_program(BARE_SOURCES, (), main, cache)
 
 
 def whole_run(graph: ModelGraph, feeds: Sequence[Array]) -> PlannedRun:

@@ -9,7 +9,7 @@ from typing import Any
 from splitopt.convert.calibration import as_onnx_feed
 from splitopt.convert.names.onnx_graph import OnnxGraph
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import Reply, run_worker
+from splitopt.runtime.worker_process import Reply, run_worker
 
 _MEMORY_BYTES = 6 << 30
 

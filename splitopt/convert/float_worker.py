@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.child import Array, Task, serve
+from splitopt.runtime.worker_process import Array, Task, serve
 
 _SIGNATURE = "serving_default"
 

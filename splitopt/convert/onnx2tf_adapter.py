@@ -23,8 +23,8 @@ import numpy as np
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert.signature import Order, read_order
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.child import run_in_group
-from splitopt.runtime.leash import leashed
+from splitopt.runtime.bound_process import bound_command
+from splitopt.runtime.worker_process import run_in_group
 
 DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
 _SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
@@ -107,7 +107,7 @@ def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:
         try:
             if shutil.which(words[0], path=environment["PATH"]) is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
-            words = leashed(words, _MEMORY_BYTES)
+            words = bound_command(words, _MEMORY_BYTES)
             return run_in_group(words, folder, environment, log, log, timeout_s)
         except OSError as error:
             raise ToolError(

@@ -18,7 +18,7 @@ import numpy as np
 
 from splitopt.base.errors import ToolError
 from splitopt.convert.onnx_cut import cut_out
-from splitopt.runtime.child import Array, Task, serve
+from splitopt.runtime.worker_process import Array, Task, serve
 
 Made = tuple[dict[str, Any], dict[str, Array]]
 

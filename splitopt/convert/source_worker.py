@@ -16,7 +16,7 @@ import numpy as np
 
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
-from splitopt.runtime.child import Array, Task, serve
+from splitopt.runtime.worker_process import Array, Task, serve
 
 OLDEST_OPSET = 7
 _FLOAT32 = 1  # TensorProto.FLOAT

@@ -1,7 +1,7 @@
 """Models run on this machine, in TFLM and in LiteRT's reference kernels, in a child process.
 
-Model files come from strangers, and TFLM writes through null when its arena is small: nothing
-here loads an interpreter into this process. Every failure is a ToolError.
+Model files are untrusted input, and TFLM writes through a null pointer when its arena is too small:
+no interpreter is loaded into this process. Every failure is a ToolError.
 Arrays have a leading sample axis: a model's input [1, 96, 96, 1] is fed as [N, 1, 96, 96, 1].
 """
 
@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.child import Array, Reply, run_worker
-from splitopt.runtime.host_worker import in_scope, scoped
+from splitopt.runtime.worker_process import Array, run_worker
 from splitopt.tiling.plan import Execution
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -62,24 +61,6 @@ class Stage:
         return self.outputs + tuple(name for name, _ in self.keep)
 
 
-@dataclass(frozen=True)
-class AllocationCategory:
-    name: str
-    used_bytes: int
-    requested_bytes: int
-    count: int
-
-
-@dataclass(frozen=True)
-class Allocations:
-    """What TFLM's recording allocator reports on this machine, whose pointers have 8 bytes."""
-
-    total_bytes: int
-    head_bytes: int
-    tail_bytes: int
-    categories: tuple[AllocationCategory, ...]
-
-
 def run_tflm_chain(
     stages: Sequence[Stage],
     feeds: Mapping[str, Array],
@@ -87,7 +68,7 @@ def run_tflm_chain(
     timeout_s: float = DEFAULT_TIMEOUT_S,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> dict[str, Array]:
-    """All that the stages make, by name; a stage reads feeds and what earlier stages made."""
+    """All tensors that the stages make, by name; a stage reads feeds and tensors made before it."""
     _check_chain(stages, feeds)
     job = {
         "kind": "tflm",
@@ -103,12 +84,12 @@ def run_tflm_chain(
             for stage in stages
         ],
     }
-    return in_scope(0, _run([job], feeds, timeout_s, memory_bytes).arrays)
+    return run_worker(_WORKER, job, feeds, timeout_s=timeout_s, memory_bytes=memory_bytes).arrays
 
 
 @dataclass(frozen=True)
 class LitertRun:
-    """Tensors by name, and how many biases' axis was corrected so that LiteRT takes the file."""
+    """Tensors by name, and the number of biases whose axis was corrected for LiteRT."""
 
     arrays: dict[str, Array]
     repaired_biases: int
@@ -126,9 +107,8 @@ def run_litert(
 ) -> LitertRun:
     """The outputs named by `outputs` (none, or all) and the tensors that `keep` names by index.
 
-    `feeds` has one array for each of the model's inputs. LiteRT refuses files whose biases claim
-    an axis they do not have; `repair_bias_axis` lets it run a copy in which that one field is
-    corrected.
+    `feeds`: one array per input of the model. LiteRT refuses files whose biases claim an axis that
+    they do not have; `repair_bias_axis` runs a copy in which that one field is corrected.
     """
     _check_samples(feeds)
     names = [f"input {position}" for position in range(len(feeds))]
@@ -140,36 +120,9 @@ def run_litert(
         "keep": dict(keep or {}),
         "repair_bias_axis": repair_bias_axis,
     }
-    reply = _run([job], dict(zip(names, feeds, strict=True)), timeout_s, memory_bytes)
-    repaired = reply.json["jobs"][0]["repaired"]
-    return LitertRun(in_scope(0, reply.arrays), len(repaired))
-
-
-def measure_allocations(
-    path: Path,
-    arena_bytes: int,
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
-) -> Allocations:
-    models = [(path, arena_bytes)]
-    [found] = measure_many_allocations(models, timeout_s=timeout_s, memory_bytes=memory_bytes)
-    return found
-
-
-def measure_many_allocations(
-    models: Sequence[tuple[Path, int]],
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    memory_bytes: int = DEFAULT_MEMORY_BYTES,
-) -> list[Allocations]:
-    """One worker for all `(path, arena_bytes)`; an arena that suffices changes no figure."""
-    jobs = [
-        {"kind": "tflm_allocations", "file": _absolute(path), "arena_bytes": arena_bytes}
-        for path, arena_bytes in models
-    ]
-    figures = _run(jobs, {}, timeout_s, memory_bytes).json["jobs"]
-    return [_allocations(figure) for figure in figures]
+    arrays = dict(zip(names, feeds, strict=True))
+    reply = run_worker(_WORKER, job, arrays, timeout_s=timeout_s, memory_bytes=memory_bytes)
+    return LitertRun(reply.arrays, reply.json["repaired_biases"])
 
 
 def tflm_version() -> str:
@@ -180,22 +133,9 @@ def litert_version() -> str:
     return _version("ai-edge-litert")
 
 
-def _run(
-    jobs: list[dict[str, Any]], feeds: Mapping[str, Array], timeout_s: float, memory_bytes: int
-) -> Reply:
-    """`feeds` belong to the first job: only chains and LiteRT read any, and they come alone."""
-    return run_worker(
-        _WORKER,
-        {"jobs": jobs},
-        scoped(0, feeds),
-        timeout_s=timeout_s,
-        memory_bytes=memory_bytes,
-    )
-
-
 def _plain_bands(bands: Bands) -> dict[str, Any]:
-    """As the worker reads it: per execution, [row, rows] of each input, [from row, row, rows] of
-    each output."""
+    """For the worker: of each execution, [row, rows] per input and [from row, row, rows] per
+    output."""
     return {
         "output_rows": bands.output_rows,
         "executions": [
@@ -206,11 +146,6 @@ def _plain_bands(bands: Bands) -> dict[str, Any]:
             for execution in bands.executions
         ],
     }
-
-
-def _allocations(figure: Mapping[str, Any]) -> Allocations:
-    categories = tuple(AllocationCategory(**category) for category in figure["categories"])
-    return Allocations(**{**figure, "categories": categories})
 
 
 def _check_chain(stages: Sequence[Stage], feeds: Mapping[str, Array]) -> None:

@@ -1,17 +1,13 @@
-"""The worker that holds the interpreters: TFLM from the tflite-micro wheel, and LiteRT.
+"""The worker process that runs the interpreters: TFLM from the tflite-micro wheel, and LiteRT.
 
-Run as `python -m splitopt.target.host_worker FOLDER`. A request is a list of jobs; each imports
-only the interpreter it needs. Every fed or returned array has a leading sample axis, which the
-model does not see.
+Run as `python -m splitopt.runtime.host_worker FOLDER`. Only the interpreter that a request asks
+for is imported. Every array has a leading sample axis, which the model does not see.
 """
 
 from __future__ import annotations
 
-import os
-import re
 import struct
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,67 +16,39 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.child import Array, Task, serve
+from splitopt.runtime.worker_process import Array, Task, serve
 
 Arrays = Mapping[str, Array]
-Made = tuple[dict[str, Any], dict[str, Array]]
-
-_REGION = re.compile(r"Arena allocation (total|head|tail) (\d+) bytes")
-_CATEGORY = re.compile(
-    r"'(?P<name>[^']+)' used (?P<used>\d+) bytes with alignment overhead "
-    r"\(requested (?P<requested>\d+) bytes for (?P<count>\d+) "
-)
+Made = tuple[dict[str, Any], Mapping[str, Array]]
 
 
-def scoped(index: int, arrays: Arrays) -> dict[str, Array]:
-    """Names of job `index`, told apart from those of the request's other jobs."""
-    return {f"{index}/{name}": array for name, array in arrays.items()}
+def handle(task: Task) -> Made:
+    """The reply: figures, and arrays by name."""
+    run = {"tflm": _run_tflm_chain, "litert": _run_litert}[task.request["kind"]]
+    return run(task)
 
 
-def in_scope(index: int, arrays: Arrays) -> dict[str, Array]:
-    """The inverse of `scoped`."""
-    prefix = f"{index}/"
-    return {
-        name.removeprefix(prefix): array
-        for name, array in arrays.items()
-        if name.startswith(prefix)
-    }
-
-
-def handle(task: Task) -> tuple[dict[str, Any], dict[str, Array]]:
-    figures, arrays = [], {}
-    for index, job in enumerate(task.request["jobs"]):
-        figure, made = _JOBS[job["kind"]](job, in_scope(index, task.arrays), task.working_on)
-        figures.append(figure)
-        arrays.update(scoped(index, made))
-    return {"jobs": figures}, arrays
-
-
-def _run_tflm_chain(
-    job: Mapping[str, Any], feeds: Arrays, working_on: Callable[[str], None]
-) -> Made:
+def _run_tflm_chain(task: Task) -> Made:
     """Feeds and all that the stages make share one set of names.
 
     Stage by stage over all samples, not sample by sample: models are stateless, so the values
     are the same, and only one arena exists at a time.
     """
-    known = dict(feeds)
     made: dict[str, Array] = {}
-    for stage in job["stages"]:
-        working_on(_tflm_subject(stage))
-        new = _run_tflm_stage(stage, [known[name] for name in stage["inputs"]], made)
-        known.update(new)
-        made.update(new)
+    for stage in task.request["stages"]:
+        task.working_on(tflm_subject(stage["file"], stage["arena_bytes"]))
+        feeds = [made[name] if name in made else task.arrays[name] for name in stage["inputs"]]
+        made.update(_run_tflm_stage(stage, feeds, made))
     return {}, made
 
 
 def _run_tflm_stage(
     stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
 ) -> dict[str, Array]:
-    """`made`: what stages before made; of it, one that runs in bands may make further rows."""
+    """`made`: by earlier stages; a stage that runs in bands may add rows to these tensors."""
     keep: Mapping[str, int] = stage["keep"]
     outputs: Sequence[str] = stage["outputs"]
-    interpreter, counts = _make_tflm(stage, preserve=bool(keep))
+    interpreter, counts = make_tflm(stage["file"], stage["arena_bytes"], preserve=bool(keep))
     _check_count("inputs", len(feeds), counts["inputs"])
     _check_count("outputs", len(outputs), counts["outputs"])
     _check_indices(keep, counts["tensors"])
@@ -103,7 +71,7 @@ def _run_tflm_stage(
 def _in_bands(
     interpreter: Any, stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
 ) -> dict[str, Array]:
-    """Each execution on its rows of the inputs; the rows it keeps are put together."""
+    """Runs each execution on its rows of the inputs, and joins the rows that it makes."""
     bands: Mapping[str, Any] = stage["bands"]
     whole: dict[str, Array] = {name: made[name].copy() for name in stage["outputs"] if name in made}
     for execution in bands["executions"]:
@@ -127,23 +95,31 @@ def _in_bands(
     return whole
 
 
-def _make_tflm(stage: Mapping[str, Any], *, preserve: bool) -> tuple[Any, dict[str, int]]:
-    """A fresh interpreter, and how many inputs, outputs and tensors its model has."""
+def make_tflm(path: str, arena_bytes: int, *, preserve: bool) -> tuple[Any, dict[str, int]]:
+    """A fresh interpreter, and how many inputs, outputs and tensors its model has.
+
+    `preserve`: no tensor's memory is used again, so that all can be read after `invoke`.
+    """
     from tflite_micro.python.tflite_micro import runtime
 
     configs = runtime.InterpreterConfig
     config = configs.kPreserveAllTensors if preserve else configs.kAllocationRecording
-    data = Path(stage["file"]).read_bytes()
+    data = Path(path).read_bytes()
     with _refusals_explained():
         counts = _counts(runtime.schema_fb, data)
         interpreter = runtime.Interpreter.from_bytes(
-            data, arena_size=stage["arena_bytes"], intrepreter_config=config
+            data, arena_size=arena_bytes, intrepreter_config=config
         )
     return interpreter, counts
 
 
+def tflm_subject(path: str, arena_bytes: int) -> str:
+    """What an error message names."""
+    return f"{path} in TFLM with an arena of {arena_bytes} bytes"
+
+
 def _counts(schema: Any, data: bytes) -> dict[str, int]:
-    """The interpreters do not check an index themselves: one too high is a crash."""
+    """Taken from the file: the interpreters check no index, and one too high crashes them."""
     graph = schema.Model.GetRootAsModel(data, 0).Subgraphs(0)
     return {
         "inputs": graph.InputsLength(),
@@ -152,59 +128,18 @@ def _counts(schema: Any, data: bytes) -> dict[str, int]:
     }
 
 
-def _measure_allocations(
-    job: Mapping[str, Any], _feeds: Arrays, working_on: Callable[[str], None]
-) -> Made:
-    working_on(_tflm_subject(job))
-    interpreter, _ = _make_tflm(job, preserve=False)
-    return _parse_allocations(_printed_to_stderr(interpreter.print_allocations)), {}
-
-
-def _parse_allocations(text: str) -> dict[str, Any]:
-    regions = {name: int(size) for name, size in _REGION.findall(text)}
-    if regions.keys() != {"total", "head", "tail"}:
-        raise ToolError("TFLM printed no allocations that can be read")
-    categories = [
-        {
-            "name": found["name"],
-            "used_bytes": int(found["used"]),
-            "requested_bytes": int(found["requested"]),
-            "count": int(found["count"]),
-        }
-        for found in _CATEGORY.finditer(text)
-    ]
-    return {**{f"{name}_bytes": size for name, size in regions.items()}, "categories": categories}
-
-
-def _printed_to_stderr(call: Callable[[], object]) -> str:
-    """What native code writes to file descriptor 2, which Python's `sys.stderr` never sees."""
-    before = os.dup(2)
-    try:
-        with tempfile.TemporaryFile(dir=Path.cwd()) as file:
-            os.dup2(file.fileno(), 2)
-            try:
-                call()
-            finally:
-                os.dup2(before, 2)
-            file.seek(0)
-            return file.read().decode("utf-8", "replace")
-    finally:
-        os.close(before)
-
-
-def _run_litert(job: Mapping[str, Any], feeds: Arrays, working_on: Callable[[str], None]) -> Made:
+def _run_litert(task: Task) -> Made:
     from ai_edge_litert import schema_py_generated as schema
 
-    working_on(f"{job['file']} in LiteRT")
-    data = Path(job["file"]).read_bytes()
+    job = task.request
+    task.working_on(f"{job['file']} in LiteRT")
+    data, repaired = Path(job["file"]).read_bytes(), 0
     with _refusals_explained():
         counts = _counts(schema, data)
-    repaired: list[int] = []
-    if job["repair_bias_axis"]:
-        with _refusals_explained():
+        if job["repair_bias_axis"]:
             data, repaired = _with_bias_axes_repaired(schema, data)
-    made = _run_litert_model(job, data, counts, [feeds[name] for name in job["inputs"]])
-    return {"repaired": repaired}, made
+    made = _run_litert_model(job, data, counts, [task.arrays[name] for name in job["inputs"]])
+    return {"repaired_biases": repaired}, made
 
 
 def _run_litert_model(
@@ -245,15 +180,15 @@ def _make_litert(data: bytes) -> Any:
     return interpreter
 
 
-def _with_bias_axes_repaired(schema: Any, data: bytes) -> tuple[bytes, list[int]]:
+def _with_bias_axes_repaired(schema: Any, data: bytes) -> tuple[bytes, int]:
     """The same bytes, but with axis 0 wherever a tensor of one axis claims to be quantised
-    along another; and these tensors' indices.
+    along another; and the number of these tensors.
 
     Old converters gave a bias the axis of its weights (tensorflow/tflite-micro #2286). Kernels
     read a bias's scales and never its axis, but LiteRT refuses such a file.
     """
     quantized_dimension_field = 16
-    repaired, changed = bytearray(data), []
+    repaired, changed = bytearray(data), 0
     graph = schema.Model.GetRootAsModel(repaired, 0).Subgraphs(0)
     for index in range(graph.TensorsLength()):
         tensor = graph.Tensors(index)
@@ -261,13 +196,13 @@ def _with_bias_axes_repaired(schema: Any, data: bytes) -> tuple[bytes, list[int]
         if tensor.ShapeLength() == 1 and quantization and quantization.QuantizedDimension() > 0:
             table = quantization._tab
             struct.pack_into("<i", repaired, table.Pos + table.Offset(quantized_dimension_field), 0)
-            changed.append(index)
+            changed += 1
     return bytes(repaired), changed
 
 
 @contextmanager
 def _refusals_explained() -> Iterator[None]:
-    """RuntimeError is the interpreter's own word; the rest comes from reading broken bytes."""
+    """RuntimeError is the interpreter's own message; others come from reading broken bytes."""
     try:
         yield
     except (MemoryError, ImportError):
@@ -302,16 +237,6 @@ def _check_indices(keep: Mapping[str, int], tensors: int) -> None:
         if not 0 <= index < tensors:
             raise ToolError(f"no tensor {index} to keep as '{name}': the model has {tensors}")
 
-
-def _tflm_subject(stage: Mapping[str, Any]) -> str:
-    return f"{stage['file']} in TFLM with an arena of {stage['arena_bytes']} bytes"
-
-
-_JOBS: Mapping[str, Callable[[Mapping[str, Any], Arrays, Callable[[str], None]], Made]] = {
-    "tflm": _run_tflm_chain,
-    "tflm_allocations": _measure_allocations,
-    "litert": _run_litert,
-}
 
 if __name__ == "__main__":
     sys.exit(serve(Path(sys.argv[1]), handle))

@@ -1,4 +1,4 @@
-"""A job for the simulator's program as one blob: plans, pieces, inputs. See runner/sim/main.cc."""
+"""A job for the simulated program as bytes: plans, pieces, inputs. Layout: runner/sim/main.cc."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from splitopt.graph.schema import OP_NAMES
-from splitopt.runtime.child import Array
 from splitopt.runtime.links import Link, PieceLinks, Slice
+from splitopt.runtime.worker_process import Array
 
-MAGIC, VERSION = 0x4A504C53, 2
-_HEADER_WORDS = 9
+MAGIC, VERSION = 0x4A504C53, 3
+_HEADER_WORDS = 8
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}
 
 
 @dataclass(frozen=True)
 class PlannedPiece:
-    """A piece as it is run: its file, its arena in bytes with headroom, and its ends."""
+    """A piece as it is run: its file, its arena (headroom included), its inputs and outputs."""
 
     data: bytes
     arena_bytes: int
@@ -40,21 +40,14 @@ class PlannedRun:
         return len(self.feeds[0])
 
 
-def pack(
-    runs: Sequence[PlannedRun], op_types: Iterable[str], *, per_op: bool = False, loop: int = 0
-) -> bytes:
-    """`op_types`: all that the pieces use. `loop`: iterations of a loop of two instructions, whose
-    count is known, to be timed first.
-    """
+def pack(runs: Sequence[PlannedRun], op_types: Iterable[str], *, per_op: bool = False) -> bytes:
+    """The job as bytes. `op_types`: all that the pieces use; `per_op`: time each op, too."""
     blob = _Blob(4 * _HEADER_WORDS)
     entries = [_run(blob, run) for run in runs]
     table = blob.words(word for entry in entries for word in entry)
     codes = sorted(_OP_CODES[name] for name in set(op_types))
     ops = blob.words(codes)
-    header = (
-        *(MAGIC, VERSION, len(blob.data), len(runs), table, int(per_op), loop),
-        *(len(codes), ops),
-    )
+    header = (MAGIC, VERSION, len(blob.data), len(runs), table, int(per_op), len(codes), ops)
     struct.pack_into(f"<{_HEADER_WORDS}I", blob.data, 0, *header)
     return bytes(blob.data)
 
@@ -65,7 +58,7 @@ class _Blob:
         self._known: dict[bytes, int] = {}
 
     def put(self, data: bytes) -> int:
-        """The offset of these bytes, aligned; equal bytes are there once."""
+        """The offset of these bytes, aligned; equal bytes are stored once."""
         if data not in self._known:
             self.data.extend(bytes(-len(self.data) % _ALIGNMENT))
             self._known[data] = len(self.data)

@@ -1,4 +1,4 @@
-"""What a simulator's program printed → what each piece took, or one sentence why it did not run."""
+"""What the simulated program printed → bytes and time of each piece, or why a piece failed."""
 
 from __future__ import annotations
 
@@ -42,18 +42,11 @@ class PieceTime:
 
 @dataclass(frozen=True)
 class RunTime:
-    """A chain of pieces: `samples[n][k]` is piece k in inference n, `outputs[n][i]` its bytes."""
+    """Pieces run in order: `samples[n][k]` is piece k in inference n, `outputs[n][i]` the bytes of
+    the model's output i."""
 
     samples: tuple[tuple[PieceTime, ...], ...]
     outputs: tuple[tuple[bytes, ...], ...]
-
-
-@dataclass(frozen=True)
-class LoopTime:
-    """A loop of two instructions an iteration, read off the counter; bounds are its own cost."""
-
-    iterations: int
-    amount: float
 
 
 def measured(
@@ -62,14 +55,6 @@ def measured(
     """Raises ToolError: a piece failed on the target, or the lines do not fit the job."""
     reader = _Reader(events, simulator)
     return tuple(reader.run(number, run) for number, run in enumerate(runs))
-
-
-def loop_time(events: Sequence[Event], simulator: Simulator) -> LoopTime:
-    """Raises ToolError where no loop was timed."""
-    reader = _Reader(events, simulator)
-    event = reader.only("loop")
-    ticks = reader.number(event, "ticks")
-    return LoopTime(reader.number(event, "iterations"), simulator.amount(ticks))
 
 
 class _Reader:
@@ -103,7 +88,7 @@ class _Reader:
     def number(self, event: Event, key: str) -> int:
         value: Any = event.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST_TICKS:
-            raise self._garbled(f"{event['event']}.{key} is no count")
+            raise self._garbled(f"{event['event']}.{key} is not a count")
         return value
 
     def _piece(self, index: int, event: Event, ops: Sequence[Event]) -> PieceTime:
@@ -138,7 +123,7 @@ class _Reader:
         try:
             return bytes.fromhex(part["hex"])
         except (KeyError, TypeError, ValueError):
-            raise self._garbled("an output is no hexadecimal text") from None
+            raise self._garbled("an output is not hexadecimal") from None
 
     def _all(self, kind: str, run: int, sample: int, count: int) -> list[Event]:
         found = self._events.get((kind, run, sample), [])
@@ -147,7 +132,7 @@ class _Reader:
         return found
 
     def _amount(self, ticks: int, times: int) -> float:
-        """`ticks` were counted in so many parts, each with what reading the counter takes."""
+        """`ticks`, counted in `times` readings, less the ticks that the readings take."""
         return self._simulator.amount(max(0, ticks - times * self._overhead))
 
     def _garbled(self, what: str) -> ToolError:

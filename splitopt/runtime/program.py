@@ -1,4 +1,4 @@
-"""The simulator's program, compiled against the user's TFLM library, once for each library."""
+"""The program that runs in the simulator, compiled once for each build of the TFLM library."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from importlib.resources import files
 from pathlib import Path
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.child import run_in_group
-from splitopt.runtime.leash import leashed
+from splitopt.runtime.bound_process import bound_command
 from splitopt.runtime.op_resolver import any_op_header
 from splitopt.runtime.tflm_library import TflmLibrary
+from splitopt.runtime.worker_process import run_in_group
 
 COMPILER = "arm-none-eabi-g++"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib"
 _TIMEOUT_S = 300.0
 _MEMORY_BYTES = 8 << 30
-_SOURCES = ("splitopt_runner.cc", "sim/startup.cc", "sim/console.cc")
+BARE_SOURCES = ("sim/startup.cc", "sim/console.cc")
+"""Start-up and output, which need no TFLM."""
+_SOURCES = ("splitopt_runner.cc", "sim/main.cc", *BARE_SOURCES)
 _FLAGS = (
     "-std=c++17", "-O2", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-mthumb", "-fno-exceptions",
     "-fno-rtti", "-fno-threadsafe-statics", "-fno-use-cxa-atexit", "-fno-unwind-tables",
@@ -33,27 +35,13 @@ _LINK = ("-nostartfiles", "--specs=nosys.specs", "-Wl,--gc-sections")
 def build_program(
     library: TflmLibrary, cache: Path, *, zero_arena: bool = False, timeout_s: float = _TIMEOUT_S
 ) -> Path:
-    """The ELF file that runs any job; kept in `cache` by the content of what it is made of.
+    """The ELF file that runs any job, kept in `cache` under a hash of all that it is made of.
 
-    Raises ToolError: the compiler is absent or refuses, the library has another ABI, say.
+    Raises ToolError: the compiler is absent or fails, for instance on a library of another ABI.
     """
-    source = runner_folder()
-    defines = [
-        f"-DSPLITOPT_ZERO_ARENA={int(zero_arena)}",
-        *(f"-D{name}" for name in library.defines),
-    ]
-    includes = [f"-I{path}" for path in library.include]
-    words = [*_FLAGS, *defines, f"-I{source}", f"-I{source / 'sim'}", *includes]
-    inputs = [*(str(source / name) for name in (*_SOURCES, "sim/main.cc")), str(library.library)]
-    return _linked(words, inputs, source, cache, library.library, timeout_s)
-
-
-def build_self_test(main: Path, cache: Path, timeout_s: float = _TIMEOUT_S) -> Path:
-    """A program of another `main`, on start-up, console and counter alone: needs no TFLM."""
-    source = runner_folder()
-    words = [*_FLAGS, f"-I{source / 'sim'}"]
-    inputs = [str(source / name) for name in _SOURCES if name.startswith("sim/")]
-    return _linked(words, [*inputs, str(main)], source, cache, main, timeout_s)
+    defines = (f"SPLITOPT_ZERO_ARENA={int(zero_arena)}", *library.defines)
+    words = [*(f"-D{name}" for name in defines), *(f"-I{path}" for path in library.include)]
+    return link_program(_SOURCES, words, library.library, cache, timeout_s)
 
 
 def runner_folder() -> Path:
@@ -69,16 +57,20 @@ def require_compiler() -> str:
     return found
 
 
-def _linked(
-    words: Sequence[str],
-    inputs: Sequence[str],
-    source: Path,
-    cache: Path,
+def link_program(
+    sources: Sequence[str],
+    options: Sequence[str],
     user_file: Path,
-    timeout_s: float,
+    cache: Path,
+    timeout_s: float = _TIMEOUT_S,
 ) -> Path:
-    compiler = require_compiler()
-    resolver = any_op_header()
+    """The ELF file of some of the runner's `sources` and of a source or library of the user's.
+
+    Raises ToolError.
+    """
+    compiler, source, resolver = require_compiler(), runner_folder(), any_op_header()
+    words = [*_FLAGS, *options, f"-I{source}", f"-I{source / 'sim'}"]
+    inputs = [*(str(source / name) for name in sources), str(user_file)]
     facts = (words, inputs, resolver, _compiler_version(compiler))
     digest = hashlib.sha256(repr(facts).encode())
     for file in [*sorted(source.rglob("*")), user_file]:
@@ -94,12 +86,12 @@ def _linked(
                    *inputs, "-lm", "-o", str(folder / "sim.elf")]  # fmt: skip
         with (folder / "log").open("wb") as log:
             try:
-                leash = leashed(command, _MEMORY_BYTES)
-                code = run_in_group(leash, folder, os.environ, log, log, timeout_s)
+                bound = bound_command(command, _MEMORY_BYTES)
+                code = run_in_group(bound, folder, os.environ, log, log, timeout_s)
             except subprocess.TimeoutExpired:
                 raise ToolError(f"{COMPILER} took longer than {timeout_s:g} s") from None
         if code != 0:
-            raise _refused((folder / "log").read_text("utf-8", "replace"))
+            raise _failure((folder / "log").read_text("utf-8", "replace"))
         cache.mkdir(parents=True, exist_ok=True)
         partial = cache / f".partial-{os.getpid()}.elf"
         shutil.copyfile(folder / "sim.elf", partial)
@@ -114,7 +106,7 @@ def _compiler_version(compiler: str) -> str:
     return done.stdout.splitlines()[0] if done.stdout else ""
 
 
-def _refused(log: str) -> ToolError:
+def _failure(log: str) -> ToolError:
     lines = [line.strip() for line in log.splitlines() if "error" in line or "undefined" in line]
     said = lines[0][:240] if lines else "no reason given"
     error = ToolError(f"{COMPILER} could not build the simulator's program: {said}")

@@ -1,6 +1,6 @@
 """Simulated Cortex-M55s: QEMU's mps3-an547, whose instructions are counted exactly, and Arm's FVP.
 
-Neither counts CPU cycles. Both run the same program; what it prints is a JSON object a line.
+Neither counts CPU cycles. Both run the same program, which prints one JSON object per line.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 from splitopt.base.errors import ToolError
 from splitopt.config.target import TargetSpec
-from splitopt.runtime.child import run_in_group
-from splitopt.runtime.leash import leashed
+from splitopt.runtime.bound_process import bound_command
+from splitopt.runtime.worker_process import run_in_group
 
 JOB_ADDRESS = 0x61000000
 SRAM_BYTES = 2 << 20
@@ -31,7 +31,7 @@ Event = Mapping[str, Any]
 
 
 class Simulator(Protocol):
-    """`unit` is what the counter's ticks become: `insn`, or `ticks` as they are."""
+    """How to start a simulator, and what its counter means: `unit` is `insn` or `ticks`."""
 
     @property
     def name(self) -> str: ...
@@ -120,9 +120,9 @@ def simulator_of(spec: TargetSpec) -> Simulator:
 def simulate(
     simulator: Simulator, program: Path, blob: bytes, timeout_s: float
 ) -> tuple[Event, ...]:
-    """Runs the program on a job; what it printed. The simulator is dead when this is left.
+    """Runs the program on a job and returns what it printed; the simulator has ended on return.
 
-    Raises ToolError: absent, too slow, crashed, a fault on the target, or no end of its output.
+    Raises ToolError: it is absent, too slow or crashed, or the target failed.
     """
     with tempfile.TemporaryDirectory(prefix="splitopt-sim-") as name:
         folder = Path(name)
@@ -130,7 +130,7 @@ def simulate(
         job.write_bytes(blob)
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             try:
-                command = leashed(simulator.command(program, job), _MEMORY_BYTES)
+                command = bound_command(simulator.command(program, job), _MEMORY_BYTES)
                 code = run_in_group(command, folder, os.environ, out, err, timeout_s)
             except subprocess.TimeoutExpired:
                 raise ToolError(
@@ -144,7 +144,7 @@ def simulate(
 
 
 def read_events(lines: Sequence[str]) -> Iterator[Event]:
-    """The JSON objects with an `event` among the lines; what else a simulator prints is skipped."""
+    """The JSON objects with an `event` among the lines; other output of a simulator is skipped."""
     for line in lines:
         if not line.startswith('{"'):
             continue

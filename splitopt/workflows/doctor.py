@@ -77,7 +77,7 @@ def _run_tiny_model() -> str:
     import numpy as np
 
     from splitopt.runtime.host import Stage, run_tflm_chain
-    from splitopt.runtime.tiny_model import relu_model
+    from splitopt.runtime.model_builder import relu_model
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "relu.tflite"

@@ -8,10 +8,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from allocations import Allocations, measure_allocations, measure_many_allocations
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import target_rules
@@ -21,7 +21,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.writer import write_piece
-from splitopt.runtime.host import Allocations, measure_allocations, measure_many_allocations
+from splitopt.runtime.model_builder import ModelBuilder
 
 FindModel = Callable[[str], Path]
 GENEROUS_BYTES = 1 << 20
@@ -296,55 +296,39 @@ def model_of(case: Case, copies: int) -> bytes:
 
     Copies make every byte of an op count, where alignment would hide a few.
     """
-    model, graph = fb.ModelT(), fb.SubGraphT()
-    code = fb.OperatorCodeT()
-    code.builtinCode = getattr(fb.BuiltinOperator, case.op)
-    code.deprecatedBuiltinCode = min(code.builtinCode, 127)
-    code.version = 1
-    model.version, model.operatorCodes, model.buffers = 3, [code], [fb.BufferT()]
-    model.subgraphs = [graph]
-    graph.tensors, graph.operators, graph.outputs = [], [], []
-    shared = [None if v is None or v.variable else _add(model, v) for v in case.inputs]
-    graph.inputs = [
+    builder = ModelBuilder()
+    shared = [None if v is None or v.variable else _add(builder, v) for v in case.inputs]
+    given = [
         index
         for index, value in zip(shared, case.inputs, strict=True)
         if index is not None and value is not None and value.data is None
     ]
+    made: list[int] = []
     for _ in range(copies):
-        operator = fb.OperatorT()
-        operator.inputs = [
-            _add(model, value) if value is not None and value.variable else index
+        own = [
+            _add(builder, value) if value is not None and value.variable else index
             for index, value in zip(shared, case.inputs, strict=True)
         ]
-        operator.inputs = [-1 if index is None else index for index in operator.inputs]
-        operator.outputs = [_add(model, value) for value in case.outputs]
-        if case.table:
-            operator.builtinOptionsType = getattr(fb.BuiltinOptions, case.table)
-            operator.builtinOptions = getattr(fb, f"{case.table}T")()
-            vars(operator.builtinOptions).update(case.options)
-        graph.operators.append(operator)
-        graph.outputs += operator.outputs
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+        outputs = [_add(builder, value) for value in case.outputs]
+        options = getattr(fb, f"{case.table}T")() if case.table else None
+        if options is not None:
+            vars(options).update(case.options)
+        builder.op(case.op, [-1 if index is None else index for index in own], outputs, options)
+        made += outputs
+    return builder.bytes(given, made)
 
 
-def _add(model: Any, value: Value) -> int:
-    tensor = fb.TensorT()
-    tensor.shape, tensor.type = list(value.shape), getattr(fb.TensorType, value.dtype)
-    tensor.isVariable, tensor.buffer = value.variable, 0
-    if value.data is not None:
-        buffer = fb.BufferT()
-        buffer.data = np.frombuffer(value.data, np.uint8)
-        tensor.buffer = len(model.buffers)
-        model.buffers.append(buffer)
-    if value.scales:
-        tensor.quantization = fb.QuantizationParametersT()
-        tensor.quantization.scale = list(value.scales)
-        tensor.quantization.zeroPoint = [value.zero_point] * len(value.scales)
-        tensor.quantization.quantizedDimension = value.axis
-    model.subgraphs[0].tensors.append(tensor)
-    return len(model.subgraphs[0].tensors) - 1
+def _add(builder: ModelBuilder, value: Value) -> int:
+    index = builder.tensor(
+        value.shape,
+        value.dtype,
+        scales=value.scales,
+        zero_point=value.zero_point,
+        axis=value.axis,
+        data=value.data,
+    )
+    builder.graph.tensors[index].isVariable = value.variable
+    return index
 
 
 @pytest.fixture(scope="module")

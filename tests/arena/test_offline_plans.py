@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allocations import measure_allocations
 from images import chance_net
-from models_by_hand import Builder
+from models import Builder
 
 from splitopt.arena.check import OverlappingPlan, check_head
 from splitopt.arena.offline import with_offline_plan
@@ -22,7 +23,7 @@ from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.host import Stage, measure_allocations, run_tflm_chain
+from splitopt.runtime.host import Stage, run_tflm_chain
 
 M55, HOST = target_rules("m55"), target_rules("x86_64")
 SIZES = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 from cli_scripts import ENDLESS, FAULTY
+from limits import seconds
 
-from splitopt.runtime.tiny_model import relu_model
+from splitopt.runtime.model_builder import relu_model
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
@@ -56,7 +57,7 @@ def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
 
 def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
     process = start(*args, cwd=cwd, code=code)
-    stdout, stderr = process.communicate(timeout=60)
+    stdout, stderr = process.communicate(timeout=seconds(60))
     assert "Traceback" not in stdout + stderr
     return subprocess.CompletedProcess(list(args), process.returncode, stdout, stderr)
 
@@ -344,7 +345,7 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(sent)
-    stdout, stderr = process.communicate(timeout=30)
+    stdout, stderr = process.communicate(timeout=seconds(30))
     assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
     assert not home.exists()
 
@@ -356,7 +357,7 @@ def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None
     assert process.stdout.readline() == "solving\n"
     time.sleep(0.3)
     process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=10)
+    stdout, stderr = process.communicate(timeout=seconds(10))
     assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
     assert not (tmp_path / "results").exists()
 

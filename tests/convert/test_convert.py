@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from extras import need_onnx_extra
-from handmade import diamond
+from models import diamond
 
 from splitopt.base.errors import ModelError, ToolError, UsageError
 from splitopt.convert import cache, content
@@ -22,7 +22,7 @@ from splitopt.convert.quality import sqnr_db
 from splitopt.convert.source import read_onnx
 from splitopt.graph.registered_ops import REGISTERED, unregistered_types
 from splitopt.graph.tflite_reader import parse_tflite
-from splitopt.runtime.tiny_model import relu_model
+from splitopt.runtime.model_builder import relu_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "configs" / "models"

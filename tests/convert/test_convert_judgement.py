@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from handmade import diamond
+from models import diamond
 
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.convert import cache

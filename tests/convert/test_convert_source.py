@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 from extras import need_onnx_extra
+from limits import seconds
 
 from splitopt.base.errors import ModelError
 from splitopt.convert.source import OnnxModel, read_onnx
-from splitopt.runtime.child import run_worker
+from splitopt.runtime.worker_process import run_worker
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def run_float(model: OnnxModel, folder: Path, feed: np.ndarray) -> np.ndarray:
     request = {"kind": "run", "file": str(path), "keep": [model.outputs[0].name]}
     feeds = {model.inputs[0].name: feed}
     reply = run_worker(
-        "splitopt.convert.onnx_worker", request, feeds, timeout_s=60, memory_bytes=4 << 30
+        "splitopt.convert.onnx_worker", request, feeds, timeout_s=seconds(60), memory_bytes=4 << 30
     )
     return reply.arrays[model.outputs[0].name]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from diagnosis_bundles import CHECKOUT, digits, make_bundle, read_plan, write_plan
+from limits import seconds
 
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.bundle.open import open_bundle
@@ -37,7 +38,7 @@ def explain(*args: object) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=seconds(60),
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr

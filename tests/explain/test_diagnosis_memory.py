@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from diagnosis_bundles import digits, make_bundle, read_plan, write_plan
-from handmade import Maker
-from models_by_hand import Builder
+from models import Builder
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
@@ -102,7 +101,7 @@ def test_single_cuts_are_what_every_replay_says(name: str) -> None:
 
 def small_layers(folder: Path, count: int, width: int) -> Path:
     """FULLY_CONNECTED after FULLY_CONNECTED on few values: tables outweigh activations."""
-    maker = Maker()
+    maker = Builder()
     source = maker.tensor([1, width])
     first = source
     for _ in range(count):

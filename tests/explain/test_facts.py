@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import typer
 from golden_figures import MODELS as MEASURED
-from handmade import Maker, with_variable
-from models_by_hand import Builder
+from models import Builder, with_variable
 from planning_helpers import allowed_everywhere, dp_outcome
 from typer.testing import CliRunner
 
@@ -307,7 +306,7 @@ def test_names_of_strangers_are_text(tmp_path: Path, board: Path) -> None:
 
 def with_scratch(folder: Path) -> Path:
     """A model of two inputs, one read last, and an output that nothing reads."""
-    maker = Maker()
+    maker = Builder()
     a, b, x, y = (maker.tensor([1, 64]) for _ in range(4))
     maker.op("RELU", [a], [x])
     maker.op("MINIMUM", [x, b], [y])

@@ -8,7 +8,7 @@ from pathlib import Path
 import networkx as nx
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from handmade import Maker, branches, dense, diamond, with_custom_op, with_variable
+from models import Builder, branches, dense, diamond, with_custom_op, with_variable
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.liveness import UNTOUCHED, LiveRange, live_ranges
@@ -108,7 +108,7 @@ def test_boundary_tensors_by_brute_force(shared_model: FindModel) -> None:
 
 
 def _two_subgraphs() -> bytes:
-    maker = Maker()
+    maker = Builder()
     source, out = maker.tensor([1]), maker.tensor([1])
     maker.op("RELU", [source], [out])
     maker.model.subgraphs = [maker.graph, maker.graph]
@@ -125,7 +125,7 @@ def _one_op(
     model_inputs: tuple[int, ...] = (0,),
     data: bytes | None = None,
 ) -> bytes:
-    maker = Maker()
+    maker = Builder()
     maker.tensor(shape, dtype)
     maker.tensor(shape, dtype)
     maker.tensor(shape, dtype, data=data)
@@ -134,7 +134,7 @@ def _one_op(
 
 
 def _backwards() -> bytes:
-    maker = Maker()
+    maker = Builder()
     a, b, c = (maker.tensor([1]) for _ in range(3))
     maker.op("RELU", [b], [c])
     maker.op("RELU", [a], [b])
@@ -142,7 +142,7 @@ def _backwards() -> bytes:
 
 
 def _made_twice() -> bytes:
-    maker = Maker()
+    maker = Builder()
     a, b = maker.tensor([1]), maker.tensor([1])
     maker.op("RELU", [a], [b])
     maker.op("RELU", [a], [b])
@@ -150,7 +150,7 @@ def _made_twice() -> bytes:
 
 
 def _sparse() -> bytes:
-    maker = Maker()
+    maker = Builder()
     a, b = maker.tensor([1]), maker.tensor([1])
     maker.graph.tensors[a].sparsity = fb.SparsityParametersT()
     maker.op("RELU", [a], [b])
@@ -158,7 +158,7 @@ def _sparse() -> bytes:
 
 
 def _no_ops() -> bytes:
-    maker = Maker()
+    maker = Builder()
     maker.tensor([1])
     return maker.bytes([0], [0])
 

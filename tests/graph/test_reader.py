@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models_by_hand import ELEMENT_TYPES, SOUND, Builder, chain, recurrent, relu_builder
+from models import ELEMENT_TYPES, SOUND, Builder, chain, recurrent, relu_builder
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.model import ABSENT, ModelGraph, TensorKind

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models_by_hand import SOUND, Builder, relu_builder, sharing_options
+from limits import seconds
+from models import SOUND, Builder, relu_builder, sharing_options
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.segments import segment_of
@@ -176,7 +177,7 @@ def test_mutants_of_the_repositorys_models_are_read_or_refused() -> None:
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.skipif(not SHARED_MODELS.exists(), reason=f"the public models {SHARED_MODELS} absent")
+@pytest.mark.needs("public models")
 def test_mutants_of_public_models_are_read_or_refused() -> None:
     read, refused = survive(files_in(SHARED_MODELS), 1_500, seed=3)
     assert read > 300
@@ -211,7 +212,7 @@ def in_a_small_process(call: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
+        timeout=seconds(100),
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout.strip()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from allocations import measure_allocations
 
 from splitopt.arena.abi import X86_64
 from splitopt.arena.replay import replay
@@ -20,7 +21,7 @@ from splitopt.pieces.boundary_scales import Agreement, Side, agreements
 from splitopt.pieces.requantise import requantised
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import arena_bytes, dequantised
-from splitopt.runtime.host import Stage, measure_allocations, run_tflm_chain
+from splitopt.runtime.host import Stage, run_tflm_chain
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 CUT = 9  # of resnet8_digits, between two residual blocks

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from limits import seconds
 
 from splitopt.convert.convert import Conversion
 from splitopt.graph.model import ModelGraph
@@ -25,7 +26,7 @@ MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 OPS = {"resnet8": 16, "mbv2": 69, "squeeze": 26, "unet": 13}
 SAMPLED_CUTS = 10
 SAMPLES = 3
-TIMEOUT_S = 200.0
+TIMEOUT_S = seconds(200)
 Cuts = tuple[int, ...]
 Write = Callable[[ModelGraph, Segment], bytes]
 

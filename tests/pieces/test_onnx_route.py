@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from handmade import Maker
+from models import Builder
 
 from splitopt.base.errors import InfeasibleError, ModelError, UsageError
 from splitopt.config.job import Job, read_job
@@ -38,7 +38,7 @@ MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 
 def residual() -> Any:
     """in → PAD → CONV-like RELU → RELU, then ADD of the last two."""
-    maker = Maker()
+    maker = Builder()
     shapes = [[1, 4, 4, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2]]
     source, padded, stem, branch, out = [maker.tensor(shape) for shape in shapes]
     maker.op("RELU", [source], [padded])

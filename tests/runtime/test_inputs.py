@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 from ai_edge_litert import schema_py_generated as fb
-from models_by_hand import add_chain, packed
+from models import add_chain
 from numpy.lib import format as npy
 
 from splitopt.base.errors import UsageError
@@ -22,6 +22,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime import arrays
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
+from splitopt.runtime.model_builder import packed
 from splitopt.verify.equality import CheckStatus
 from splitopt.workflows import run
 

@@ -15,7 +15,8 @@ import pytest
 from diagnosis_bundles import digits
 from hypothesis import given
 from hypothesis import strategies as st
-from targets import need_compiler, need_qemu
+from limits import seconds
+from targets import build_self_test
 
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.config.job import read_job
@@ -24,7 +25,6 @@ from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
 from splitopt.runtime.links import PieceLinks
 from splitopt.runtime.measured import STEPS, measured
 from splitopt.runtime.op_resolver import add_call
-from splitopt.runtime.program import build_self_test
 from splitopt.runtime.simulator import JOB_ADDRESS, Fvp, Qemu, read_events, simulate
 from splitopt.runtime.tflm_library import VARIABLE, find_library
 from splitopt.workflows.run import run_job
@@ -36,14 +36,13 @@ Event = Mapping[str, Any]
 
 @pytest.fixture(scope="module")
 def self_test(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    need_compiler()
     return build_self_test(SELF_TEST, tmp_path_factory.mktemp("elf"))
 
 
+@pytest.mark.needs("compiler", "qemu")
 def test_the_program_boots_and_the_counter_is_exact(self_test: Path) -> None:
-    need_qemu()
     qemu = Qemu()
-    first = simulate(qemu, self_test, b"", 60)
+    first = simulate(qemu, self_test, b"", seconds(60))
     assert first[0]["constructed"] == 42
     assert first[0]["text"] == 'a "quoted" \\ text?'
     loops = [event for event in first if event["event"] == "loop"]
@@ -51,17 +50,18 @@ def test_the_program_boots_and_the_counter_is_exact(self_test: Path) -> None:
     own = counted[1000] - 2000  # reading the counter twice
     assert 0 < own < 32
     assert counted == {n: pytest.approx(2 * n + own, abs=1) for n in (1000, 10_000, 1_000_000)}
-    assert simulate(qemu, self_test, b"", 60) == first
+    assert simulate(qemu, self_test, b"", seconds(60)) == first
 
 
+@pytest.mark.needs("compiler")
 def test_a_program_is_built_once(self_test: Path) -> None:
     before = self_test.stat().st_mtime_ns
     assert build_self_test(SELF_TEST, self_test.parent) == self_test
     assert self_test.stat().st_mtime_ns == before
 
 
+@pytest.mark.needs("compiler")
 def test_a_compiler_that_refuses_is_one_sentence(tmp_path: Path) -> None:
-    need_compiler()
     (tmp_path / "broken.cc").write_text("int main() { return nonsense; }\n")
     with pytest.raises(ToolError, match=r"could not build the simulator's program: .*nonsense"):
         build_self_test(tmp_path / "broken.cc", tmp_path / "elf")
@@ -115,9 +115,9 @@ def test_lines_become_figures() -> None:
         (lambda e: e.pop(5), "output 0 has 2 bytes, want 3"),
         (lambda e: e.pop(4), "a part of an output is missing"),
         (lambda e: e.insert(2, e.pop(1)), None),
-        (lambda e: e[1].update(invoke=-1), "piece.invoke is no count"),
-        (lambda e: e[1].update(invoke="1"), "piece.invoke is no count"),
-        (lambda e: e[4].update(hex="zz"), "no hexadecimal"),
+        (lambda e: e[1].update(invoke=-1), "piece.invoke is not a count"),
+        (lambda e: e[1].update(invoke="1"), "piece.invoke is not a count"),
+        (lambda e: e[4].update(hex="zz"), "not hexadecimal"),
         (lambda e: e[3].update(error=7), "piece 1 failed: R"),
         (lambda e: e[1].update(piece=1), "out of order"),
     ],
@@ -168,7 +168,7 @@ def test_a_time_out_kills_the_process_tree(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no end after 2 s; the run was stopped"):
         simulate(Qemu(stand_in(tmp_path, body)), tmp_path / "elf", b"", 2)
     pids = [int(text) for text in note.read_text().split()]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + seconds(10)
     while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(is_alive(pid) for pid in pids)
@@ -190,7 +190,7 @@ def test_the_fvp_is_called_as_arm_has_it(tmp_path: Path) -> None:
         "print('{\"event\": \"bye\"}')\nprint('Info: /OSCI/SystemC: Simulation stopped by user.')"
     )
     fvp = Fvp(stand_in(tmp_path, body), ("-C", "cpu0.CFGITCMSZ=0xF"))
-    hello, _ = simulate(fvp, tmp_path / "app.elf", b"job", 30)
+    hello, _ = simulate(fvp, tmp_path / "app.elf", b"job", seconds(30))
     words = hello["words"]
     assert words[-4:-2] == ["-a", str(tmp_path / "app.elf")]
     assert words[-2] == "--data"
@@ -213,7 +213,7 @@ def test_the_fvp_is_called_as_arm_has_it(tmp_path: Path) -> None:
 )
 def test_a_simulator_that_fails_is_one_sentence(body: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=says) as caught:
-        simulate(Fvp(stand_in(tmp_path, body)), tmp_path / "elf", b"", 30)
+        simulate(Fvp(stand_in(tmp_path, body)), tmp_path / "elf", b"", seconds(30))
     assert "\n" not in str(caught.value)
 
 
@@ -274,7 +274,7 @@ def test_the_calls_that_register_kernels(op_type: str, call: str) -> None:
 def test_a_simulator_dies_with_its_caller(tmp_path: Path) -> None:
     """Its memory is bounded, too: both by the launcher that every simulator is run by."""
     body = "print(json.dumps(dict(event='bye', limit=__import__('resource').getrlimit(9)[0])))"
-    [bye] = simulate(Qemu(stand_in(tmp_path, body)), tmp_path / "elf", b"", 30)
+    [bye] = simulate(Qemu(stand_in(tmp_path, body)), tmp_path / "elf", b"", seconds(30))
     assert 0 < bye["limit"] <= 8 << 30
 
 

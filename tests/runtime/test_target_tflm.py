@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from diagnosis_bundles import digits
+from golden_figures import MODELS, SPLIT_MODELS, SPLITS
+from limits import seconds
 from targets import split_run, tflm_program, whole_run
 
 from splitopt.base.errors import NotEqualError, ToolError, UsageError
@@ -29,8 +30,8 @@ from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.workflows.run import require_equal, run_job
 from splitopt.workflows.time import time_bundle
 
-SHARED = Path(__file__).resolve().parents[3] / "shared"
-MODELS = sorted((SHARED / "models").glob("*.tflite"))
+pytestmark = pytest.mark.needs("compiler", "qemu", "tflm")
+FindModel = Callable[[str], Path]
 WITHIN = 0.01
 _HANDFUL = 8  # instructions
 
@@ -40,33 +41,27 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tflm_program(tmp_path_factory.mktemp("program"))
 
 
-def table(name: str) -> Any:
-    path = SHARED / "reference" / name
-    if not path.is_file():
-        pytest.skip(f"{path.name}, measured elsewhere, is absent")
-    return json.loads(path.read_text("utf-8"))
-
-
 def run(program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]) -> tuple[RunTime, ...]:
     qemu = Qemu()
     blob = pack(runs, {op.type for op in graph.ops})
-    return measured(simulate(qemu, program, blob, 300), qemu, runs)
+    return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
 
 
 def host_outputs(graph: ModelGraph, path: Path, feeds: Sequence[Array]) -> list[list[bytes]]:
     inputs, outputs = (tuple(map(str, ends)) for ends in (graph.inputs, graph.outputs))
     stage = Stage(path, inputs, outputs, arena_bytes(graph))
-    made = run_tflm_chain([stage], dict(zip(inputs, feeds, strict=True)), timeout_s=300)
+    made = run_tflm_chain([stage], dict(zip(inputs, feeds, strict=True)), timeout_s=seconds(300))
     return [
         [np.ascontiguousarray(made[name][n]).tobytes() for name in outputs]
         for n in range(len(feeds[0]))
     ]
 
 
-@pytest.mark.skipif(not MODELS, reason="the real models are not on this machine")
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
-def test_a_model_uses_takes_and_makes_what_was_measured(path: Path, program: Path) -> None:
-    want = table("m55_models.json")["models"][path.stem]
+@pytest.mark.parametrize("name", MODELS)
+def test_a_model_uses_takes_and_makes_what_was_measured(
+    name: str, shared_model: FindModel, program: Path
+) -> None:
+    want, path = MODELS[name], shared_model(name)
     graph = read_tflite(path)
     feeds = random_inputs(graph, 3, 0)
     [got] = run(program, graph, [whole_run(graph, feeds)])
@@ -75,16 +70,15 @@ def test_a_model_uses_takes_and_makes_what_was_measured(path: Path, program: Pat
     steps = got.samples[0][0].steps
     keys = {"allocate": "allocate_tensors_insn", "invoke": "invoke_insn"}
     ratios = {step: steps[step] / want[key] for step, key in keys.items()}
-    print(path.stem, {name: f"{100 * (ratio - 1):+.3f} %" for name, ratio in ratios.items()})
+    print(name, {step: f"{100 * (ratio - 1):+.3f} %" for step, ratio in ratios.items()})
     assert ratios == pytest.approx(dict.fromkeys(ratios, 1.0), abs=WITHIN)
 
 
-@pytest.mark.parametrize("name", ["person_detect_int8", "ic_resnet8_int8"])
-def test_pieces_use_take_and_make_what_was_measured(name: str, program: Path) -> None:
-    splits = table("m55_splits.json")["splits"][name]
-    path = SHARED / "models" / f"{name}.tflite"
-    if not path.is_file():
-        pytest.skip("the real models are not on this machine")
+@pytest.mark.parametrize("name", SPLIT_MODELS)
+def test_pieces_use_take_and_make_what_was_measured(
+    name: str, shared_model: FindModel, program: Path
+) -> None:
+    splits, path = SPLITS[name], shared_model(name)
     graph = read_tflite(path)
     feeds = random_inputs(graph, 1, 0)
     runs = [split_run(graph, split["cuts"], feeds) for split in splits]
@@ -177,7 +171,7 @@ def test_two_runs_count_the_same(timed: Path, tmp_path: Path) -> None:
 
 def test_a_job_that_is_none_is_refused(program: Path) -> None:
     with pytest.raises(ToolError, match="refused the job: no job in memory"):
-        simulate(Qemu(), program, b"garbage" * 100, 60)
+        simulate(Qemu(), program, b"garbage" * 100, seconds(60))
 
 
 # Bands and offline plans.
@@ -197,16 +191,14 @@ _BANDED_WITHIN = 0.02
     ],
 )
 def test_bands_and_offline_plans_take_what_is_predicted(
-    name: str, budget: int, program: Path, tmp_path: Path
+    name: str, budget: int, program: Path, shared_model: FindModel, tmp_path: Path
 ) -> None:
     """Bytes exactly, in a region of exactly the plan's; outputs of the host's TFLM; instructions of
     all AllocateTensors and all Invokes within 2 %, and of the Invokes of each piece, where they are
     more than a thousandth of all."""
-    model = SHARED / "models" / f"{name}.tflite"
-    if not model.is_file():
-        pytest.skip("the real models are not on this machine")
     (tmp_path / "net.yaml").write_text(
-        f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 524288, headroom_bytes: 0}}\n"
+        f"model: {{path: {shared_model(name)}}}\n"
+        "board: {name: b, sram_bytes: 524288, headroom_bytes: 0}\n"
         f"budget_bytes: {budget}\nobjective: {{minimise: added_time}}\n"
         "verify: {inputs: 2}\n"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from images import ImageNet, chance_net
+from limits import seconds
 from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
@@ -230,7 +231,7 @@ def require_equal(graph: ModelGraph, found: Sequence[tuple[Found, BandPlan]], fo
     whole = Stage(model, *ends, arena_bytes(graph) + 65536, keep=kept)
     feeds = dict(zip(ends[0], random_inputs(graph, SAMPLES, 1), strict=True))
     stages, pairs = stages_of(graph, found, folder)
-    made = run_tflm_chain([whole, *stages], feeds, timeout_s=300)
+    made = run_tflm_chain([whole, *stages], feeds, timeout_s=seconds(300))
     for name, tensor in pairs:
         assert np.array_equal(made[name], made[tensor]), f"{name} is wrong"
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models_by_hand import add_chain, packed
+from limits import seconds
+from models import add_chain
 
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.config.job import read_job
@@ -20,6 +21,7 @@ from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import difference, random_inputs
 from splitopt.runtime.host import LitertRun, run_litert
+from splitopt.runtime.model_builder import packed
 from splitopt.verify import equality
 from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
 from splitopt.workflows import run
@@ -55,7 +57,7 @@ def proof(
     graph: ModelGraph, pieces: Sequence[PieceFile], model: Path = MODEL, *, litert: bool = False
 ) -> dict[str, Check]:
     feeds = random_inputs(graph, 3, seed=0)
-    checks = verify_pieces(graph, model, pieces, feeds, timeout_s=60, litert=litert)
+    checks = verify_pieces(graph, model, pieces, feeds, timeout_s=seconds(60), litert=litert)
     return {check.name: check for check in checks}
 
 

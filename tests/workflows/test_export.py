@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
-from targets import need_compiler
+from limits import seconds
+from needs import HOST_VARIABLE
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
 from splitopt.runtime.op_resolver import any_op_header
 from splitopt.runtime.program import COMPILER, runner_folder
-from splitopt.runtime.tflm_library import VARIABLE, TflmLibrary, find_library
+from splitopt.runtime.tflm_library import VARIABLE, find_library
 from splitopt.workflows.export.code import array_text
 from splitopt.workflows.export.exported import export_bundle, namespace_of
 from splitopt.workflows.run import run_job
 
 TESTS = Path(__file__).parent
-HOST_VARIABLE = "SPLITOPT_TFLM_HOST"
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
@@ -43,26 +43,25 @@ def bundle(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "bundle"))
 
 
-def need_host_compiler() -> str:
-    found = shutil.which("g++")
-    if found is None:
-        pytest.skip("g++ is absent")
-    return found
+def finished_process(words: list[str]) -> subprocess.CompletedProcess[str]:
+    limit = seconds(300)
+    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit)
 
 
+@pytest.mark.needs("host compiler")
 @pytest.mark.parametrize("zero_arena", [0, 1])
 def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> None:
     """Every step, copy and error code, with the sanitisers on; TFLM itself is not in this."""
     program = tmp_path / "check"
     words = [
-        *(need_host_compiler(), *WARNINGS, "-g", "-fsanitize=address,undefined"),
+        *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined"),
         *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{TESTS / 'tflm_stand_in'}"),
         *(f"-I{runner_folder()}", str(TESTS / "runner_check.cc")),
         *(str(runner_folder() / "splitopt_runner.cc"), "-o", str(program)),
     ]
-    built = subprocess.run(words, capture_output=True, text=True, check=False)
+    built = finished_process(words)
     assert built.returncode == 0, built.stderr
-    ran = subprocess.run([program], capture_output=True, text=True, check=False, timeout=60)
+    ran = finished_process([str(program)])
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "all as expected\n", "")
 
 
@@ -111,38 +110,25 @@ def test_arrays_are_texts_of_numbers() -> None:
     assert [int(n) for n in re.findall(r"\d+", array_text(data))] == list(data)
 
 
-def library(variable: str) -> TflmLibrary:
-    if not os.environ.get(variable):
-        pytest.skip(f"{variable} is not set: no TFLM library to build against")
-    return find_library(None)
-
-
+@pytest.mark.needs("compiler", "tflm")
 def test_the_sources_compile_for_the_cortex_m55(bundle: Path, tmp_path: Path) -> None:
-    need_compiler()
-    found = library(VARIABLE)
+    found = find_library(None)
     out = tmp_path / "net"
     export_bundle(bundle, out)
     includes = [f"-I{path}" for path in (out, *found.include)]
     for source in ("splitopt_runner.cc", "squeeze_v2_model.cc", "piece_00.cc"):
         words = [COMPILER, "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17"]
         words += ["-DTF_LITE_STATIC_MEMORY", "-fno-exceptions", "-fno-rtti", *includes, "-c"]
-        done = subprocess.run(
-            [*words, str(out / source), "-o", str(tmp_path / "x.o")],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+        done = finished_process([*words, str(out / source), "-o", str(tmp_path / "x.o")])
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.needs("host compiler", "cmake", "host tflm")
 def test_the_sources_build_and_pass_on_this_machine(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Against a TFLM that was built for it: outputs equal, byte for byte."""
-    need_host_compiler()
-    if shutil.which("cmake") is None:
-        pytest.skip("cmake is absent")
-    monkeypatch.setenv(VARIABLE, os.environ.get(HOST_VARIABLE, ""))
-    if not os.environ.get(HOST_VARIABLE):
-        pytest.skip(f"{HOST_VARIABLE} is not set: no TFLM library for this machine")
+    monkeypatch.setenv(VARIABLE, os.environ[HOST_VARIABLE])
     found = find_library(None)
     out = tmp_path / "net"
     export_bundle(bundle, out)
@@ -154,6 +140,6 @@ def test_the_sources_build_and_pass_on_this_machine(
         f"-DTFLM_DEFINES={';'.join(('TF_LITE_STATIC_MEMORY', *found.defines))}",
     ]
     for words in (configure, ["cmake", "--build", str(build)], [str(build / "splitopt_check")]):
-        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=300)
+        done = finished_process(words)
         assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == "2 inputs: every output byte is equal\n"

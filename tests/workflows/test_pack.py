@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from limits import seconds
 
 from splitopt.base.errors import UsageError
 from splitopt.solvers.packing.plan import PackingPlan
@@ -21,7 +22,7 @@ SOUND = 'id,lower,upper,size\na,0,10,4\nb,10,20,4\n"c,d",5,15,6\ne,1000000,20000
 def pack(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "splitopt", "pack", *map(str, args)],
-        cwd=cwd, capture_output=True, text=True, check=False, timeout=120,
+        cwd=cwd, capture_output=True, text=True, check=False, timeout=seconds(120),
         env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
 

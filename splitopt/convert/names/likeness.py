@@ -11,7 +11,7 @@ from itertools import permutations
 
 import numpy as np
 
-from splitopt.runtime.child import Array
+from splitopt.runtime.worker_process import Array
 
 Axes = tuple[int, ...]
 

@@ -15,12 +15,12 @@ extern "C" std::uint8_t __region_bytes[];  // a size, told as an address by the 
 namespace {
 
 constexpr std::uintptr_t kJobAddress = 0x61000000;
-constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 2;
+constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 3;
 constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64, kMostOps = 2048;
 constexpr std::uint32_t kHexBytes = 2048;
 
 struct JobHeader {
-  std::uint32_t magic, version, bytes, run_count, runs, per_op, loop, op_count, ops;
+  std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
 };
 
 struct RunEntry {
@@ -197,16 +197,6 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
   }
 }
 
-// A loop of two instructions an iteration: what the counter must read is known.
-void PrintLoop(std::uint32_t iterations) {
-  const std::uint64_t before = sim::Ticks();
-  std::uint32_t left = iterations;
-  __asm volatile("1: subs %0, %0, #1\n bne 1b" : "+r"(left) : : "cc");
-  const std::uint64_t ticks = sim::Ticks() - before;
-  sim::Line line;
-  line.Text("event", "loop").Number("iterations", iterations).Number("ticks", ticks).Print();
-}
-
 }  // namespace
 
 int main() {
@@ -219,7 +209,6 @@ int main() {
   line.Number("region_bytes", reinterpret_cast<std::uintptr_t>(__region_bytes));
   line.Number("step_overhead", stopwatch.Overhead());
   line.Print();
-  if (job.loop != 0) PrintLoop(job.loop);
   for (std::uint32_t i = 0; i < job.op_count; ++i) {
     if (!resolver.Add(At<std::uint32_t>(job.ops)[i])) Refuse("TFLM has no such op");
   }

@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
+from limits import seconds
 
-from splitopt.runtime.leash import leashed
+from splitopt.runtime.bound_process import bound_command
 
 PARENT = """
 import subprocess, sys
-from splitopt.runtime.leash import leashed
-child = subprocess.Popen(leashed(["sleep", "60"], 1 << 30), start_new_session=True)
+from splitopt.runtime.bound_process import bound_command
+child = subprocess.Popen(bound_command(["sleep", "60"], 1 << 30), start_new_session=True)
 print(child.pid, flush=True)
 child.wait()
 """
@@ -39,7 +40,7 @@ def test_a_command_ends_with_a_parent_that_was_killed() -> None:
         time.sleep(0.01)
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + seconds(20)
     while is_running(child) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(child)
@@ -47,12 +48,14 @@ def test_a_command_ends_with_a_parent_that_was_killed() -> None:
 
 def test_memory_is_bounded() -> None:
     hungry = [sys.executable, "-c", "bytearray(1 << 30)"]
-    done = subprocess.run(leashed(hungry, 512 << 20), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        bound_command(hungry, 512 << 20), capture_output=True, text=True, check=False
+    )
     assert done.returncode != 0
     assert "MemoryError" in done.stderr
 
 
 def test_a_command_that_is_absent_is_named() -> None:
-    words = leashed(["no-such-program"], 1 << 30)
+    words = bound_command(["no-such-program"], 1 << 30)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (127, "no-such-program: No such file or directory\n")

@@ -1,4 +1,4 @@
-"""Sound .tflite models made by hand, one per thing that a file may hold; on top of `handmade`."""
+"""Small .tflite models: sound ones, one for each thing that a file may hold, and a builder."""
 
 from __future__ import annotations
 
@@ -9,37 +9,67 @@ from typing import Any
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
-from handmade import Maker, branches, dense, diamond, with_custom_op, with_variable
+
+from splitopt.runtime.model_builder import ModelBuilder
 
 ELEMENT_TYPES = {name: code for name, code in vars(fb.TensorType).items() if name[0] != "_"}
 
 
-class Builder(Maker):
-    """A Maker that knows every element type and every field of an op."""
+class Builder(ModelBuilder):
+    """A ModelBuilder whose tensors are quantised, and that sets every field of an op."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model.description = "made by hand"
+
+    def tensor(
+        self,
+        shape: Sequence[int],
+        dtype: str = "int8",
+        *,
+        data: bytes | None = None,
+        variable: bool = False,
+        scales: int = 1,
+    ) -> int:
+        """`scales`: how many of them; none for a tensor that is not quantised."""
+        values = [0.5 + k for k in range(scales)]
+        index = super().tensor(shape, dtype.upper(), scales=values, zero_point=3, data=data)
+        tensor = self.graph.tensors[index]
+        tensor.isVariable = variable
+        if scales:
+            tensor.quantization.min, tensor.quantization.max = [-1.0], [2.0]
+        return index
 
     def typed(self, shape: Sequence[int], type_name: str, data: bytes | None = None) -> int:
         """A tensor of an element type by its schema name, without quantisation."""
-        tensor = self.tensor(shape, data=data, scales=0)
-        self.graph.tensors[tensor].type = ELEMENT_TYPES[type_name]
-        return tensor
+        return self.tensor(shape, type_name, data=data, scales=0)
+
+    def op(
+        self,
+        name: str,
+        inputs: Sequence[int],
+        outputs: Sequence[int],
+        options: tuple[str, Any] | None = None,
+        custom: tuple[str, bytes] | None = None,
+    ) -> None:
+        operator = super().op(name, inputs, outputs)
+        if options:
+            operator.builtinOptionsType = getattr(fb.BuiltinOptions, options[0])
+            operator.builtinOptions = options[1]
+        if custom:
+            self.model.operatorCodes[-1].customCode = custom[0]
+            operator.customOptions = np.frombuffer(custom[1], np.uint8)
 
     def relu(self, source: int, out: int) -> None:
-        """An op that shares its operator code with the other RELUs, as converters have it."""
-        codes = [code.builtinCode for code in self.model.operatorCodes]
         self.op("RELU", [source], [out])
-        if fb.BuiltinOperator.RELU in codes:
-            self.model.operatorCodes.pop()
-            self.last_op.opcodeIndex = codes.index(fb.BuiltinOperator.RELU)
 
     @property
     def last_op(self) -> Any:
         return self.graph.operators[-1]
 
     def metadata(self, name: str, content: bytes) -> None:
-        entry, buffer = fb.MetadataT(), fb.BufferT()
-        entry.name, entry.buffer = name, len(self.model.buffers)
-        buffer.data = np.frombuffer(content, np.uint8)
-        self.model.buffers.append(buffer)
+        entry = fb.MetadataT()
+        entry.name, entry.buffer = name, self.buffer(content)
         self.model.metadata = [*(self.model.metadata or []), entry]
 
 
@@ -168,6 +198,62 @@ def many_ends() -> bytes:
     return builder.bytes([idle, b, a], [last, left])
 
 
+def diamond(dtype: str = "int8") -> bytes:
+    """in → RELU → (RELU, RELU6) → ADD, which runs in TFLM on int8 and float32."""
+    builder = Builder()
+    tensors = [builder.tensor([1, 4], dtype, scales=dtype != "float32") for _ in range(5)]
+    source, stem, left, right, out = tensors
+    builder.op("RELU", [source], [stem])
+    builder.op("RELU", [stem], [left])
+    builder.op("RELU6", [stem], [right])
+    builder.op("ADD", [left, right], [out], ("AddOptions", fb.AddOptionsT()))
+    return builder.bytes([source], [out])
+
+
+def dense(bias: bool = True) -> bytes:
+    """FULLY_CONNECTED 4 → 3, its bias optional (-1 where absent)."""
+    builder = Builder()
+    source = builder.tensor([1, 4])
+    weights = builder.tensor([3, 4], data=bytes(range(12)))
+    offset = builder.tensor([3], "int32", data=bytes(12)) if bias else -1
+    out = builder.tensor([1, 3])
+    options = fb.FullyConnectedOptionsT()
+    options.keepNumDims = False
+    builder.op(
+        "FULLY_CONNECTED", [source, weights, offset], [out], ("FullyConnectedOptions", options)
+    )
+    return builder.bytes([source], [out])
+
+
+def with_custom_op() -> bytes:
+    builder = Builder()
+    source, inner, out = (builder.tensor([1, 4]) for _ in range(3))
+    builder.op("RELU", [source], [inner])
+    builder.op("CUSTOM", [inner], [out], custom=("MyOp", b"\x01\x02\x03options"))
+    return builder.bytes([source], [out])
+
+
+def with_variable() -> bytes:
+    """An op that reads a variable tensor, as streaming models have."""
+    builder = Builder()
+    source, out = builder.tensor([1, 4]), builder.tensor([1, 4])
+    state = builder.tensor([1, 4], variable=True)
+    builder.op("ADD", [source, state], [out], ("AddOptions", fb.AddOptionsT()))
+    return builder.bytes([source], [out])
+
+
+def branches() -> bytes:
+    """Two inputs and two outputs; the first input is read by the first and by the last op."""
+    builder = Builder()
+    a, b, x, y, z = (builder.tensor([1, 4]) for _ in range(5))
+    unused = builder.tensor([2, 2])
+    builder.op("RELU", [a], [x])
+    builder.op("ADD", [x, b], [y], ("AddOptions", fb.AddOptionsT()))
+    builder.op("ADD", [y, a], [z], ("AddOptions", fb.AddOptionsT()))
+    assert unused == 5
+    return builder.bytes([b, a], [z, x])
+
+
 SOUND: dict[str, Callable[[], bytes]] = {
     "chain": chain,
     "chain_uint8": lambda: chain(2, "UINT8"),
@@ -209,41 +295,16 @@ def sharing_options(ops: int, extent: int) -> bytes:
     return builder.bytes([tensors[0]], [tensors[-1]])
 
 
-def packed(model: Any) -> bytes:
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
-
-
 def add_chain(addends: Sequence[Sequence[float]], *, stateful: bool = False) -> bytes:
     """y = x + addends[0] + addends[1] + ..., float32 [1, 4]; `stateful`: the last is a variable."""
-    model, graph = fb.ModelT(), fb.SubGraphT()
-    model.version, model.buffers, graph.tensors, graph.operators = 3, [fb.BufferT()], [], []
-
-    def tensor(name: str, values: Sequence[float] | None = None) -> int:
-        made = fb.TensorT()
-        made.name, made.shape, made.type, made.buffer = name, [1, 4], fb.TensorType.FLOAT32, 0
-        if values is not None:
-            buffer = fb.BufferT()
-            buffer.data = list(np.asarray(values, "<f4").tobytes())
-            made.buffer = len(model.buffers)
-            model.buffers.append(buffer)
-        graph.tensors.append(made)
-        return len(graph.tensors) - 1
-
-    last = tensor("x")
-    graph.inputs = [last]
+    builder = ModelBuilder()
+    first = last = builder.tensor([1, 4], "FLOAT32", name="x")
     for index, values in enumerate(addends):
         is_variable = stateful and index == len(addends) - 1
-        addend = tensor(f"c{index}", None if is_variable else values)
-        graph.tensors[addend].isVariable = is_variable
-        op = fb.OperatorT()
-        op.opcodeIndex, op.inputs, op.outputs = 0, [last, addend], [tensor(f"sum{index}")]
-        op.builtinOptionsType, op.builtinOptions = fb.BuiltinOptions.AddOptions, fb.AddOptionsT()
-        graph.operators.append(op)
-        last = op.outputs[0]
-    graph.outputs = [last]
-    code = fb.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = fb.BuiltinOperator.ADD
-    model.operatorCodes, model.subgraphs = [code], [graph]
-    return packed(model)
+        data = None if is_variable else np.asarray(values, "<f4").tobytes()
+        addend = builder.tensor([1, 4], "FLOAT32", name=f"c{index}", data=data)
+        builder.graph.tensors[addend].isVariable = is_variable
+        total = builder.tensor([1, 4], "FLOAT32", name=f"sum{index}")
+        builder.op("ADD", [last, addend], [total], fb.AddOptionsT())
+        last = total
+    return builder.bytes([first], [last])

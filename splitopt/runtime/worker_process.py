@@ -1,14 +1,13 @@
-"""A child process that may crash, hang or eat memory: both ends of the talk with it.
+"""Work done in a child process, which may crash, hang or run out of memory without harm.
 
-`run_worker` is the parent's end, `serve` the worker's. Knows nothing of models.
-Request and reply are a JSON document and arrays in files of a temporary folder; arrays are filed
-by position, so a name may be any text.
+`run_worker` is called by the parent, `serve` by the worker; neither knows anything of models.
+Request and reply are a JSON document and arrays in files of a temporary folder. Arrays are stored
+by position, so a name may be any string.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import math
 import os
@@ -27,6 +26,7 @@ import numpy.typing as npt
 
 import splitopt
 from splitopt.base.errors import ToolError
+from splitopt.runtime.bound_process import end_with_parent, limit
 
 Array = npt.NDArray[Any]
 Request = Mapping[str, Any]
@@ -37,12 +37,11 @@ _CPU_GRACE_S = 5
 _NOISE = ("INFO:", "WARNING:", "I0000", "W0000")
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What a worker made: a JSON object, and arrays by name."""
+    """What a worker returned: a JSON object, and arrays by name."""
 
     json: dict[str, Any]
     arrays: dict[str, Array]
@@ -50,14 +49,14 @@ class Reply:
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is asked, and the folder in which it says what it is doing."""
+    """The request as the worker sees it, and the folder in which it notes what it works on."""
 
     request: dict[str, Any]
     arrays: dict[str, Array]
     folder: Path
 
     def working_on(self, subject: str) -> None:
-        """Names what to blame if the process dies now."""
+        """Notes what an error message must name if the process dies from here on."""
         (self.folder / "subject").write_text(subject, encoding="utf-8")
 
 
@@ -72,23 +71,20 @@ def run_worker(
     """The reply of `python -m module FOLDER`, which must call `serve`.
 
     The worker gets `memory_bytes` of address space and `timeout_s` of wall time. When this
-    returns or raises, its process group is dead and its folder gone.
-    Raises: ToolError saying what the worker was busy with and how it ended; the last 4 KB of
-    its stderr are the exception's note.
+    returns or raises, its process group has ended and its folder is deleted.
+    Raises ToolError saying what the worker was doing and how it ended; the last 4 KB of its
+    stderr are the exception's note.
     """
     with tempfile.TemporaryDirectory(prefix="splitopt-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        limits = {
-            "memory_bytes": memory_bytes,
-            "cpu_s": math.ceil(timeout_s) + _CPU_GRACE_S,
-        }
+        limits = {"memory_bytes": memory_bytes, "cpu_s": math.ceil(timeout_s) + _CPU_GRACE_S}
         _write(folder, "request", {"limits": limits, "body": dict(request)}, arrays)
         exit_code = _run_group(module, folder, timeout_s)
         return _read_reply(module, folder, exit_code, memory_bytes)
 
 
 def _run_group(module: str, folder: Path, timeout_s: float) -> int:
-    """Exit code of the worker (minus the signal's number if one killed it)."""
+    """Exit code of the worker; negative: the signal that ended it."""
     command = [sys.executable, "-m", module, str(folder)]
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         try:
@@ -106,9 +102,9 @@ def run_in_group(
     stderr: IO[bytes],
     timeout_s: float,
 ) -> int:
-    """Exit code of a command in a process group of its own, which is dead when this is left.
+    """Exit code of a command in a process group of its own, all of which has ended on return.
 
-    Raises: OSError where it cannot be started, subprocess.TimeoutExpired.
+    Raises OSError where it cannot be started, subprocess.TimeoutExpired.
     """
     process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
         command,
@@ -128,7 +124,7 @@ def run_in_group(
 
 
 def _environment() -> dict[str, str]:
-    """Imports resolve as they do here, but never from the working folder."""
+    """The worker imports what this process would, but never from the working folder."""
     package_root = Path(splitopt.__file__).resolve().parent.parent
     search = [entry for entry in sys.path if entry] + [str(package_root)]
     fixed = {"PYTHONPATH": os.pathsep.join(search), "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
@@ -165,10 +161,10 @@ def _out_of_memory(memory_bytes: int) -> str:
 def _failure(module: str, folder: Path, what: str) -> ToolError:
     stderr = _stderr_tail(folder)
     subject = folder / "subject"
-    blamed = subject.read_text(encoding="utf-8") if subject.exists() else module
+    doing = subject.read_text(encoding="utf-8") if subject.exists() else module
     last_line = _last_useful_line(stderr)
     said = f" ({last_line})" if last_line else ""
-    error = ToolError(f"{_one_line(blamed)}: {_one_line(what)}{said}")
+    error = ToolError(f"{_one_line(doing)}: {_one_line(what)}{said}")
     if stderr:
         error.add_note(stderr)
     return error
@@ -192,7 +188,7 @@ def _one_line(text: str) -> str:
 
 
 def _printable(text: str) -> str:
-    """A model's names reach these texts: none of them may steer a terminal."""
+    """Without control characters: a model's names reach these messages, and a terminal."""
     return "".join(char if char.isprintable() else "?" for char in text)
 
 
@@ -200,13 +196,13 @@ def serve(
     folder: Path, handle: Callable[[Task], tuple[dict[str, Any], Mapping[str, Array]]]
 ) -> int:
     """Answers the request in `folder` under its limits; returns the process's exit code."""
-    _die_with_parent()
+    end_with_parent()
     request = _read_json(folder, "request")
     limits = request["limits"]
-    _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_CPU, limits["cpu_s"])
-    _limit(resource.RLIMIT_FSIZE, limits["memory_bytes"])
-    _limit(resource.RLIMIT_AS, limits["memory_bytes"])
+    limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_CPU, limits["cpu_s"])
+    limit(resource.RLIMIT_FSIZE, limits["memory_bytes"])
+    limit(resource.RLIMIT_AS, limits["memory_bytes"])
     try:
         task = Task(request["body"], _read_arrays(folder, "request"), folder)
         body, arrays = handle(task)
@@ -220,21 +216,9 @@ def serve(
     return 0
 
 
-def _die_with_parent() -> None:
-    """Asks Linux to kill this worker when its parent is gone; elsewhere its CPU limit ends it."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 def _refuse(folder: Path, sentence: str) -> int:
     (folder / "error").write_text(sentence, encoding="utf-8", errors="replace")
     return 1
-
-
-def _limit(kind: int, value: int) -> None:
-    _, hard = resource.getrlimit(kind)
-    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (bound, bound))
 
 
 def _write(
