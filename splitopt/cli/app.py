@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from splitopt import __version__
 from splitopt.base.errors import NotEqualError, SplitoptError, ToolError
+from splitopt.base.version import VERSION
 from splitopt.cli import (
     boards,
     calibrate,
@@ -40,7 +40,7 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"splitopt {__version__}")
+        typer.echo(f"splitopt {VERSION}")
         raise typer.Exit
 
 
