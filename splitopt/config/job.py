@@ -255,7 +255,8 @@ class Job:
 
 
 def read_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Job:
-    """Reads a job file; `overrides` replace top-level keys, within `model` and `pieces` their keys.
+    """Reads a job file; `overrides` that are not None replace its keys: top-level ones, within
+    `model` and `pieces` theirs.
 
     Relative paths in it are relative to the file. Raises UsageError that names the first wrong key.
 
@@ -272,7 +273,8 @@ def job_of(
 ) -> Job:
     """The job that a file holds, whose mapping is `loaded`; as `read_job`."""
     data = dict(loaded)
-    for key, value in (overrides or {}).items():
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    for key, value in given.items():
         old = data.get(key)
         merge = key in ("model", "pieces") and isinstance(old, dict)
         data[key] = {**old, **value} if merge and isinstance(old, dict) else value

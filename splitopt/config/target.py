@@ -44,6 +44,11 @@ class TargetSpec(Strict):
     per_op: Annotated[bool, Field(description="Time every op, too.")] = False
     time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 300.0
 
+    def changed(self, *, inputs: int | None = None, per_op: bool = False) -> TargetSpec:
+        """The same, with so many inputs where a number is given, and times of ops if asked for."""
+        changes = {"inputs": inputs or self.inputs, "per_op": per_op or self.per_op}
+        return self.model_copy(update=changes)
+
 
 def read_target(reference: str, home: Path) -> TargetSpec:
     """`qemu`, `fvp`, or the path of a .yaml file from `home`; paths in it come out absolute.

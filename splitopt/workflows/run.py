@@ -13,6 +13,8 @@ from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
 from splitopt.bundle.plan_json import plan_document
+from splitopt.bundle.run_record import record_of
+from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.zz_onnx_names import add_onnx_names
 from splitopt.bundle.zz_routes_json import contract, routes
 from splitopt.config.job import IN_MEMORY, Job
@@ -59,6 +61,21 @@ class RunResult:
     def is_equal(self) -> bool:
         """Whether no check failed."""
         return all(check.status is not CheckStatus.FAILED for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """plan.json, with the folder and the outcome of each check."""
+        checks = [{"name": c.name, "status": c.status.value} for c in self.checks]
+        return {**self.document, "run_dir": str(self.folder), "checks": checks}
+
+    def broken(self, limits: Sequence[Threshold]) -> tuple[str, ...]:
+        """A line for each limit that the run's figures break."""
+        record = record_of(self.document, [(c.name, c.status.value) for c in self.checks])
+        return broken(limits, record.figures, record.unsplit)
+
+    def require(self, lines: Sequence[str] = ()) -> None:
+        """Raises NotEqualError where a check failed, ThresholdError for `lines` of `broken`."""
+        require_equal(self.folder, self.checks)
+        require_none_broken(lines, self.to_dict() if lines else None)
 
     def memory_maps(self) -> tuple[Drawing, ...]:
         """The memory map of each piece's arena to scale; notebooks show them as SVG."""
@@ -238,17 +255,14 @@ def _manifest(job: Job, folder: Path) -> dict[str, Any]:
     return manifest(folder, job.spec.verify.seed, inputs)
 
 
-def not_equal(result: RunResult) -> NotEqualError:
-    """The error that says which check failed, and where the evidence is."""
-    failed = next(check for check in result.checks if check.status is CheckStatus.FAILED)
-    return _failed(result.folder, failed)
-
-
 def require_equal(folder: Path, checks: Sequence[Check]) -> None:
-    """Raises NotEqualError for the first check that failed."""
+    """Raises NotEqualError for the first check that failed; `folder` holds the evidence."""
     for check in checks:
         if check.status is CheckStatus.FAILED:
-            raise _failed(folder, check)
+            cause = _CAUSES.get(check.name, "do not use these pieces")
+            raise NotEqualError(
+                f"{folder}: check {check.name!r} failed ({check.compared}): {check.detail}; {cause}"
+            )
 
 
 _CAUSES = {
@@ -258,10 +272,3 @@ _CAUSES = {
     "measured on: do not rely on the plan's bytes with it",
     "target_outputs": "this TFLM library computes otherwise than the host's",
 }
-
-
-def _failed(folder: Path, check: Check) -> NotEqualError:
-    cause = _CAUSES.get(check.name, "do not use these pieces")
-    return NotEqualError(
-        f"{folder}: check {check.name!r} failed ({check.compared}): {check.detail}; {cause}"
-    )

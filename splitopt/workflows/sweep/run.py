@@ -53,6 +53,10 @@ class SweepResult:
         """The undominated points of each model and board."""
         return fronts_of(self.rows)
 
+    def to_dict(self) -> dict[str, Any]:
+        """sweep.json, with the folder."""
+        return {**self.document, "run_dir": str(self.folder)}
+
 
 def run_sweep(
     path: Path,
