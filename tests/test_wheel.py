@@ -19,27 +19,36 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = CHECKOUT / "configs" / "models" / "squeeze_digits_int8.tflite"
 MOST_WHEEL_BYTES = 5 << 20
+BUILD = ("-q", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "splitopt", "solvers", "configs")
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, so that nothing lands in the checkout."""
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy, so that nothing is built in the checkout."""
     if int(version("setuptools").split(".")[0]) < 77:
         pytest.skip("setuptools 77 of the dev extra is absent; the wheel is not built")
-    home = tmp_path_factory.mktemp("wheel")
+    home = tmp_path_factory.mktemp("source")
     for name in SOURCES:
-        source, copy = CHECKOUT / name, home / "source" / name
-        copy.parent.mkdir(exist_ok=True)
+        source, copy = CHECKOUT / name, home / name
         if source.is_dir():
             ignored = shutil.ignore_patterns("__pycache__", "*.npz", "*.onnx")
             shutil.copytree(source, copy, symlinks=True, ignore=ignored)
         else:
             shutil.copy(source, copy)
-    options = ("-q", "--no-deps", "--no-build-isolation", "--disable-pip-version-check")
-    pip("wheel", *options, "-w", home, home / "source")
-    [built] = home.glob("*.whl")
-    return built
+    return home
+
+
+@pytest.fixture(scope="module")
+def wheel(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return built(sources, tmp_path_factory.mktemp("wheel"))
+
+
+def built(source: Path, home: Path) -> Path:
+    """The wheel of a folder or of an .sdist."""
+    pip("wheel", *BUILD, "-w", home, source)
+    [found] = home.glob("*.whl")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +136,16 @@ def test_the_wheel_has_one_package_and_all_that_it_reads(wheel: Path) -> None:
     assert read_at_run_time <= set(names)
 
 
+def test_a_wheel_made_by_way_of_an_sdist_is_the_same(
+    sources: Path, wheel: Path, tmp_path: Path
+) -> None:
+    code = "import sys\nfrom setuptools import build_meta\nbuild_meta.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", code, tmp_path], cwd=sources, check=True)
+    [sdist] = tmp_path.glob("*.tar.gz")
+    again = built(sdist, tmp_path)
+    assert set(zipfile.ZipFile(again).namelist()) == set(zipfile.ZipFile(wheel).namelist())
+
+
 def test_boards_are_listed_from_an_empty_folder(installed: Path, tmp_path: Path) -> None:
     boards = json.loads(splitopt(installed, "boards", "--json", cwd=tmp_path).stdout)
     names = {path.stem for path in (CHECKOUT / "configs" / "boards").glob("*.yaml")}
@@ -164,3 +183,14 @@ def test_help_names_no_file_of_the_repository(installed: Path, tmp_path: Path) -
     assert len(commands) > 10
     for command in commands:
         assert "configs/" not in splitopt(installed, command, "--help", cwd=tmp_path).stdout
+
+
+@pytest.mark.slow
+def test_pip_installs_it_with_what_it_requires(wheel: Path, tmp_path: Path) -> None:
+    """From the registry, into an environment that has nothing."""
+    venv.create(tmp_path / "env", with_pip=True)
+    program = tmp_path / "env" / "bin" / "python"
+    constraints = CHECKOUT / "constraints.txt"
+    pip("--python", program, "install", "-q", "-c", constraints, wheel)
+    assert json.loads(splitopt(program.parent, "boards", "--json", cwd=tmp_path).stdout)
+    test_a_model_is_explained_and_run(program.parent, tmp_path)
