@@ -1,12 +1,13 @@
 # Two commands: `make demo` and `make test`; both set up .venv on the way.
-# `make test EXTRAS=dev` leaves out what ONNX input needs, some 2.4 GB.
+# `make test EXTRAS=dev` leaves out what ONNX input needs, some 2.4 GB. PYTHON=python3.13 picks
+# another Python, 3.11 to 3.13.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev,onnx
 STAMP := $(VENV)/.installed-$(EXTRAS)
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow bench lint docs clean
 
 demo: $(STAMP)
 	$(BIN)/splitopt run configs/jobs/onnx_mbv2_digits.yaml
@@ -25,9 +26,12 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-$(STAMP): pyproject.toml constraints.txt
+docs: $(VENV)/.installed-docs
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[$*]'
 	touch $@
 
 clean:

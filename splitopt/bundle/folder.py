@@ -15,8 +15,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from splitopt import __version__
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.version import VERSION
 
 _TOOLS = ("ortools", "networkx", "numpy", "tflite-micro", "ai-edge-litert", "flatbuffers")
 _PARTIAL_PREFIX = ".partial-"
@@ -130,7 +130,7 @@ def manifest(folder: Path, seed: int, inputs: Mapping[str, Path]) -> dict[str, A
 
 def versions() -> dict[str, str]:
     """splitopt, Python, and the libraries that figures rest on."""
-    found = {"splitopt": __version__, "python": sys.version.split()[0]}
+    found = {"splitopt": VERSION, "python": sys.version.split()[0]}
     for tool in _TOOLS:
         try:
             found[tool] = version(tool)

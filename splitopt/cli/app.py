@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from splitopt import __version__
 from splitopt.base.errors import NotEqualError, SplitoptError, ToolError
+from splitopt.base.version import VERSION
 from splitopt.cli import (
     boards,
     calibrate,
     compare,
+    demo,
     doctor,
     explain,
     export,
@@ -21,6 +22,7 @@ from splitopt.cli import (
     report,
     run,
     runs,
+    schema,
     sweep,
     time,
 )
@@ -40,7 +42,7 @@ app = typer.Typer(
 
 def _version(show: bool) -> None:
     if show:
-        typer.echo(f"splitopt {__version__}")
+        typer.echo(f"splitopt {VERSION}")
         raise typer.Exit
 
 
@@ -54,8 +56,8 @@ def _main(
 
 
 _COMMANDS = (
-    *(run, time, export, sweep, explain, report),
-    *(compare, runs, calibrate, pack, boards, doctor),
+    *(demo, run, time, export, sweep, explain, report),
+    *(compare, runs, calibrate, pack, boards, schema, doctor),
 )
 for _command in _COMMANDS:
     _name = _command.__name__.rsplit(".", 1)[1]
@@ -86,9 +88,9 @@ def main() -> None:
 
 
 def _report(error: SplitoptError) -> int:
-    from splitopt.cli import terminal
+    from splitopt.cli import console
 
     if "--json" in sys.argv and not isinstance(error, NotEqualError):  # whose document is out
-        terminal.show_json({**error.facts, "error": str(error), "exit_code": error.exit_code})
-    terminal.show_error(str(error))
+        console.show_json({**error.facts, "error": str(error), "exit_code": error.exit_code})
+    console.show_error(str(error))
     return error.exit_code

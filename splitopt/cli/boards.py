@@ -20,23 +20,23 @@ def boards(
 ) -> None:
     """List the boards that jobs can name, with their RAM and where the figures come from."""
     from splitopt.bundle.folder import write_new
-    from splitopt.cli import terminal
-    from splitopt.config.board import list_boards, read_board
+    from splitopt.cli import console
+    from splitopt.config.board import known_boards
 
-    known = [read_board(path) for path in list_boards().values()]
+    known = known_boards()
     document = [{**b.model_dump(), "budget_bytes": b.budget_bytes} for b in known]
     if out is not None:
         write_new(out, "boards.json", document)
     if json:
-        terminal.show_json(document)
+        console.show_json(document)
         return
     rows = [
         (b.name, f"{b.sram_bytes:,}", f"{b.budget_bytes:,}", f"{b.headroom_bytes:,}", b.abi)
         for b in known
     ]
-    terminal.show_table(("board", "SRAM B", "budget B", "headroom B", "ABI"), rows)
+    console.show_table(("board", "SRAM B", "budget B", "headroom B", "ABI"), rows)
     if sources:
         for b in known:
-            terminal.out.print(f"{b.name}: {b.description} Source: {b.source}\n", markup=False)
+            console.out.print(f"{b.name}: {b.description} Source: {b.source}\n", markup=False)
     else:
-        terminal.out.print("Where the figures come from: splitopt boards --sources")
+        console.out.print("Where the figures come from: splitopt boards --sources")

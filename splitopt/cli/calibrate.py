@@ -9,10 +9,7 @@ import typer
 
 from splitopt.cli.options import Json
 
-EXAMPLE = (
-    "Example: splitopt calibrate --target qemu --out tables "
-    "--held-out configs/models/mbv2_digits_int8.tflite"
-)
+EXAMPLE = "Example: splitopt calibrate --target qemu --out tables --held-out my_model.tflite"
 
 
 def calibrate(
@@ -28,32 +25,19 @@ def calibrate(
 
     Needs a build of TFLM for the Cortex-M55 (SPLITOPT_TFLM, or tflm: of the target file).
     """
-    from splitopt.base.errors import UsageError
-    from splitopt.base.text import table
+    from splitopt.base.files import refuse_to_overwrite
     from splitopt.bundle.folder import write_new
-    from splitopt.cli import terminal
+    from splitopt.cli import console
     from splitopt.config.target import read_target
     from splitopt.workflows.calibrate.calibrate import calibrate as measure
-    from splitopt.workflows.calibrate.text import (
-        COLUMNS,
-        HELD_OUT_COLUMNS,
-        held_out_rows,
-        lines,
-        rows,
-    )
+    from splitopt.workflows.calibrate.text import calibration_text
 
-    if (out / "costs.json").exists():
-        raise UsageError(f"{out / 'costs.json'}: already exists; pass another --out")
+    refuse_to_overwrite(out, ["costs.json"])
     spec = read_target(target, Path())
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         document = measure(spec, held_out or [], progress)
     written = write_new(out, "costs.json", document)
     if json:
-        terminal.show_json({**document, "path": str(written)})
-        return
-    terminal.out.print(table(COLUMNS, rows(document)), markup=False, soft_wrap=True)
-    if document["held_out"]:
-        shown = table(HELD_OUT_COLUMNS, held_out_rows(document))
-        terminal.out.print(f"\n{shown}", markup=False, soft_wrap=True)
-    for line in (*lines(document), f"Table: {written}"):
-        terminal.out.print(line, markup=False, soft_wrap=True)
+        console.show_json({**document, "path": str(written)})
+    else:
+        console.show_lines(f"{calibration_text(document)}\nTable: {written}")

@@ -11,8 +11,8 @@ from splitopt.base.errors import UsageError
 from splitopt.cli.options import Json
 
 EXAMPLE = (
-    "Example: splitopt explain results/resnet8_digits/20261123-055205 --json; or: "
-    "splitopt explain configs/models/mbv2_digits_int8.tflite --board corstone300_256k"
+    "Example: splitopt explain results/my_job/20261123-055205 --json; or: "
+    "splitopt explain my_model.tflite --board corstone300_256k"
 )
 
 

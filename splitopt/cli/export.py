@@ -9,7 +9,7 @@ import typer
 
 from splitopt.cli.options import Json
 
-EXAMPLE = "Example: splitopt export results/resnet8_digits/20261123-055205 --out firmware/resnet8"
+EXAMPLE = "Example: splitopt export results/my_job/20261123-055205 --out firmware/net"
 
 
 def export(
@@ -18,13 +18,13 @@ def export(
     json: Json = False,
 ) -> None:
     """Write the runner, the pieces as C arrays, the plan, a CMake file and a README."""
-    from splitopt.cli import terminal
+    from splitopt.cli import console
     from splitopt.workflows.export.exported import export_bundle
 
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         written = export_bundle(run_dir, out, progress)
     if json:
-        terminal.show_json({"out": str(out), "files": [path.name for path in written]})
+        console.show_json({"out": str(out), "files": [path.name for path in written]})
     else:
         for path in written:
-            terminal.out.print(str(path), markup=False, soft_wrap=True)
+            console.out.print(str(path), markup=False, soft_wrap=True)

@@ -9,7 +9,7 @@ import typer
 
 from splitopt.cli.options import Json
 
-EXAMPLE = "Example: splitopt report results/resnet8_digits/20261123-055205 --out review"
+EXAMPLE = "Example: splitopt report results/my_job/20261123-055205 --out review"
 
 
 def report(
@@ -21,13 +21,13 @@ def report(
     json: Json = False,
 ) -> None:
     """Write report.html and its figures (SVG, PNG) again, from the files of a finished run."""
-    from splitopt.cli import terminal
+    from splitopt.cli import console
     from splitopt.workflows.report import write_report
 
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         progress("writing the report")
         written = write_report(folder, out or Path("report"))
     if json:
-        terminal.show_json({"files": [str(path) for path in written]})
+        console.show_json({"files": [str(path) for path in written]})
     else:
-        terminal.out.print(f"{len(written)} files; open {written[0]}", markup=False)
+        console.out.print(f"{len(written)} files; open {written[0]}", markup=False)

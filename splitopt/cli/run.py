@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from splitopt.cli.options import FailOn, Json, Out
 
-EXAMPLE = "Example: splitopt run configs/jobs/resnet8_digits.yaml --budget 60000 --json"
+EXAMPLE = "Example: splitopt run my_job.yaml --budget 60000 --json"
 
 
 def run(
-    job: Annotated[Path, typer.Argument(help="A job file, e.g. configs/jobs/resnet8_digits.yaml.")],
+    job: Annotated[Path, typer.Argument(help="A job file (splitopt schema job).")],
     out: Out = None,
     json: Json = False,
     budget: Annotated[
@@ -29,27 +29,19 @@ def run(
     fail_on: FailOn = None,
 ) -> None:
     """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
-    from splitopt.bundle.run_record import record_of
-    from splitopt.bundle.thresholds import broken, parse_thresholds, require_none_broken
+    import splitopt
+    from splitopt.bundle.thresholds import parse_thresholds
     from splitopt.cli import terminal
-    from splitopt.config.job import read_job
-    from splitopt.workflows.run import not_equal, run_job
+    from splitopt.config.board import from_here
 
     limits = parse_thresholds(fail_on or ())
-    if board is not None and board.endswith((".yaml", ".yml")):
-        board = str(Path(board).absolute())  # unlike a path in the job, it is the caller's own
-    given: dict[str, Any] = {"budget_bytes": budget, "board": board}
-    read = read_job(job, {key: value for key, value in given.items() if value is not None})
+    given = {"budget_bytes": budget, "board": board and from_here(board)}
+    read = splitopt.read_job(job, given)
     with terminal.progress(quiet=json) as progress:
-        result = run_job(read, out=out, verify=not no_verify, progress=progress)
-    checks = [{"name": c.name, "status": c.status.value} for c in result.checks]
-    document = {**result.document, "run_dir": str(result.folder), "checks": checks}
-    record = record_of(result.document, [(c["name"], c["status"]) for c in checks])
-    passed = broken(limits, record.figures, record.unsplit)
+        result = splitopt.run(read, out=out, verify=not no_verify, progress=progress)
+    broken = result.broken(limits)
     if not json:
         terminal.show_result(result)
-    elif not passed or not result.is_equal:
-        terminal.show_json(document)
-    if not result.is_equal:
-        raise not_equal(result)
-    require_none_broken(passed, document)  # with --json, the error's document has it all
+    elif not broken or not result.is_equal:
+        terminal.show_json(result.to_dict())
+    result.require(broken)  # with --json, the error's document has it all

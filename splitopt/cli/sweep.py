@@ -11,7 +11,7 @@ from splitopt.cli.options import Json
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(help="A sweep file, e.g. configs/sweeps/budgets.yaml.")],
+    file: Annotated[Path, typer.Argument(help="A sweep file (splitopt schema sweep).")],
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results (default: the sweep's).")
     ] = None,
@@ -21,15 +21,15 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
+    import splitopt
     from splitopt.cli import terminal
-    from splitopt.workflows.sweep.run import run_sweep
 
     with terminal.sweep_progress(quiet=json) as notify:
-        result = run_sweep(file, out=out, workers=workers, notify=notify)
+        result = splitopt.sweep(file, out=out, workers=workers, notify=notify)
     if json:
-        terminal.show_json({**result.document, "run_dir": str(result.folder)})
+        terminal.show_json(result.to_dict())
     else:
         terminal.show_sweep(result)
 
 
-EXAMPLE = "Example: splitopt sweep configs/sweeps/mbv2_digits.yaml --json"
+EXAMPLE = "Example: splitopt sweep my_sweep.yaml --json"

@@ -9,7 +9,7 @@ import typer
 
 from splitopt.cli.options import Json
 
-EXAMPLE = "Example: splitopt time results/resnet8_digits/20261123-055205 --target qemu --per-op"
+EXAMPLE = "Example: splitopt time results/my_job/20261123-055205 --target qemu --per-op"
 
 
 def time(
@@ -34,10 +34,9 @@ def time(
     from splitopt.workflows.run import require_equal
     from splitopt.workflows.time import time_bundle
 
-    spec = read_target(target, Path())
-    changed = {"inputs": inputs or spec.inputs, "per_op": per_op or spec.per_op}
+    spec = read_target(target, Path()).changed(inputs=inputs, per_op=per_op)
     with terminal.progress(quiet=json) as progress:
-        timing = time_bundle(run_dir, spec.model_copy(update=changed), progress)
+        timing = time_bundle(run_dir, spec, progress)
     if out is not None:
         write_new(out, "timing.json", timing.document)
     if json:

@@ -13,25 +13,39 @@ from splitopt.base.yaml_input import Strict, read_yaml
 from splitopt.config.target import TflmSpec, anchored_tflm
 
 MAX_RAM_BYTES = 1 << 31
+_SUFFIXES = (".yaml", ".yml")
 Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES)]
 
 
-class Board(Strict):
-    """One entry of configs/boards. All sizes in bytes.
+PACKAGED = Path(__file__).resolve().parents[1] / "data"
+"""What travels with splitopt: boards, and the job and the model of `splitopt demo`."""
 
-    `tflm`: the user's TFLM library for it, which simulators need; paths from the board's file.
-    """
+
+class Board(Strict):
+    """A board with a Cortex-M55: its SRAM, how much of it is free, and its arena rules."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
     description: str = ""
-    source: str = ""
+    source: Annotated[str, Field(description="Where the figures come from.")] = ""
     cpu: Literal["cortex-m55"] = "cortex-m55"
-    sram_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
-    reserved_bytes: Bytes = 0
-    headroom_bytes: Annotated[int, Field(ge=0, le=MAX_RAM_BYTES, multiple_of=16)] = 1024
+    sram_bytes: Annotated[
+        int, Field(gt=0, le=MAX_RAM_BYTES, description="One contiguous region of SRAM.")
+    ]
+    reserved_bytes: Annotated[
+        Bytes, Field(description="Taken by stack and application; the rest is the budget.")
+    ] = 0
+    headroom_bytes: Annotated[
+        Bytes, Field(multiple_of=16, description="Added to every arena; a multiple of 16.")
+    ] = 1024
     clock_hz: Annotated[int, Field(gt=0, le=10**11)] | None = None
-    abi: Literal["m55", "x86_64"] = "m55"
-    tflm: TflmSpec | None = None
+    abi: Annotated[
+        Literal["m55", "x86_64"],
+        Field(description="Whose arena rules hold: m55, or x86_64 for the tflite-micro wheel."),
+    ] = "m55"
+    tflm: Annotated[
+        TflmSpec | None,
+        Field(description="Your TFLM library for it, which simulators need."),
+    ] = None
 
     @model_validator(mode="after")
     def _something_is_left(self) -> Board:
@@ -47,20 +61,16 @@ class Board(Strict):
         return self.sram_bytes - self.reserved_bytes
 
 
-def board_folders(job_folder: Path) -> list[Path]:
-    """Where board names are looked up: beside the job, in ./configs, in splitopt's checkout."""
-    checkout = Path(__file__).resolve().parents[2]
-    folders = [
-        job_folder.resolve().parent / "boards",
-        Path("configs/boards"),
-        checkout / "configs/boards",
-    ]
+def board_folders(job_folder: Path | None = None) -> list[Path]:
+    """Where board names are looked up: beside the job, in ./configs, in splitopt itself."""
+    beside = [] if job_folder is None else [job_folder.resolve().parent / "boards"]
+    folders = [*beside, Path("configs/boards"), PACKAGED / "boards"]
     return [folder for folder in folders if folder.is_dir()]
 
 
 def find_board(reference: str, job_folder: Path) -> Path:
     """A board's file, by name or by path. Raises UsageError with the nearest names."""
-    if reference.endswith((".yaml", ".yml")):
+    if reference.endswith(_SUFFIXES):
         return job_folder / reference
     boards = list_boards(job_folder)
     if reference not in boards:
@@ -73,13 +83,23 @@ def find_board(reference: str, job_folder: Path) -> Path:
 def list_boards(job_folder: Path | None = None) -> dict[str, Path]:
     """Name → file, nearest folder first."""
     found: dict[str, Path] = {}
-    for folder in board_folders(job_folder or Path("configs/jobs")):
+    for folder in board_folders(job_folder):
         for path in sorted(folder.glob("*.yaml")):
             found.setdefault(path.stem, path)
     return dict(sorted(found.items()))
+
+
+def known_boards() -> tuple[Board, ...]:
+    """The boards that a job can name, by name. Raises UsageError."""
+    return tuple(read_board(path) for path in list_boards().values())
 
 
 def read_board(path: Path) -> Board:
     """The board, with absolute paths to the TFLM library that it may name. Raises UsageError."""
     board = read_yaml(path, Board)
     return board.model_copy(update={"tflm": board.tflm and anchored_tflm(board.tflm, path.parent)})
+
+
+def from_here(reference: str) -> str:
+    """A board as a caller names it: the path of a file is one from the working folder."""
+    return str(Path(reference).absolute()) if reference.endswith(_SUFFIXES) else reference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import gcd, lcm
 from pathlib import Path
@@ -15,128 +15,214 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_text
 from splitopt.base.yaml_input import Strict, check, load_yaml
 from splitopt.config.board import MAX_RAM_BYTES, Board, find_board, read_board
-from splitopt.config.target import TargetSpec, anchored, read_target
+from splitopt.config.target import LISTED, TargetSpec, anchored, read_target
 
 Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=False)]
+Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 Cut = Annotated[int, Field(ge=1)] | str
 _FINEST_WEIGHT = 10**6
 _LARGEST_WEIGHT = 2**30  # times the largest RAM, the solver's sums stay below 2**62
 _MOST_INSN = 10**15
+_AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 MAX_TABLE_BYTES = 1 << 20
+IN_MEMORY = Path("Job.of")
+"""Stands for the file of a job that was not read from one; paths are from the working folder."""
 
 
 class ModelFile(Strict):
-    path: str
+    path: Annotated[str, Field(description="A .tflite or .onnx file, relative to this file.")]
 
 
 class CalibrationSpec(Strict):
-    """Samples of an ONNX model's input: an .npz (`key`), an .npy, or a folder of npy, npz or png.
+    """Samples of the input of an ONNX or float model, to quantise it with."""
 
-    `test` and `label`: arrays of the same .npz to check the conversion on; without `test`, the
-    last fifth of the samples is held out.
-    """
-
-    path: str
-    key: str | None = None
-    test: str | None = None
-    label: str | None = None
+    path: Annotated[str, Field(description="An .npz, an .npy, or a folder of npy, npz or png.")]
+    key: Annotated[str | None, Field(description="The array of the .npz.")] = None
+    test: Annotated[
+        str | None,
+        Field(
+            description="The array of the .npz that the conversion is checked on; "
+            "default: the last fifth of the samples is held out."
+        ),
+    ] = None
+    label: Annotated[
+        str | None, Field(description="The array of the .npz with the right classes, for top-1.")
+    ] = None
 
 
 class PreprocessSpec(Strict):
-    """(x - mean) / std per channel, before calibration; images lie as `layout` says."""
+    """(x - mean) / std of each channel, before samples reach the model."""
 
-    mean: tuple[float, ...] = ()
-    std: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)], ...] = ()
-    layout: Literal["nhwc", "nchw"] = "nhwc"
+    mean: Annotated[tuple[float, ...], LISTED] = ()
+    std: Annotated[tuple[_AboveZero, ...], LISTED] = ()
+    layout: Annotated[Literal["nhwc", "nchw"], Field(description="Of the images in the data.")] = (
+        "nhwc"
+    )
 
 
 class ConvertSpec(Strict):
-    """How onnx2tf is called, and where conversions are kept (default: the user's cache)."""
+    """How onnx2tf is called, and where conversions are kept."""
 
-    command: tuple[str, ...] | None = None
-    time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 600.0
-    cache: str | None = None
+    command: Annotated[
+        Annotated[tuple[str, ...], LISTED] | None, Field(description="Another onnx2tf.")
+    ] = None
+    time_limit_s: Seconds = 600.0
+    cache: Annotated[
+        str | None, Field(description="A folder; default: splitopt in the user's cache.")
+    ] = None
 
 
 class ObjectiveSpec(Strict):
-    """`weighted`: ram_weight per byte of peak RAM, time_weight_per_kinsn per 1,000 instructions.
+    """What is minimised; the budget bounds the peak RAM whatever it is."""
 
-    `max_added_insn` bounds the added time whatever is minimised; the budget bounds the peak.
-    """
-
-    minimise: Literal["weighted", "peak_ram", "added_time"] = "weighted"
+    minimise: Annotated[
+        Literal["weighted", "peak_ram", "added_time"],
+        Field(
+            description="weighted: ram_weight per byte of peak RAM plus time_weight_per_kinsn "
+            "per 1,000 added instructions."
+        ),
+    ] = "weighted"
     ram_weight: Weight = 1.0
     time_weight_per_kinsn: Weight = 1.0
-    max_added_insn: Annotated[int, Field(ge=0, le=_MOST_INSN)] | None = None
+    max_added_insn: Annotated[
+        int | None,
+        Field(ge=0, le=_MOST_INSN, description="A bound on the added instructions."),
+    ] = None
 
 
 class PiecesSpec(Strict):
-    """`bands`: segments may run several times, on a range of rows each. `offline_plans`: pieces may
-    carry exact plans of their memory."""
+    """What pieces there may be."""
 
-    max: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    zero_arena: bool = False
-    bands: bool = True
-    offline_plans: bool = True
+    max: Annotated[int | None, Field(ge=1, le=10**6, description="Most pieces.")] = None
+    zero_arena: Annotated[
+        bool, Field(description="Whether your runner zeroes the arena between pieces.")
+    ] = False
+    bands: Annotated[
+        bool, Field(description="A piece may run several times, on a range of rows each.")
+    ] = True
+    offline_plans: Annotated[
+        bool, Field(description="A piece may carry an exact plan of its memory.")
+    ] = True
 
 
 class CutSpec(Strict):
     """Cuts by op index (the cut before that op) or by the name of the tensor made before it."""
 
-    allow: tuple[Cut, ...] | None = None
-    forbid: tuple[Cut, ...] = ()
+    allow: Annotated[
+        Annotated[tuple[Cut, ...], LISTED] | None, Field(description="No other cuts.")
+    ] = None
+    forbid: Annotated[tuple[Cut, ...], LISTED] = ()
 
 
 class SolveSpec(Strict):
-    time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 60.0
+    """Limits of the solver."""
+
+    time_limit_s: Seconds = 60.0
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    workers: Annotated[int, Field(ge=1, le=64)] = 1
+    workers: Annotated[int, Field(ge=1, le=64, description="Threads.")] = 1
 
 
 class VerifySpec(Strict):
-    """Random inputs, and optionally given ones: `data` is an .npy or .npz (then `key`)."""
+    """What the pieces are run on to prove that they equal the model."""
 
-    inputs: Annotated[int, Field(ge=1, le=10_000)] = 8
+    inputs: Annotated[int, Field(ge=1, le=10_000, description="Random inputs.")] = 8
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    data: str | None = None
-    key: str | None = None
-    litert: bool = True
-    time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 300.0
+    data: Annotated[str | None, Field(description="Inputs of your own: .npy or .npz.")] = None
+    key: Annotated[str | None, Field(description="The array of the .npz.")] = None
+    litert: Annotated[bool, Field(description="Compare with LiteRT, too.")] = True
+    time_limit_s: Seconds = 300.0
 
 
 class JobSpec(Strict):
-    """The keys of a job file, as written.
-
-    `route`: `whole` converts an ONNX model once and cuts the int8 model, bit for bit; `pieces` cuts
-    the ONNX model and converts each piece on its own.
-    """
+    """The keys of a job file, as written; paths are relative to the file."""
 
     model: ModelFile
     calibration: CalibrationSpec | None = None
     preprocess: PreprocessSpec = PreprocessSpec()
     convert: ConvertSpec = ConvertSpec()
-    route: Literal["whole", "pieces"] = "whole"
-    board: Board | str
-    budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)] | None = None
+    route: Annotated[
+        Literal["whole", "pieces"],
+        Field(
+            description="whole: an ONNX model is converted once, and the int8 model is cut, bit "
+            "for bit; pieces: the ONNX model is cut, and each piece is converted on its own."
+        ),
+    ] = "whole"
+    board: Annotated[
+        Board | str, Field(description="A name (splitopt boards), a file, or a board's keys.")
+    ]
+    budget_bytes: Annotated[
+        int | None,
+        Field(
+            gt=0,
+            le=MAX_RAM_BYTES,
+            description="RAM for arena and boundary tensors; default: the board's SRAM less "
+            "what is reserved.",
+        ),
+    ] = None
     objective: ObjectiveSpec = ObjectiveSpec()
     pieces: PiecesSpec = PiecesSpec()
     cut: CutSpec = CutSpec()
     solve: SolveSpec = SolveSpec()
     verify: VerifySpec = VerifySpec()
-    cost_table: str | None = None
-    target: TargetSpec | Annotated[str, Field(min_length=1, max_length=4096)] = "host"
-    out: str = "results"
+    cost_table: Annotated[
+        str | None, Field(description="costs.json, as splitopt calibrate writes it.")
+    ] = None
+    target: Annotated[
+        TargetSpec | Annotated[str, Field(min_length=1, max_length=4096)],
+        Field(description="host, qemu, fvp, the .yaml file of a target, or its keys."),
+    ] = "host"
+    out: Annotated[
+        str, Field(description="Folder for results, relative to the working folder.")
+    ] = "results"
 
 
 @dataclass(frozen=True)
 class Job:
-    """A job with its board read and its paths resolved."""
+    """One model, one board, what to minimise, and how far to go to prove it.
+
+    Made by `read_job` from a file, and by `Job.of` without one. `spec` holds the keys as they were
+    written; all sizes are in bytes.
+    """
 
     name: str
     file: Path
     spec: JobSpec
     board: Board
     model_path: Path
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        model: str | Path | Mapping[str, Any],
+        board: str | Path | Mapping[str, Any] | Board,
+        budget_bytes: int | None = None,
+        name: str | None = None,
+        **keys: Any,
+    ) -> Job:
+        """A job without a file; relative paths are relative to the working folder.
+
+        `model`: a path, or the mapping that a job file has there. `board`: a name that
+        `splitopt boards` lists, the path of a board's YAML file, its keys, or a `Board`.
+        `budget_bytes`: RAM for arena and boundary tensors; default: the board's SRAM less what is
+        reserved. `name`: of the folder that results go to; default: the model's. `keys`: any other
+        key of a job file, with the same values (`objective={"minimise": "peak_ram"}`).
+
+        Raises UsageError for an unknown key, a wrong value, and a board that is not there.
+
+        >>> job = Job.of(
+        ...     model="configs/models/squeeze_digits_int8.tflite",
+        ...     board="corstone300_64k",
+        ...     objective={"minimise": "peak_ram"},
+        ... )
+        >>> job.name, job.budget_bytes
+        ('squeeze_digits_int8', 57344)
+        """
+        file = model if isinstance(model, Mapping) else {"path": str(model)}
+        place = str(board) if isinstance(board, Path) else board
+        data = {"model": file, "board": place, "budget_bytes": budget_bytes, **keys}
+        job = job_of(IN_MEMORY, data)
+        return replace(job, name=name or job.model_path.stem)
 
     @property
     def budget_bytes(self) -> int:
@@ -168,11 +254,17 @@ class Job:
         return self.file.parent / self.spec.verify.data if self.spec.verify.data else None
 
 
-def read_job(path: Path, overrides: Mapping[str, Any] | None = None) -> Job:
-    """Reads a job file; `overrides` replace top-level keys, within `model` and `pieces` their keys.
+def read_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Job:
+    """Reads a job file; `overrides` that are not None replace its keys: top-level ones, within
+    `model` and `pieces` theirs.
 
-    Raises UsageError.
+    Relative paths in it are relative to the file. Raises UsageError that names the first wrong key.
+
+    >>> job = read_job("configs/jobs/squeeze_digits.yaml", {"budget_bytes": 40_000})
+    >>> job.board.name, job.budget_bytes
+    ('corstone300_64k', 40000)
     """
+    path = Path(path)
     return job_of(path, load_yaml(path), overrides)
 
 
@@ -181,13 +273,13 @@ def job_of(
 ) -> Job:
     """The job that a file holds, whose mapping is `loaded`; as `read_job`."""
     data = dict(loaded)
-    for key, value in (overrides or {}).items():
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    for key, value in given.items():
         old = data.get(key)
         merge = key in ("model", "pieces") and isinstance(old, dict)
         data[key] = {**old, **value} if merge and isinstance(old, dict) else value
     _lift_calibration(data)
-    _lift_lists(data)
-    if isinstance(data.get("board"), dict):
+    if isinstance(data.get("board"), Mapping):
         data["board"] = check(data["board"], Board, where=str(path), under=("board",))
     spec = check(data, JobSpec, where=str(path))
     try:
@@ -220,14 +312,6 @@ def _lift_calibration(data: dict[str, Any]) -> None:
         inner = {k: model[k] for k in ("calibration", "preprocess") if k in model and k not in data}
         data |= inner
         data["model"] = {k: v for k, v in model.items() if k not in inner}
-
-
-def _lift_lists(data: dict[str, Any]) -> None:
-    """YAML has lists where the frozen models hold tuples."""
-    for key in ("cut", "preprocess", "convert"):
-        spec = data.get(key)
-        if isinstance(spec, dict):
-            data[key] = {k: tuple(v) if isinstance(v, list) else v for k, v in spec.items()}
 
 
 def integer_weights(spec: ObjectiveSpec) -> tuple[int, int]:

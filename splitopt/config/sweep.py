@@ -11,10 +11,12 @@ from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, check, load_yaml
 from splitopt.config.board import MAX_RAM_BYTES
 from splitopt.config.job import ObjectiveSpec
+from splitopt.config.target import LISTED
 
 MAX_POINTS = 10_000
 Bytes = Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
 Pieces = Annotated[int, Field(ge=1, le=10**6)]
+Names = Annotated[str | tuple[str, ...], LISTED]
 
 
 class RangeSpec(Strict):
@@ -39,16 +41,17 @@ class RangeSpec(Strict):
 
 
 class GridSpec(Strict):
-    """One value or a list for each axis; what is left out is the job's own.
+    """One value or a list for each axis; what is left out is the job's own."""
 
-    `budget_bytes`: `auto` finds every budget at which the optimum changes.
-    """
-
-    budget_bytes: Literal["auto"] | Bytes | RangeSpec | tuple[Bytes, ...] | None = None
-    board: str | tuple[str, ...] | None = None
-    model: str | tuple[str, ...] | None = None
-    objective: ObjectiveSpec | tuple[ObjectiveSpec, ...] | None = None
-    max_pieces: Pieces | tuple[Pieces, ...] | None = None
+    budget_bytes: Annotated[
+        Literal["auto"] | Bytes | RangeSpec | tuple[Bytes, ...] | None,
+        LISTED,
+        Field(description="auto: every budget at which the best plan changes."),
+    ] = None
+    board: Names | None = None
+    model: Names | None = None
+    objective: Annotated[ObjectiveSpec | tuple[ObjectiveSpec, ...] | None, LISTED] = None
+    max_pieces: Annotated[Pieces | tuple[Pieces, ...] | None, LISTED] = None
 
     @property
     def is_auto(self) -> bool:
@@ -56,24 +59,25 @@ class GridSpec(Strict):
 
 
 class SweepSpec(Strict):
-    """`prove`: which points are written as pieces and run in TFLM, each as a bundle of its own."""
+    """The keys of a sweep file; paths are relative to the file."""
 
-    job: str | tuple[str, ...]
+    job: Annotated[Names, Field(description="A job file, or several.")]
     grid: GridSpec
-    prove: Literal["none", "front", "all"] = "none"
-    workers: Annotated[int, Field(ge=1, le=256)] | None = None
+    prove: Annotated[
+        Literal["none", "front", "all"],
+        Field(description="Which points are written as bundles, their pieces run and proved."),
+    ] = "none"
+    workers: Annotated[int, Field(ge=1, le=256, description="Processes.")] | None = None
     executor: Literal["local", "dask"] = "local"
-    scheduler: str | None = None
+    scheduler: Annotated[
+        str | None, Field(description="The address of the Dask scheduler: tcp://host:8786.")
+    ] = None
     out: str = "results"
 
 
 def read_sweep(path: Path) -> SweepSpec:
     """Raises UsageError that names the first wrong key."""
     data = load_yaml(path)
-    _lift_lists(data)
-    grid = data.get("grid")
-    if isinstance(grid, dict):
-        data["grid"] = _lift_lists(dict(grid))
     spec = check(data, SweepSpec, where=str(path))
     _check_lists(path, data)
     if not spec.grid.model_fields_set:
@@ -90,20 +94,12 @@ def read_sweep(path: Path) -> SweepSpec:
     return spec
 
 
-def _lift_lists(data: dict[str, Any]) -> dict[str, Any]:
-    """YAML has lists where the frozen models hold tuples."""
-    for key, value in data.items():
-        if isinstance(value, list):
-            data[key] = tuple(value)
-    return data
-
-
 def _check_lists(path: Path, data: dict[str, Any]) -> None:
     places = {"$.job": data["job"], **{f"$.grid.{k}": v for k, v in data["grid"].items()}}
     for where, value in places.items():
-        if value == ():
+        if value == []:
             raise UsageError(f"{path}: {where}: an empty list; want at least one value")
-        if isinstance(value, tuple):
+        if isinstance(value, list):
             again = [v for k, v in enumerate(value) if v in value[:k]]
             if again:
                 raise UsageError(f"{path}: {where}: {again[0]!r} is there twice")

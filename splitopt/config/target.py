@@ -14,33 +14,40 @@ _MOST_ARGUMENTS = 256
 
 
 def _as_tuple(value: Any) -> Any:
-    """YAML has lists where the frozen models hold tuples."""
     return tuple(value) if isinstance(value, list) else value
 
 
-Words = Annotated[tuple[str, ...], BeforeValidator(_as_tuple), Field(max_length=_MOST_ARGUMENTS)]
+LISTED = BeforeValidator(_as_tuple)
+"""YAML and JSON have lists where the frozen models hold tuples."""
+Words = Annotated[tuple[str, ...], LISTED, Field(max_length=_MOST_ARGUMENTS)]
 
 
 class TflmSpec(Strict):
     """The user's build of TFLM for the target; paths relative to the file that names them."""
 
-    include: Words
-    library: str
+    include: Annotated[Words, Field(description="Folders of header files.")]
+    library: Annotated[str, Field(description="libtensorflow-microlite.a for the Cortex-M55.")]
 
 
 class TargetSpec(Strict):
-    """`executable` and `arguments`: of the simulator, in place of what is on PATH, and added.
-
-    `inputs`: random inputs that run on it, from verify.seed. `per_op`: time each op, too.
-    """
+    """Which simulator runs the pieces, and how."""
 
     simulator: Literal["qemu", "fvp"]
     tflm: TflmSpec | None = None
-    executable: str | None = None
-    arguments: Words = ()
-    inputs: Annotated[int, Field(ge=1, le=64)] = 2
-    per_op: bool = False
+    executable: Annotated[
+        str | None, Field(description="The simulator's program; default: the one on PATH.")
+    ] = None
+    arguments: Annotated[Words, Field(description="Added to the simulator's own.")] = ()
+    inputs: Annotated[
+        int, Field(ge=1, le=64, description="Random inputs to run, from verify.seed.")
+    ] = 2
+    per_op: Annotated[bool, Field(description="Time every op, too.")] = False
     time_limit_s: Annotated[float, Field(gt=0, le=86400, strict=False)] = 300.0
+
+    def changed(self, *, inputs: int | None = None, per_op: bool = False) -> TargetSpec:
+        """The same, with so many inputs where a number is given, and times of ops if asked for."""
+        changes = {"inputs": inputs or self.inputs, "per_op": per_op or self.per_op}
+        return self.model_copy(update=changes)
 
 
 def read_target(reference: str, home: Path) -> TargetSpec:

@@ -37,8 +37,7 @@ def require_onnx_tools() -> None:
     absent = [name for name in _NEEDED if find_spec(name) is None]
     if absent:
         raise ToolError(
-            f"ONNX input needs {', '.join(absent)}, absent here: pip install -e '.[onnx]' in "
-            "splitopt's folder"
+            f"ONNX input needs {', '.join(absent)}, absent here: pip install 'splitopt[onnx]'"
         )
 
 

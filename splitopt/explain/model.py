@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from splitopt import __version__
 from splitopt.base.units import format_bytes
+from splitopt.base.version import VERSION
 from splitopt.explain.boards import BoardFit
 from splitopt.explain.memory.floor import FloorFact
 from splitopt.explain.memory.live_ram import Ram
@@ -109,7 +109,7 @@ class ModelFacts:
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
-            "splitopt": __version__,
+            "splitopt": VERSION,
             **asdict(self),
             "verdict": self.verdict,
             "exact": self.is_exact,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splitopt import __version__
 from splitopt.base.text import printable
+from splitopt.base.version import VERSION
 from splitopt.bundle.open import open_bundle
 from splitopt.explain.memory.memory import MemoryDiagnosis, diagnose_memory
 from splitopt.explain.outputs.missing_rows import on_all_rows
@@ -39,7 +39,7 @@ class Diagnosis:
     def to_dict(self) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
-            "splitopt": __version__,
+            "splitopt": VERSION,
             "run_dir": str(self.run_dir),
             "job": self.job,
             "model": self.model,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from splitopt.base.errors import SplitoptError, ToolError
+from splitopt.base.text import table
 from splitopt.config.board import list_boards
 from splitopt.runtime.program import COMPILER, PACKAGES
 from splitopt.runtime.simulator import FVP, QEMU
@@ -31,7 +32,19 @@ class Finding:
     advice: str = ""
     optional: bool = False
 
+    @property
+    def word(self) -> str:
+        return "ok" if self.ok else "absent" if self.optional else "MISSING"
 
+
+def findings_text(findings: Sequence[Finding]) -> str:
+    """A table of everything that was looked for, then what to do about what is absent."""
+    rows = [(f.word, f.name, f.found, f.why) for f in findings]
+    advice = [f"{f.name}: {f.found}; {f.advice}" for f in findings if not f.ok]
+    return "\n".join([table(("", "what", "found", "why"), rows), *advice])
+
+
+_AGAIN = "pip install --force-reinstall splitopt"
 _PACKAGES = {
     "ortools": "chooses the cuts (CP-SAT)",
     "tflite-micro": "runs model and pieces in real TFLM for the proof",
@@ -48,8 +61,8 @@ def examine() -> tuple[Finding, ...]:
 
 
 def _python() -> Finding:
-    ok = (3, 11) <= sys.version_info[:2] < (3, 13)
-    advice = "" if ok else "use Python 3.11 or 3.12: the pinned packages were tested there"
+    ok = (3, 11) <= sys.version_info[:2] < (3, 14)
+    advice = "" if ok else "use Python 3.11, 3.12 or 3.13: splitopt is tested there"
     return Finding("python", ok, sys.version.split()[0], "runs splitopt", advice)
 
 
@@ -57,7 +70,7 @@ def _package(name: str, why: str) -> Finding:
     try:
         return Finding(name, True, version(name), why)
     except PackageNotFoundError:
-        return Finding(name, False, "absent", why, "pip install -e . in splitopt's folder")
+        return Finding(name, False, "absent", why, _AGAIN)
 
 
 def _tflm_runs() -> Finding:
@@ -94,7 +107,7 @@ def _onnx() -> Finding:
     try:
         return Finding("onnx2tf", True, version("onnx2tf"), why, optional=True)
     except PackageNotFoundError:
-        advice = "pip install -e '.[onnx]' in splitopt's folder"
+        advice = "pip install 'splitopt[onnx]'"
         return Finding("onnx2tf", False, "absent", why, advice, optional=True)
 
 
@@ -123,5 +136,5 @@ def _program(name: str, why: str, advice: str) -> Finding:
 
 def _boards() -> Finding:
     boards = list_boards()
-    advice = "" if boards else "run in splitopt's checkout, or name board files by path"
+    advice = "" if boards else f"{_AGAIN}, or name board files by path"
     return Finding("boards", bool(boards), f"{len(boards)} known", "jobs name them", advice)

@@ -10,11 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.base.errors import ToolError
+from splitopt.base.text import html_table
+from splitopt.base.units import format_bytes, format_kinsn, plural
 from splitopt.config.job import Job
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.record import Correspondence
-from splitopt.convert.open_model import ModelSource
+from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.graph.model import ModelGraph
+from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.lower_bound import Floor, floor_of, limiting_sentence
@@ -22,7 +25,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible, refuse_stateful
 from splitopt.planning.request import PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.outcome import Outcome
 
@@ -56,9 +59,9 @@ def prepare(job: Job, source: ModelSource) -> Prepared:
     return Prepared(source.graph, source.names, table, baseline)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Planned:
-    """Everything that is known before pieces are written."""
+    """A plan with what it was made on; no piece is written. Bytes, and estimated instructions."""
 
     graph: ModelGraph
     table: SegmentTable
@@ -70,6 +73,79 @@ class Planned:
     @property
     def limit(self) -> str:
         return limiting_sentence(self.graph, self.table, self.plan)
+
+    @property
+    def peak_ram_bytes(self) -> int:
+        return self.plan.peak_ram_bytes
+
+    @property
+    def unsplit_ram_bytes(self) -> int:
+        return self.baseline.ram_bytes
+
+    @property
+    def added_insn(self) -> int:
+        return self.plan.added_insn
+
+    @property
+    def segments(self) -> tuple[PlannedSegment, ...]:
+        return self.plan.segments
+
+    @property
+    def cuts(self) -> tuple[int, ...]:
+        """Ops before which it cuts, rising."""
+        return self.plan.cuts
+
+    def __repr__(self) -> str:
+        return f"<Planned {plan_line(self.baseline, self.plan)}>"
+
+    def _repr_html_(self) -> str:
+        return plan_html(plan_line(self.baseline, self.plan), self.plan)
+
+
+def plan(job: Job, *, progress: Progress = lambda _: None) -> Planned:
+    """Chooses the cuts of the job's model, proves the choice, and writes nothing.
+
+    The result has `peak_ram_bytes`, `unsplit_ram_bytes`, `added_insn` (estimated instructions
+    added to each inference), `cuts` and `segments`; `plan.status` says whether it is proved.
+
+    Raises UsageError and ModelError for wrong input, InfeasibleError where no plan fits the
+    budget, ToolError where a tool fails or time runs out.
+
+    >>> from splitopt import Job
+    >>> model = "configs/models/squeeze_digits_int8.tflite"
+    >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "peak_ram"}))
+    <Planned 52,944 B unsplit, 20,560 B in 5 pieces, OPTIMAL>
+    """
+    source = open_model(job, progress)
+    on_pieces = job.spec.route == "pieces"
+    allowed = OnnxRoute(job, source, progress).allowed if on_pieces else None
+    return plan_job(job, source, progress, allowed)
+
+
+def plan_line(baseline: Baseline, plan: SplitPlan) -> str:
+    """`52,944 B unsplit, 20,560 B in 8 pieces, OPTIMAL`."""
+    return (
+        f"{format_bytes(baseline.ram_bytes)} unsplit, {format_bytes(plan.peak_ram_bytes)} in "
+        f"{plural(len(plan.segments), 'piece')}, {plan.status.name}"
+    )
+
+
+def plan_html(caption: str, plan: SplitPlan) -> str:
+    """A table of the pieces, for notebooks."""
+    rows = [
+        (
+            f"{segment.index:02d}",
+            f"{segment.start}-{segment.stop - 1}",
+            str(len(segment.figures.executions) or "-"),
+            format_bytes(segment.figures.arena_bytes),
+            format_bytes(segment.boundary_bytes),
+            format_bytes(segment.ram_bytes),
+            format_kinsn(segment.added_insn),
+        )
+        for segment in plan.segments
+    ]
+    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added (estimate)")
+    return html_table(caption, header, rows)
 
 
 def plan_job(

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import NotEqualError
+from splitopt.base.units import plural
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
 from splitopt.bundle.open import COST_TABLE
 from splitopt.bundle.plan_json import plan_document
+from splitopt.bundle.run_record import record_of
+from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.zz_onnx_names import add_onnx_names
 from splitopt.bundle.zz_routes_json import contract, routes
-from splitopt.config.job import Job
+from splitopt.config.job import IN_MEMORY, Job
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
 from splitopt.pieces.offline_fit import check_written
@@ -25,21 +28,25 @@ from splitopt.planning.lower_bound import floor_of
 from splitopt.planning.refusals import refuse_outgrown
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
-from splitopt.report.pages.run import render_run
+from splitopt.report.charts.drawing import Drawing, drawing_of
+from splitopt.report.pages.run import memory_maps, render_run
 from splitopt.report.text.summary import summary_text
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
 from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal, verify_document
-from splitopt.workflows.plan import Planned, plan_job
+from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
 from splitopt.workflows.time import time_bundle
 
 Progress = Callable[[str], None]
 
-__all__ = ["RunResult", "not_equal", "plan_job", "require_equal", "run_job"]
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunResult:
-    """A finished run: its bundle, and what stands in it."""
+    """A finished run: the folder of its bundle, and what stands in it.
+
+    `plan`: the plan that was written, bytes and estimated instructions. `document`: plan.json.
+    `checks`: each comparison of pieces and model, none where they were not run. `limit`: a sentence
+    on what sets the peak. `diagnosis`, `timing`: as in the bundle, where they are.
+    """
 
     folder: Path
     plan: SplitPlan
@@ -53,22 +60,70 @@ class RunResult:
 
     @property
     def is_equal(self) -> bool:
+        """Whether no check failed."""
         return all(check.status is not CheckStatus.FAILED for check in self.checks)
+
+    def to_dict(self) -> dict[str, Any]:
+        """plan.json, with the folder and the outcome of each check."""
+        checks = [{"name": c.name, "status": c.status.value} for c in self.checks]
+        return {**self.document, "run_dir": str(self.folder), "checks": checks}
+
+    def broken(self, limits: Sequence[Threshold]) -> tuple[str, ...]:
+        """A line for each limit that the run's figures break."""
+        record = record_of(self.document, [(c.name, c.status.value) for c in self.checks])
+        return broken(limits, record.figures, record.unsplit)
+
+    def require(self, lines: Sequence[str] = ()) -> None:
+        """Raises NotEqualError where a check failed, ThresholdError for `lines` of `broken`."""
+        require_equal(self.folder, self.checks)
+        require_none_broken(lines, self.to_dict() if lines else None)
+
+    def memory_maps(self) -> tuple[Drawing, ...]:
+        """The memory map of each piece's arena to scale; notebooks show them as SVG."""
+        documents = load_run(self.folder)
+        charts = memory_maps(documents.plan, documents.memory)
+        return tuple(drawing_of(chart) for _, chart in charts)
+
+    def __repr__(self) -> str:
+        return f"<RunResult {self._line}; {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        return plan_html(self._line, self.plan)
+
+    @property
+    def _line(self) -> str:
+        passed = sum(check.status is CheckStatus.PASSED for check in self.checks)
+        checks = f"{passed} of {plural(len(self.checks), 'check')} passed"
+        return f"{plan_line(self.baseline, self.plan)}, {checks if self.checks else 'not run'}"
 
 
 def run_job(
-    job: Job, *, out: Path | None = None, verify: bool = True, progress: Progress = lambda _: None
+    job: Job,
+    *,
+    out: str | Path | None = None,
+    verify: bool = True,
+    progress: Progress = lambda _: None,
 ) -> RunResult:
     """Plans, writes and proves the pieces; the bundle appears under `out` (or the job's `out`).
+
+    The bundle is a new folder `out/<job>/<date and time>`, whole or not at all. `verify=False`
+    leaves the pieces unproved, and the bundle says so.
 
     Raises SplitoptError: UsageError and ModelError for wrong input, InfeasibleError where no plan
     fits, ToolError where a tool failed. Pieces that are not equal are no exception: the bundle is
     kept as evidence, and `RunResult.is_equal` is false.
+
+    >>> from tempfile import TemporaryDirectory
+    >>> from splitopt import read_job
+    >>> with TemporaryDirectory() as out:
+    ...     result = run_job(read_job("configs/jobs/squeeze_digits.yaml"), out=out)
+    >>> result.is_equal, result.plan.peak_ram_bytes
+    (True, 20560)
     """
     source = open_model(job, progress)
     feeds = feeds_of(job, source) if verify else []
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
-    with new_bundle(out or Path(job.spec.out), job.name) as bundle:
+    with new_bundle(Path(out or job.spec.out), job.name) as bundle:
         planned = plan_job(job, source, progress, None if route is None else route.allowed)
         made = _make(job, route, planned)
         progress("writing pieces")
@@ -190,7 +245,9 @@ def _write_documents(
 
 
 def _manifest(job: Job, folder: Path) -> dict[str, Any]:
-    inputs = {"job": job.file, "model": job.model_path}
+    inputs = {"model": job.model_path}
+    if job.file != IN_MEMORY:
+        inputs["job"] = job.file
     if job.data_path is not None:
         inputs["data"] = job.data_path
     calibration = job.spec.calibration
@@ -201,17 +258,14 @@ def _manifest(job: Job, folder: Path) -> dict[str, Any]:
     return manifest(folder, job.spec.verify.seed, inputs)
 
 
-def not_equal(result: RunResult) -> NotEqualError:
-    """The error that says which check failed, and where the evidence is."""
-    failed = next(check for check in result.checks if check.status is CheckStatus.FAILED)
-    return _failed(result.folder, failed)
-
-
 def require_equal(folder: Path, checks: Sequence[Check]) -> None:
-    """Raises NotEqualError for the first check that failed."""
+    """Raises NotEqualError for the first check that failed; `folder` holds the evidence."""
     for check in checks:
         if check.status is CheckStatus.FAILED:
-            raise _failed(folder, check)
+            cause = _CAUSES.get(check.name, "do not use these pieces")
+            raise NotEqualError(
+                f"{folder}: check {check.name!r} failed ({check.compared}): {check.detail}; {cause}"
+            )
 
 
 _CAUSES = {
@@ -221,10 +275,3 @@ _CAUSES = {
     "measured on: do not rely on the plan's bytes with it",
     "target_outputs": "this TFLM library computes otherwise than the host's",
 }
-
-
-def _failed(folder: Path, check: Check) -> NotEqualError:
-    cause = _CAUSES.get(check.name, "do not use these pieces")
-    return NotEqualError(
-        f"{folder}: check {check.name!r} failed ({check.compared}): {check.detail}; {cause}"
-    )

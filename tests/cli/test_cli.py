@@ -35,7 +35,6 @@ SEGMENT_KEYS = BASELINE_KEYS | {
     "sha256",
 }  # fmt: skip
 Result = subprocess.CompletedProcess[str]
-CUTS_ONLY = {"bands": False, "offline_plans": False}
 Job = Callable[..., Path]
 CUTS_ONLY = {"bands": False, "offline_plans": False}
 
@@ -366,6 +365,8 @@ def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
     top = splitopt("--help", cwd=tmp_path)
     assert (top.returncode, top.stderr) == (0, "")
     for command in (
+        "demo",
+        "schema",
         "run",
         "time",
         "export",
@@ -425,7 +426,7 @@ def test_doctor_finds_everything_here(tmp_path: Path) -> None:
     assert {"ortools", "tflite-micro", "TFLM in a child process"} <= {f["name"] for f in findings}
 
 
-def test_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> None:
+def test_doctor_says_what_is_wrong_and_how_to_fix_it(tmp_path: Path) -> None:
     """A child that computed wrong values counted as found."""
     code = (
         "import numpy as np\nfrom splitopt.cli import app as cli\n"

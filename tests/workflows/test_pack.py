@@ -13,7 +13,7 @@ from limits import seconds
 
 from splitopt.base.errors import UsageError
 from splitopt.solvers.packing.plan import PackingPlan
-from splitopt.workflows.zz_packing_csv import plan_text, read_instance
+from splitopt.workflows.pack import plan_text, read_instance
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SOUND = 'id,lower,upper,size\na,0,10,4\nb,10,20,4\n"c,d",5,15,6\ne,1000000,2000000,3\n'

@@ -155,12 +155,13 @@ def _figures(documents: RunDocuments) -> dict[str, Any]:
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,
         "map_legend": LEGEND,
-        "maps": list(_maps(plan, memory)) if len(plan["segments"]) > 1 else [],
+        "maps": list(memory_maps(plan, memory)) if len(plan["segments"]) > 1 else [],
         "dag": dag_chart(plan, memory, documents.graph),
     }
 
 
-def _maps(plan: Document, memory: Document) -> Iterator[tuple[str, Chart]]:
+def memory_maps(plan: Document, memory: Document) -> Iterator[tuple[str, Chart]]:
+    """A heading and a map for each piece."""
     names = boundary_names(plan)
     for segment, arena in zip(plan["segments"], memory["segments"], strict=True):
         number = f"{segment['index']:02d}"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from splitopt.base.text import table
+
 Document = dict[str, Any]
 Row = tuple[str, ...]
 
@@ -15,6 +17,14 @@ COLUMNS: Row = (
 HELD_OUT_COLUMNS: Row = (
     "model", "Invoke", "error", "built in", "AllocateTensors", "error", "built in", "bytes",
 )  # fmt: skip
+
+
+def calibration_text(document: Document) -> str:
+    """All of it, as the command line prints it."""
+    parts = [table(COLUMNS, rows(document))]
+    if document["held_out"]:
+        parts.append(f"\n{table(HELD_OUT_COLUMNS, held_out_rows(document))}")
+    return "\n".join([*parts, *lines(document)])
 
 
 def rows(document: Document) -> list[Row]:

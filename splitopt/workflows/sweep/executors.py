@@ -108,9 +108,7 @@ def run_dask(tasks: Sequence[Task], models: Models, scheduler: str) -> Iterator[
         from distributed import Client, as_completed
         from distributed.scheduler import KilledWorker
     except ImportError as error:
-        raise ToolError(
-            "executor: dask needs distributed: pip install -e '.[dask]' in splitopt's folder"
-        ) from error
+        raise ToolError("executor: dask needs distributed: pip install 'splitopt[dask]'") from error
     try:
         client = Client(scheduler, timeout=_CONNECT_S, set_as_default=False)
     except (OSError, ValueError) as error:

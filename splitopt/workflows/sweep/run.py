@@ -19,6 +19,7 @@ from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.planning.job_table import pricing_of
 from splitopt.workflows.plan import Prepared, prepare
 from splitopt.workflows.sweep.executors import run_dask, run_local
+from splitopt.workflows.sweep.front import Front, fronts_of
 from splitopt.workflows.sweep.grid import FRONT, Point, content_key, expand
 from splitopt.workflows.sweep.prove import prove_points
 from splitopt.workflows.sweep.record import Made, Row, failed, made_of, with_dominated
@@ -46,6 +47,15 @@ class SweepResult:
     folder: Path
     rows: tuple[Row, ...]
     document: dict[str, Any]
+
+    @property
+    def fronts(self) -> tuple[Front, ...]:
+        """The undominated points of each model and board."""
+        return fronts_of(self.rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """sweep.json, with the folder."""
+        return {**self.document, "run_dir": str(self.folder)}
 
 
 def run_sweep(
@@ -172,7 +182,15 @@ class _Sweep:
             "settings": self.spec.model_dump(mode="json"),
             "points": len(rows),
             "counts": dict(Counter(row["status"] for row in rows)),
-            "fronts": _fronts(rows),
+            "fronts": [
+                {
+                    "model": front.model,
+                    "board": front.board,
+                    "is_complete": front.is_complete,
+                    "points": [row["id"] for row in front.rows],
+                }
+                for front in fronts_of(rows)
+            ],
             "resumed_points": self.store.resumed,
             "wall_s": round(wall_s, 3),
             "solver_s": round(sum(row["solver_s"] for row in rows), 3),
@@ -185,26 +203,3 @@ class _Sweep:
 def _source_key(job: Job) -> str:
     spec = job.spec
     return repr((str(job.model_path), str(job.file.parent), spec.calibration, spec.preprocess))
-
-
-def _fronts(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The undominated points of each model and board, by falling peak.
-
-    `is_complete`: all budgets were asked for at once, and it is proved that no point is missing.
-    """
-    groups: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        if row["plan"] and not row["dominated"]:
-            groups.setdefault((row["model"], row["board"]), []).append(row)
-    return [
-        {
-            "model": model,
-            "board": board,
-            "is_complete": all(row["front_is_complete"] for row in found),
-            "points": [
-                row["id"]
-                for row in sorted(found, key=lambda r: (-r["peak_ram_bytes"], r["added_insn"]))
-            ],
-        }
-        for (model, board), found in groups.items()
-    ]

@@ -1,6 +1,7 @@
-"""Packing instances as CSV: `id,lower,upper,size`, live in [lower, upper); and plans with `offset`.
+"""splitopt pack: offsets of least high-water mark for buffers with live ranges.
 
-The format is that of google/minimalloc, whose ids are texts of any kind.
+Instances are CSV as google/minimalloc has them: `id,lower,upper,size`, live in [lower, upper), ids
+of any kind; plans have `offset` besides.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from splitopt.base.errors import UsageError
+from splitopt.base.errors import InfeasibleError, ToolError, UsageError
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.packing.cpsat import solve
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.params import SolveParams
 
 MAX_BYTES = 16 << 20
 _MOST_BUFFERS = 20_000
@@ -28,6 +33,62 @@ class NamedInstance:
     ids: tuple[str, ...]
     rows: tuple[tuple[int, int, int], ...]
     instance: PackingInstance
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Where each buffer lies, in bytes, and what is proved of it; `plan_csv` is plan.csv."""
+
+    document: dict[str, Any]
+    offsets: tuple[int, ...]
+    plan_csv: str
+
+    @property
+    def line(self) -> str:
+        found = self.document
+        return (
+            f"{found['status']}: mark {found['mark_bytes']:,}, bound {found['bound_bytes']:,}, "
+            f"{found['peak_load_bytes']:,} alive at once, {found['buffers']} buffers, "
+            f"{found['wall_s']:.2f} s"
+        )
+
+
+def pack(
+    file: Path, capacity: int | None, *, time_limit_s: float, workers: int, seed: int
+) -> Packed:
+    """Packs the buffers of a CSV file into `capacity` bytes, or into as few as it takes.
+
+    Raises UsageError for a wrong file, InfeasibleError where the buffers cannot fit, ToolError
+    where time runs out without an answer.
+    """
+    named = read_instance(file, capacity)
+    params = SolveParams(time_limit_s=time_limit_s, seed=seed % 2**31, workers=workers)
+    outcome = solve(named.instance, params)
+    load = named.instance.peak_load
+    document = {
+        "schema_version": 1,
+        "file": str(file),
+        "buffers": len(named.ids),
+        "peak_load_bytes": load,
+        "capacity_bytes": capacity,
+        "status": outcome.status.name,
+        "mark_bytes": outcome.cost,
+        "bound_bytes": outcome.bound,
+        "wall_s": round(outcome.wall_s, 3),
+    }
+    if outcome.status is Status.INFEASIBLE:
+        error = InfeasibleError(
+            f"{file}: does not fit {capacity:,} bytes (proved in {outcome.wall_s:.2f} s); "
+            f"{load:,} bytes are alive at once"
+        )
+        error.facts = document
+        raise error
+    if outcome.plan is None:
+        raise ToolError(
+            f"{file}: no plan within {time_limit_s:g} s, and none ruled out (bound "
+            f"{outcome.bound:,}); raise --time-limit"
+        )
+    return Packed(document, tuple(outcome.plan.offsets), plan_text(named, outcome.plan))
 
 
 def read_instance(path: Path, capacity: int | None) -> NamedInstance:

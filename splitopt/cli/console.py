@@ -1,0 +1,52 @@
+"""Standard output and standard error: tables, one JSON document, errors, and what is under way."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_NARROWEST = 100
+out = Console(highlight=False)
+out.width = max(out.width, _NARROWEST)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A spinner that names the step under way; nothing where stderr is no terminal."""
+    if quiet or not err.is_terminal:
+        yield lambda _: None
+        return
+    with err.status("starting") as status:
+        yield lambda step: status.update(f"{step} ...")
+
+
+def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for k, name in enumerate(header):
+        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k > 0)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    out.print(table)
+    out.print()
+
+
+def show_lines(text: str) -> None:
+    """Text as it is; the terminal breaks what is too wide for it."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def show_json(data: Any) -> None:
+    """One JSON document on stdout, and nothing else there."""
+    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+
+
+def show_error(message: str) -> None:
+    err.print(f"[bold red]error:[/bold red] {escape(message)}")

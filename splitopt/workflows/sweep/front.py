@@ -1,0 +1,107 @@
+"""The Pareto front of one model on one board, as a sweep finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from splitopt.base.text import html_table
+from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.report.charts.drawing import Drawing, drawing_of
+from splitopt.report.charts.pareto import pareto_charts
+from splitopt.workflows.sweep.record import Row
+
+_HEADER = ("peak RAM", "of unsplit", "added (estimate)", "of Invoke", "pieces", "proof")
+
+
+@dataclass(frozen=True)
+class FrontPoint:
+    """A plan that no other dominates: bytes, estimated instructions, and the ops it cuts before."""
+
+    peak_ram_bytes: int
+    added_insn: int
+    pieces: int
+    cuts: tuple[int, ...]
+    status: str
+
+
+@dataclass(frozen=True)
+class Front:
+    """Plans by falling peak RAM, none of which another dominates in peak RAM, added instructions
+    and number of cuts. `is_complete`: it is proved that none is missing."""
+
+    model: str
+    board: str
+    is_complete: bool
+    rows: tuple[Row, ...]
+
+    @property
+    def points(self) -> tuple[FrontPoint, ...]:
+        return tuple(
+            FrontPoint(
+                row["peak_ram_bytes"],
+                row["added_insn"],
+                row["pieces"],
+                tuple(row["cuts"]),
+                row["status"],
+            )
+            for row in self.rows
+        )
+
+    @property
+    def unsplit_ram_bytes(self) -> int:
+        return int(self.rows[0]["unsplit_ram_bytes"])
+
+    @property
+    def invoke_insn(self) -> int:
+        """Of the unsplit model; estimated."""
+        return int(self.rows[0]["estimated_invoke_insn"])
+
+    def chart(self) -> Drawing:
+        """Peak RAM against added instructions; notebooks show it as SVG."""
+        return drawing_of(pareto_charts(self.rows, "front", self._where)[0])
+
+    @property
+    def _where(self) -> str:
+        return f"{Path(self.model).name} on {self.board}"
+
+    def __repr__(self) -> str:
+        peaks = [point.peak_ram_bytes for point in self.points]
+        complete = "" if self.is_complete else ", maybe not complete"
+        return (
+            f"<Front {self._where}: {plural(len(peaks), 'plan')}, {format_bytes(peaks[0])} down to "
+            f"{format_bytes(peaks[-1])}{complete}>"
+        )
+
+    def _repr_html_(self) -> str:
+        whole, invoke = self.unsplit_ram_bytes, self.invoke_insn
+        rows = [
+            (
+                format_bytes(point.peak_ram_bytes),
+                format_percent(point.peak_ram_bytes - whole, whole),
+                format_kinsn(point.added_insn),
+                format_percent(point.added_insn, invoke),
+                str(point.pieces),
+                point.status,
+            )
+            for point in self.points
+        ]
+        return html_table(f"Pareto front of {self._where}", _HEADER, rows)
+
+
+def fronts_of(rows: Sequence[Row]) -> tuple[Front, ...]:
+    """The undominated rows of each model and board."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row["plan"] and not row["dominated"]:
+            groups.setdefault((row["model"], row["board"]), []).append(row)
+    return tuple(
+        Front(
+            model,
+            board,
+            all(row["front_is_complete"] for row in found),
+            tuple(sorted(found, key=lambda row: (-row["peak_ram_bytes"], row["added_insn"]))),
+        )
+        for (model, board), found in groups.items()
+    )

@@ -1,0 +1,70 @@
+"""splitopt sweep: a sweep file to its folder, or one job to its Pareto front."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import overload
+
+from splitopt.base.errors import InfeasibleError
+from splitopt.config.job import Job
+from splitopt.convert.open_model import open_model
+from splitopt.planning.pareto_front import plan_front
+from splitopt.planning.planner import Planner
+from splitopt.workflows.plan import prepare
+from splitopt.workflows.sweep.front import Front, fronts_of
+from splitopt.workflows.sweep.grid import FRONT, Point
+from splitopt.workflows.sweep.record import made_of, with_dominated
+from splitopt.workflows.sweep.run import Notify, SweepResult, run_sweep
+from splitopt.workflows.sweep.task import Answer
+
+
+@overload
+def sweep(what: Job) -> Front: ...
+
+
+@overload
+def sweep(
+    what: str | Path,
+    *,
+    out: Path | None = None,
+    workers: int | None = None,
+    notify: Notify = lambda _: None,
+) -> SweepResult: ...
+
+
+def sweep(
+    what: Job | str | Path,
+    *,
+    out: Path | None = None,
+    workers: int | None = None,
+    notify: Notify = lambda _: None,
+) -> Front | SweepResult:
+    """Plans over budgets: every budget of one job, or what a sweep file asks for.
+
+    Of a job: its exact Pareto front of peak RAM in bytes, added instructions (estimated) and
+    number of cuts; nothing is written. The job's budget plays no part, its other limits hold.
+    Of a sweep file: all its points; they go to a new folder below `out` (default: the sweep's),
+    and `SweepResult.fronts` has a front for each model and board. A sweep that was stopped is
+    continued. `workers`: processes, default one for each core; `notify`: told of progress.
+
+    Raises UsageError for a wrong file or limits out of range, ModelError for a model that cannot
+    be cut, InfeasibleError where no cuts keep a job's limits, ToolError where a cluster fails.
+
+    >>> from splitopt import read_job
+    >>> front = sweep(read_job("configs/jobs/squeeze_digits.yaml"))
+    >>> front
+    <Front squeeze_digits_int8.tflite on corstone300_64k: 80 plans, 52,944 B down to 20,560 B>
+    >>> front.points[-1].peak_ram_bytes
+    20560
+    """
+    if not isinstance(what, Job):
+        return run_sweep(Path(what), out=out, workers=workers, notify=notify)
+    prepared = prepare(what, open_model(what))
+    request = prepared.request(what).without_capacity()
+    found = plan_front(Planner(prepared.table), request)
+    if not found.plans:
+        raise InfeasibleError(f"{what.file}: no plan keeps the limits of the job")
+    point = Point("1", FRONT, what.file, {}, what)
+    answer = Answer(point.id, found.plans, is_complete=found.is_complete)
+    rows = [made.row for made in made_of(point, prepared, answer)]
+    return fronts_of(with_dominated(rows))[0]
