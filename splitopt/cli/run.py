@@ -29,6 +29,7 @@ def run(
     fail_on: FailOn = None,
 ) -> None:
     """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
+    from splitopt.bundle.documents import dump
     from splitopt.bundle.run_record import record_of
     from splitopt.bundle.thresholds import broken, parse_thresholds, require_none_broken
     from splitopt.cli import terminal
@@ -43,7 +44,7 @@ def run(
     with terminal.progress(quiet=json) as progress:
         result = run_job(read, out=out, verify=not no_verify, progress=progress)
     checks = [{"name": c.name, "status": c.status.value} for c in result.checks]
-    document = {**result.document, "run_dir": str(result.folder), "checks": checks}
+    document = {**dump(result.document), "run_dir": str(result.folder), "checks": checks}
     record = record_of(result.document, [(c["name"], c["status"]) for c in checks])
     passed = broken(limits, record.figures, record.unsplit)
     if not json:

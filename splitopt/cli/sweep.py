@@ -21,13 +21,14 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
+    from splitopt.bundle.documents import dump
     from splitopt.cli import terminal
     from splitopt.workflows.sweep.run import run_sweep
 
     with terminal.sweep_progress(quiet=json) as notify:
         result = run_sweep(file, out=out, workers=workers, notify=notify)
     if json:
-        terminal.show_json({**result.document, "run_dir": str(result.folder)})
+        terminal.show_json({**dump(result.document), "run_dir": str(result.folder)})
     else:
         terminal.show_sweep(result)
 
