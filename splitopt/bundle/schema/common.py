@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
 from splitopt.base.yaml_input import Strict
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION = 2
 MOST_OPS = 4_000
 _MOST = 2**50
 
@@ -47,5 +47,5 @@ class Open(Shape):
 class Document(Shape):
     """One JSON file. `splitopt` names the version that wrote it, from schema version 2 on."""
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     splitopt: Line | None = None
