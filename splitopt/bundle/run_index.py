@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
-from splitopt.bundle.run_record import RunRecord, read_run
-from splitopt.bundle.sweep_record import ROWS, SweepRecord, read_sweep_record
+from splitopt.bundle.load import ROWS
+from splitopt.bundle.run_record import RunRecord, SweepRecord, read_run, read_sweep_record
 
 MOST_FOLDERS = 20_000
 MOST_FOUND = 5_000
@@ -159,17 +159,18 @@ def _entry(results: Path, folder: Path) -> IndexEntry:
 
 
 def _of_run(results: Path, folder: Path, run: RunRecord) -> IndexEntry:
+    plan = run.plan
     return IndexEntry(
         kind="run",
         path=str(folder),
         name=str(folder.relative_to(results)),
-        job=run.job,
-        model=Path(run.model).name,
-        board=run.board_name,
-        status=run.status,
-        peak_ram_bytes=run.peak_ram_bytes,
-        added_insn=run.added_insn,
-        pieces=run.pieces,
+        job=plan.job.name,
+        model=Path(plan.model.path).name,
+        board=plan.board.name,
+        status=plan.status,
+        peak_ram_bytes=plan.peak_ram_bytes,
+        added_insn=plan.added_insn,
+        pieces=len(plan.segments),
         checks=run.checks_status,
         created_utc=run.created_utc or _date_of(folder),
     )
@@ -182,13 +183,13 @@ def _of_sweep(results: Path, folder: Path, sweep: SweepRecord) -> IndexEntry:
         if row.peak_ram_bytes is not None
     ]
     peak, added, pieces = min(planned, default=(None, None, None), key=lambda p: p[:2])
-    counts = Counter(row.status or "UNKNOWN" for row in sweep.rows)
+    counts = Counter(row.status for row in sweep.rows)
     proved = {row.proved for row in sweep.rows} - {None}
     return IndexEntry(
         kind="sweep",
         path=str(folder),
         name=str(folder.relative_to(results)),
-        job=sweep.name,
+        job=folder.parent.name if sweep.sweep is None else sweep.sweep.name,
         model=_one({Path(row.model).name for row in sweep.rows if row.model}),
         board=_one({row.board for row in sweep.rows if row.board}),
         status=" ".join(f"{count} {status}" for status, count in sorted(counts.items())),
@@ -197,7 +198,7 @@ def _of_sweep(results: Path, folder: Path, sweep: SweepRecord) -> IndexEntry:
         pieces=pieces,
         points=len(sweep.rows),
         checks="failed" if False in proved else "passed" if proved else "skipped",
-        created_utc=sweep.created_utc or _date_of(folder),
+        created_utc=(sweep.sweep and sweep.sweep.created_utc) or _date_of(folder),
     )
 
 

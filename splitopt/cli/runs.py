@@ -89,9 +89,19 @@ def runs(
 
 def _show(entries: Sequence[IndexEntry]) -> None:
     from splitopt.base.text import one_line, printable, table
-    from splitopt.base.units import format_bytes, format_kinsn
+    from splitopt.base.units import format_bytes, format_insn
 
-    header = ("run", "date", "model", "board", "peak RAM", "added", "pieces", "status", "checks")
+    header = (
+        "run",
+        "date",
+        "model",
+        "board",
+        "peak RAM",
+        "added insn",
+        "pieces",
+        "status",
+        "checks",
+    )
     rows = [
         (
             printable(e.name),
@@ -99,7 +109,7 @@ def _show(entries: Sequence[IndexEntry]) -> None:
             printable(e.model),
             printable(e.board),
             "-" if e.peak_ram_bytes is None else format_bytes(e.peak_ram_bytes),
-            "-" if e.added_insn is None else format_kinsn(e.added_insn),
+            "-" if e.added_insn is None else format_insn(e.added_insn),
             "-" if e.pieces is None else str(e.pieces),
             printable(e.status),
             printable(e.checks),

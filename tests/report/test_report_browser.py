@@ -13,7 +13,7 @@ import pytest
 from limits import seconds
 from report_documents import hostile, run_bundle, run_documents, synthetic_sweep
 
-from splitopt.bundle.zz_documents import RunDocuments
+from splitopt.bundle.load import RunDocuments
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
 
@@ -117,14 +117,14 @@ def test_the_file_alone_is_asked_for(
 def test_every_buffer_is_a_rectangle(browser: Browser, run: RunDocuments, run_page: str) -> None:
     browser.get(run_page)
     for arena, ident in (
-        (run.memory["unsplit"], "map-unsplit"),
-        *((arena, f"map-{arena['index']:02d}") for arena in run.memory["segments"]),
+        (run.memory.unsplit, "map-unsplit"),
+        *((arena, f"map-{arena.index:02d}") for arena in run.memory.segments),
     ):
         css = f"svg[aria-labelledby={ident}-t] .marks:is(.tensor, .scratch) > rect"
         drawn = browser.find_elements(By.CSS_SELECTOR, css)
-        assert len(drawn) == sum(buffer["size"] > 0 for buffer in arena["buffers"])
+        assert len(drawn) == sum(buffer.size > 0 for buffer in arena.buffers)
     ops = browser.find_elements(By.CSS_SELECTOR, "svg[aria-labelledby=dag-t] .marks.op > rect")
-    assert len(ops) == len(run.graph["ops"])
+    assert len(ops) == len(run.graph.ops)
 
 
 def first_mark(driver: Browser, ident: str = "map-00") -> Any:
@@ -139,7 +139,7 @@ def test_pointing_at_a_buffer_names_it(browser: Browser, run: RunDocuments, run_
     browser.get(run_page)
     mark = first_mark(browser)
     ActionChains(browser).move_to_element(mark).perform()
-    assert run.memory["segments"][0]["buffers"][0]["name"] in shown(browser)
+    assert run.memory.segments[0].buffers[0].name in shown(browser)
     assert mark.find_elements(By.CSS_SELECTOR, "title") == [], "else the browser shows it, too"
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert shown(browser) == ""
@@ -158,7 +158,7 @@ def test_a_tap_on_a_buffer_names_it(browser: Browser, run: RunDocuments, run_pag
     tap = {"type": "touchStart", "touchPoints": [point]}
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", tap)
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert run.memory["unsplit"]["buffers"][0]["name"] in shown(browser)
+    assert run.memory.unsplit.buffers[0].name in shown(browser)
 
 
 def test_arrow_keys_go_from_buffer_to_buffer(
@@ -176,7 +176,7 @@ def test_arrow_keys_go_from_buffer_to_buffer(
     assert all(names)
     assert names[1] == names[3] != names[2]
     assert names[5] == names[0]
-    buffers = [b["name"] for b in run.memory["segments"][0]["buffers"] if b["kind"] == "tensor"]
+    buffers = [b.name for b in run.memory.segments[0].buffers if b.kind == "tensor"]
     assert any(buffers[0] in name for name in names)
 
 

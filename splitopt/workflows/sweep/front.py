@@ -8,9 +8,10 @@ from pathlib import Path
 
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.bundle.schema import sweep as schema
+from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.pareto import pareto_charts
-from splitopt.workflows.sweep.record import Row
 
 _HEADER = ("peak RAM", "of unsplit", "added (estimate)", "of Invoke", "pieces", "proof")
 
@@ -34,29 +35,33 @@ class Front:
     model: str
     board: str
     is_complete: bool
-    rows: tuple[Row, ...]
+    rows: tuple[PlannedRecord, ...]
 
     @property
     def points(self) -> tuple[FrontPoint, ...]:
         return tuple(
-            FrontPoint(
-                row["peak_ram_bytes"],
-                row["added_insn"],
-                row["pieces"],
-                tuple(row["cuts"]),
-                row["status"],
-            )
+            FrontPoint(row.peak_ram_bytes, row.added_insn, row.pieces, row.cuts, row.status)
             for row in self.rows
         )
 
     @property
     def unsplit_ram_bytes(self) -> int:
-        return int(self.rows[0]["unsplit_ram_bytes"])
+        return self.rows[0].unsplit_ram_bytes or 0
 
     @property
     def invoke_insn(self) -> int:
         """Of the unsplit model; estimated."""
-        return int(self.rows[0]["estimated_invoke_insn"])
+        return self.rows[0].estimated_invoke_insn or 0
+
+    @property
+    def entry(self) -> schema.Front:
+        """The front as sweep.json has it."""
+        return schema.Front(
+            model=self.model,
+            board=self.board,
+            is_complete=self.is_complete,
+            points=tuple(row.id for row in self.rows),
+        )
 
     def chart(self) -> Drawing:
         """Peak RAM against added instructions; notebooks show it as SVG."""
@@ -90,18 +95,18 @@ class Front:
         return html_table(f"Pareto front of {self._where}", _HEADER, rows)
 
 
-def fronts_of(rows: Sequence[Row]) -> tuple[Front, ...]:
+def fronts_of(rows: Sequence[Record]) -> tuple[Front, ...]:
     """The undominated rows of each model and board."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[PlannedRecord]] = {}
     for row in rows:
-        if row["plan"] and not row["dominated"]:
-            groups.setdefault((row["model"], row["board"]), []).append(row)
+        if isinstance(row, PlannedRecord) and not row.dominated:
+            groups.setdefault((row.model, row.board), []).append(row)
     return tuple(
         Front(
             model,
             board,
-            all(row["front_is_complete"] for row in found),
-            tuple(sorted(found, key=lambda row: (-row["peak_ram_bytes"], row["added_insn"]))),
+            all(row.front_is_complete for row in found),
+            tuple(sorted(found, key=lambda row: (-row.peak_ram_bytes, row.added_insn))),
         )
         for (model, board), found in groups.items()
     )
