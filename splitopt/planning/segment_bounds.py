@@ -179,7 +179,7 @@ def rebuild_bounds(
 def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:
     """Which segments read something from outside and make something for it, as a piece must.
 
-    Ops that read constants alone, and ops whose results nothing reads, make segments that do not.
+    Ops that read constants only, and ops whose results nothing reads, make segments that do not.
     """
     n = len(graph.ops)
     read, made = RectangleSums(n), RectangleSums(n)

@@ -117,7 +117,7 @@ class SegmentTable:
         return found
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
-        """The figures of a piece that was made in another way, in the place of a segment.
+        """The figures of a piece that was not cut from this graph, in the place of a segment.
 
         The piece reads and makes tensors of the same sizes as the segment.
         """
