@@ -37,6 +37,8 @@ class RectangleSums:
         """Adds the value to every segment with its start and its stop in these ranges."""
         if not starts or not stops:
             return
+        # The value appears where both ranges start and is taken back where either stops; sums over
+        # all smaller (start, stop) then hold it inside of the rectangle only.
         self._corners[starts.start, stops.start] += value
         self._corners[starts.stop, stops.start] -= value
         self._corners[starts.start, stops.stop] -= value
@@ -46,6 +48,7 @@ class RectangleSums:
         """Adds the value to segments that hold one of the ascending positions, `starts` given."""
         stop = self._n + 1
         previous_start = starts.start
+        # By the first position that a segment holds: its start is behind the one before that.
         for position in positions:
             held = range(previous_start, min(starts.stop, position + 1))
             self.add(held, range(position + 1, stop), value)
