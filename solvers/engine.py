@@ -1,4 +1,4 @@
-"""One call of CP-SAT under our parameters; knows no model."""
+"""One call of CP-SAT under our parameters, independent of any model."""
 
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
@@ -34,7 +34,7 @@ def run(
 
 
 def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> cp_model.CpSolverStatus:
-    """Solves beside the main thread: Ctrl-C ends the search, where CP-SAT would swallow it."""
+    """Solves in a second thread: Ctrl-C ends the search, where CP-SAT would ignore it."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         solving = pool.submit(solver.solve, model)
         try:

@@ -2,8 +2,8 @@
 from.
 
 Every plan that no buffer can sink in is the first fit of some order, so an optimum is among them.
-Several fixed orders first; then the best one is changed: what reaches the mark, and what lies in
-its way, is placed earlier.
+Several fixed orders first; then the best one is changed: what reaches the mark, and what lives
+at the same time, is placed earlier.
 """
 
 import random

@@ -19,5 +19,5 @@ def parts(instance: PackingInstance) -> list[tuple[int, ...]]:
 
 
 def part_of(instance: PackingInstance, indices: tuple[int, ...]) -> PackingInstance:
-    """The same buffers alone, under the same capacity."""
+    """Only the buffers of these indices, under the same capacity."""
     return PackingInstance(tuple(instance.buffers[i] for i in indices), instance.capacity)

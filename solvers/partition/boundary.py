@@ -1,7 +1,13 @@
 """Values that may be kept outside the arenas, and what they hold while a segment runs."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+Matrix = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -48,31 +54,12 @@ class Boundary:
         return self.is_result or not self.is_made
 
 
-@dataclass(frozen=True)
-class BoundaryLoad:
-    """Bytes that live through a segment, that it reads last, that it makes for later ones.
-
-    `outer`: what it reads from outside of all segments, or makes for there, and no other needs.
-    """
-
-    through: int
-    in_: int
-    out: int
-    outer: int = 0
-
-    @property
-    def ram(self) -> int:
-        """Inputs are copied in before outputs are copied out: they may share bytes."""
-        return self.through + max(self.in_, self.out)
-
-    @property
-    def ram_apart(self) -> int:
-        """Inputs are still read while outputs are made: everything is there at once."""
-        return self.through + self.in_ + self.out + self.outer
-
-
 class BoundaryLoads:
-    """The BoundaryLoad of any segment in constant time, after quadratic preparation.
+    """Bytes that values outside the arenas take while each segment runs: matrices [start, stop].
+
+    `through`: values that live through the segment; `in_`: that it reads last; `out`: that it makes
+    for later ones. `outer_in`, `outer_out`: what it reads from outside of all segments, or makes
+    for there, and no other segment needs.
 
     Let f(i, j) be the bytes of the values that start before item i and are last read at or after
     j. Then f(i, j) bytes live through [i, j), it reads f(i, i) - f(i, j) for the last time and
@@ -84,35 +71,42 @@ class BoundaryLoads:
 
     def __init__(self, n: int, boundaries: Iterable[Boundary]) -> None:
         values = tuple(boundaries)
-        self._made = _crossing_table(n, values, lambda value: value.is_made)
-        self._given = _crossing_table(n, values, lambda value: not value.is_made)
-        self._outer = _crossing_table(n, values, lambda value: value.goes_outside)
+        made = _crossing(n, (value for value in values if value.is_made))
+        given = _crossing(n, (value for value in values if not value.is_made))
+        results = _crossing(n, (value for value in values if value.is_made and value.is_result))
+        both = made + given
+        self.through: Matrix = made + given.diagonal()[None, :]
+        self.in_: Matrix = both.diagonal()[:, None] - both
+        self.out: Matrix = made.diagonal()[None, :] - made
+        self.outer_in = _within(given)
+        self.outer_out = _within(results)
 
-    def of(self, start: int, stop: int) -> BoundaryLoad:
-        made, given = self._made, self._given
-        past_made, past_given = made[start][stop], given[start][stop]
-        outer_start, outer_stop = self._outer[start], self._outer[stop]
-        return BoundaryLoad(
-            through=past_made + given[stop][stop],
-            in_=made[start][start] - past_made + given[start][start] - past_given,
-            out=made[stop][stop] - past_made,
-            outer=outer_stop[0] - outer_start[0] - outer_stop[stop] + outer_start[stop],
-        )
+    @cached_property
+    def ram(self) -> Matrix:
+        """Inputs are copied in before outputs are copied out: they may share bytes."""
+        ram: Matrix = self.through + np.maximum(self.in_, self.out)
+        return ram
+
+    @cached_property
+    def ram_apart(self) -> Matrix:
+        """Inputs are still read while outputs are made: everything is there at once."""
+        ram: Matrix = self.through + self.in_ + self.out + self.outer_in + self.outer_out
+        return ram
 
 
-def _crossing_table(
-    n: int, boundaries: Iterable[Boundary], belongs: Callable[[Boundary], bool]
-) -> list[list[int]]:
-    """table[i][j]: bytes that start before i and are last read at or after j."""
-    starting: list[list[Boundary]] = [[] for _ in range(n)]
-    for boundary in boundaries:
-        if belongs(boundary):
-            starting[boundary.start_item].append(boundary)
-    table = [[0] * (n + 1)]
-    for item in range(n):
-        row = table[-1].copy()
-        for boundary in starting[item]:
-            for stop in range(boundary.last_item + 1):
-                row[stop] += boundary.size
-        table.append(row)
-    return table
+def _crossing(n: int, boundaries: Iterable[Boundary]) -> Matrix:
+    """[i, j]: bytes that start before item i and are last read at or after j."""
+    changes = np.zeros((n + 2, n + 2), dtype=np.int64)
+    for value in boundaries:
+        # i from start_item + 1 on, j up to last_item
+        changes[value.start_item + 1, 0] += value.size
+        changes[value.start_item + 1, value.last_item + 1] -= value.size
+    crossing: Matrix = changes.cumsum(axis=0).cumsum(axis=1)[: n + 1, : n + 1]
+    return crossing
+
+
+def _within(crossing: Matrix) -> Matrix:
+    """[i, j]: bytes that start in [i, j) and are not read at or after j."""
+    started = crossing[:, 0]
+    within: Matrix = started[None, :] - started[:, None] - crossing.diagonal()[None, :] + crossing
+    return within

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad, BoundaryLoads
+from splitopt.solvers.partition.boundary import Boundary, BoundaryLoads
 
 _MOST_WEIGHTED = 2**62
 """Sums of CP-SAT must stay within 64 bits."""
@@ -117,14 +117,10 @@ class PartitionInstance:
     def loads(self) -> BoundaryLoads:
         return BoundaryLoads(self.n, self.boundaries)
 
-    def boundary_load(self, start: int, stop: int) -> BoundaryLoad:
-        """Bytes of the boundary buffer while segment [start, stop) runs."""
-        return self.loads.of(start, stop)
-
     def ram(self, option: Option) -> int:
         """arena + through + max(in, out), or all of the boundary buffer at once if `apart`."""
-        load = self.boundary_load(option.start, option.stop)
-        return option.arena_bytes + (load.ram_apart if option.apart else load.ram)
+        loads = self.loads.ram_apart if option.apart else self.loads.ram
+        return option.arena_bytes + int(loads[option.start, option.stop])
 
     @cached_property
     def rams(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ millisecond), and a chain of 300 ops has 45,150 segments, many of them with a do
 1. Every option starts with lower bounds of its RAM and cost.
 2. The best plan under the present figures is found.
 3. The options that it uses get exact figures. Again from 2, until the best plan rests on exact
-   figures alone: its value is an upper limit.
+   figures only: its value is an upper limit.
 4. An option is kept unless every plan through it is provably worse than that limit.
 
 Nothing is lost: options of plans that tie with the best one are kept.
@@ -213,7 +213,7 @@ class Pruner:
     def _cheapest(self, level: int) -> _Path | None:
         """The cheapest plan with no option above the level, within max_segments.
 
-        With no weight or limit on cost, ties alone decide.
+        With no weight or limit on cost, only ties decide.
         """
         costs_count = self._goal.cost_weight or self._goal.max_cost is not None
         amounts = self._options.cost if costs_count else self._tie

@@ -1,6 +1,6 @@
 """Exact offline plans: places of tensors whose head TFLM's own greedy planner does not reach.
 
-An offline plan gives places to tensors alone. TFLM then puts scratch around them, largest first
+An offline plan gives places to tensors only. TFLM then puts scratch around them, largest first
 and lowest first, so what counts is the head that results: it is replayed, never assumed.
 """
 

@@ -42,12 +42,12 @@ class PlannedBuffer:
 
 @dataclass(frozen=True, slots=True)
 class TailStep:
-    """One persistent allocation, and how far up temporary data reach right after it."""
+    """One persistent allocation, and how far up from the low end temporary data reach after it."""
 
     category: str
     size: int
     alignment: int
-    floor: int = 0
+    reach: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def replay(
         peak_load_bytes=peak_load((b.size_bytes, b.live.start, b.live.stop) for b in buffers),
         tail_bytes=tail_bytes(steps),
         minimum_bytes=minimum_arena(steps, head),
-        temporary_bytes=max(step.floor for step in steps),
+        temporary_bytes=max(step.reach for step in steps),
         tail_by_category=_by_category(steps),
         buffers=buffers,
         estimates=tuple(dict.fromkeys(m.estimate for k in ops if (m := memories[k]).estimate)),
@@ -169,7 +169,7 @@ def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
     """The least arena size in bytes: each step, backwards, asks for what must be above it."""
     needed = head
     for step in reversed(steps):
-        needed = align_up(max(needed, step.floor), step.alignment) + step.size
+        needed = align_up(max(needed, step.reach), step.alignment) + step.size
     return needed
 
 
@@ -200,14 +200,14 @@ def _tail_steps(
         scratch_count += len(memory.scratch)
         for size in memory.kept:
             yield TailStep("kernels", size, ARENA_ALIGNMENT)
-        yield TailStep("kernels", 0, 1, floor=reach)
+        yield TailStep("kernels", 0, 1, reach=reach)
     handle_bytes, handle_alignment = abi.scratch_handle
     if scratch_count:
         yield TailStep("scratch handles", handle_bytes * scratch_count, handle_alignment)
     for tensor in _variables(graph, segment):
         yield TailStep("variables", tensor.bytes, ARENA_ALIGNMENT)
     reach = _planning_reach(abi, len(segment.tensors), scratch_count, planned_buffers)
-    yield TailStep("scratch handles", 0, 1, floor=reach)
+    yield TailStep("scratch handles", 0, 1, reach=reach)
     for tensors in (segment.inputs, segment.outputs):
         yield TailStep("inputs and outputs", abi.pointer_bytes * len(tensors), ARENA_ALIGNMENT)
         for index in tensors:

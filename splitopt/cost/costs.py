@@ -18,31 +18,28 @@ from splitopt.graph.model import ModelGraph, Op
 Factor = Annotated[float, Field(gt=0, lt=1e3, allow_inf_nan=False)]
 
 
-class Correction(Strict):
-    """Measured = constant + factor · built-in estimate, for one op type.
-
-    Errors are relative, of samples left out of the fit.
-    """
+class _Fitted(Strict):
+    """How well one op type's entry fits: relative errors, of samples that were left out of it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    samples: Annotated[int, Field(ge=1)]
+    mean_error: Annotated[float, Field(ge=0)]
+    worst_error: Annotated[float, Field(ge=0)]
+
+
+class Correction(_Fitted):
+    """One op type's Invoke: measured = constant + factor * built-in estimate."""
 
     constant_insn: Annotated[float, Field(ge=-1e6, le=1e9, allow_inf_nan=False)]
     factor: Factor
-    samples: Annotated[int, Field(ge=1)]
-    mean_error: Annotated[float, Field(ge=0)]
-    worst_error: Annotated[float, Field(ge=0)]
 
 
-class Preparation(Strict):
-    """What one op of a type adds to AllocateTensors whatever its shape; errors as above, of all of
-    AllocateTensors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+class Preparation(_Fitted):
+    """What one op of a type adds to AllocateTensors whatever its shape; the errors are those of all
+    of AllocateTensors."""
 
     insn: Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-    samples: Annotated[int, Field(ge=1)]
-    mean_error: Annotated[float, Field(ge=0)]
-    worst_error: Annotated[float, Field(ge=0)]
 
 
 class CostTable(Strict):

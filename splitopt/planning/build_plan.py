@@ -7,7 +7,9 @@ from dataclasses import replace
 from itertools import accumulate
 
 from splitopt.arena.check import check_head
+from splitopt.graph.segments import boundary_candidates
 from splitopt.planning.segment import SegmentFigures, SegmentOption
+from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.solvers.outcome import Status
@@ -43,8 +45,9 @@ def plan_of_pieces(
         replace(solver_option(SegmentOption(0, (piece,), None)), cost=piece.added_insn + requantise)
         for piece, requantise in zip(pieces, more, strict=True)
     )
-    instance = PartitionInstance(len(table.graph.ops), options, table.boundaries)
-    plan = PartitionPlan(options, lay_out(options, table.boundaries).layout)
+    boundaries = boundaries_of(table.graph)
+    instance = PartitionInstance(len(table.graph.ops), options, boundaries)
+    plan = PartitionPlan(options, lay_out(options, boundaries).layout)
     check_plan(instance, plan)
     return plan
 
@@ -140,10 +143,11 @@ def _placements(
     table: SegmentTable, layout: Layout, pieces: Sequence[int]
 ) -> tuple[BoundaryPlacement, ...]:
     """`pieces`: how many each of the solver's segments has."""
+    candidates = boundary_candidates(table.graph)
     firsts = list(accumulate(pieces, initial=0))
     return tuple(
         BoundaryPlacement(
-            tensor=table.candidates[p.boundary].tensor,
+            tensor=candidates[p.boundary].tensor,
             offset=p.offset,
             size_bytes=p.size,
             first_segment=firsts[p.first_segment],

@@ -9,6 +9,7 @@ from splitopt.base.errors import UsageError
 from splitopt.planning.build_plan import solver_option, split_plan_of
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.outcome import Outcome, Status
@@ -28,6 +29,7 @@ class Planner:
     def __init__(self, table: SegmentTable, progress: Progress = lambda _: None) -> None:
         self.table = table
         self._progress = progress
+        self._boundaries = boundaries_of(table.graph)
 
     def plan(self, request: PlanRequest) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
         """An optimal (or at least feasible) plan, or Infeasible with the least feasible budget.
@@ -87,7 +89,7 @@ class Planner:
         )
         n = len(self.table.graph.ops)
         try:
-            return PartitionInstance(n, options, self.table.boundaries, goal)
+            return PartitionInstance(n, options, self._boundaries, goal)
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 

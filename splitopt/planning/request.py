@@ -1,4 +1,4 @@
-"""What a job asks of the planner, in the solver's words."""
+"""What a job asks of the planner: a goal, the allowed segments, how long to solve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from splitopt.solvers.partition.lazy_pruning import Mask
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What to minimise, under what, with which cuts; the solver's words."""
+    """What to minimise within which limits, over which segments."""
 
     goal: Goal
     allowed: Mask

@@ -20,6 +20,7 @@ from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
 from splitopt.cost.copying import CONSTRUCT_INSN
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import boundary_candidates
+from splitopt.solvers.partition import boundary as solver
 from splitopt.solvers.partition.shortest_paths import Matrix
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -36,6 +37,8 @@ class RectangleSums:
         """Adds the value to every segment with its start and its stop in these ranges."""
         if not starts or not stops:
             return
+        # The value appears where both ranges start and is taken back where either stops; sums over
+        # all smaller (start, stop) then hold it inside of the rectangle only.
         self._corners[starts.start, stops.start] += value
         self._corners[starts.stop, stops.start] -= value
         self._corners[starts.start, stops.stop] -= value
@@ -45,6 +48,7 @@ class RectangleSums:
         """Adds the value to segments that hold one of the ascending positions, `starts` given."""
         stop = self._n + 1
         previous_start = starts.start
+        # By the first position that a segment holds: its start is behind the one before that.
         for position in positions:
             held = range(previous_start, min(starts.stop, position + 1))
             self.add(held, range(position + 1, stop), value)
@@ -57,71 +61,62 @@ class RectangleSums:
 
 @dataclass(frozen=True)
 class BoundaryLoads:
-    """Boundary tensors' bytes per segment, each rounded up to 16; and the bytes copied.
+    """What boundary tensors take per segment, each rounded up to 16, and the copies in and out."""
 
-    `given`, `delivered`: inputs and outputs of the model that no other segment needs.
-    """
-
-    through: Matrix
-    read_last: Matrix
-    made: Matrix
-    given: Matrix
-    delivered: Matrix
+    held: solver.BoundaryLoads
     copied: Matrix
     copies: Matrix
 
     @property
+    def through(self) -> Matrix:
+        return self.held.through
+
+    @property
     def load(self) -> Matrix:
-        return self.through + np.maximum(self.read_last, self.made)
+        return self.held.ram
 
     @property
     def load_in_bands(self) -> Matrix:
-        """Full inputs and full outputs at once."""
-        return self.through + self.read_last + self.given + self.made + self.delivered
+        """Full inputs and full outputs at once, those of the model included."""
+        return self.held.ram_apart
 
     def ends(self, start: int, stop: int, *, in_bands: bool) -> tuple[int, int]:
         """(in, out) of a segment; in bands, inputs and outputs of the model count, too."""
-        at = start, stop
-        in_, out = int(self.read_last[at]), int(self.made[at])
+        at, held = (start, stop), self.held
         if in_bands:
-            in_, out = in_ + int(self.given[at]), out + int(self.delivered[at])
-        return in_, out
+            return int(held.in_[at] + held.outer_in[at]), int(held.out[at] + held.outer_out[at])
+        return int(held.in_[at]), int(held.out[at])
+
+
+def boundaries_of(graph: ModelGraph) -> tuple[solver.Boundary, ...]:
+    """The boundary candidates as the solver takes them, in their order."""
+    return tuple(
+        solver.Boundary(
+            align_up(graph.tensors[candidate.tensor].bytes, ARENA_ALIGNMENT),
+            candidate.maker,
+            candidate.readers,
+            candidate.is_output,
+        )
+        for candidate in boundary_candidates(graph)
+    )
 
 
 def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
-    """See `design`: through, in and out of every segment [start, stop), cuts on both sides."""
+    """Of every segment [start, stop), cuts on both sides.
+
+    A tensor is copied out by the segment that makes it, if another reads it, and in by every other
+    segment that reads it. An input of the model is copied like a tensor that its first reader
+    makes.
+    """
     n = len(graph.ops)
-    through, read_last, made = RectangleSums(n), RectangleSums(n), RectangleSums(n)
-    given, delivered = RectangleSums(n), RectangleSums(n)
     copied, copies = RectangleSums(n), RectangleSums(n)
     for candidate in boundary_candidates(graph):
-        size_bytes = graph.tensors[candidate.tensor].bytes
-        size = align_up(size_bytes, ARENA_ALIGNMENT)
         born, last = candidate.born, candidate.last
-        if candidate.maker is None or candidate.is_output:
-            alone = given if candidate.maker is None else delivered
-            alone.add(range(born + 1), range(last + 1, n + 1), size)
-        late = range(born + 1, n + 1)
-        passing = range(born + 1, last + 1)
-        if candidate.maker is None:
-            through.add(range(n + 1), passing, size)
-            _add_copies(copied, copies, range(born + 1), passing, size_bytes)
-        else:
-            through.add(late, range(last + 1), size)
-            made.add(range(born + 1), passing, size)
-            _add_copies(copied, copies, range(born + 1), passing, size_bytes)
-        read_last.add(range(born + 1, last + 1), range(last + 1, n + 1), size)
-        copied.add_where_any(late, candidate.readers, size_bytes)
-        copies.add_where_any(late, candidate.readers, 1)
-    every = (through, read_last, made, given, delivered, copied, copies)
-    return BoundaryLoads(*(sums.matrix() for sums in every))
-
-
-def _add_copies(
-    copied: RectangleSums, copies: RectangleSums, starts: range, stops: range, size: int
-) -> None:
-    copied.add(starts, stops, size)
-    copies.add(starts, stops, 1)
+        for sums, amount in ((copied, graph.tensors[candidate.tensor].bytes), (copies, 1)):
+            sums.add(range(born + 1), range(born + 1, last + 1), amount)
+            sums.add_where_any(range(born + 1, n + 1), candidate.readers, amount)
+    held = solver.BoundaryLoads(n, boundaries_of(graph))
+    return BoundaryLoads(held, copied.matrix(), copies.matrix())
 
 
 def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
@@ -187,7 +182,7 @@ def rebuild_bounds(
 def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:
     """Which segments read something from outside and make something for it, as a piece must.
 
-    Ops that read constants alone, and ops whose results nothing reads, make segments that do not.
+    Ops that read constants only, and ops whose results nothing reads, make segments that do not.
     """
     n = len(graph.ops)
     read, made = RectangleSums(n), RectangleSums(n)

@@ -15,15 +15,13 @@ import numpy as np
 from splitopt.arena.offline import with_offline_plan
 from splitopt.arena.replay import Arena, Memories, replay
 from splitopt.arena.rules import TargetRules
-from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.base.units import ARENA_ALIGNMENT
 from splitopt.cost.allocate import allocate_insn
 from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import (
-    BoundaryCandidate,
     Segment,
-    boundary_candidates,
     segment_of,
     whole_model,
 )
@@ -37,7 +35,6 @@ from splitopt.planning.segment_bounds import (
     tail_bounds,
 )
 from splitopt.solvers.dominance import undominated
-from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.resized import resized
@@ -120,7 +117,7 @@ class SegmentTable:
         return found
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
-        """The figures of a piece that was made in another way, in the place of a segment.
+        """The figures of a piece that was not cut from this graph, in the place of a segment.
 
         The piece reads and makes tensors of the same sizes as the segment.
         """
@@ -252,19 +249,6 @@ class SegmentTable:
     @cached_property
     def bands(self) -> BandTable:
         return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights)
-
-    @cached_property
-    def candidates(self) -> tuple[BoundaryCandidate, ...]:
-        return boundary_candidates(self.graph)
-
-    @cached_property
-    def boundaries(self) -> tuple[Boundary, ...]:
-        """The candidates as the solver takes them, in their order."""
-        sizes = (self.graph.tensors[c.tensor].bytes for c in self.candidates)
-        return tuple(
-            Boundary(align_up(size, ARENA_ALIGNMENT), c.maker, c.readers, c.is_output)
-            for c, size in zip(self.candidates, sizes, strict=True)
-        )
 
     @cached_property
     def boundary(self) -> BoundaryLoads:

@@ -1,4 +1,4 @@
-"""A split plan in the words of the user's model: segments, bytes, and where tensors wait."""
+"""A split plan in terms of the user's model: segments, bytes, and where boundary tensors lie."""
 
 from __future__ import annotations
 

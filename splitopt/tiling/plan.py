@@ -1,4 +1,4 @@
-"""Which rows a segment's pieces run on: data alone."""
+"""Which rows a segment's pieces run on."""
 
 from __future__ import annotations
 

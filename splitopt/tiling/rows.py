@@ -147,7 +147,7 @@ def rows_of(tensor: Tensor) -> int:
 
 
 def row_rule(graph: ModelGraph, op: Op) -> RowRule | None:
-    """None for an op that does not work row by row, or not in a way that is known here."""
+    """None for an op that does not work row by row, or whose rule is not known here."""
     view = OpView(graph, op)
     moving = [tensor for tensor in view.inputs if tensor.is_activation]
     made = [graph.tensors[tensor] for tensor in op.outputs]

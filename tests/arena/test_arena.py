@@ -110,7 +110,7 @@ def test_the_minimum_arena_is_the_least_size_in_which_every_step_fits() -> None:
         TailStep("a", 36, 4),
         TailStep("b", 5, 1),
         TailStep("c", 60, 16),
-        TailStep("d", 0, 1, floor=333),
+        TailStep("d", 0, 1, reach=333),
         TailStep("e", 8, 4),
         TailStep("f", 7, 16),
     ]
@@ -120,7 +120,7 @@ def test_the_minimum_arena_is_the_least_size_in_which_every_step_fits() -> None:
             position = size
             for step in steps:
                 position = (position - step.size) // step.alignment * step.alignment
-                if position < step.floor:
+                if position < step.reach:
                     return False
             return position >= head
 

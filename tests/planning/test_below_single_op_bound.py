@@ -53,7 +53,7 @@ def planned(planner: Planner, goal: Goal) -> SplitPlan:
     ids=["all", "one height", "offline plans"],
 )
 def test_cp_sat_and_the_dynamic_programme_agree(name: str, techniques: Techniques) -> None:
-    """CP-SAT on pruned ways against the DP on every way there is."""
+    """CP-SAT on pruned options against the DP on every option there is."""
     graph = read_tflite(MODELS / f"{name}_digits_int8.tflite")
     planner = planner_of(graph, techniques)
     least = planned(planner, Goal(1, 0)).peak_ram_bytes
@@ -124,13 +124,13 @@ def test_figures_of_single_cuts_and_one_height_are_beaten(
     graph = read_tflite(shared_model(name))
     planner = planner_of(graph, Techniques())
     invoke = unsplit(planner.table).invoke.insn
-    floor = floor_of(planner.table).least_ram_bytes
+    single_op_bound = floor_of(planner.table).least_ram_bytes
     for budget, most in FIGURES[name]:
         plan = planned(planner, Goal(0, 1, capacity=budget))
         more = 100 * (plan.copy_insn + plan.recomputed_insn) / invoke
         rebuilt = 100 * plan.rebuild_insn / invoke
         print(f"{name}: {plan.peak_ram_bytes:,} B +{more:.2f} %, AllocateTensors +{rebuilt:.1f} %")
-        assert plan.peak_ram_bytes <= budget < floor
+        assert plan.peak_ram_bytes <= budget < single_op_bound
         assert more <= most
         assert plan.added_insn == plan.copy_insn + plan.recomputed_insn + plan.rebuild_insn
 
@@ -141,12 +141,12 @@ def test_where_nothing_lies_below_the_least_of_cuts(
 ) -> None:
     """ad01: at no price. kws_dscnn: not for a hundredth of Invoke more than the cuts cost."""
     graph = read_tflite(shared_model(name))
-    alone = planner_of(graph, CUTS_ONLY)
-    cuts = planned(alone, Goal(1, 0))
-    cheap = planned(alone, Goal(0, 1, capacity=cuts.peak_ram_bytes))
+    cuts_only = planner_of(graph, CUTS_ONLY)
+    cuts = planned(cuts_only, Goal(1, 0))
+    cheap = planned(cuts_only, Goal(0, 1, capacity=cuts.peak_ram_bytes))
     goal = Goal(1, 0)
     if more_percent is not None:
-        more = unsplit(alone.table).invoke.insn * more_percent // 100
+        more = unsplit(cuts_only.table).invoke.insn * more_percent // 100
         goal = replace(goal, max_cost=cheap.added_insn + more)
     planner = planner_of(graph, Techniques())
     assert planned(planner, goal).peak_ram_bytes == cuts.peak_ram_bytes

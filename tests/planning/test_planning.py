@@ -140,7 +140,7 @@ def assert_same_ranks(a: Outcome, b: Outcome) -> None:  # type: ignore[type-arg]
 
 
 def test_brute_force_agrees_on_a_model_of_the_repository() -> None:
-    """All 2^15 cut sets of 16 ops, judged by load alone."""
+    """All 2^15 cut sets of 16 ops, judged by their loads."""
     graph = read_tflite(IN_REPOSITORY / "resnet8_digits_int8.tflite")
     n = len(graph.ops)
     assert n <= 16

@@ -20,7 +20,7 @@ from tiny import (
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp
-from splitopt.solvers.partition.boundary import Boundary, BoundaryLoad
+from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
@@ -137,13 +137,23 @@ def chain(sizes: list[int], arena: int = 0, cost: int = 1) -> PartitionInstance:
     return PartitionInstance(n, options, tuple(values))
 
 
+def load_of(instance: PartitionInstance, *at: int) -> tuple[int, int, int, int]:
+    """(through, in, out, what no other segment needs) of segment [start, stop)."""
+    loads, (start, stop) = instance.loads, at
+    outer = loads.outer_in + loads.outer_out
+    through, in_, out, own = (
+        int(matrix[start, stop]) for matrix in (loads.through, loads.in_, loads.out, outer)
+    )
+    return through, in_, out, own
+
+
 def test_inputs_and_outputs_of_a_segment_may_share_bytes() -> None:
     instance = PartitionInstance(
         3,
         (Option(0, 1, 16, 0), Option(1, 2, 16, 0), Option(2, 3, 16, 0)),
         (Boundary(64, 0, (1,)), Boundary(48, 1, (2,)), Boundary(32, 0, (2,))),
     )
-    assert instance.boundary_load(1, 2) == BoundaryLoad(through=32, in_=64, out=48)
+    assert load_of(instance, 1, 2) == (32, 64, 48, 0)
     outcome = dp.solve(instance)
     assert (outcome.status, outcome.cost) == (Status.OPTIMAL, 16 + 32 + 64)
 
@@ -152,10 +162,10 @@ def test_an_input_that_one_segment_reads_is_no_boundary() -> None:
     value = Boundary(64, None, (1, 2))
     options = tuple(Option(a, b, 16, 0) for a in range(3) for b in range(a + 1, 4))
     instance = PartitionInstance(3, options, (value,))
-    assert instance.boundary_load(1, 3) == BoundaryLoad(0, 0, 0, outer=64)
-    assert instance.boundary_load(0, 1) == BoundaryLoad(0, 0, 0)
-    assert instance.boundary_load(1, 2) == BoundaryLoad(64, 0, 0)
-    assert instance.boundary_load(2, 3) == BoundaryLoad(0, 64, 0)
+    assert load_of(instance, 1, 3) == (0, 0, 0, 64)
+    assert load_of(instance, 0, 1) == (0, 0, 0, 0)
+    assert load_of(instance, 1, 2) == (64, 0, 0, 0)
+    assert load_of(instance, 2, 3) == (0, 64, 0, 0)
 
 
 def gapped(capacity: int | None = None, whole_arena: int | None = None) -> PartitionInstance:
