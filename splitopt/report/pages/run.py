@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from splitopt.base.units import format_bytes, format_insn, plural
+from splitopt.base.units import format_bytes, added_text, plural
 from splitopt.bundle.documents import dump
 from splitopt.bundle.load import RunDocuments
 from splitopt.bundle.schema.memory import Memory
@@ -155,11 +155,8 @@ def _runs(segment: Segment) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
     says = ", offline plan" if segment.offline_plan else ""
     if segment.bands:
-        again = format_insn(segment.estimated_recomputed_insn)
-        says += (
-            f", {plural(len(segment.bands), 'band')} (rows computed more than once: an "
-            f"estimated {again})"
-        )
+        again = added_text(segment.estimated_recomputed_insn, None)
+        says += f", {plural(len(segment.bands), 'band')} (rows computed more than once: {again})"
     return says
 
 
@@ -169,7 +166,7 @@ def _tables(plan: Plan) -> dict[str, Any]:
         "limiting": plan.limiting.index,
         "estimated_bytes": "" if plan.exact else "; bytes of some pieces are estimates",
         "by_hand": (
-            grid("Other ways to cut the same model", HAND_COLUMNS, hand_rows(plan))
+            grid("Other cuts of the same model", HAND_COLUMNS, hand_rows(plan))
             if plan.by_hand
             else None
         ),

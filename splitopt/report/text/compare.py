@@ -28,8 +28,8 @@ Either = Comparison | SweepComparison
 def verdict(found: Either) -> str:
     """One sentence: what became of the peak and of the added time."""
     if isinstance(found, SweepComparison):
-        alone = len(found.only_before) + len(found.only_after)
-        rest = f"; {plural(alone, 'point')} in one of them only" if alone else ""
+        single = len(found.only_before) + len(found.only_after)
+        rest = f"; {plural(single, 'point')} in one of them only" if single else ""
         return f"{len(found.differing)} of {plural(found.matched, 'shared point')} differ{rest}."
     changed = [change for change in found.changes if change.is_change]
     if not changed:
@@ -46,10 +46,10 @@ def verdict(found: Either) -> str:
 
 
 def _moved(change: Change) -> str:
-    way = "rose" if (change.absolute or 0) > 0 else "fell"
+    verb = "rose" if (change.absolute or 0) > 0 else "fell"
     before, after = _value(change.figure, change.before), _value(change.figure, change.after)
     share = "" if change.relative is None else f" ({100 * change.relative:+.1f} %)"
-    return f"{way} from {before} to {after}{share}"
+    return f"{verb} from {before} to {after}{share}"
 
 
 def comparison_text(found: Either) -> str:
