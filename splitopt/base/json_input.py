@@ -66,7 +66,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """The object that a text holds, as JSON has it. Raises UsageError on anything else."""
+    """The object that JSON text holds. Raises UsageError on anything else."""
     try:
         _refuse_depths(data)
         document = json.loads(data, parse_constant=_refuse_constant)

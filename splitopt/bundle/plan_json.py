@@ -25,7 +25,6 @@ from splitopt.bundle.schema.plan import (
     Routes,
     Segment,
     Settings,
-    Side,
     Span,
 )
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
@@ -35,10 +34,10 @@ from splitopt.config.job import Job
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
-from splitopt.planning import unsplit
 from splitopt.planning.lower_bound import Floor
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline
+from splitopt.planning.unsplit import HandCuts as PlannedHandCuts
 from splitopt.tiling.plan import RowSpan
 from splitopt.verify.accuracy import Accuracy, RouteJudgement
 
@@ -48,7 +47,7 @@ def plan_document(
     job: Job,
     made: PieceSet,
     baseline: Baseline,
-    by_hand: Sequence[unsplit.HandCuts],
+    by_hand: Sequence[PlannedHandCuts],
     floor: Floor,
     names: Correspondence | None = None,
 ) -> Plan:
@@ -73,15 +72,11 @@ def plan_document(
         objective=_objective(job, plan),
         peak_ram_bytes=plan.peak_ram_bytes,
         added_insn=plan.added_insn,
-        added_parts=AddedParts(
-            rebuild_insn=plan.rebuild_insn,
-            copy_insn=plan.copy_insn,
-            recomputed_insn=plan.recomputed_insn,
-        ),
+        added_parts=AddedParts.model_validate(plan),
         exact=plan.exact,
         estimated_ops=tuple(sorted({r for s in plan.segments for r in s.figures.arena.estimates})),
         baseline=_baseline(baseline),
-        by_hand=tuple(_hand_cuts(cuts) for cuts in by_hand),
+        by_hand=tuple(HandCuts.model_validate(cuts) for cuts in by_hand),
         floor=FloorEntry(
             op=floor.op,
             type=graph.ops[floor.op].type,
@@ -136,15 +131,6 @@ def _baseline(baseline: Baseline) -> BaselineEntry:
     )
 
 
-def _hand_cuts(cuts: unsplit.HandCuts) -> HandCuts:
-    return HandCuts(
-        name=cuts.name,
-        cuts=tuple(cuts.cuts),
-        peak_ram_bytes=cuts.peak_ram_bytes,
-        added_insn=cuts.added_insn,
-    )
-
-
 def _segment(segment: PlannedSegment, data: bytes | None, names: Correspondence | None) -> Segment:
     figures = segment.figures
     arena = figures.arena
@@ -187,17 +173,15 @@ def _bands(segment: PlannedSegment) -> tuple[BandRun, ...] | None:
         return None
     return tuple(
         BandRun(
-            inputs=tuple(Span(**_rows(span)) for span in execution.inputs),
-            outputs=tuple(
-                Span(**_rows(span), from_row=span.from_row) for span in execution.outputs
-            ),
+            inputs=tuple(_span(span) for span in execution.inputs),
+            outputs=tuple(map(Span.model_validate, execution.outputs)),
         )
         for execution in segment.figures.executions
     )
 
 
-def _rows(span: RowSpan) -> dict[str, int]:
-    return {"tensor": span.tensor, "row": span.row, "rows": span.rows}
+def _span(span: RowSpan) -> Span:
+    return Span(tensor=span.tensor, row=span.row, rows=span.rows)
 
 
 def _boundary(
@@ -237,15 +221,7 @@ def with_routes(
     requantised = sum(agreement.requantise for agreement in made.agreements)
     whole, pieces = (None, None) if judgement is None else (judgement.whole, judgement.pieces)
     contract = tuple(
-        Agreement(
-            tensor=agreement.tensor,
-            position=agreement.position,
-            writer=Side.model_validate(frozen(asdict(agreement.writer))),
-            reader=Side.model_validate(frozen(asdict(agreement.reader))),
-            requantise=agreement.requantise,
-            insn=agreement.insn,
-            onnx_tensor=onnx_tensor_of(agreement.tensor),
-        )
+        Agreement(**frozen(asdict(agreement)), onnx_tensor=onnx_tensor_of(agreement.tensor))
         for agreement in made.agreements
     )
     routes = Routes(
@@ -264,9 +240,11 @@ def _route(
         estimated_added_insn=plan.added_insn,
         requantised_boundaries=requantised,
         conversion_s=conversion_s,
-        samples=None if accuracy is None else accuracy.samples,
-        worst_lsb=None if accuracy is None else accuracy.worst_lsb,
-        sqnr_db=None if accuracy is None else round(accuracy.sqnr_db, 3),
-        top1=None if accuracy is None else accuracy.top1,
-        top1_agreement=None if accuracy is None else accuracy.top1_agreement,
+        **_accuracy(accuracy),
     )
+
+
+def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
+    if accuracy is None:
+        return dict.fromkeys(("samples", "worst_lsb", "sqnr_db", "top1", "top1_agreement"))
+    return {**asdict(accuracy), "sqnr_db": round(accuracy.sqnr_db, 3)}

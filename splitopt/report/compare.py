@@ -62,14 +62,11 @@ class Difference:
     after: Any
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs, A before and B after. `warnings`: why they are not comparable, if they are not."""
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What holds for runs and sweeps, A before and B after. `warnings`: why they are not
+    comparable, if they are not."""
 
-    before: RunRecord
-    after: RunRecord
-    changes: tuple[Change, ...]
-    checks: tuple[Change, ...]
     versions: tuple[Change, ...]
     job: tuple[Difference, ...]
     warnings: tuple[str, ...]
@@ -79,20 +76,38 @@ class Comparison:
     def is_comparable(self) -> bool:
         return not self.warnings
 
-    def to_dict(self) -> dict[str, Any]:
+    def _document(self, kind: str, before: object, after: object, **own: object) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
-            "kind": "runs",
-            "before": _identity(self.before),
-            "after": _identity(self.after),
+            "kind": kind,
+            "before": before,
+            "after": after,
             "is_comparable": self.is_comparable,
             "warnings": list(self.warnings),
-            "changes": [change.to_dict() for change in self.changes],
-            "checks": [asdict(change) for change in self.checks],
+            **own,
             "versions": [asdict(change) for change in self.versions],
             "job_differences": [asdict(difference) for difference in self.job],
             "broken_thresholds": list(self.broken),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Compared):
+    """Two runs."""
+
+    before: RunRecord
+    after: RunRecord
+    changes: tuple[Change, ...]
+    checks: tuple[Change, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document(
+            "runs",
+            _identity(self.before),
+            _identity(self.after),
+            changes=[change.to_dict() for change in self.changes],
+            checks=[asdict(change) for change in self.checks],
+        )
 
 
 @dataclass(frozen=True)
@@ -114,8 +129,8 @@ class PointChange:
         }
 
 
-@dataclass(frozen=True)
-class SweepComparison:
+@dataclass(frozen=True, kw_only=True)
+class SweepComparison(Compared):
     """Two sweeps. `only_before`, `only_after`: points that only one has, by what was asked."""
 
     before: SweepRecord
@@ -124,31 +139,17 @@ class SweepComparison:
     differing: tuple[PointChange, ...]
     only_before: tuple[tuple[str, ...], ...]
     only_after: tuple[tuple[str, ...], ...]
-    versions: tuple[Change, ...]
-    job: tuple[Difference, ...]
-    warnings: tuple[str, ...]
-    broken: tuple[str, ...]
-
-    @property
-    def is_comparable(self) -> bool:
-        return not self.warnings
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "kind": "sweeps",
-            "before": {"path": self.before.where, "points": len(self.before.rows)},
-            "after": {"path": self.after.where, "points": len(self.after.rows)},
-            "is_comparable": self.is_comparable,
-            "warnings": list(self.warnings),
-            "matched": self.matched,
-            "differing": [point.to_dict() for point in self.differing],
-            "only_before": [list(key) for key in self.only_before],
-            "only_after": [list(key) for key in self.only_after],
-            "versions": [asdict(change) for change in self.versions],
-            "job_differences": [asdict(difference) for difference in self.job],
-            "broken_thresholds": list(self.broken),
-        }
+        return self._document(
+            "sweeps",
+            {"path": self.before.where, "points": len(self.before.rows)},
+            {"path": self.after.where, "points": len(self.after.rows)},
+            matched=self.matched,
+            differing=[point.to_dict() for point in self.differing],
+            only_before=[list(key) for key in self.only_before],
+            only_after=[list(key) for key in self.only_after],
+        )
 
 
 def compare_folders(
@@ -279,7 +280,7 @@ def _sweep_warnings(
     for what, (before, after) in (("models", models), ("boards", boards)):
         if before != after:
             names = ", ".join(sorted(before ^ after))
-            yield f"not wholly comparable: {what} that one of the sweeps alone has: {names}"
+            yield f"not wholly comparable: {what} that only one of the sweeps has: {names}"
     if not matched:
         yield "not comparable: the sweeps have no point in common"
 

@@ -19,7 +19,7 @@ from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
 from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Unit
 from splitopt.bundle.schema.timing import Timing as TimingDocument
-from splitopt.bundle.verify_json import check_entry
+from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
 from splitopt.graph.segments import whole_model
@@ -81,7 +81,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         library_sha256=sha256_of(library.library.read_bytes()),
         **_figures(simulator, bundle, unsplit, split),
         **_per_op_note(spec, unsplit),
-        checks=tuple(map(check_entry, checks)),
+        checks=tuple(map(CheckEntry.model_validate, checks)),
     )
     return Timing(document, checks)
 

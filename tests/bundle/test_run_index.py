@@ -230,7 +230,7 @@ def test_the_command(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(call("--results", results, "--browser").exception, UsageError)
 
 
-def test_names_of_strangers_do_not_steer_the_terminal(one_run: Path, tmp_path: Path) -> None:
+def test_untrusted_names_do_not_steer_the_terminal(one_run: Path, tmp_path: Path) -> None:
     place(one_run, tmp_path / "r" / "a\x1b[31m" / "1", job="x\x1b[2J")
     assert "\x1b" not in call("--results", tmp_path / "r").output
     entry = IndexEntry("run", "p", "n", "j", created_utc="\x1b")

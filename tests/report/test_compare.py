@@ -37,7 +37,7 @@ def job(folder: Path, name: str, more: str = "", model: str = "resnet8") -> Path
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Bundles by cuts alone: the least peak (57,472 B in two pieces), the least time (57,696 B,
+    """Bundles by cuts only: the least peak (57,472 B in two pieces), the least time (57,696 B,
     unsplit), another model."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = {
@@ -215,7 +215,7 @@ def test_no_bundle_is_a_sentence(made: dict[str, Path], tmp_path: Path) -> None:
         (b"[1]", "it holds no object"),
     ],
 )
-def test_json_of_strangers(text: bytes, said: str, tmp_path: Path) -> None:
+def test_untrusted_json(text: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_bytes(text)
     with pytest.raises(UsageError, match=said):
@@ -229,7 +229,7 @@ def test_json_of_strangers(text: bytes, said: str, tmp_path: Path) -> None:
 EVIL = "<script>x</script> | **b** [a](b)\n\x1b[31m# @everyone"
 
 
-def test_names_of_strangers_are_text(made: dict[str, Path], tmp_path: Path) -> None:
+def test_untrusted_names_are_text(made: dict[str, Path], tmp_path: Path) -> None:
     def edit(plan: dict[str, Any]) -> None:
         plan["job"]["settings"][EVIL] = EVIL
         plan["job"]["name"] = EVIL
@@ -280,7 +280,7 @@ def test_points_of_sweeps_are_matched_by_what_was_asked(tmp_path: Path) -> None:
     assert found.broken == (
         "point 0002: peak_ram_bytes>+5%: peak_ram_bytes is 990, > the limit 945 (counted from 900)",
     )
-    assert "not wholly comparable: boards that one of the sweeps alone has: c" in found.warnings
+    assert "not wholly comparable: boards that only one of the sweeps has: c" in found.warnings
     assert verdict(found) == "1 of 3 shared points differ; 2 points in one of them only."
     assert "m.tflite, b, 2,000 B, minimise=peak_ram" in comparison_text(found)
     assert json.loads(json.dumps(found.to_dict()))["differing"][0]["budget_bytes"] == "2000"

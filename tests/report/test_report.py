@@ -167,7 +167,7 @@ def test_points_that_share_a_plan_are_one_marker_and_one_fold(sweep: SweepDocume
 # Escaping, and nothing from elsewhere.
 
 
-def test_words_of_strangers_stay_words(run: RunDocuments, sweep: SweepDocuments) -> None:
+def test_untrusted_words_stay_words(run: RunDocuments, sweep: SweepDocuments) -> None:
     parts = ("plan", "memory", "graph", "verify", "manifest", "timing", "diagnosis")
     evil = RunDocuments(*(hostile(getattr(run, part), SCRIPT) for part in parts))
     plans = {

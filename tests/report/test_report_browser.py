@@ -287,9 +287,7 @@ def test_a_report_prints(browser: Browser, run_page: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_names_of_strangers_run_no_script(
-    browser: Browser, run: RunDocuments, tmp_path: Path
-) -> None:
+def test_untrusted_names_run_no_script(browser: Browser, run: RunDocuments, tmp_path: Path) -> None:
     text = "<script>window.hacked=1</script><img src=//x.invalid/y onerror=window.hacked=1>"
     parts = ("plan", "memory", "graph", "verify", "manifest", "timing", "diagnosis")
     evil = RunDocuments(*(hostile(getattr(run, part), text) for part in parts))

@@ -85,9 +85,11 @@ def test_points_agree_with_jobs_run_alone_and_neighbours_are_shared(
 def test_the_folder_holds_rows_plans_and_front(write: Ask, tmp_path: Path) -> None:
     result = run_sweep(write("{budget_bytes: [20000, 60000]}"), out=tmp_path / "out")
     lines = (result.folder / "records.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == list(result.rows)
+    assert [json.loads(line) for line in lines] == [
+        row.model_dump(mode="json") for row in result.rows
+    ]
     [planned] = [row for row in result.rows if row.plan]
-    plan = json.loads((result.folder / planned.plan).read_text())
+    plan = json.loads((result.folder / str(planned.plan)).read_text())
     assert plan["peak_ram_bytes"] == planned.peak_ram_bytes
     assert plan["segments"][0]["piece"] is None
     assert json.loads((result.folder / "sweep.json").read_text())["counts"] == {
@@ -108,7 +110,7 @@ def test_points_are_proved_where_asked(write: Ask, tmp_path: Path) -> None:
     result = run_sweep(sweep, out=tmp_path / "out")
     for row in result.rows:
         assert row.proved is True
-        plan = json.loads((result.folder / row.bundle / "plan.json").read_text())
+        plan = json.loads((result.folder / str(row.bundle) / "plan.json").read_text())
         cuts = [segment["start"] for segment in plan["segments"][1:]]
         assert (plan["peak_ram_bytes"], plan["added_insn"]) == points_of([row])[0][:2]
         assert set(cuts) - {0} == set(row.cuts)

@@ -117,7 +117,7 @@ def test_a_cluster_loses_a_worker_and_no_point(cluster: Cluster, tmp_path: Path)
     sweep.write_text(re.sub("executor: .*\nscheduler: .*\n", "", sweep.read_text()))
     local = run_sweep(sweep, out=tmp_path / "local")
     figures = ("id", "status", "peak_ram_bytes", "smallest_feasible_budget_bytes")
-    assert [[r[f] for f in figures] for r in result.rows] == [
-        [r[f] for f in figures] for r in local.rows
+    assert [[getattr(r, f) for f in figures] for r in result.rows] == [
+        [getattr(r, f) for f in figures] for r in local.rows
     ]
     assert seen == sorted(seen)

@@ -34,7 +34,12 @@ class Shape(Strict):
     """A part of a document. Unknown keys are ignored: additions do not make a new version."""
 
     model_config = ConfigDict(
-        extra="ignore", frozen=True, strict=True, validate_by_name=True, validate_by_alias=True
+        extra="ignore",
+        frozen=True,
+        strict=True,
+        from_attributes=True,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
 

@@ -43,7 +43,7 @@ class _Frame:
 
 
 def pareto_charts(rows: Sequence[Record], ident: str, where: str) -> list[Chart]:
-    """All points; then the split ones alone, where they stand too close to be told apart.
+    """All points; then only the split ones, where they stand too close to be told apart.
 
     Points that share a plan are one marker.
     """

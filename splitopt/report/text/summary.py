@@ -181,7 +181,7 @@ def _choice(plan: Plan) -> str:
 def check_lines(checks: Checks) -> Iterator[tuple[str, str, str]]:
     """Of each check: its status, that as a word, and what was compared with which result."""
     if not checks:
-        yield "skipped", "SKIPPED", "Verification: the pieces were not run."
+        yield "skipped", "Verification: SKIPPED.", "The pieces were not run."
     for check in checks:
         ran = f", {plural(check.inputs, 'input')}, worst difference {check.worst_difference:g}"
         if check.status == "skipped":
