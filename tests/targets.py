@@ -7,12 +7,12 @@ from pathlib import Path
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment, segment_of, whole_model
+from splitopt.graph.segments import Segment, segment_of
 from splitopt.pieces.writer import write_piece
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.job_blob import PlannedPiece, PlannedRun
+from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, unsplit_run
 from splitopt.runtime.links import links_of
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
 from splitopt.runtime.tflm_library import find_library
@@ -31,8 +31,7 @@ def build_self_test(main: Path, cache: Path) -> Path:
 def whole_run(graph: ModelGraph, feeds: Sequence[Array]) -> PlannedRun:
     """The unsplit model in the arena that is predicted for it, without a byte more."""
     size = unsplit(SegmentTable(graph, target_rules("m55"))).arena.size_bytes
-    [links] = links_of(graph, [whole_model(graph)], {})
-    return PlannedRun((PlannedPiece(graph.source, size, links),), size, tuple(feeds), _sizes(graph))
+    return unsplit_run(graph, size, feeds)
 
 
 def split_run(graph: ModelGraph, cuts: Sequence[int], feeds: Sequence[Array]) -> PlannedRun:
@@ -48,7 +47,7 @@ def split_run(graph: ModelGraph, cuts: Sequence[int], feeds: Sequence[Array]) ->
             segments, sizes, links_of(graph, segments, offsets), strict=True
         )
     )
-    return PlannedRun(pieces, top, tuple(feeds), _sizes(graph))
+    return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
 
 
 def _stacked(
@@ -61,7 +60,3 @@ def _stacked(
                 offsets[tensor] = top
                 top += -(-graph.tensors[tensor].bytes // 16) * 16
     return offsets, top
-
-
-def _sizes(graph: ModelGraph) -> tuple[int, ...]:
-    return tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)

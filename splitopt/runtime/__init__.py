@@ -1,1 +1,1 @@
-"""Where pieces run: the interpreters of the host, and simulators of the board."""
+"""Running TFLM: on this machine, in worker processes, and on a simulated Cortex-M55."""

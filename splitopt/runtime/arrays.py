@@ -1,4 +1,4 @@
-"""Inputs for a proof: seeded random ones, and a user's own, in the model's element types."""
+"""Inputs to run a model on: random ones, and a user's own, in the model's element types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NUMPY = {
 def random_inputs(graph: ModelGraph, count: int, seed: int) -> list[Array]:
     """One array [count, *shape] per model input: integers over their whole range, floats in ±1.
 
-    The first two samples are the extremes: everything at its least, everything at its most.
+    The first two samples are the extremes: all values at the minimum, all at the maximum.
     """
     random = np.random.default_rng(seed)
     return [_random(graph.tensors[index], count, random) for index in graph.inputs]
@@ -64,7 +64,7 @@ def given_inputs(
     where: str,
     prepare: Callable[[Array], Array] = lambda data: data,
 ) -> list[Array]:
-    """The user's samples; float ones go through `prepare` and are quantised as the input is.
+    """The user's samples; floats go through `prepare` and are quantised like the model's input.
 
     Raises UsageError that names the file, what it holds and what the model wants.
     """
@@ -108,7 +108,7 @@ def quantise(data: Array, tensor: Tensor) -> Array:
 
 
 def dequantised(values: Array, tensor: Tensor) -> Array:
-    """What the tensor's integers stand for; floats as they are."""
+    """The real values of the tensor's integers; floats as they are."""
     if tensor.quantization is None or not np.issubdtype(values.dtype, np.integer):
         return values.astype(np.float64)
     scale, zero_point = tensor.quantization.scales[0], tensor.quantization.zero_points[0]
@@ -128,12 +128,12 @@ def load_array(path: Path, key: str | None, where: str) -> Array:
             return _read_npy(file, f"{where}: {path}")
     except UsageError:
         raise
-    except Exception as error:  # of numpy's and zipfile's many decoders, on a stranger's bytes
+    except Exception as error:  # numpy's and zipfile's decoders raise many on untrusted input
         raise UsageError(f"{where}: {path} is no readable .npy or .npz file ({error})") from error
 
 
 def _read_npy(file: IO[bytes], where: str) -> Array:
-    """The array of an .npy file, after a look at the size that its header claims."""
+    """The array of an .npy file, after a check of the size that its header claims."""
     read_header = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
     shape, _, dtype = read_header[npy.read_magic(file)](file)
     if min(shape, default=0) < 0 or prod(shape) * dtype.itemsize > MAX_DATA_BYTES:
@@ -173,7 +173,7 @@ def arena_bytes(graph: ModelGraph) -> int:
 
 
 def difference(a: Array, b: Array) -> float:
-    """The largest absolute difference; infinite where one of them is not a number alone."""
+    """The largest absolute difference; infinite where only one of two values is NaN."""
     if a.size == 0:
         return 0.0
     wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)

@@ -6,8 +6,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.schema import OP_NAMES
-from splitopt.runtime.links import Link, PieceLinks, Slice
+from splitopt.graph.segments import whole_model
+from splitopt.runtime.links import Link, PieceLinks, Slice, links_of
 from splitopt.runtime.worker_process import Array
 
 MAGIC, VERSION = 0x4A504C53, 3
@@ -38,6 +40,18 @@ class PlannedRun:
     @property
     def samples(self) -> int:
         return len(self.feeds[0])
+
+
+def unsplit_run(graph: ModelGraph, arena_bytes: int, feeds: Sequence[Array]) -> PlannedRun:
+    """The model as one piece, which has the whole region as its arena."""
+    [links] = links_of(graph, [whole_model(graph)], {})
+    pieces = (PlannedPiece(graph.source, arena_bytes, links),)
+    return PlannedRun(pieces, arena_bytes, tuple(feeds), output_bytes(graph))
+
+
+def output_bytes(graph: ModelGraph) -> tuple[int, ...]:
+    """Sizes of the model's outputs, in its order."""
+    return tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
 
 
 def pack(runs: Sequence[PlannedRun], op_types: Iterable[str], *, per_op: bool = False) -> bytes:

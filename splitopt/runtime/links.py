@@ -1,4 +1,4 @@
-"""Where each piece's inputs come from and its outputs go to, as the runner's plan table has it."""
+"""Where each piece reads its inputs and writes its outputs, in the form of the runner's plan."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """See `splitopt::Slice`: bytes of a tensor, and where they begin in the whole and in the
-    piece's own."""
+    """See `splitopt::Slice`: bytes of a tensor, and where they begin in the whole tensor and in
+    that of the piece."""
 
     outside: int
     inside: int
@@ -34,7 +34,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class PieceLinks:
-    """`slices`: of a banded piece; by execution those of its inputs, then those of its outputs."""
+    """`slices`: of a banded piece, for each execution those of its inputs, then of its outputs."""
 
     inputs: tuple[Link, ...]
     outputs: tuple[Link, ...]
@@ -48,11 +48,11 @@ def links_of(
     offsets: Mapping[int, int],
     executions: Sequence[Sequence[Execution]] = (),
 ) -> tuple[PieceLinks, ...]:
-    """`offsets`: boundary tensor → its place in the region, in bytes. `executions`: by segment,
-    those of a banded piece; two pieces on bands of one height each follow one another.
+    """The links of each piece. `offsets`: boundary tensor → its place in the region, in bytes;
+    `executions`: for each segment those of its bands, none where it runs once on whole tensors.
 
-    An input of the model comes from its buffer at its first reader; if later pieces read it, too,
-    it is kept as a boundary tensor there. An output of the model leaves with its last maker.
+    An input of the model is read from its buffer by its first reader; if later pieces read it, too,
+    that piece keeps it as a boundary tensor. An output of the model is written by its last maker.
     """
     first_reader: dict[int, int] = {}
     last_maker: dict[int, int] = {}
@@ -64,7 +64,7 @@ def links_of(
     def link(position: int, tensor: int, model: Sequence[int], meets_model: bool) -> Link:
         index = model.index(tensor) if meets_model and tensor in model else NOWHERE
         offset = offsets.get(tensor, NOWHERE)
-        assert index != NOWHERE or offset != NOWHERE, f"tensor {tensor} is nowhere"
+        assert index != NOWHERE or offset != NOWHERE, f"tensor {tensor} has no place"
         return Link(position, index, offset, graph.tensors[tensor].bytes)
 
     def links(k: int, segment: Segment) -> PieceLinks:

@@ -30,28 +30,14 @@ def any_op_header() -> str:
         f"      case tflite::BuiltinOperator_{name}: return {add_call(name)}() == kTfLiteOk;"
         for name in sorted(REGISTERED)
     )
-    return f"""\
-#ifndef SIM_RESOLVER_H_
-#define SIM_RESOLVER_H_
-
-#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
-
-namespace sim {{
-
-class Resolver : public tflite::MicroMutableOpResolver<{len(REGISTERED)}> {{
- public:
+    body = f"""\
   bool Add(std::uint32_t op) {{
     switch (op) {{
 {cases}
       default: return false;
     }}
-  }}
-}};
-
-}}  // namespace sim
-
-#endif  // SIM_RESOLVER_H_
-"""
+  }}"""
+    return _header("sim", len(REGISTERED), body)
 
 
 def resolver_header(op_types: Iterable[str], namespace: str) -> str:
@@ -62,6 +48,10 @@ def resolver_header(op_types: Iterable[str], namespace: str) -> str:
     chosen = sorted(set(op_types))
     assert set(chosen) <= REGISTERED, f"not registered: {set(chosen) - REGISTERED}"
     calls = "\n".join(f"    {add_call(name)}();" for name in chosen)
+    return _header(namespace, max(1, len(chosen)), f"  Resolver() {{\n{calls}\n  }}")
+
+
+def _header(namespace: str, op_count: int, body: str) -> str:
     guard = f"{namespace.upper()}_RESOLVER_H_"
     return f"""\
 #ifndef {guard}
@@ -71,11 +61,9 @@ def resolver_header(op_types: Iterable[str], namespace: str) -> str:
 
 namespace {namespace} {{
 
-class Resolver : public tflite::MicroMutableOpResolver<{max(1, len(chosen))}> {{
+class Resolver : public tflite::MicroMutableOpResolver<{op_count}> {{
  public:
-  Resolver() {{
-{calls}
-  }}
+{body}
 }};
 
 }}  // namespace {namespace}

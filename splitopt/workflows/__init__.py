@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""What splitopt does, one file or folder for each command."""

@@ -339,7 +339,7 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
     """While the pieces run: that is where a run spends its time."""
     process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
     home = tmp_path / "results" / "small"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + seconds(30)
     while not list(home.glob(".partial-*/pieces/*.tflite")) and time.monotonic() < deadline:
         assert process.poll() is None
         time.sleep(0.02)

@@ -18,7 +18,7 @@ from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
 
-MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+FOLDER = Path(__file__).resolve().parents[2] / "configs" / "models"
 MODELS = ("resnet8", "mbv2", "squeeze", "unet")
 TIMEOUT_S = 60.0
 # Ops and nodes were counted, and the SQNR looked up, once on these very files.
@@ -53,19 +53,19 @@ FUSED = {"Relu", "Clip"}
 
 @cache
 def tflite(name: str) -> tuple[Path, ModelGraph]:
-    path = MODELS / f"{name}_digits_int8.tflite"
+    path = FOLDER / f"{name}_digits_int8.tflite"
     return path, read_tflite(path)
 
 
 @cache
 def onnx_model(name: str) -> Any:
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
-    return onnx.shape_inference.infer_shapes(onnx.load(MODELS / f"{name}_digits.onnx"))
+    return onnx.shape_inference.infer_shapes(onnx.load(FOLDER / f"{name}_digits.onnx"))
 
 
 @cache
 def calibration(name: str) -> np.ndarray:
-    data = np.load(MODELS / f"{name}_digits_data.npz")
+    data = np.load(FOLDER / f"{name}_digits_data.npz")
     return data["calibration"].astype(np.float32)
 
 
@@ -78,7 +78,7 @@ def need_models_and_onnx() -> None:
 @cache
 def corresponding(name: str) -> Correspondence:
     path, graph = tflite(name)
-    onnx_path = MODELS / f"{name}_digits.onnx"
+    onnx_path = FOLDER / f"{name}_digits.onnx"
     return correspond(onnx_path, graph, path, calibration(name), TIMEOUT_S)
 
 
@@ -224,7 +224,7 @@ def test_what_an_export_adds_changes_no_match(tmp_path: Path) -> None:
 def rewritten(folder: Path) -> Path:
     onnx = pytest.importorskip("onnx")
     make_node = onnx.helper.make_node
-    model = onnx.load(MODELS / "unet_digits.onnx")
+    model = onnx.load(FOLDER / "unet_digits.onnx")
     graph = model.graph
     relu = "t /e1/e1.2/Relu_output_0"
     for value in (*graph.input, *graph.output, *graph.initializer):
@@ -255,7 +255,7 @@ def rewritten(folder: Path) -> Path:
 def test_samples_of_the_wrong_shape_are_refused() -> None:
     need_models_and_onnx()
     path, graph = tflite("unet")
-    onnx_path = MODELS / "unet_digits.onnx"
+    onnx_path = FOLDER / "unet_digits.onnx"
     with pytest.raises(ModelError, match=r"samples of \[16, 16, 3\]"):
         correspond(onnx_path, graph, path, np.zeros((2, 16, 16, 3)), TIMEOUT_S)
     with pytest.raises(ModelError, match="no samples"):

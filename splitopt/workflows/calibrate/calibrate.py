@@ -1,4 +1,4 @@
-"""Measures generated models on a simulator and fits a cost table; judges it on real models."""
+"""Measures generated models on a simulator, fits a cost table, and tests it on other models."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
 from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_costs
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
-from splitopt.runtime.links import links_of
+from splitopt.runtime.job_blob import PlannedRun, pack, unsplit_run
 from splitopt.runtime.measured import measured
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import Simulator, simulate, simulator_of
@@ -49,8 +47,10 @@ class _Counted:
 def calibrate(
     spec: TargetSpec, held_out: Sequence[Path], progress: Progress = lambda _: None
 ) -> dict[str, Any]:
-    """The table's document. Raises SplitoptError; ToolError, too, for a simulator without counts
-    of instructions, and where a model uses other bytes than predicted."""
+    """The document of a cost table, with its errors on the `held_out` models.
+
+    Raises SplitoptError; ToolError for a simulator that does not count instructions.
+    """
     simulator = simulator_of(spec)
     if simulator.unit != "insn":
         raise ToolError(
@@ -93,13 +93,10 @@ def _count(
 
 
 def _planned(graph: ModelGraph) -> tuple[PlannedRun, int, int]:
-    """(the model as one piece in a roomy arena, bytes it should use, estimated AllocateTensors)."""
+    """(the model as one piece with spare arena, predicted bytes, estimated AllocateTensors)."""
     baseline = unsplit(priced_segments(graph, Pricing(abi="m55")))
     size = align_up(baseline.arena.size_bytes + _SLACK_BYTES, 16)
-    [links] = links_of(graph, [whole_model(graph)], {})
-    feeds = tuple(random_inputs(graph, 1, 0))
-    outputs = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
-    run = PlannedRun((PlannedPiece(graph.source, size, links),), size, feeds, outputs)
+    run = unsplit_run(graph, size, random_inputs(graph, 1, 0))
     return run, baseline.arena.used_bytes, baseline.allocate_insn
 
 

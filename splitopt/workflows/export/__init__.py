@@ -1,1 +1,1 @@
-"""Firmware sources of a plan: the runner, the pieces as arrays, and what belongs to them."""
+"""C++ sources of a plan for firmware: the runner, the pieces as arrays and the plan's tables."""

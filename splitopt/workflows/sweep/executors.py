@@ -1,11 +1,10 @@
-"""Where points are solved: processes of this machine, or a Dask cluster.
+"""Where points are solved: in processes of this machine, or on a Dask cluster.
 
-Both hand out one point at a time and survive the death of a worker; neither writes a file.
+Both hand out one point at a time and go on when a worker process dies; neither writes a file.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 from collections import Counter
@@ -15,25 +14,28 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from splitopt.base.errors import ToolError
+from splitopt.runtime.bound_process import end_with_parent
 from splitopt.workflows.sweep.task import Answer, Task, solve
 
 Models = Mapping[str, bytes]
 """SHA-256 → the int8 model."""
 
 _MOST_DEATHS = 2
-_PR_SET_PDEATHSIG = 1
 _CONNECT_S = 5.0
 
 _models: dict[str, bytes] = {}
 
 
 def run_local(tasks: Sequence[Task], models: Models, workers: int | None) -> Iterator[Answer]:
-    """Answers as they come. A point at which workers die twice is an answer with that reason."""
+    """Answers as they come; a point at which worker processes die twice has that as its error.
+
+    Points under way when a worker died are solved again, one at a time, after all others.
+    """
     waiting, deaths = {task.id: task for task in tasks}, Counter[str]()
     while waiting:
-        innocent = [task for task in waiting.values() if not deaths[task.id]]
-        batch = innocent or list(waiting.values())
-        most = min(workers or _cores(), len(batch)) if innocent else 1
+        untried = [task for task in waiting.values() if not deaths[task.id]]
+        batch = untried or list(waiting.values())
+        most = min(workers or len(os.sched_getaffinity(0)), len(batch)) if untried else 1
         for answer in _until_a_worker_dies(batch, models, most):
             if isinstance(answer, Answer):
                 del waiting[answer.id]
@@ -47,9 +49,9 @@ def run_local(tasks: Sequence[Task], models: Models, workers: int | None) -> Ite
 def _until_a_worker_dies(
     tasks: Sequence[Task], models: Models, workers: int
 ) -> Iterator[Answer | Task]:
-    """Answers; then, where a worker died, the tasks that were under way."""
+    """Answers; then, if a worker died, the tasks that were under way."""
     begin = (dict(models), os.getpid())
-    # Forked: a worker that is spawned imports for a second. No solver has run in this process.
+    # Forking saves a second of imports in each worker; no solver has run in this process yet.
     pool = ProcessPoolExecutor(workers, get_context("fork"), _begin, begin)
     todo = list(reversed(tasks))
     running: dict[Future[Answer], Task] = {}
@@ -69,20 +71,16 @@ def _until_a_worker_dies(
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
-    """Ends its processes, whatever they are at."""
+    """Ends its processes at once, even in the middle of a task."""
     processes = list((pool._processes or {}).values())
     pool.shutdown(wait=False, cancel_futures=True)
     for process in processes:
         process.kill()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
-
-
 def _begin(models: dict[str, bytes], parent: int) -> None:
-    """A worker ends with its parent, however that ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """A worker ends when its parent does, also if that is killed."""
+    end_with_parent()
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -21,10 +21,10 @@ FRONT, BUDGET = "front", "budget"
 
 @dataclass(frozen=True)
 class Point:
-    """A cell of the grid: a job with what the grid sets in it.
+    """A cell of the grid: a job with the grid's values in it.
 
-    `kind` `front`: all budgets at once. `job` is None where the combination is none (a budget
-    beyond the board's SRAM): `error` says why.
+    `kind` `front`: all budgets at once. `job` is None where the values do not go together (a
+    budget beyond the board's SRAM): `error` says why.
     """
 
     id: str
@@ -36,9 +36,9 @@ class Point:
 
 
 def expand(path: Path, spec: SweepSpec) -> tuple[Point, ...]:
-    """The points in file order, budgets falling, so that neighbours can share plans.
+    """The points in the file's order, budgets falling, so that neighbours can share plans.
 
-    Raises UsageError for a job, board or model that is not there, and for too many points.
+    Raises UsageError for a job, board or model that does not exist, and for too many points.
     """
     cells = list(_cells(path, spec))
     if len(cells) > MAX_POINTS:
@@ -112,7 +112,7 @@ def _board(path: Path, number: int, name: str) -> str:
 
 
 def _budgets(spec: SweepSpec) -> list[int]:
-    """Falling: what fits a small budget fits a larger one."""
+    """Falling, as a plan that fits a small budget fits a larger one."""
     given = spec.grid.budget_bytes
     if given is None or isinstance(given, str):
         return []
@@ -121,7 +121,7 @@ def _budgets(spec: SweepSpec) -> list[int]:
 
 
 def content_key(path: Path, points: Sequence[Point], facts: dict[str, Any]) -> str:
-    """A hash of everything that shapes the sweep's results: the same command finds its work."""
+    """A hash of all that decides the sweep's results, by which an interrupted sweep is found."""
     digest = hashlib.sha256(repr(sorted(facts.items())).encode())
     for point in points:
         job = point.job

@@ -1,7 +1,7 @@
-"""One point as work for any process: data in, plans out; no file is read or written.
+"""One point of a sweep, solved in any process: data in, plans out; no file is read or written.
 
-A process keeps the tables of the models it worked on last, and what it planned on them: a plan that
-is optimal under a larger budget and fits the smaller one is optimal there, too.
+A process keeps the planners and the answers of the models that it worked on last: a plan that is
+optimal under a larger budget and fits a smaller one is optimal there, too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from splitopt.base.errors import SplitoptError
 from splitopt.graph.tflite_reader import parse_tflite
@@ -20,7 +21,7 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.outcome import Outcome
 from splitopt.workflows.sweep.grid import FRONT
 
-_MOST_BENCHES = 4
+_MOST_MODELS = 4
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Task:
-    """A point with all that its solution depends on, but for the model's bytes."""
+    """A point with all that its solution depends on, except the model's bytes."""
 
     id: str
     kind: str
@@ -43,10 +44,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Answer:
-    """Plans of a point: one, or those of a front; none where none fits, or `error` says why.
+    """Plans of a point: one, or those of a front; none where no plan fits or with an `error`.
 
     `least`: the plan of the smallest budget that has one. `shared_from`: the point whose plan this
-    is, no solver was asked again. `solver_s`: bounding, replaying and solving.
+    is, found without solving again. `solver_s`: time of bounding, replaying and solving.
     """
 
     id: str
@@ -70,22 +71,23 @@ class _Known:
 
 
 @dataclass
-class _Bench:
-    """A model on a target, with its table and what was planned on it."""
+class _PlannedModel:
+    """A model on a target: its planner, and the answers so far by request without capacity."""
 
     planner: Planner
     known: dict[bytes, list[_Known]] = field(default_factory=dict)
 
 
-_benches: OrderedDict[Target, _Bench] = OrderedDict()
+_models: OrderedDict[Target, _PlannedModel] = OrderedDict()
+"""The models worked on last; the latest stands at the end."""
 
 
 def solve(task: Task, model: bytes) -> Answer:
     """Never raises for what a job can hold: a failure is an answer with its reason."""
     started = time.monotonic()
     try:
-        bench = _bench_of(task.target, model)
-        made = (_front if task.kind == FRONT else _plan)(task, bench)
+        planned = _planned_model(task.target, model)
+        made = (_front if task.kind == FRONT else _plan)(task, planned)
     except SplitoptError as error:
         made = Answer(task.id, error=str(error))
     except Exception as error:  # one bad point must not end the sweep
@@ -93,20 +95,19 @@ def solve(task: Task, model: bytes) -> Answer:
     return replace(made, wall_s=time.monotonic() - started)
 
 
-def _bench_of(target: Target, model: bytes) -> _Bench:
-    if target not in _benches:
+def _planned_model(target: Target, model: bytes) -> _PlannedModel:
+    if target not in _models:
         graph = parse_tflite(model, name="model", where="the model")
-        table = priced_segments(graph, target.pricing)
-        _benches[target] = _Bench(Planner(table))
-    _benches.move_to_end(target)
-    while len(_benches) > _MOST_BENCHES:
-        _benches.popitem(last=False)
-    return _benches[target]
+        _models[target] = _PlannedModel(Planner(priced_segments(graph, target.pricing)))
+    _models.move_to_end(target)
+    while len(_models) > _MOST_MODELS:
+        _models.popitem(last=False)
+    return _models[target]
 
 
-def _front(task: Task, bench: _Bench) -> Answer:
+def _front(task: Task, model: _PlannedModel) -> Answer:
     started = time.monotonic()
-    front = plan_front(bench.planner, task.request)
+    front = plan_front(model.planner, task.request)
     return Answer(
         task.id,
         plans=front.plans,
@@ -116,25 +117,25 @@ def _front(task: Task, bench: _Bench) -> Answer:
     )
 
 
-def _plan(task: Task, bench: _Bench) -> Answer:
+def _plan(task: Task, model: _PlannedModel) -> Answer:
     goal = replace(task.request.goal, capacity=None)
     key = repr(goal).encode() + task.request.allowed.tobytes()
-    known = bench.known.setdefault(key, [])
+    known = model.known.setdefault(key, [])
     capacity = task.request.goal.capacity
     shared = next((k for k in known if _serves(k, capacity)), None)
     if shared is not None:
-        return _answer(task.id, shared.answer, shared_from=shared.id, solver_s=0.0)
+        return _answer(task.id, shared.answer, shared_from=shared.id)
     started = time.monotonic()
-    answer = bench.planner.plan(task.request)
+    answer = model.planner.plan(task.request)
     spent_s = time.monotonic() - started
     if isinstance(answer, Outcome):
         return Answer(task.id, is_complete=False, solver_s=spent_s)
     known.append(_Known(task.id, capacity, answer))
-    return _answer(task.id, answer, shared_from=None, solver_s=spent_s)
+    return _answer(task.id, answer, solver_s=spent_s)
 
 
 def _serves(known: _Known, capacity: int | None) -> bool:
-    """Whether an answer under another capacity is the answer under this one, proved."""
+    """Whether an answer under another capacity is proved to be the answer under this one."""
     if isinstance(known.answer, SplitPlan):
         is_wider = known.capacity is None or (capacity is not None and capacity <= known.capacity)
         fits = capacity is None or known.answer.peak_ram_bytes <= capacity
@@ -145,15 +146,7 @@ def _serves(known: _Known, capacity: int | None) -> bool:
     )
 
 
-def _answer(
-    name: str, answer: SplitPlan | Infeasible, *, shared_from: str | None, solver_s: float
-) -> Answer:
+def _answer(name: str, answer: SplitPlan | Infeasible, **more: Any) -> Answer:
     if isinstance(answer, Infeasible):
-        return Answer(
-            name,
-            is_infeasible=True,
-            least=answer.least,
-            shared_from=shared_from,
-            solver_s=solver_s,
-        )
-    return Answer(name, plans=(answer,), shared_from=shared_from, solver_s=solver_s)
+        return Answer(name, is_infeasible=True, least=answer.least, **more)
+    return Answer(name, plans=(answer,), **more)
