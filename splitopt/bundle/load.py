@@ -18,8 +18,13 @@ MOST_POINTS = 20_000
 _PLAN_PATH = re.compile("plans/[A-Za-z0-9_-]{1,64}/plan.json")
 
 
-def load_run(folder: Path) -> RunDocuments:
-    """Raises UsageError, in one sentence, for a folder that is no bundle of a run."""
+def load_run(folder: str | Path) -> RunDocuments:
+    """The documents of a run's folder, checked: plan, memory, graph, proof, and what else it has.
+
+    Sizes in bytes, `_insn` in estimated instructions, ranges half-open. Raises UsageError, in one
+    sentence, for a folder that is no bundle of a run.
+    """
+    folder = Path(folder)
     _want_folder(folder, "splitopt run")
     plan = read_document(folder / "plan.json", Plan)
     memory = read_document(folder / "memory.json", Memory)
