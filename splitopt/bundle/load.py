@@ -68,8 +68,13 @@ def read_plan(folder: Path) -> Plan:
     return read_document(path, Plan)
 
 
-def load_run(folder: Path) -> RunDocuments:
-    """Raises UsageError, in one sentence, for a folder that is no bundle of a run."""
+def load_run(folder: str | Path) -> RunDocuments:
+    """The documents of a run's folder, checked: plan, memory, graph, proof, and what else it has.
+
+    Sizes in bytes, `_insn` in estimated instructions, ranges half-open. Raises UsageError, in one
+    sentence, for a folder that is no bundle of a run.
+    """
+    folder = Path(folder)
     plan = read_plan(folder)
     memory = read_document(folder / "memory.json", Memory, MOST_BYTES)
     graph = read_document(folder / "graph.json", Graph, MOST_BYTES)

@@ -118,11 +118,12 @@ def run_job(
     kept as evidence, and `RunResult.is_equal` is false.
 
     >>> from tempfile import TemporaryDirectory
-    >>> from splitopt import read_job
+    >>> from splitopt import load_bundle, read_job
     >>> with TemporaryDirectory() as out:
     ...     result = run_job(read_job("configs/jobs/squeeze_digits.yaml"), out=out)
-    >>> result.is_equal, result.plan.peak_ram_bytes
-    (True, 20560)
+    ...     documents = load_bundle(result.folder)
+    >>> result.is_equal, result.plan.peak_ram_bytes, type(documents).__name__
+    (True, 20560, 'RunDocuments')
     """
     source = open_model(job, progress)
     feeds = feeds_of(job, source) if verify else []
