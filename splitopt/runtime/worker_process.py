@@ -24,7 +24,6 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-import splitopt
 from splitopt.base.errors import ToolError
 from splitopt.runtime.bound_process import end_with_parent, limit
 
@@ -124,8 +123,8 @@ def run_in_group(
 
 
 def _environment() -> dict[str, str]:
-    """The worker imports what this process would, but never from the working folder."""
-    package_root = Path(splitopt.__file__).resolve().parent.parent
+    """Imports resolve as they do here, but never from the working folder."""
+    package_root = Path(__file__).resolve().parents[2]
     search = [entry for entry in sys.path if entry] + [str(package_root)]
     fixed = {"PYTHONPATH": os.pathsep.join(search), "PYTHONSAFEPATH": "1", "PYTHONHASHSEED": "0"}
     return {**os.environ, **fixed, **dict.fromkeys(_ONE_THREAD, "1")}

@@ -94,7 +94,7 @@ def _count(
 
 
 def _planned(graph: ModelGraph) -> tuple[PlannedRun, int, int]:
-    """(the model as one piece with spare arena, predicted bytes, estimated AllocateTensors)."""
+    """(the model as one piece in a roomy arena, bytes it should use, estimated AllocateTensors)."""
     baseline = unsplit(SegmentTable(graph, target_rules("m55")))
     size = align_up(baseline.arena.size_bytes + _SLACK_BYTES, 16)
     run = unsplit_run(graph, size, random_inputs(graph, 1, 0))
