@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from allocations import Allocations, measure_allocations, measure_many_allocations
+from golden_figures import MODELS
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import target_rules
@@ -25,18 +26,6 @@ from splitopt.runtime.model_builder import ModelBuilder
 
 FindModel = Callable[[str], Path]
 GENEROUS_BYTES = 1 << 20
-MODELS = (
-    "ad01_int8",
-    "hello_world_int8",
-    "ic_resnet8_int8",
-    "kws_dscnn_int8",
-    "mbv2_digits_int8",
-    "micro_speech_int8",
-    "person_detect_int8",
-    "resnet8_digits_int8",
-    "squeeze_digits_int8",
-    "unet_digits_int8",
-)
 
 
 def predict(graph: ModelGraph, segment: Segment) -> Arena:

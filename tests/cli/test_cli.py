@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_scripts import ENDLESS, FAULTY
-from limits import seconds
+from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt
 
-from splitopt.runtime.model_builder import relu_model
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
 PLAN_KEYS = {
     "schema_version", "job", "model", "board", "budget_bytes", "status", "objective",
     "peak_ram_bytes", "added_insn", "baseline", "segments", "layout",
@@ -34,54 +23,6 @@ SEGMENT_KEYS = BASELINE_KEYS | {
     "index", "start", "stop", "through_bytes", "in_bytes", "out_bytes", "ram_bytes", "piece",
     "sha256",
 }  # fmt: skip
-Result = subprocess.CompletedProcess[str]
-Job = Callable[..., Path]
-CUTS_ONLY = {"bands": False, "offline_plans": False}
-
-
-def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
-    """Imports resolve from the checkout, wherever the command runs."""
-    how = ["-c", code] if code else ["-m", "splitopt"]
-    return subprocess.Popen(
-        [sys.executable, *how, *map(str, args)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
-    )
-
-
-def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
-    process = start(*args, cwd=cwd, code=code)
-    stdout, stderr = process.communicate(timeout=seconds(60))
-    assert "Traceback" not in stdout + stderr
-    return subprocess.CompletedProcess(list(args), process.returncode, stdout, stderr)
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    """Writes a job on the small model; keywords are further keys."""
-
-    def write(name: str = "small", model: Path = MODEL, **keys: object) -> Path:
-        settings: dict[str, object] = {
-            "model": {"path": str(model)},
-            "board": "corstone300_128k",
-            "objective": {"minimise": "peak_ram"},
-            "verify": {"inputs": 2},
-            **keys,
-        }
-        path = tmp_path / f"{name}.yaml"
-        path.write_text(json.dumps(settings))  # JSON is YAML
-        return path
-
-    return write
-
-
-def leftovers(out: Path) -> list[Path]:
-    return [path for path in out.rglob("*") if path.is_file()] if out.exists() else []
 
 
 def test_a_run_prints_one_json_document_and_leaves_a_whole_bundle(job: Job, tmp_path: Path) -> None:
@@ -213,113 +154,6 @@ def test_limits_that_no_budget_can_meet_have_no_smallest_budget(job: Job, tmp_pa
     assert "the smallest feasible budget is 57,696 B (1 piece)" in done.stderr
 
 
-@pytest.mark.parametrize("as_json", [False, True])
-def test_a_planted_fault_is_exit_code_4_and_the_evidence_is_kept(
-    as_json: bool, job: Job, tmp_path: Path
-) -> None:
-    options = ["--json"] if as_json else []
-    done = splitopt("run", job(), *options, cwd=tmp_path, code=FAULTY)
-    assert done.returncode == 4
-    [folder] = (tmp_path / "results" / "small").iterdir()
-    assert f"error: results/small/{folder.name}: check 'outputs' failed" in done.stderr
-    assert "do not use these pieces" in done.stderr
-    verify = json.loads((folder / "verify.json").read_text())
-    assert verify["status"] == "failed"
-    assert "piece 0 (00.tflite) is the first to differ" in (folder / "summary.txt").read_text()
-    if as_json:
-        statuses = {c["name"]: c["status"] for c in json.loads(done.stdout)["checks"]}
-        assert statuses == {"outputs": "failed", "boundaries": "failed", "litert": "passed"}
-    else:
-        assert "FAILED boundaries" in done.stdout
-
-
-def test_what_cannot_be_written_or_run_in_time_is_exit_code_5(job: Job, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    done = splitopt("run", job(), "--out", "file", "--no-verify", cwd=tmp_path)
-    assert done.returncode == 5
-    assert "file/small: cannot be written (Not a directory); choose --out" in done.stderr
-
-    hasty = job(verify={"time_limit_s": 0.01})
-    done = splitopt("run", hasty, "--json", cwd=tmp_path)
-    assert done.returncode == 5
-    assert json.loads(done.stdout)["exit_code"] == 5
-    assert "took longer than the time limit of 0.01 s" in done.stderr
-    assert not leftovers(tmp_path / "results")
-
-
-@pytest.mark.parametrize(
-    ("args", "says"),
-    [
-        ([], "Usage: "),
-        (["frob"], "No such command 'frob'"),
-        (["run"], "Missing argument 'job'"),
-        (["run", "a.yaml", "--bogus"], "No such option: --bogus"),
-        (["run", "a.yaml", "--budget", "64k"], "'--budget'"),
-        (["run", "a.yaml", "--budget", "0"], "'--budget'"),
-    ],
-)
-def test_wrong_usage_is_exit_code_2(args: list[str], says: str, tmp_path: Path) -> None:
-    done = splitopt(*args, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert says in done.stderr
-
-
-def test_a_wrong_job_is_exit_code_2(job: Job, tmp_path: Path) -> None:
-    done = splitopt("run", job(pices={"max": 3}), "--json", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "small.yaml: $.pices: unknown key; did you mean 'pieces'?" in done.stderr
-    shown = json.loads(done.stdout)
-    assert shown["exit_code"] == 2
-    assert shown["error"].endswith("did you mean 'pieces'?")
-
-    done = splitopt("run", "absent.yaml", cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: absent.yaml: cannot be read: No such file or directory\n"
-
-
-def test_a_budget_above_the_boards_sram_is_exit_code_2(job: Job, tmp_path: Path) -> None:
-    done = splitopt("run", job(), "--budget", 131_073, cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "$.budget_bytes: got 131073, want at most the board's 131072" in done.stderr
-
-
-def test_cuts_by_hand_that_break_the_jobs_limits_say_so(job: Job, tmp_path: Path) -> None:
-    """A single piece was `1 pieces`, and cuts that the job forbids stood there as if allowed."""
-    (tmp_path / "relu.tflite").write_bytes(relu_model())
-    ways, beyond = ("of equal op counts", "by file size, greedily"), " (outside the job's limits)"
-    for keys, pieces in [
-        ({}, ["2 pieces {}", "3 pieces {}"]),
-        ({"pieces": {"max": 2}}, ["2 pieces {}", "3 pieces {}" + beyond]),
-        ({"cut": {"forbid": [8]}}, ["2 pieces {}" + beyond, "3 pieces {}"]),
-        ({"model": tmp_path / "relu.tflite"}, ["1 piece {}", "1 piece {}"]),
-    ]:
-        keys = {**keys, "pieces": {**CUTS_ONLY, **keys.get("pieces", {})}}
-        done = splitopt("run", job(**keys), "--no-verify", "--json", cwd=tmp_path)
-        names = [cuts["name"] for cuts in json.loads(done.stdout)["by_hand"]]
-        assert names == ["no cut", *map(str.format, pieces, ways)]
-
-
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda _: b"", "no TensorFlow Lite model"),
-        (lambda whole: whole[:50_000], "not a whole .tflite file"),
-        (lambda whole: whole[:4] + b"ONNX" + whole[8:], "no TensorFlow Lite model"),
-        (None, "cannot be read (No such file or directory)"),
-    ],
-)
-def test_a_broken_model_is_exit_code_2(
-    change: Callable[[bytes], bytes] | None, says: str, job: Job, tmp_path: Path
-) -> None:
-    model = tmp_path / "bad.tflite"
-    if change is not None:
-        model.write_bytes(change(MODEL.read_bytes()))
-    done = splitopt("run", job(model=model), cwd=tmp_path)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith(f"error: {model}: {says}")
-    assert not leftovers(tmp_path / "results")
-
-
 def test_a_board_file_given_as_an_option_is_relative_to_the_working_folder(
     job: Job, tmp_path: Path
 ) -> None:
@@ -330,35 +164,6 @@ def test_a_board_file_given_as_an_option_is_relative_to_the_working_folder(
     assert done.returncode == 0, done.stderr
     shown = json.loads(done.stdout)
     assert (shown["board"]["name"], shown["budget_bytes"]) == ("mine", 100_000)
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
-    sent: signal.Signals, job: Job, tmp_path: Path
-) -> None:
-    """While the pieces run: that is where a run spends its time."""
-    process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
-    home = tmp_path / "results" / "small"
-    deadline = time.monotonic() + seconds(30)
-    while not list(home.glob(".partial-*/pieces/*.tflite")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(sent)
-    stdout, stderr = process.communicate(timeout=seconds(30))
-    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
-    assert not home.exists()
-
-
-def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None:
-    """CP-SAT takes SIGINT for itself: the run went on with the plan found so far."""
-    process = start("run", job(), cwd=tmp_path, code=ENDLESS)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "solving\n"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=seconds(10))
-    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
-    assert not (tmp_path / "results").exists()
 
 
 def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:

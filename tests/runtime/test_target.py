@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from diagnosis_bundles import digits
 from hypothesis import given
 from hypothesis import strategies as st
 from limits import seconds
+from processes import all_gone
 from targets import build_self_test
 
 from splitopt.base.errors import ToolError, UsageError
@@ -168,18 +168,7 @@ def test_a_time_out_kills_the_process_tree(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="no end after 2 s; the run was stopped"):
         simulate(Qemu(stand_in(tmp_path, body)), tmp_path / "elf", b"", 2)
     pids = [int(text) for text in note.read_text().split()]
-    deadline = time.monotonic() + seconds(10)
-    while any(is_alive(pid) for pid in pids) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not any(is_alive(pid) for pid in pids)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
+    assert all_gone(pids)
 
 
 def test_the_fvp_is_called_as_arm_has_it(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""splitopt pack: CSV files from strangers, plans that a checker of its own accepts."""
+"""splitopt pack: untrusted CSV files, plans that a checker of its own accepts."""
 
 from __future__ import annotations
 

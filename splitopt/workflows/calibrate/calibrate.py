@@ -24,7 +24,7 @@ from splitopt.runtime.measured import measured
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import TflmLibrary, find_library
-from splitopt.workflows.calibrate.fit import Point, fit, fit_prepare, relative_errors
+from splitopt.workflows.calibrate.fit import Point, estimate_errors, fit, fit_prepare
 from splitopt.workflows.calibrate.models import Sample, generated, quantize_chain
 
 Progress = Callable[[str], None]
@@ -137,8 +137,8 @@ def _table(
         "fully_connected_weight": round(max(0.0, weight), 6),
         "built_in_errors": {
             name: {
-                "invoke": _errors(invoke[name]),
-                "allocate": _errors([count.allocate for count in found]),
+                "invoke": estimate_errors(invoke[name]),
+                "allocate": estimate_errors([count.allocate for count in found]),
             }
             for name, found in sorted(by_type.items())
         },
@@ -152,11 +152,6 @@ def _prepare(op_type: str, counted: Sequence[_Counted]) -> tuple[Preparation, fl
     if op_type == "FULLY_CONNECTED":
         weights = [c.graph.tensors[c.graph.ops[0].inputs[1]].elements for c in counted]
     return fit_prepare([count.allocate for count in counted], known, weights)
-
-
-def _errors(points: Sequence[Point]) -> dict[str, float]:
-    mean, worst = relative_errors(points)
-    return {"mean_error": round(mean, 6), "worst_error": round(worst, 6)}
 
 
 def _judged(path: Path, count: _Counted, document: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,44 @@
+"""The command line started from outside, as a user does."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from limits import seconds
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
+CUTS_ONLY = {"bands": False, "offline_plans": False}
+Result = subprocess.CompletedProcess[str]
+Job = Callable[..., Path]
+
+
+def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
+    """Imports resolve from the checkout, wherever the command runs."""
+    how = ["-c", code] if code else ["-m", "splitopt"]
+    return subprocess.Popen(
+        [sys.executable, *how, *map(str, args)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it
+    )
+
+
+def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
+    process = start(*args, cwd=cwd, code=code)
+    stdout, stderr = process.communicate(timeout=seconds(60))
+    assert "Traceback" not in stdout + stderr
+    return subprocess.CompletedProcess(list(args), process.returncode, stdout, stderr)
+
+
+def leftovers(out: Path) -> list[Path]:
+    return [path for path in out.rglob("*") if path.is_file()] if out.exists() else []

@@ -1,0 +1,33 @@
+"""Fixtures of tests that start worker processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from splitopt.runtime import worker_process
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Process ids of all workers that the test starts."""
+    pids: list[int] = []
+    popen = worker_process.subprocess.Popen
+
+    class Recorded(popen):
+        def __init__(self, *args, **kwargs) -> None:
+            super().__init__(*args, **kwargs)
+            pids.append(self.pid)
+
+    monkeypatch.setattr(worker_process.subprocess, "Popen", Recorded)
+    return pids
+
+
+@pytest.fixture
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where workers' folders go, so that a test can see them gone."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(worker_process.tempfile, "tempdir", str(folder))
+    return folder
