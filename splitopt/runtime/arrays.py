@@ -167,6 +167,8 @@ def _listed(names: Sequence[str]) -> str:
 
 def arena_bytes(graph: ModelGraph) -> int:
     """More than any interpreter on this machine needs for the model or one of its pieces."""
+    # Twice the activations (64 bytes each for records of the planner), 4 KiB an op for its kernel,
+    # 128 bytes a channel for its scale, multiplier and shift, and 1 MiB: a multiple of 16 bytes.
     activations = sum(tensor.bytes + 64 for tensor in graph.tensors if not tensor.is_constant)
     channels = sum(len(t.quantization.scales) for t in graph.tensors if t.quantization)
     return 16 * (65536 + 2 * activations // 16 + 256 * len(graph.ops) + 8 * channels)

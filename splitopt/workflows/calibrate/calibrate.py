@@ -66,6 +66,7 @@ def calibrate(
     counted = list(_count(simulator, program, graphs, spec.time_limit_s))
     chains = [parse_tflite(quantize_chain(n), name="chain", where="a chain") for n in (1, 2)]
     one, two = _count(simulator, program, chains, spec.time_limit_s)
+    # An Invoke of one op takes a + b, of two equal ops a + 2b: a = 2 (a + b) - (a + 2b).
     document = _table(simulator, library, samples, counted, 2 * one.invoke - two.invoke)
     judged = [read_tflite(path) for path in held_out]
     if judged:

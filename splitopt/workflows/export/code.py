@@ -1,4 +1,4 @@
-"""C++ texts: piece data, plan tables, and golden inputs and outputs for a check."""
+"""C++ sources as strings: piece data, plan tables, and golden inputs and outputs for a check."""
 
 from __future__ import annotations
 
