@@ -5,10 +5,14 @@ from __future__ import annotations
 import copy
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from splitopt.bundle.load import load_run
+from splitopt.bundle.schema_outputs import Finding, Outputs, SamplesRun, Severity
 from splitopt.bundle.zz_documents import PointPlan, RunDocuments, SweepDocuments
 from splitopt.config.job import read_job
 from splitopt.workflows.run import run_job
@@ -21,24 +25,23 @@ CHECKS = [
     ("boundaries", "failed", "5 boundary tensors = the same inside", 8, 3.0, "piece 02 differs"),
     ("litert", "skipped", "unsplit model in TFLM = LiteRT", 0, 0, "LiteRT is absent"),
 ]
-DIAGNOSIS = {
-    "outputs": {
-        "verdict": "1 fault found.",
-        "findings": [
-            {
-                "severity": "fault",
-                "title": "Piece 02 was exchanged",
-                "where": "pieces/02.tflite",
-                "evidence": ["its SHA-256 is another"],
-                "next_step": "run the job again",
-            }
-        ],
-    },
-    "memory": {
-        "verdict": "Memory went down by 20.0 %.",
-        "reasons": [{"sentence": "op 5 PAD holds most", "next_step": "make the input smaller"}],
-    },
-}
+OUTPUTS = Outputs(
+    verdict="1 fault found.",
+    samples=SamplesRun(source="random inputs", run=2, total=2, random=True, statistics=None),
+    outputs=None,
+    pieces=(),
+    boundaries=(),
+    findings=(
+        Finding(
+            code="pieces_exchanged",
+            severity=Severity.FAULT,
+            title="Piece 02 was exchanged",
+            where="pieces/02.tflite",
+            evidence=("its SHA-256 is another",),
+            next_step="run the job again",
+        ),
+    ),
+)
 
 
 def run_bundle(name: str, out: Path) -> Path:
@@ -57,9 +60,9 @@ def run_documents(folder: Path) -> RunDocuments:
     """With all that is optional."""
     loaded = load_run(folder)
     timing = {"targets": [{"name": "qemu", "simulated_insn": 123456}]}
-    return RunDocuments(
-        loaded.plan, loaded.memory, loaded.graph, loaded.verify, loaded.manifest, timing, DIAGNOSIS
-    )
+    assert loaded.diagnosis is not None
+    diagnosis = loaded.diagnosis.model_copy(update={"outputs": OUTPUTS})
+    return replace(loaded, timing=timing, diagnosis=diagnosis)
 
 
 def synthetic_sweep(run: RunDocuments, points: int, seed: int = 0) -> SweepDocuments:
@@ -192,7 +195,9 @@ def hostile(value: Any, text: str, key: str = "") -> Any:
             (f"{text}{name}" if free else name): hostile(inner, text, name)
             for name, inner in value.items()
         }
-    if isinstance(value, list):
-        return [hostile(inner, text, key) for inner in value]
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: hostile(inner, text, name) for name, inner in value})
+    if isinstance(value, list | tuple):
+        return type(value)(hostile(inner, text, key) for inner in value)
     ours = not isinstance(value, str) or value in _WORDS or key in ("id", "plan", "points")
     return value if ours else text

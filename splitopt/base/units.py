@@ -27,6 +27,13 @@ def format_kinsn(insn: int) -> str:
     return f"{insn / 1000:,.1f} kinsn"
 
 
+def format_insn(insn: int) -> str:
+    """What is added, rounded for display: `+6.8 M instructions`, `+38.3 k instructions`."""
+    if abs(insn) >= 1_000_000:
+        return f"{insn / 1_000_000:+,.1f} M instructions"
+    return f"{insn / 1000:+,.1f} k instructions"
+
+
 def format_percent(part: float, whole: float) -> str:
     """A signed share, `+10.5 %`; a hyphen where there is no whole to compare with."""
     return f"{100 * part / whole:+.1f} %" if whole else "-"

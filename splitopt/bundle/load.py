@@ -10,7 +10,7 @@ from typing import Any
 from splitopt.base.errors import UsageError
 from splitopt.base.zz_json_input import parse_document, read_bytes, read_document
 from splitopt.bundle.schema import Graph, Manifest, Memory, Plan, Shape, Verify
-from splitopt.bundle.zz_diagnosis_shapes import Diagnosis
+from splitopt.bundle.schema_explain import read_run_explanation
 from splitopt.bundle.zz_documents import Document, PointPlan, RunDocuments, SweepDocuments
 from splitopt.bundle.zz_sweep_shapes import PLANNED, PlannedRecord, Record, Sweep
 
@@ -26,6 +26,7 @@ def load_run(folder: Path) -> RunDocuments:
     graph = read_document(folder / "graph.json", Graph)
     _refuse_misfits(folder, plan, memory)
     _refuse_bad_graph(folder, plan, graph)
+    diagnosis = folder / "diagnosis.json"
     return RunDocuments(
         plan,
         memory,
@@ -33,7 +34,7 @@ def load_run(folder: Path) -> RunDocuments:
         verify=read_document(folder / "verify.json", Verify),
         manifest=read_document(folder / "manifest.json", Manifest),
         timing=_optional(folder / "timing.json", Shape),
-        diagnosis=_optional(folder / "diagnosis.json", Diagnosis),
+        diagnosis=read_run_explanation(diagnosis) if diagnosis.exists() else None,
     )
 
 

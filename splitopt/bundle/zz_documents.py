@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from splitopt.bundle.schema_explain import RunExplanation
+
 Document = dict[str, Any]
 
 
@@ -19,7 +21,7 @@ class RunDocuments:
     verify: Document
     manifest: Document
     timing: Document | None = None
-    diagnosis: Document | None = None
+    diagnosis: RunExplanation | None = None
 
 
 @dataclass(frozen=True)

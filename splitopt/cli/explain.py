@@ -39,55 +39,25 @@ def explain(
 
     Faults that it finds are its answer, not its failure: the exit code is 0.
     """
+    from splitopt.cli import terminal
+    from splitopt.explain.text import model_text
+    from splitopt.workflows.explain import explain_model_file, explain_run_folder
+
     if what.is_dir():
         if board is not None:
             raise UsageError("--board: a bundle has its own; want it with a model only")
-        _explain_bundle(what, data, key, json, out)
+        with terminal.progress(quiet=json) as progress:
+            run = explain_run_folder(what, data, key, out=out, progress=progress)
+        if json:
+            terminal.show_json(run.model_dump(mode="json"))
+        else:
+            terminal.show_explanation(run)
         return
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    _explain_model(what, board, json, out)
-
-
-def _explain_bundle(
-    folder: Path, data: Path | None, key: str | None, json: bool, out: Path | None
-) -> None:
-    from splitopt.base.files import refuse_to_overwrite
-    from splitopt.cli import terminal
-    from splitopt.explain.outputs.samples import data_file
-    from splitopt.explain.run import diagnose_folder
-    from splitopt.explain.written import DIAGNOSIS_FILES, write_diagnosis
-
-    given = data_file(data, key)
-    if out is not None:
-        refuse_to_overwrite(out, DIAGNOSIS_FILES)
     with terminal.progress(quiet=json) as progress:
-        diagnosis = diagnose_folder(folder, given, progress)
-    if out is not None:
-        write_diagnosis(diagnosis, out)
+        found = explain_model_file(what, board, out=out, progress=progress)
     if json:
-        terminal.show_json(diagnosis.to_dict())
+        terminal.show_json(found.model_dump(mode="json"))
     else:
-        terminal.show_diagnosis(diagnosis)
-
-
-def _explain_model(model: Path, board: str | None, json: bool, out: Path | None) -> None:
-    from splitopt.base.files import refuse_to_overwrite
-    from splitopt.cli import terminal
-    from splitopt.convert.open_model import open_model
-    from splitopt.explain.model_text import facts_text
-    from splitopt.explain.subject import subject_of
-    from splitopt.explain.written import FACTS_FILES, write_facts
-    from splitopt.workflows.explain_model import facts_of
-
-    job = subject_of(model, board)
-    if out is not None:
-        refuse_to_overwrite(out, FACTS_FILES)
-    with terminal.progress(quiet=json) as progress:
-        facts = facts_of(job, open_model(job, progress), progress)
-    if out is not None:
-        write_facts(facts, out)
-    if json:
-        terminal.show_json(facts.to_dict())
-    else:
-        typer.echo(facts_text(facts), nl=False)
+        typer.echo(model_text(found), nl=False)

@@ -12,6 +12,7 @@ from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
 from splitopt.bundle.plan_json import plan_document
+from splitopt.bundle.schema_explain import RunExplanation
 from splitopt.bundle.zz_onnx_names import add_onnx_names
 from splitopt.bundle.zz_routes_json import contract, routes
 from splitopt.config.job import Job
@@ -47,7 +48,7 @@ class RunResult:
     by_hand: tuple[HandCuts, ...]
     checks: tuple[Check, ...]
     limit: str
-    diagnosis: dict[str, Any] | None
+    diagnosis: RunExplanation | None
     timing: dict[str, Any] | None = None
 
     @property
@@ -89,7 +90,7 @@ def run_job(
             bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
         )
         if diagnosis is not None:
-            bundle.write_json("diagnosis.json", diagnosis)
+            bundle.write_json("diagnosis.json", diagnosis.model_dump(mode="json"))
         if timing is not None:
             proof = replace(proof, checks=(*proof.checks, *timing.checks))
         bundle.write_json("verify.json", verify_document(job, proof))

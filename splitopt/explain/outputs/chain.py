@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema_outputs import Finding, Severity
 from splitopt.explain.outputs.array_compare import (
     Distance,
     distance,
@@ -16,7 +17,6 @@ from splitopt.explain.outputs.array_compare import (
     percent,
     share,
 )
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import Chain, Reference
 from splitopt.runtime.arrays import Array
 
@@ -122,7 +122,7 @@ def _constant_outputs(
             f"{percent(saturated.saturated)} more of its values lie at the limits of int8 than in "
             "the whole model"
         )
-    cause = f"mend this first: {faults[0].title}" if faults else "look at the first piece named"
+    cause = f"fix this first: {faults[0].title}" if faults else "look at the first piece named"
     yield Finding(
         code="constant_output",
         severity=Severity.FAULT,
@@ -136,7 +136,7 @@ def _constant_outputs(
 
 
 def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
-    """Every piece is right alone and every boundary agrees: small errors have added up."""
+    """Every piece is right by itself and every boundary agrees: small errors have added up."""
     wrong = [p for p in passed if p.is_wrong]
     if not wrong:
         return

@@ -71,7 +71,7 @@ def run_alone(
         if same is not None:
             made[piece.index] = same
     rest = [piece for piece in fit if piece.index not in made]
-    progress(f"running {plural(len(rest), 'piece')} alone in TFLM")
+    progress(f"running {plural(len(rest), 'piece')} by itself in TFLM")
     trials = run_trials([alone(piece, reference) for piece in rest], timeout_s(bundle))
     made |= {piece.index: outputs for piece, outputs in zip(rest, trials, strict=True)}
     found = {piece.index: _judge(piece, made[piece.index], reference) for piece in fit}

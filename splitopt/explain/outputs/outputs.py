@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema_outputs import (
+    BoundaryHealth,
+    Difference,
+    Finding,
+    Outputs,
+    PieceHealth,
+    SamplesRun,
+    Severity,
+)
 from splitopt.explain.outputs.array_compare import Distance, is_constant, sound
 from splitopt.explain.outputs.chain import Passed, chain_findings, judge_chain
-from splitopt.explain.outputs.finding import Finding, Severity, by_severity, plain
 from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
 from splitopt.explain.outputs.isolated_piece import Solo, run_alone
-from splitopt.explain.outputs.model_input import InputStatistics, input_findings, input_statistics
+from splitopt.explain.outputs.model_input import input_findings, input_statistics
 from splitopt.explain.outputs.piece_faults import piece_findings
 from splitopt.explain.outputs.root_causes import (
     not_explained_by_input,
@@ -25,112 +32,12 @@ from splitopt.explain.outputs.swapped_pieces import exchanged_findings, without_
 from splitopt.explain.outputs.tensor_contract import contract_findings
 
 
-@dataclass(frozen=True)
-class PieceHealth:
-    """One piece alone, and the worst of what it makes in the chain; None where it did not run."""
-
-    index: int
-    name: str
-    start: int
-    stop: int
-    alone: Distance | None
-    chained: Distance | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class BoundaryHealth:
-    """One tensor that is handed over, or an output, as the chain makes it."""
-
-    name: str
-    passed: Passed
-
-
-@dataclass(frozen=True)
-class OutputDiagnosis:
-    """The verdict on what the pieces compute. `worst` is of the model's outputs, in the chain."""
-
-    verdict: str
-    source: str
-    samples: int
-    total_samples: int
-    is_random: bool
-    worst: Distance | None
-    statistics: InputStatistics | None
-    pieces: tuple[PieceHealth, ...]
-    boundaries: tuple[BoundaryHealth, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity is Severity.FAULT)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict,
-            "samples": {
-                "source": self.source,
-                "run": self.samples,
-                "total": self.total_samples,
-                "random": self.is_random,
-                "statistics": _statistics(self.statistics),
-            },
-            "outputs": _distance(self.worst),
-            "pieces": [
-                {
-                    "index": p.index,
-                    "file": p.name,
-                    "start": p.start,
-                    "stop": p.stop,
-                    "alone": _distance(p.alone),
-                    "chained": _distance(p.chained),
-                    "verdict": p.verdict,
-                }
-                for p in self.pieces
-            ],
-            "boundaries": [
-                {
-                    "tensor": b.passed.tensor,
-                    "name": b.name,
-                    "maker": b.passed.maker,
-                    "readers": list(b.passed.readers),
-                    "chained": _distance(b.passed.apart),
-                    "constant": b.passed.constant,
-                    "saturated_share": plain(b.passed.saturated),
-                }
-                for b in self.boundaries
-            ],
-            "findings": [finding.to_dict() for finding in self.findings],
-        }
-
-
-def _distance(apart: Distance | None) -> dict[str, Any] | None:
-    if apart is None:
-        return None
-    figures = {"sqnr_db": apart.sqnr_db, "largest": apart.largest, "lsb": apart.lsb}
-    return {key: plain(value) for key, value in figures.items()}
-
-
-def _statistics(found: InputStatistics | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "low": plain(found.low),
-        "high": plain(found.high),
-        "mean": plain(found.mean),
-        "std": plain(found.std),
-        "can_hold": plain(found.can_hold),
-        "calibrated": plain(found.calibrated),
-        "clipped_share": plain(found.clipped),
-    }
-
-
-def diagnose_outputs(
+def explain_outputs(
     bundle: OpenBundle,
     samples: Samples,
     progress: Callable[[str], None] = lambda _: None,
     known: Sequence[Finding] = (),
-) -> OutputDiagnosis:
+) -> Outputs:
     """`known`: what was found before any run. Raises ToolError where TFLM cannot run the whole
     model."""
     progress(f"running the whole model in TFLM on {plural(samples.count, 'sample')}")
@@ -151,26 +58,39 @@ def diagnose_outputs(
         causes = [_harmless(cause) for cause in causes]
     causes = [*samples.findings, *input_findings(bundle, samples, statistics), *causes]
     causes = [*known, *causes, *_replaced(bundle)]
-    pieces = tuple(_piece_health(bundle, solo, passed) for solo in solos)
     outputs = [p.apart for p in passed if p.tensor in bundle.graph.outputs and p.apart]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
-    findings = by_severity(
-        [
-            *causes,
-            *chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random),
-        ]
-    )
-    return OutputDiagnosis(
+    chained = chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random)
+    findings = tuple(sorted([*causes, *chained], key=lambda finding: finding.severity.rank))
+    return Outputs(
         verdict=_verdict(bundle, samples, worst, findings, passed),
-        source=samples.source,
-        samples=samples.count,
-        total_samples=samples.total,
-        is_random=samples.is_random,
-        worst=worst,
-        statistics=statistics,
-        pieces=pieces,
-        boundaries=tuple(BoundaryHealth(bundle.tensor_name(p.tensor), p) for p in passed),
+        samples=SamplesRun(
+            source=samples.source,
+            run=samples.count,
+            total=samples.total,
+            random=samples.is_random,
+            statistics=statistics,
+        ),
+        outputs=_difference(worst),
+        pieces=tuple(_piece_health(bundle, solo, passed) for solo in solos),
+        boundaries=tuple(_boundary_health(bundle, p) for p in passed),
         findings=findings,
+    )
+
+
+def _difference(apart: Distance | None) -> Difference | None:
+    return None if apart is None else Difference.model_validate(apart, from_attributes=True)
+
+
+def _boundary_health(bundle: OpenBundle, passed: Passed) -> BoundaryHealth:
+    return BoundaryHealth(
+        tensor=passed.tensor,
+        name=bundle.tensor_name(passed.tensor),
+        maker=passed.maker,
+        readers=passed.readers,
+        chained=_difference(passed.apart),
+        constant=passed.constant,
+        saturated_share=passed.saturated,
     )
 
 
@@ -204,7 +124,9 @@ def _harmless(cause: Finding) -> Finding:
     if cause.severity is not Severity.FAULT:
         return cause
     said = "the outputs of the whole chain are right all the same"
-    return replace(cause, severity=Severity.WARNING, evidence=(*cause.evidence, said))
+    return cause.model_copy(
+        update={"severity": Severity.WARNING, "evidence": (*cause.evidence, said)}
+    )
 
 
 def _replaced(bundle: OpenBundle) -> list[Finding]:
@@ -234,11 +156,11 @@ def _piece_health(bundle: OpenBundle, solo: Solo, passed: Sequence[Passed]) -> P
     chained = min(distances, key=lambda d: d.sqnr_db, default=None)
     return PieceHealth(
         index=piece.index,
-        name=piece.name,
+        file=piece.name,
         start=piece.segment.start,
         stop=piece.segment.stop,
-        alone=solo.worst,
-        chained=chained,
+        isolated=_difference(solo.worst),
+        chained=_difference(chained),
         verdict=_piece_verdict(bundle, solo, chained, passed),
     )
 
@@ -249,17 +171,21 @@ def _piece_verdict(
     if not solo.ran:
         return "does not run" if solo.refused else "can not be fed"
     if solo.is_wrong:
-        return "wrong alone"
+        return "wrong by itself"
     if chained is None:
-        return "right alone, not reached in the chain"
+        return "right by itself, not reached in the chain"
     if not chained.is_wrong:
         return "right"
     wrong = {p.tensor: p for p in passed if p.is_wrong}
     fed = [t for t in solo.piece.segment.inputs if t in wrong]
     if fed:
-        return f"right alone, fed a wrong tensor {fed[0]} by piece {wrong[fed[0]].maker}"
+        return f"right by itself, fed a wrong tensor {fed[0]} by piece {wrong[fed[0]].maker}"
     odd = [t for t, own in solo.piece.inputs if _differs(bundle, t, own)]
-    return f"right alone, misreads tensor {odd[0]}" if odd else "right alone, wrong in the chain"
+    return (
+        f"right by itself, misreads tensor {odd[0]}"
+        if odd
+        else "right by itself, wrong in the chain"
+    )
 
 
 def _differs(bundle: OpenBundle, tensor: int, own: Any) -> bool:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.schema_outputs import Finding, Severity
 from splitopt.explain.outputs.array_compare import Distance, is_constant
 from splitopt.explain.outputs.biases import OddBias, odd_bias
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import Reference
 from splitopt.explain.outputs.isolated_piece import Solo
 from splitopt.explain.outputs.unsplit_coverage import (
@@ -40,7 +40,7 @@ def piece_findings(
     reference: Reference,
     progress: Callable[[str], None],
 ) -> list[Finding]:
-    """One cause for each piece that is not right alone, in the order of the pieces."""
+    """One cause for each piece that is not right by itself, in the order of the pieces."""
     found: list[Finding] = []
     with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
         for solo in solos:
@@ -136,7 +136,7 @@ def _range_finding(
     what = "does not cover the data" if narrow else "is far wider than the data"
     worst = solo.worst
     evidence = [*map(str, bad[:4])]
-    evidence.append(f"alone: {worst}")
+    evidence.append(f"by itself: {worst}")
     if explained:
         evidence.append(
             "squeezed into the same ranges, our own piece does the same: no more is wrong with it"
@@ -181,7 +181,7 @@ def _noisy(solo: Solo, reference: Reference) -> Finding:
 
 def _off_by(worst: Distance) -> str:
     steps = "" if worst.lsb is None else f", at most {worst.lsb:.3g} steps of the whole model off"
-    return f"alone, fed with the whole model's own values: {worst}{steps}"
+    return f"by itself, fed with the whole model's own values: {worst}{steps}"
 
 
 def _computes_something_else(

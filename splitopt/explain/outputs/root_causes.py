@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.bundle.schema_outputs import Finding, Severity
 
 _OF_ITS_RANGE = frozenset({"calibration_range", "edited_scale", "computes_something_else"})
 
@@ -21,7 +20,8 @@ def refused_by_scale(contract: Sequence[Finding], alone: list[Finding]) -> list[
                 alone.remove(refusal)
             said = tuple(f"{f.title}: {text}" for f in mine for text in f.evidence)
             evidence = (*finding.evidence, *said)
-            found.append(replace(finding, severity=Severity.FAULT, evidence=evidence))
+            update = {"severity": Severity.FAULT, "evidence": evidence}
+            found.append(finding.model_copy(update=update))
         else:
             found.append(finding)
     return found

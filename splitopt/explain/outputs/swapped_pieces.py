@@ -7,7 +7,7 @@ from pathlib import Path
 
 from splitopt.base.text import printable
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.bundle.schema_outputs import Finding, Severity
 
 
 def exchanged_findings(bundle: OpenBundle) -> list[Finding]:

@@ -13,6 +13,7 @@ from itertools import permutations
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.schema_outputs import Finding, Severity
 from splitopt.explain.outputs.array_compare import (
     Distance,
     Grid,
@@ -24,7 +25,6 @@ from splitopt.explain.outputs.array_compare import (
     sound,
     stored,
 )
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import Reference
 from splitopt.explain.outputs.wiring import wrong_tensor
 from splitopt.graph.model import Tensor
@@ -229,7 +229,7 @@ def _another_shape(
         next_step="insert a Transpose between the two, or export both with the same layout"
         if turned
         else "nothing, where one is a Reshape of the other",
-        figures={"written_shape": list(a.shape), "read_shape": list(b.shape)},
+        figures={"written_shape": tuple(a.shape), "read_shape": tuple(b.shape)},
         tensors=(tensor,),
         pieces=pieces,
     )

@@ -12,8 +12,8 @@ from itertools import islice, permutations
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.schema_outputs import Finding, Severity
 from splitopt.explain.outputs.array_compare import Distance, distance, real
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import (
     Outputs,
     Reference,
@@ -181,7 +181,7 @@ def _best_reading(
 def rewiring_findings(bundle: OpenBundle, solo: Solo, found: Rewiring) -> Iterator[Finding]:
     """What has to be connected in another way, and how."""
     piece = solo.piece
-    proof = f"alone and as planned: {solo.worst}; connected like this: {found.worst}"
+    proof = f"by itself and as planned: {solo.worst}; connected like this: {found.worst}"
     planned = (*piece.segment.inputs, *piece.segment.outputs)
     wires = (*found.inputs, *found.outputs)
     for k, (tensor, wire) in enumerate(zip(planned, wires, strict=True)):
@@ -240,7 +240,7 @@ def _wrong_layout(
         ),
         next_step=f"insert Transpose(perm={list(fix)}) {'before' if is_input else 'behind'} it "
         "(in the ONNX piece, so that the two cancel out)",
-        figures={"axes": list(axes), "transpose": list(fix), "shape": list(shape)},
+        figures={"axes": tuple(axes), "transpose": tuple(fix), "shape": tuple(shape)},
         tensors=(tensor,),
         pieces=(piece.index,),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from splitopt.base.text import Row, table
 from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.bundle.schema_explain import RunExplanation
 from splitopt.config.job import Job
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
 from splitopt.verify.equality import Check, CheckStatus
@@ -20,7 +21,7 @@ def summary_text(
     document: Document,
     checks: Sequence[Check],
     limit: str,
-    diagnosis: Document | None = None,
+    diagnosis: RunExplanation | None = None,
     timing: Document | None = None,
 ) -> str:
     """Before and after, segment by segment, what was proved, and what limits the result."""
@@ -217,18 +218,19 @@ def check_lines(checks: Sequence[Check]) -> Iterable[str]:
         yield f"{word} {check.name}: {check.compared}{ran}{tail}"
 
 
-def diagnosis_lines(diagnosis: Document | None) -> Iterable[str]:
-    """What is wrong with the outputs, then why the peak is not lower, the largest reason first."""
+def diagnosis_lines(diagnosis: RunExplanation | None) -> Iterable[str]:
+    """What is wrong with the outputs, then what the peak comes from, the largest part first."""
     if diagnosis is None:
         return
-    for finding in (diagnosis["outputs"] or {}).get("findings", ()):
-        yield f"{finding['severity'].upper()} {finding['title']}: {finding['where']}"
-        yield from (f"  {line}" for line in finding["evidence"])
-        yield f"  next: {finding['next_step']}"
-    reasons = diagnosis["memory"]["reasons"]
-    for reason in [r for r in reasons if r["share"] >= _LEAST_SHARE][:_MOST_REASONS]:
-        yield f"Why the peak is not lower: {reason['sentence']}"
-        yield f"  next: {reason['next_step']}"
+    for finding in diagnosis.outputs.findings if diagnosis.outputs else ():
+        yield f"{finding.severity.value.upper()} {finding.title}: {finding.where}"
+        yield from (f"  {line}" for line in finding.evidence)
+        yield f"  next: {finding.next_step}"
+    memory = diagnosis.memory
+    least_bytes = _LEAST_SHARE * memory.after_bytes
+    for cause in [c for c in memory.causes if c.size_bytes >= least_bytes][:_MOST_REASONS]:
+        yield f"Why the peak is not lower: {cause.sentence}"
+        yield f"  next: {cause.next_step}"
 
 
 def onnx_lines(document: Document) -> Iterable[str]:
