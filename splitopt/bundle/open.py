@@ -12,13 +12,18 @@ from functools import cached_property
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import read_text
 from splitopt.base.text import printable
 from splitopt.bundle.zz_plan_file import PlanFile, SegmentEntry, SpanEntry, read_plan
+from splitopt.config.job import MAX_TABLE_BYTES
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite, read_tflite
 from splitopt.tiling.plan import Execution, RowSpan
 from splitopt.tiling.rows import rows_of
+
+COST_TABLE = "cost_table.json"
+"""A bundle's own copy of its job's cost table."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,22 @@ class OpenBundle:
 
 def has_offline_plans(bundle: OpenBundle) -> bool:
     return any(piece.graph.offline_offsets for piece in bundle.pieces)
+
+
+def cost_table_of(bundle: OpenBundle) -> tuple[str, str]:
+    """The cost table that the run rested on, and where it lies; empty strings without one.
+
+    It is the bundle's own copy. Bundles of older versions have none: there it is the file that
+    the job names. Raises UsageError where that cannot be read.
+    """
+    job, own = bundle.plan.job, bundle.folder / COST_TABLE
+    if own.is_file():
+        path = own
+    elif job.settings.cost_table is not None:
+        path = Path(job.path).parent / job.settings.cost_table
+    else:
+        return "", ""
+    return read_text(path, MAX_TABLE_BYTES, f"the job's cost table (or a copy at {own})"), str(path)
 
 
 def open_bundle(folder: Path) -> OpenBundle:

@@ -47,6 +47,7 @@ class SettingsEntry(_Lenient):
     pieces: PiecesSpec = PiecesSpec()
     cut: CutSpec = CutSpec()
     verify: VerifySpec = VerifySpec()
+    cost_table: Text | None = None
 
 
 class JobEntry(_Lenient):

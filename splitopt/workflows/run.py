@@ -11,6 +11,7 @@ from splitopt.base.errors import NotEqualError
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
+from splitopt.bundle.open import COST_TABLE
 from splitopt.bundle.plan_json import plan_document
 from splitopt.bundle.schema_explain import RunExplanation
 from splitopt.bundle.zz_onnx_names import add_onnx_names
@@ -80,6 +81,8 @@ def run_job(
             proof = prove_equal(job, source, files, feeds, progress)
         document = _document(job, source, planned, made, proof, route)
         _write_documents(bundle, source, made, document)
+        if job.spec.cost_table is not None:
+            bundle.write_text(COST_TABLE, job.cost_table_text)
         bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
         bundle.write_json("graph.json", graph_document(planned.graph, source.names))
         timing = None

@@ -11,7 +11,7 @@ import numpy as np
 from splitopt.base.errors import UsageError
 from splitopt.base.json_input import load_json
 from splitopt.base.units import format_bytes, plural
-from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.open import OpenBundle, cost_table_of
 from splitopt.bundle.schema_explain import (
     LiftedLimit,
     Reachable,
@@ -33,9 +33,11 @@ from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.match import Correspondence
 from splitopt.explain.subject import without_limits
 from splitopt.planning.allowed_cuts import CutNames
+from splitopt.planning.job_table import priced_segments, pricing_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest, request_of
+from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
@@ -65,10 +67,8 @@ def single_cuts(table: SegmentTable, unsplit_bytes: int) -> SingleCuts:
 
 
 def job_of(bundle: OpenBundle) -> Job:
-    """What the bundle's job asked of cuts and pieces, on its board, with the costs it was planned
-    with."""
+    """What the bundle's job asked of cuts and pieces, on its board; costs: see `planner_of`."""
     plan, settings = bundle.plan, bundle.plan.job.settings
-    costs = "cost_table.json"
     spec = JobSpec(
         model=ModelFile(path=plan.model.path),
         board=plan.board,
@@ -76,10 +76,16 @@ def job_of(bundle: OpenBundle) -> Job:
         pieces=settings.pieces,
         cut=settings.cut,
         solve=SolveSpec(time_limit_s=_SOLVE_S),
-        cost_table=costs if (bundle.folder / costs).exists() else None,
     )
     file = bundle.folder / "plan.json"
     return Job(plan.job.name, file, spec, plan.board, bundle.model_path)
+
+
+def planner_of(bundle: OpenBundle, techniques: Techniques) -> Planner:
+    """With the costs that the run was planned with. Raises UsageError for a broken cost table."""
+    table, where = cost_table_of(bundle)
+    pricing = replace(pricing_of(job_of(bundle), techniques), cost_table=table)
+    return Planner(priced_segments(bundle.graph, replace(pricing, cost_table_from=where)))
 
 
 def free_request(bundle: OpenBundle) -> PlanRequest:

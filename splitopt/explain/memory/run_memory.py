@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, has_offline_plans
 from splitopt.bundle.schema_explain import Memory, Piece, Reachable, RunMemory
 from splitopt.explain.memory.cuts import (
     free_request,
-    job_of,
     limit_remedies,
     peak_as_cut,
+    planner_of,
     reachable,
     single_cuts,
 )
@@ -19,10 +20,9 @@ from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import written_pieces
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.explain.memory.single_op_bound import single_op_bound
-from splitopt.planning.job_table import segment_options
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
-from splitopt.planning.segment import CUTS_ONLY, Techniques
+from splitopt.planning.segment import CUTS_ONLY
 from splitopt.planning.unsplit import unsplit
 
 _HARDLY = 0.05
@@ -39,12 +39,7 @@ def explain_run_memory(
     Raises UsageError for a model of more ops than are planned, and for a broken cost table.
     """
     progress("replaying TFLM's memory planner")
-    job, request = job_of(bundle), free_request(bundle)
-
-    def planner_of(techniques: Techniques) -> Planner:
-        return Planner(segment_options(job, bundle.graph, techniques))
-
-    planner = planner_of(CUTS_ONLY)
+    planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
     before, bound = unsplit(table), single_op_bound(table)
     pieces = written_pieces(bundle, table, bound.op)
@@ -56,7 +51,7 @@ def explain_run_memory(
     peaks: tuple[LowestPeak, ...] = ()
     if with_lowest_peaks and cuts is not None:
         progress("looking for the lowest peak with bands and offline plans")
-        peaks = lowest_peaks(cuts, planner_of, request, before.invoke.insn)
+        peaks = lowest_peaks(cuts, partial(planner_of, bundle), request, before.invoke.insn)
     facts = memory_facts(
         table,
         before,
