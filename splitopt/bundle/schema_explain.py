@@ -192,11 +192,11 @@ class RunMemory(Memory):
 
 
 class RamPart(Shape):
-    """A part of the unsplit model's RAM. `code` is stable, for programs."""
+    """A part of the unsplit model's RAM; below 0 where the tail needs less than it counts."""
 
     code: Line
     name: Line
-    size_bytes: Count
+    size_bytes: Signed
 
 
 class Ram(Shape):
@@ -316,39 +316,34 @@ def _upgraded(old: dict[str, Any]) -> dict[str, Any]:
     Raises ValueError, which pydantic reports, for a document that is no whole one.
     """
     try:
-        memory = dict(old["memory"])
-        peaks = [_peak(entry) for entry in memory.pop("ladder", ())]
-        reasons = [{**r, "worth_bytes": r["size_bytes"]} for r in memory.pop("reasons")]
-        memory |= {"remedies": tuple(reasons), "lowest_peaks": tuple(peaks), "invoke_insn": 0}
-        memory["lowest_peak_lines"] = memory.pop("ladder_lines", ())
-        memory["floor"] = _bound(memory["floor"])
-        reach = memory["reachable"]
+        memory, outputs = dict(old["memory"]), old["outputs"]
+        op, reach = memory["floor"]["op"], memory["reachable"]
+        held = {"held_start": op, "held_stop": op + 1, "next_op": None, "next_ram_bytes": 0}
+        memory |= {
+            "invoke_insn": 0,
+            "floor": {**held, **memory["floor"]},
+            "remedies": tuple({**r, "worth_bytes": r["size_bytes"]} for r in memory["reasons"]),
+            "lowest_peaks": tuple(
+                {**peak, "cuts": (), "is_cheapest": False} for peak in memory.get("ladder", ())
+            ),
+            "lowest_peak_lines": memory.get("ladder_lines", ()),
+        }
         if reach is not None:
-            lifted = tuple({**x, "least": _least(x["least"])} for x in reach["lifted"])
-            allowed = None if reach["allowed"] is None else _least(reach["allowed"])
             memory["reachable"] = {
-                "free": _least(reach["free"]), "allowed": allowed, "lifted": lifted
-            }  # fmt: skip
-        outputs = old["outputs"]
+                "free": _least(reach["free"]),
+                "allowed": None if reach["allowed"] is None else _least(reach["allowed"]),
+                "lifted": tuple({**x, "least": _least(x["least"])} for x in reach["lifted"]),
+            }
         if outputs is not None:
-            pieces = tuple({**p, "isolated": p["alone"]} for p in outputs["pieces"])
+            pieces = tuple({**piece, "isolated": piece["alone"]} for piece in outputs["pieces"])
             outputs = {**outputs, "pieces": pieces}
     except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(f"a whole document of version 1 ({type(error).__name__})") from error
     return {**old, "schema_version": SCHEMA_VERSION, "memory": memory, "outputs": outputs}
 
 
-def _peak(rung: dict[str, Any]) -> dict[str, Any]:
-    return {**rung, "cuts": (), "is_cheapest": False}
-
-
 def _least(old: dict[str, Any]) -> dict[str, Any]:
+    """The lowest peak of cuts, of which version 1 kept no price."""
     names = {"code": "cuts", "name": "cuts", "bands": 0, "added_insn": 0, "rebuild_insn": 0}
     pieces, proved = len(old["cuts"]) + 1, old["proved"]
     return {**old, **names, "pieces": pieces, "is_proved": proved, "is_cheapest": False}
-
-
-def _bound(floor: dict[str, Any]) -> dict[str, Any]:
-    op = floor["op"]
-    held = {"held_start": op, "held_stop": op + 1, "next_op": None, "next_ram_bytes": 0}
-    return {**held, **floor}

@@ -161,35 +161,30 @@ def _tensor_table(title: str, tensors: Sequence[TensorFact]) -> Table:
     )
 
 
+_PIECE_COLUMNS = {
+    "live": "live_bytes", "frag.": "fragmentation_bytes", "head": "head_bytes",
+    "tail": "tail_bytes", "other": "padding_bytes", "headroom": "headroom_bytes",
+    "arena": "arena_bytes", "through": "through_bytes", "in": "in_bytes", "out": "out_bytes",
+    "boundary": "boundary_bytes", "RAM": "ram_bytes",
+}  # fmt: skip
+"""Heading → field of `Piece`."""
+
+
 def _piece_table(title: str, memory: Memory) -> Table:
     return Table(
         f"{title}: RAM of each piece in bytes, and the op at which most is alive",
-        (
-            "piece", "ops", "live", "frag.", "head", "tail", "tail %", "other", "headroom", "arena",
-            "through", "in", "out", "boundary", "RAM", "peak op",
-        ),
+        ("piece", "ops", *_PIECE_COLUMNS, "tail %", "peak op"),
         tuple(
             (
                 f"{p.index:02d}",
                 f"{p.start}-{p.stop - 1}",
-                f"{p.live_bytes:,}",
-                f"{p.fragmentation_bytes:,}",
-                f"{p.head_bytes:,}",
-                f"{p.tail_bytes:,}",
+                *(f"{getattr(p, field):,}" for field in _PIECE_COLUMNS.values()),
                 f"{100 * p.tail_bytes / p.ram_bytes:.0f}",
-                f"{p.padding_bytes:,}",
-                f"{p.headroom_bytes:,}",
-                f"{p.arena_bytes:,}",
-                f"{p.through_bytes:,}",
-                f"{p.in_bytes:,}",
-                f"{p.out_bytes:,}",
-                f"{p.boundary_bytes:,}",
-                f"{p.ram_bytes:,}",
                 p.peak_op,
             )
             for p in memory.pieces
         ),
-    )  # fmt: skip
+    )
 
 
 def verdict_lines(found: RunExplanation) -> Iterator[str]:

@@ -17,11 +17,14 @@ from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
 from splitopt.bundle.open import open_bundle
 from splitopt.bundle.schema_explain import RunExplanation, RunMemory
+from splitopt.convert.open_model import open_model
 from splitopt.explain.memory.cuts import single_cuts
 from splitopt.explain.memory.run_memory import explain_run_memory
 from splitopt.explain.memory.single_op_bound import alive_at
+from splitopt.explain.model import explain_model
 from splitopt.explain.outputs.outputs import explain_outputs
 from splitopt.explain.outputs.samples import choose_samples
+from splitopt.explain.subject import subject_of
 from splitopt.explain.text import run_text
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import floor_of
@@ -72,6 +75,51 @@ def test_the_parts_of_every_piece_add_up_to_the_plan_s_figures(tmp_path: Path) -
         assert piece.head_bytes == table.figures(*at).arena.head_bytes
     assert found.after_bytes == 238_848
     assert found.verdict.startswith("Memory went down by 20.0 %: 298,704 B unsplit, 238,848 B")
+
+
+@pytest.mark.parametrize("cuts", [(), (8, 16, 28, 40, 55), (40,)])
+def test_parts_add_up_to_the_peak_and_are_worth_what_it_falls_by(
+    cuts: tuple[int, ...], tmp_path: Path
+) -> None:
+    found = memory_of(make_bundle(tmp_path / "bundle", MBV2, cuts))
+    by_code = {remedy.code: remedy for remedy in found.remedies}
+    peak = max(piece.ram_bytes for piece in found.pieces)
+    fields = {
+        "fragmentation": "fragmentation_bytes",
+        "tail": "tail_bytes",
+        "boundary": "boundary_bytes",
+        "headroom": "headroom_bytes",
+        "padding": "padding_bytes",
+    }
+    for code, field in fields.items():
+        rest = max(piece.ram_bytes - getattr(piece, field) for piece in found.pieces)
+        assert code not in by_code or by_code[code].worth_bytes == peak - rest
+    parts = [*fields, "floor_op", "live_set"]
+    assert sum(by_code[code].size_bytes for code in parts if code in by_code) == peak
+
+
+def test_a_model_and_its_uncut_run_are_explained_alike(tmp_path: Path) -> None:
+    """Where no cut helps, the parts of the peak are those of the unsplit model."""
+    model = single_op(tmp_path)
+    board = tmp_path / "board.yaml"
+    board.write_text("name: board\nsram_bytes: 1048576\nheadroom_bytes: 1024\n")
+    job = subject_of(model, str(board))
+    unsplit_model = explain_model(job, open_model(job))
+    run = memory_of(make_bundle(tmp_path / "bundle", model, ()))
+    assert unsplit_model.floor == run.floor
+    assert unsplit_model.pieces == run.pieces
+    of_run = {remedy.code: remedy for remedy in run.remedies}
+    assert of_run == {r.code: r for r in unsplit_model.remedies if r.code in of_run}
+    assert set(of_run) >= {"floor_op", "fragmentation", "tail", "headroom"}
+
+
+def single_op(folder: Path) -> Path:
+    builder = Builder()
+    source, out = (builder.typed([1, 4096], "INT8") for _ in range(2))
+    builder.relu(source, out)
+    path = folder / "single.tflite"
+    path.write_bytes(builder.bytes([source], [out]))
+    return path
 
 
 @pytest.mark.parametrize("name", ["resnet8", "mbv2", "squeeze", "unet"])

@@ -65,8 +65,7 @@ def sound(tensor: Tensor) -> bool:
     return math.isfinite(grid.scale) and grid.scale > 0 and abs(grid.zero_point) < 2**31
 
 
-def real(stored: Array, tensor: Tensor) -> Array:
-    return dequantised(stored, tensor)
+real = dequantised
 
 
 def stored(values: Array, tensor: Tensor) -> Array:
@@ -96,9 +95,6 @@ class Distance:
 
     def __str__(self) -> str:
         return "equal" if self.sqnr_db >= EQUAL_DB else f"SQNR {self.sqnr_db:.1f} dB"
-
-
-EQUAL = Distance(EQUAL_DB, 0.0, 0.0)
 
 
 def distance(want: Array, got: Array, grid: Grid | None = None) -> Distance:

@@ -158,7 +158,7 @@ def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
 
 
 def _constant_model(bundle: OpenBundle, reference: Reference) -> Iterator[Finding]:
-    """A constant output that no cut is to blame for."""
+    """A constant output that no cut causes."""
     for tensor in bundle.graph.outputs:
         if is_constant(reference.arrays[tensor]):
             yield Finding(

@@ -18,8 +18,8 @@ from splitopt.explain.outputs.host_runs import (
     Outputs,
     Reference,
     Refused,
-    alone,
     can_be_fed,
+    isolated,
     run_trials,
     timeout_s,
 )
@@ -27,8 +27,8 @@ from splitopt.runtime.arrays import Array
 
 
 @dataclass(frozen=True)
-class Solo:
-    """One piece alone. `outputs`: as stored, one per output; empty where it did not run.
+class IsolatedRun:
+    """A piece by itself. `outputs`: as stored, one per output; empty where it did not run.
 
     `distances`: each output from the same tensor inside the whole model. `refused`: what TFLM
     said; empty where it ran or could not be fed at all.
@@ -60,9 +60,9 @@ class Solo:
         return real(self.outputs[position], graph.tensors[graph.outputs[position]])
 
 
-def run_alone(
+def run_isolated(
     bundle: OpenBundle, reference: Reference, chain: Chain, progress: Callable[[str], None]
-) -> tuple[Solo, ...]:
+) -> tuple[IsolatedRun, ...]:
     """One answer per piece of the plan, in its order."""
     fit = [piece for piece in bundle.pieces if can_be_fed(piece, bundle.graph)]
     made: dict[int, Outputs | Refused] = {}
@@ -72,14 +72,14 @@ def run_alone(
             made[piece.index] = same
     rest = [piece for piece in fit if piece.index not in made]
     progress(f"running {plural(len(rest), 'piece')} by itself in TFLM")
-    trials = run_trials([alone(piece, reference) for piece in rest], timeout_s(bundle))
+    trials = run_trials([isolated(piece, reference) for piece in rest], timeout_s(bundle))
     made |= {piece.index: outputs for piece, outputs in zip(rest, trials, strict=True)}
     found = {piece.index: _judge(piece, made[piece.index], reference) for piece in fit}
-    return tuple(found.get(piece.index, Solo(piece, (), ())) for piece in bundle.pieces)
+    return tuple(found.get(piece.index, IsolatedRun(piece, (), ())) for piece in bundle.pieces)
 
 
 def _as_in_chain(piece: Piece, reference: Reference, chain: Chain) -> Outputs | None:
-    """What the chain made of it, where that fed it, bit for bit, as it is to be fed alone."""
+    """What the chain made of it, where that fed it, bit for bit, as it is to be fed by itself."""
     if any(
         tensor not in chain.arrays for tensor in (*piece.segment.inputs, *piece.segment.outputs)
     ):
@@ -92,11 +92,11 @@ def _as_in_chain(piece: Piece, reference: Reference, chain: Chain) -> Outputs | 
     return tuple(chain.arrays[tensor] for tensor in piece.segment.outputs)
 
 
-def _judge(piece: Piece, made: Outputs | Refused, reference: Reference) -> Solo:
+def _judge(piece: Piece, made: Outputs | Refused, reference: Reference) -> IsolatedRun:
     if isinstance(made, Refused):
-        return Solo(piece, (), (), made.reason)
+        return IsolatedRun(piece, (), (), made.reason)
     distances = tuple(
         distance(reference.real(tensor), real(array, own), reference.grid(tensor))
         for array, (tensor, own) in zip(made, piece.outputs, strict=True)
     )
-    return Solo(piece, made, distances)
+    return IsolatedRun(piece, made, distances)

@@ -19,16 +19,11 @@ from splitopt.bundle.schema_outputs import (
 from splitopt.explain.outputs.array_compare import Distance, is_constant, sound
 from splitopt.explain.outputs.chain import Passed, chain_findings, judge_chain
 from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
-from splitopt.explain.outputs.isolated_piece import Solo, run_alone
+from splitopt.explain.outputs.isolated_piece import IsolatedRun, run_isolated
 from splitopt.explain.outputs.model_input import input_findings, input_statistics
 from splitopt.explain.outputs.piece_faults import piece_findings
-from splitopt.explain.outputs.root_causes import (
-    not_explained_by_input,
-    refused_by_scale,
-    without_own_inputs,
-)
+from splitopt.explain.outputs.root_causes import root_causes
 from splitopt.explain.outputs.samples import Samples
-from splitopt.explain.outputs.swapped_pieces import exchanged_findings, without_moved
 from splitopt.explain.outputs.tensor_contract import contract_findings
 
 
@@ -44,20 +39,14 @@ def explain_outputs(
     reference = run_reference(bundle, samples.feeds)
     statistics = input_statistics(bundle, samples)
     chain = run_chain(bundle, samples.feeds, progress)
-    solos = run_alone(bundle, reference, chain, progress)
+    runs = run_isolated(bundle, reference, chain, progress)
     passed = judge_chain(bundle, chain, reference)
-    alone = piece_findings(bundle, solos, reference, progress)
-    contract = refused_by_scale(contract_findings(bundle, reference), alone)
-    if bundle.plan.route == "pieces":
-        contract = without_own_inputs(contract, alone)
-    alone = not_explained_by_input(alone, contract)
-    moved = exchanged_findings(bundle)
-    causes = without_moved([*_not_explained(contract, alone), *alone], moved)
-    causes = [*moved, *causes]
+    faults = piece_findings(bundle, runs, reference, progress)
+    causes = root_causes(bundle, contract_findings(bundle, reference), faults)
     if _is_right(bundle, passed, reference):
         causes = [_harmless(cause) for cause in causes]
-    causes = [*samples.findings, *input_findings(bundle, samples, statistics), *causes]
-    causes = [*known, *causes, *_replaced(bundle)]
+    own = [*samples.findings, *input_findings(bundle, samples, statistics)]
+    causes = [*known, *own, *causes, *_replaced(bundle)]
     outputs = [p.apart for p in passed if p.tensor in bundle.graph.outputs and p.apart]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
     chained = chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random)
@@ -72,7 +61,7 @@ def explain_outputs(
             statistics=statistics,
         ),
         outputs=_difference(worst),
-        pieces=tuple(_piece_health(bundle, solo, passed) for solo in solos),
+        pieces=tuple(_piece_health(bundle, run, passed) for run in runs),
         boundaries=tuple(_boundary_health(bundle, p) for p in passed),
         findings=findings,
     )
@@ -92,24 +81,6 @@ def _boundary_health(bundle: OpenBundle, passed: Passed) -> BoundaryHealth:
         constant=passed.constant,
         saturated_share=passed.saturated,
     )
-
-
-def _not_explained(contract: Sequence[Finding], alone: Sequence[Finding]) -> list[Finding]:
-    """Without differences at a boundary that are but the trace of a wrong connection."""
-    rewired = [finding for finding in alone if finding.code in _CONNECTIONS]
-
-    def is_trace(finding: Finding) -> bool:
-        return finding.code in _TRACES and any(
-            {*finding.tensors} & {*cause.tensors}
-            and (finding.code == "wrong_tensor" or {*finding.pieces} & {*cause.pieces})
-            for cause in rewired
-        )
-
-    return [finding for finding in contract if not is_trace(finding)]
-
-
-_CONNECTIONS = frozenset({"wrong_tensor", "wrong_layout"})
-_TRACES = frozenset({"boundary_quantisation", "boundary_shape", "wrong_tensor"})
 
 
 def _is_right(bundle: OpenBundle, passed: Sequence[Passed], reference: Reference) -> bool:
@@ -149,8 +120,8 @@ def _replaced(bundle: OpenBundle) -> list[Finding]:
     ]
 
 
-def _piece_health(bundle: OpenBundle, solo: Solo, passed: Sequence[Passed]) -> PieceHealth:
-    piece = solo.piece
+def _piece_health(bundle: OpenBundle, run: IsolatedRun, passed: Sequence[Passed]) -> PieceHealth:
+    piece = run.piece
     mine = [p for p in passed if p.maker == piece.index]
     distances = [p.apart for p in mine if p.apart is not None]
     chained = min(distances, key=lambda d: d.sqnr_db, default=None)
@@ -159,28 +130,28 @@ def _piece_health(bundle: OpenBundle, solo: Solo, passed: Sequence[Passed]) -> P
         file=piece.name,
         start=piece.segment.start,
         stop=piece.segment.stop,
-        isolated=_difference(solo.worst),
+        isolated=_difference(run.worst),
         chained=_difference(chained),
-        verdict=_piece_verdict(bundle, solo, chained, passed),
+        verdict=_piece_verdict(bundle, run, chained, passed),
     )
 
 
 def _piece_verdict(
-    bundle: OpenBundle, solo: Solo, chained: Distance | None, passed: Sequence[Passed]
+    bundle: OpenBundle, run: IsolatedRun, chained: Distance | None, passed: Sequence[Passed]
 ) -> str:
-    if not solo.ran:
-        return "does not run" if solo.refused else "can not be fed"
-    if solo.is_wrong:
+    if not run.ran:
+        return "does not run" if run.refused else "can not be fed"
+    if run.is_wrong:
         return "wrong by itself"
     if chained is None:
         return "right by itself, not reached in the chain"
     if not chained.is_wrong:
         return "right"
     wrong = {p.tensor: p for p in passed if p.is_wrong}
-    fed = [t for t in solo.piece.segment.inputs if t in wrong]
+    fed = [t for t in run.piece.segment.inputs if t in wrong]
     if fed:
         return f"right by itself, fed a wrong tensor {fed[0]} by piece {wrong[fed[0]].maker}"
-    odd = [t for t, own in solo.piece.inputs if _differs(bundle, t, own)]
+    odd = [t for t, own in run.piece.inputs if _differs(bundle, t, own)]
     return (
         f"right by itself, misreads tensor {odd[0]}"
         if odd
