@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -11,12 +10,13 @@ from pydantic import BeforeValidator, Field
 from splitopt.bundle.schema import Count, Index, Line, Number, Op, Shape, Text
 
 Long = Annotated[str, Field(max_length=65536)]
+_LARGEST = 1e300
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: None for numbers that are not finite, tuples for lists."""
+    """What JSON can hold: None for numbers that are not finite or huge, tuples for lists."""
     if isinstance(value, float):
-        return round(value, 9) if math.isfinite(value) else None
+        return round(value, 9) if abs(value) <= _LARGEST else None
     return tuple(map(_plain, value)) if isinstance(value, list | tuple) else value
 
 
@@ -70,7 +70,7 @@ class InputStatistics(Shape):
     mean: tuple[Number, ...]
     std: tuple[Number, ...]
     can_hold: tuple[Number, Number]
-    calibrated: tuple[Number, Number] | None
+    calibrated: tuple[Finite, Finite] | None
     clipped_share: Number
 
     def __str__(self) -> str:

@@ -53,8 +53,8 @@ def explain_model(
     arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
     loads = load_by_op(arena.buffers, len(graph.ops))
     peak_op = loads.index(max(loads))
-    tensors = tensor_facts(graph, arena.buffers, peak_op)
     least, peaks, no_cuts = _lowest(job, table, baseline, progress)
+    tensors = tensor_facts(graph, arena.buffers, peak_op)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     pieces = [piece_of(table, 0, (0, len(graph.ops)), arena)]
     facts = memory_facts(
@@ -108,12 +108,12 @@ def _lowest(
     state can be explained, too, but not cut."""
     progress("looking for the lowest peak of any cuts")
     graph = table.graph
+    request = request_of(graph, job).without_capacity()
     try:
         refuse_stateful(job, graph, baseline)
     except ModelError as error:
         reason = str(error).removeprefix(f"{job.model_path}: ")
         return None, (), f"It cannot be cut: {reason}."
-    request = request_of(graph, job).without_capacity()
     cuts = lowest_peak(Planner(table), request)
     if isinstance(cuts, str):
         return None, (), cuts

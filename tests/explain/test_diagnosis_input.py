@@ -200,6 +200,12 @@ def test_data_that_do_not_fit_are_refused(
         judged(plain, data, tmp_path)
 
 
+def test_values_that_no_square_holds_are_judged(plain: OpenBundle, tmp_path: Path) -> None:
+    data = np.linspace(-1e305, 1e305, 2 * 32 * 32 * 3).reshape(2, 32, 32, 3)
+    codes = {finding.code for finding in judged(plain, data, tmp_path)}
+    assert "input_range" in codes
+
+
 def test_a_key_without_data_is_refused() -> None:
     with pytest.raises(UsageError, match="there is no --data"):
         data_file(None, "test")

@@ -21,6 +21,7 @@ _CLIPPED_FAULT = 0.02
 _FITS = 0.85
 _DOES_NOT_FIT = 0.7
 _NARROW = 1 / 16
+_LARGEST = 1e100
 _MOST_CHANNELS = 8
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Transform = Callable[[Array], Array]
@@ -50,7 +51,8 @@ def input_statistics(bundle: OpenBundle, samples: Samples) -> InputStatistics | 
     grid = grid_of(bundle.graph.tensors[bundle.graph.inputs[0]])
     if samples.values is None or grid is None:
         return None
-    values = samples.values.astype(np.float64)
+    # Squares of larger values are not finite.
+    values = np.clip(samples.values.astype(np.float64), -_LARGEST, _LARGEST)
     channels = values.shape[-1] if values.ndim > 2 else 1
     flat = values.reshape(-1, channels if channels <= _MOST_CHANNELS else 1)
     calibrated = bundle.plan.conversion.calibration_range if bundle.plan.conversion else None
