@@ -10,6 +10,12 @@ from pydantic import BeforeValidator, Field
 from splitopt.bundle.schema import Count, Index, Line, Number, Op, Shape, Text
 
 Long = Annotated[str, Field(max_length=65536)]
+EQUAL_DB = 200.0
+RIGHT_DB = 25.0
+"""From here on two int8 computations of the same thing count as one: 6 % of the signal apart."""
+WRONG_DB = 15.0
+"""Below this they do not: more than 18 % of the signal apart."""
+_FEW_LSB = 1.5
 _LARGEST = 1e300
 
 
@@ -55,11 +61,27 @@ class Finding(Shape):
 
 
 class Difference(Shape):
-    """How far values are from the whole model's; `lsb` counts steps of the whole model's scale."""
+    """How far values are from the whole model's, both as real values; `lsb` counts steps of the
+    whole model's scale."""
 
-    sqnr_db: Finite
-    largest: Finite
+    sqnr_db: Number
+    largest: Number
     lsb: Finite
+
+    @property
+    def is_right(self) -> bool:
+        return self.sqnr_db >= RIGHT_DB or self._is_rounding
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.sqnr_db < WRONG_DB and not self._is_rounding
+
+    @property
+    def _is_rounding(self) -> bool:
+        return self.lsb is not None and self.lsb <= _FEW_LSB
+
+    def __str__(self) -> str:
+        return "equal" if self.sqnr_db >= EQUAL_DB else f"SQNR {self.sqnr_db:.1f} dB"
 
 
 class InputStatistics(Shape):
@@ -106,9 +128,10 @@ class PieceHealth(Shape):
 
 
 class BoundaryHealth(Shape):
-    """A tensor that is handed over, or an output, as the chain makes it.
+    """A tensor that is handed over, or an output, as the chain makes it, beside the whole model's.
 
-    `saturated_share`: of its integers, at the limits of their type beyond the whole model's own.
+    `chained` is None where the chain stopped before it. `saturated_share`: of its integers, at the
+    limits of their type beyond the whole model's own.
     """
 
     tensor: Index
@@ -118,6 +141,10 @@ class BoundaryHealth(Shape):
     chained: Difference | None
     constant: bool
     saturated_share: Number
+
+    @property
+    def is_wrong(self) -> bool:
+        return self.chained is not None and self.chained.is_wrong
 
 
 class Outputs(Shape):

@@ -12,7 +12,8 @@ import numpy as np
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.explain.outputs.array_compare import Distance, distance, real, stored
+from splitopt.bundle.schema_outputs import Difference
+from splitopt.explain.outputs.array_compare import distance, real, stored
 from splitopt.explain.outputs.host_runs import (
     Chain,
     Outputs,
@@ -36,7 +37,7 @@ class IsolatedRun:
 
     piece: Piece
     outputs: Outputs
-    distances: tuple[Distance, ...]
+    distances: tuple[Difference, ...]
     refused: str = ""
 
     @property
@@ -44,7 +45,7 @@ class IsolatedRun:
         return bool(self.outputs)
 
     @property
-    def worst(self) -> Distance | None:
+    def worst(self) -> Difference | None:
         return min(self.distances, key=lambda d: d.sqnr_db, default=None)
 
     @property

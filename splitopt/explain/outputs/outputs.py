@@ -16,8 +16,8 @@ from splitopt.bundle.schema_outputs import (
     SamplesRun,
     Severity,
 )
-from splitopt.explain.outputs.array_compare import Distance, is_constant, sound
-from splitopt.explain.outputs.chain import Passed, chain_findings, judge_chain
+from splitopt.explain.outputs.array_compare import is_constant, sound
+from splitopt.explain.outputs.chain import chain_findings, judge_chain
 from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
 from splitopt.explain.outputs.isolated_piece import IsolatedRun, run_isolated
 from splitopt.explain.outputs.model_input import input_findings, input_statistics
@@ -47,7 +47,7 @@ def explain_outputs(
         causes = [_harmless(cause) for cause in causes]
     own = [*samples.findings, *input_findings(bundle, samples, statistics)]
     causes = [*known, *own, *causes, *_replaced(bundle)]
-    outputs = [p.apart for p in passed if p.tensor in bundle.graph.outputs and p.apart]
+    outputs = [p.chained for p in passed if p.tensor in bundle.graph.outputs and p.chained]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
     chained = chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random)
     findings = tuple(sorted([*causes, *chained], key=lambda finding: finding.severity.rank))
@@ -60,34 +60,18 @@ def explain_outputs(
             random=samples.is_random,
             statistics=statistics,
         ),
-        outputs=_difference(worst),
+        outputs=worst,
         pieces=tuple(_piece_health(bundle, run, passed) for run in runs),
-        boundaries=tuple(_boundary_health(bundle, p) for p in passed),
+        boundaries=passed,
         findings=findings,
     )
 
 
-def _difference(apart: Distance | None) -> Difference | None:
-    return None if apart is None else Difference.model_validate(apart, from_attributes=True)
-
-
-def _boundary_health(bundle: OpenBundle, passed: Passed) -> BoundaryHealth:
-    return BoundaryHealth(
-        tensor=passed.tensor,
-        name=bundle.tensor_name(passed.tensor),
-        maker=passed.maker,
-        readers=passed.readers,
-        chained=_difference(passed.apart),
-        constant=passed.constant,
-        saturated_share=passed.saturated,
-    )
-
-
-def _is_right(bundle: OpenBundle, passed: Sequence[Passed], reference: Reference) -> bool:
+def _is_right(bundle: OpenBundle, passed: Sequence[BoundaryHealth], reference: Reference) -> bool:
     """Whether the chain's outputs are right, on samples that would show it if they were not."""
     outputs = [p for p in passed if p.tensor in bundle.graph.outputs]
     telling = any(not is_constant(reference.arrays[p.tensor]) for p in outputs)
-    return telling and all(p.apart is not None and p.apart.is_right for p in outputs)
+    return telling and all(p.chained is not None and p.chained.is_right for p in outputs)
 
 
 def _harmless(cause: Finding) -> Finding:
@@ -120,24 +104,29 @@ def _replaced(bundle: OpenBundle) -> list[Finding]:
     ]
 
 
-def _piece_health(bundle: OpenBundle, run: IsolatedRun, passed: Sequence[Passed]) -> PieceHealth:
+def _piece_health(
+    bundle: OpenBundle, run: IsolatedRun, passed: Sequence[BoundaryHealth]
+) -> PieceHealth:
     piece = run.piece
     mine = [p for p in passed if p.maker == piece.index]
-    distances = [p.apart for p in mine if p.apart is not None]
+    distances = [p.chained for p in mine if p.chained is not None]
     chained = min(distances, key=lambda d: d.sqnr_db, default=None)
     return PieceHealth(
         index=piece.index,
         file=piece.name,
         start=piece.segment.start,
         stop=piece.segment.stop,
-        isolated=_difference(run.worst),
-        chained=_difference(chained),
+        isolated=run.worst,
+        chained=chained,
         verdict=_piece_verdict(bundle, run, chained, passed),
     )
 
 
 def _piece_verdict(
-    bundle: OpenBundle, run: IsolatedRun, chained: Distance | None, passed: Sequence[Passed]
+    bundle: OpenBundle,
+    run: IsolatedRun,
+    chained: Difference | None,
+    passed: Sequence[BoundaryHealth],
 ) -> str:
     if not run.ran:
         return "does not run" if run.refused else "can not be fed"
@@ -167,9 +156,9 @@ def _differs(bundle: OpenBundle, tensor: int, own: Any) -> bool:
 def _verdict(
     bundle: OpenBundle,
     samples: Samples,
-    worst: Distance | None,
+    worst: Difference | None,
     findings: Sequence[Finding],
-    passed: Sequence[Passed],
+    passed: Sequence[BoundaryHealth],
 ) -> str:
     """One sentence; where something is wrong, how wrong and how much was found."""
     faults = [f for f in findings if f.severity is Severity.FAULT]

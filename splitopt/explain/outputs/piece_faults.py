@@ -12,8 +12,8 @@ from pathlib import Path
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.bundle.schema_outputs import Finding, Severity
-from splitopt.explain.outputs.array_compare import Distance, is_constant
+from splitopt.bundle.schema_outputs import Difference, Finding, Severity
+from splitopt.explain.outputs.array_compare import is_constant
 from splitopt.explain.outputs.constants import OddBias, Weights, compare_weights, odd_bias
 from splitopt.explain.outputs.host_runs import Reference
 from splitopt.explain.outputs.isolated_piece import IsolatedRun
@@ -178,7 +178,7 @@ def _noisy(run: IsolatedRun, reference: Reference) -> Finding:
     )
 
 
-def _off_by(worst: Distance) -> str:
+def _off_by(worst: Difference) -> str:
     steps = "" if worst.lsb is None else f", at most {worst.lsb:.3g} steps of the whole model off"
     return f"by itself, fed with the whole model's own values: {worst}{steps}"
 

@@ -13,9 +13,8 @@ from itertools import permutations
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.bundle.schema_outputs import Figure, Finding, Severity
+from splitopt.bundle.schema_outputs import Difference, Figure, Finding, Severity
 from splitopt.explain.outputs.array_compare import (
-    Distance,
     Grid,
     distance,
     grid_of,
@@ -290,7 +289,7 @@ def _alike(grid: Grid, other: Grid) -> bool:
     return grid.zero_point == other.zero_point and abs(grid.scale / other.scale - 1) < 1e-4
 
 
-def _effect(at: _Meeting, wrote: Grid) -> tuple[Distance, float]:
+def _effect(at: _Meeting, wrote: Grid) -> tuple[Difference, float]:
     """The model's values as they are written, against what the reader takes these bytes for."""
     integers = stored(at.reference.real(at.tensor), at.maker.tensor)
     meant, taken = (real(integers, side.tensor) for side in (at.maker, at.reader))

@@ -12,8 +12,8 @@ from itertools import islice, permutations
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.bundle.schema_outputs import Finding, Severity
-from splitopt.explain.outputs.array_compare import Distance, distance, real
+from splitopt.bundle.schema_outputs import Difference, Finding, Severity
+from splitopt.explain.outputs.array_compare import distance, real
 from splitopt.explain.outputs.host_runs import (
     Outputs,
     Reference,
@@ -51,7 +51,7 @@ class Rewiring:
 
     inputs: tuple[Wire, ...]
     outputs: tuple[Wire, ...]
-    worst: Distance
+    worst: Difference
 
     @property
     def changes(self) -> int:
@@ -151,7 +151,7 @@ def turns(whole: tuple[int, ...], own: tuple[int, ...]) -> Iterator[Axes]:
 
 def _best_reading(
     bundle: OpenBundle, piece: Piece, made: Outputs, reference: Reference, some: Array
-) -> tuple[tuple[Wire, ...], Distance] | None:
+) -> tuple[tuple[Wire, ...], Difference] | None:
     """Each output as the tensor, and in the order of axes, that it comes closest to."""
     wires, distances = [], []
     wanted = piece.segment.outputs
