@@ -16,8 +16,8 @@ from ai_edge_litert import schema_py_generated as fb
 from splitopt.arena.replay import replay
 from splitopt.arena.rules import target_rules
 from splitopt.bundle.open import open_bundle
-from splitopt.explain.outputs.finding import Finding, Severity
-from splitopt.explain.outputs.outputs import OutputDiagnosis, diagnose_outputs
+from splitopt.bundle.schema.outputs import Finding, Outputs, Severity
+from splitopt.explain.outputs.outputs import explain_outputs
 from splitopt.explain.outputs.samples import DataFile, choose_samples
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
@@ -134,13 +134,13 @@ def write_plan(folder: Path, plan: dict[str, Any]) -> None:
     (folder / "plan.json").write_text(json.dumps(plan))
 
 
-def outputs_of(folder: Path, data: Path | None = None, key: str | None = None) -> OutputDiagnosis:
+def outputs_of(folder: Path, data: Path | None = None, key: str | None = None) -> Outputs:
     bundle = open_bundle(folder)
     given = None if data is None else DataFile(data, key)
-    return diagnose_outputs(bundle, choose_samples(bundle, given))
+    return explain_outputs(bundle, choose_samples(bundle, given))
 
 
-def faults_of(found: OutputDiagnosis) -> dict[str, list[Finding]]:
+def faults_of(found: Outputs) -> dict[str, list[Finding]]:
     """Code → faults, the consequence `constant_output` aside."""
     codes: dict[str, list[Finding]] = {}
     for finding in found.findings:
@@ -149,7 +149,7 @@ def faults_of(found: OutputDiagnosis) -> dict[str, list[Finding]]:
     return codes
 
 
-def codes_of(found: OutputDiagnosis) -> set[str]:
+def codes_of(found: Outputs) -> set[str]:
     return {finding.code for finding in found.findings}
 
 

@@ -22,10 +22,10 @@ from splitopt.bundle.load import (
 from splitopt.bundle.schema.common import Shape
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.memory import Memory
+from splitopt.bundle.schema.outputs import Finding, Outputs, SamplesRun, Severity
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import Record, Sweep
 from splitopt.bundle.schema.timing import STEPS, Timing
-from splitopt.bundle.zz_diagnosis_shapes import Diagnosis
 from splitopt.config.job import read_job
 from splitopt.workflows.run import run_job
 
@@ -38,24 +38,23 @@ CHECKS = [
     ("boundaries", "failed", "5 boundary tensors = the same inside", 8, 3.0, "piece 02 differs"),
     ("litert", "skipped", "unsplit model in TFLM = LiteRT", 0, 0, "LiteRT is absent"),
 ]
-DIAGNOSIS = {
-    "outputs": {
-        "verdict": "1 fault found.",
-        "findings": [
-            {
-                "severity": "fault",
-                "title": "Piece 02 was exchanged",
-                "where": "pieces/02.tflite",
-                "evidence": ["its SHA-256 is another"],
-                "next_step": "run the job again",
-            }
-        ],
-    },
-    "memory": {
-        "verdict": "Memory went down by 20.0 %.",
-        "reasons": [{"sentence": "op 5 PAD holds most", "next_step": "make the input smaller"}],
-    },
-}
+OUTPUTS = Outputs(
+    verdict="1 fault found.",
+    samples=SamplesRun(source="random inputs", run=2, total=2, random=True, statistics=None),
+    outputs=None,
+    pieces=(),
+    boundaries=(),
+    findings=(
+        Finding(
+            code="pieces_exchanged",
+            severity=Severity.FAULT,
+            title="Piece 02 was exchanged",
+            where="pieces/02.tflite",
+            evidence=("its SHA-256 is another",),
+            next_step="run the job again",
+        ),
+    ),
+)
 
 
 def run_bundle(name: str, out: Path) -> Path:
@@ -113,8 +112,10 @@ def timing_document() -> Timing:
 
 def run_documents(folder: Path) -> RunDocuments:
     """With all that is optional."""
-    diagnosis = parse_document(DIAGNOSIS, Diagnosis, "diagnosis.json")
-    return replace(load_run(folder), timing=timing_document(), diagnosis=diagnosis)
+    loaded = load_run(folder)
+    assert loaded.diagnosis is not None
+    diagnosis = loaded.diagnosis.model_copy(update={"outputs": OUTPUTS})
+    return replace(loaded, timing=timing_document(), diagnosis=diagnosis)
 
 
 def synthetic_sweep(run: RunDocuments, points: int, seed: int = 0) -> SweepDocuments:
@@ -253,7 +254,9 @@ def hostile(value: Any, text: str, key: str = "") -> Any:
             (f"{text}{name}" if free else name): hostile(inner, text, name)
             for name, inner in value.items()
         }
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: hostile(inner, text, name) for name, inner in value})
     if isinstance(value, list | tuple):
-        return tuple(hostile(inner, text, key) for inner in value)
+        return type(value)(hostile(inner, text, key) for inner in value)
     ours = not isinstance(value, str) or value in _WORDS or key in ("id", "plan", "points", "unit")
     return value if ours else text

@@ -33,13 +33,12 @@ def format_insn(insn: int) -> str:
 def added_text(insn: int, invoke_insn: int | None) -> str:
     """`+6.8 M instructions per inference (estimate, +10.5 % of Invoke)`."""
     share = f", {format_percent(insn, invoke_insn)} of Invoke" if invoke_insn else ""
-    sign = "+" if insn >= 0 else ""
-    return f"{sign}{format_insn(insn)} instructions per inference (estimate{share})"
+    return f"{more_text(insn)} per inference (estimate{share})"
 
 
-def format_kinsn(insn: int) -> str:
-    """Instructions in thousands, for display only."""
-    return f"{insn / 1000:,.1f} kinsn"
+def more_text(insn: int) -> str:
+    """`+6.8 M instructions`."""
+    return f"{'+' if insn >= 0 else ''}{format_insn(insn)} instructions"
 
 
 def format_percent(part: float, whole: float) -> str:

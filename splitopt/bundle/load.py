@@ -12,6 +12,7 @@ from splitopt.base.errors import UsageError
 from splitopt.base.json_input import load_json_lines
 from splitopt.bundle.documents import parse_document, read_document
 from splitopt.bundle.schema.common import Shape
+from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.graph import Graph
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.memory import ArenaMap, Memory
@@ -19,7 +20,6 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import PLANNED, PlannedRecord, Record, Sweep
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Verify
-from splitopt.bundle.zz_diagnosis_shapes import Diagnosis
 
 S = TypeVar("S", bound=Shape)
 ROWS = "records.jsonl"
@@ -38,7 +38,7 @@ class RunDocuments:
     verify: Verify
     manifest: Manifest
     timing: Timing | None = None
-    diagnosis: Diagnosis | None = None
+    diagnosis: RunExplanation | None = None
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def load_run(folder: str | Path) -> RunDocuments:
         verify=read_document(folder / "verify.json", Verify),
         manifest=read_document(folder / "manifest.json", Manifest),
         timing=optional(folder / "timing.json", Timing),
-        diagnosis=optional(folder / "diagnosis.json", Diagnosis),
+        diagnosis=optional(folder / "diagnosis.json", RunExplanation),
     )
 
 

@@ -15,10 +15,18 @@ from rich.table import Table
 
 from splitopt.base.text import Paragraph, table
 from splitopt.bundle.documents import json_text
+from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
+from splitopt.bundle.schema.outputs import Severity
 from splitopt.bundle.schema.timing import Timing
-from splitopt.explain.outputs.finding import Severity
-from splitopt.explain.run import Diagnosis
-from splitopt.explain.run_text import finding_lines, reason_lines, tables, verdict_lines
+from splitopt.explain.text import (
+    LOWEST_PEAKS,
+    REMEDIES,
+    finding_lines,
+    model_text,
+    remedy_lines,
+    run_tables,
+    verdict_lines,
+)
 from splitopt.report.text.summary import run_text
 from splitopt.report.text.sweep import sweep_text
 from splitopt.report.text.timing import timing_text
@@ -109,22 +117,30 @@ def show_timing(timing: Timing) -> None:
     show(timing_text(timing))
 
 
-def show_diagnosis(diagnosis: Diagnosis) -> None:
-    """Verdicts, findings by severity, reasons, then tables; wide ones are left to the terminal."""
-    for number, line in enumerate(verdict_lines(diagnosis)):
+def show_explanation(found: ModelExplanation | RunExplanation) -> None:
+    if isinstance(found, ModelExplanation):
+        out.print(escape(model_text(found)), soft_wrap=True, end="")
+    else:
+        _show_run_explanation(found)
+
+
+def _show_run_explanation(found: RunExplanation) -> None:
+    """Verdicts, findings by severity, remedies, then tables; wide ones are left to the terminal."""
+    for number, line in enumerate(verdict_lines(found)):
         out.print(escape(line), style="bold" if number < 2 else "")
-    for finding in diagnosis.outputs.findings:
+    for finding in found.outputs.findings if found.outputs else ():
         out.print()
         for number, line in enumerate(finding_lines(finding)):
             style = _SEVERITIES[finding.severity] if number == 0 else ""
             out.print(escape(line), style=style, soft_wrap=True)
-    out.print("\nWhy the peak is not lower:", style="bold")
-    for line in reason_lines(diagnosis.memory):
-        out.print(escape(line), soft_wrap=True)
-    out.print("\nHow far plans get:", style="bold")
-    for line in diagnosis.memory.ladder_lines:
-        out.print(escape(line), soft_wrap=True)
-    for shown in tables(diagnosis):
+    for title, lines in (
+        (LOWEST_PEAKS, found.memory.lowest_peak_lines),
+        (REMEDIES, remedy_lines(found.memory)),
+    ):
+        out.print(f"\n{title}:", style="bold")
+        for line in lines:
+            out.print(escape(line), soft_wrap=True)
+    for shown in run_tables(found):
         out.print(f"\n{escape(shown.title)}", style="bold")
         out.print(escape(table(shown.header, shown.rows)), soft_wrap=True)
 

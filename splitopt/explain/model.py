@@ -1,123 +1,172 @@
-"""All facts of one model on one board, as plain data."""
+"""Where the RAM of one model goes on one board, and how low it can get."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 
+from splitopt.base.errors import ModelError
+from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
-from splitopt.explain.boards import BoardFit
-from splitopt.explain.memory.floor import FloorFact
-from splitopt.explain.memory.live_ram import Ram
-from splitopt.explain.memory.tensors import TensorFact
-from splitopt.explain.memory.zz_levers import Lever
-from splitopt.planning.lowest_peak import Rung, rung_lines
-from splitopt.planning.zz_least import LeastPeak
+from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
+from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.config.job import Job
+from splitopt.convert.open_model import ModelSource
+from splitopt.explain.boards import Need, board_fits
+from splitopt.explain.memory.facts import memory_facts
+from splitopt.explain.memory.pieces import piece_of, planned_pieces
+from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.explain.memory.unsplit_ram import (
+    largest,
+    load_by_op,
+    longest_lived,
+    ram_of,
+    tensor_facts,
+)
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.job_table import segment_options
+from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
+from splitopt.planning.planner import Planner
+from splitopt.planning.refusals import refuse_stateful
+from splitopt.planning.request import request_of
+from splitopt.planning.segment import CUTS_ONLY, Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unsplit import Baseline, unsplit
 
-SCHEMA_VERSION = 1
+Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class ModelFacts:
-    """What `splitopt explain MODEL` says. `peak_op`: where most is alive in the unsplit model.
+def explain_model(
+    job: Job, source: ModelSource, progress: Progress = lambda _: None
+) -> ModelExplanation:
+    """`job`: one without limits of its own (`subject_of`).
 
-    `least` is None where `no_cuts` says why there is none; then `ladder` is empty. The ladder's
-    last rung is the least of all plans.
+    Raises UsageError for a model of more ops than are planned.
     """
+    graph, board = source.graph, job.board
+    progress("replaying TFLM's memory planner")
+    table = segment_options(job, graph, CUTS_ONLY)
+    baseline = unsplit(table)
+    arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
+    loads = load_by_op(arena.buffers, len(graph.ops))
+    peak_op = loads.index(max(loads))
+    least, peaks, no_cuts = _lowest(job, table, baseline, progress)
+    tensors = tensor_facts(graph, arena.buffers, peak_op)
+    saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
+    pieces = [piece_of(table, 0, (0, len(graph.ops)), arena)]
+    facts = memory_facts(
+        table,
+        baseline,
+        single_op_bound(table),
+        planned_pieces(table, least.plan) if least is not None and saved else pieces,
+        least,
+        peaks,
+        budget_bytes=job.budget_bytes,
+        start_bytes=ram.ram_bytes,
+        peak_bytes=ram.ram_bytes - saved,
+    )
+    need = _need(ram.ram_bytes, least, peaks)
+    lowest = ram.ram_bytes if need.split_bytes is None else min(ram.ram_bytes, need.split_bytes)
+    reach = no_cuts if least is None else _reach(least, peaks, saved, lowest)
+    fit = _fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)
+    name = printable(job.model_path.name)
+    progress("trying the known boards")
+    known: dict[str, Need] = {board.abi: _without_headroom(need, board.headroom_bytes)}
+    return ModelExplanation(
+        **dict(facts),
+        splitopt=VERSION,
+        verdict=f"{name} needs {format_bytes(ram.ram_bytes)} unsplit; {reach} It {fit}.",
+        model=name,
+        path=printable(str(job.model_path)),
+        sha256=sha256_of(graph.source),
+        file_bytes=len(graph.source),
+        ops=len(graph.ops),
+        tensors=len(graph.tensors),
+        board=board.name,
+        abi=board.abi,
+        ram=ram,
+        peak_op=peak_op,
+        peak_op_name=graph.op_name(peak_op),
+        load_by_op=loads,
+        longest_lived=longest_lived(tensors),
+        largest=largest(tensors),
+        least=None if least is None else PeakEntry.model_validate(least, from_attributes=True),
+        no_cuts=no_cuts,
+        saved_bytes=saved,
+        lowest_bytes=lowest,
+        boards=board_fits(job.file.parent, partial(_need_of, job, graph, known)),
+    )
 
-    model: str
-    path: str
-    sha256: str
-    file_bytes: int
-    ops: int
-    tensors: int
-    board: str
-    abi: str
-    budget_bytes: int
-    ram: Ram
-    invoke_insn: int
-    peak_op: int
-    peak_op_name: str
-    load_by_op: tuple[int, ...]
-    longest_lived: tuple[TensorFact, ...]
-    largest: tuple[TensorFact, ...]
-    floor: FloorFact
-    least: LeastPeak | None
-    no_cuts: str
-    ladder: tuple[Rung, ...]
-    levers: tuple[Lever, ...]
-    boards: tuple[BoardFit, ...]
 
-    @property
-    def is_exact(self) -> bool:
-        return not self.ram.estimates and (self.least is None or self.least.exact)
+def _lowest(
+    job: Job, table: SegmentTable, baseline: Baseline, progress: Progress
+) -> tuple[LowestPeak | None, tuple[LowestPeak, ...], str]:
+    """The best cuts, the lowest peaks by technique, and why there are none: a model that keeps
+    state can be explained, too, but not cut."""
+    progress("looking for the lowest peak of any cuts")
+    graph = table.graph
+    request = request_of(graph, job).without_capacity()
+    try:
+        refuse_stateful(job, graph, baseline)
+    except ModelError as error:
+        reason = str(error).removeprefix(f"{job.model_path}: ")
+        return None, (), f"It cannot be cut: {reason}."
+    cuts = lowest_peak(Planner(table), request)
+    if isinstance(cuts, str):
+        return None, (), cuts
+    progress("looking for the lowest peak with bands and offline plans")
 
-    @property
-    def saved_bytes(self) -> int:
-        """What the best cuts save; 0 where none do."""
-        least = self.ram.ram_bytes if self.least is None else self.least.peak_ram_bytes
-        return max(0, self.ram.ram_bytes - least)
+    def planner_of(techniques: Techniques) -> Planner:
+        return Planner(segment_options(job, graph, techniques))
 
-    @property
-    def lowest_bytes(self) -> int:
-        """The least peak of any plan, or the unsplit model's where none is known."""
-        return min(
-            [self.ram.ram_bytes - self.saved_bytes, *(r.peak_ram_bytes for r in self.ladder)]
-        )
+    return cuts, lowest_peaks(cuts, planner_of, request, baseline.invoke.insn), ""
 
-    @property
-    def ladder_lines(self) -> tuple[str, ...]:
-        """How far plans get, liberty by liberty, each with its price."""
-        return tuple(rung_lines(self.ladder, self.ram.ram_bytes, self.invoke_insn))
 
-    @property
-    def verdict(self) -> str:
-        """Two sentences: before, the least of any cuts and of any plan; whether it fits."""
-        unsplit_bytes, budget = self.ram.ram_bytes, self.budget_bytes
-        if self.least is None:
-            reach = self.no_cuts
-        else:
-            sure = "proved" if self.least.is_proved else "unproved: time ran out"
-            least = format_bytes(self.least.peak_ram_bytes)
-            reach = (
-                f"no set of cuts gets below {least} ({sure})"
-                if self.saved_bytes
-                else f"no set of cuts gets lower ({sure})"
-            )
-            reach += self._below_cuts()
-        if unsplit_bytes <= budget:
-            fit = f"fits the {format_bytes(budget)} of {self.board} unsplit"
-        elif unsplit_bytes - self.saved_bytes <= budget:
-            fit = f"fits the {format_bytes(budget)} of {self.board} when it is cut"
-        elif self.lowest_bytes <= budget:
-            how = "cut and runs in bands or under offline plans"
-            fit = f"fits the {format_bytes(budget)} of {self.board} when it is {how}"
-        else:
-            fit = f"does not fit the {format_bytes(budget)} of {self.board}"
-        return f"{self.model} needs {format_bytes(unsplit_bytes)} unsplit; {reach} It {fit}."
+def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int) -> str:
+    """How low cuts get, and how low any plan gets."""
+    sure = "proved" if least.is_proved else "unproved: time ran out"
+    below = format_bytes(least.peak_ram_bytes)
+    words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
+    if not peaks:
+        return f"{words}."
+    if lowest < peaks[0].peak_ram_bytes:
+        return f"{words}, but bands and offline plans get down to {format_bytes(lowest)}."
+    sure = "proved" if all(peak.is_proved for peak in peaks) else "unproved"
+    return f"{words}, and neither bands nor offline plans get lower ({sure})."
 
-    def _below_cuts(self) -> str:
-        """The rest of a sentence on the least of any cuts."""
-        if not self.ladder:
-            return "."
-        if self.lowest_bytes < self.ram.ram_bytes - self.saved_bytes:
-            return f", but bands and offline plans get down to {format_bytes(self.lowest_bytes)}."
-        sure = "proved" if all(rung.is_proved for rung in self.ladder) else "unproved"
-        return f", and neither bands nor offline plans get lower ({sure})."
 
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "splitopt": VERSION,
-            **asdict(self),
-            "verdict": self.verdict,
-            "exact": self.is_exact,
-            "saved_bytes": self.saved_bytes,
-            "ladder_lines": self.ladder_lines,
-            "boards": [
-                {**asdict(fit), "verdict": fit.verdict, "fits_unsplit": fit.fits_unsplit}
-                | {"fits_split": fit.fits_split}
-                for fit in self.boards
-            ],
-        }
+def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str:
+    budget, board = job.budget_bytes, f"the {format_bytes(job.budget_bytes)} of {job.board.name}"
+    if unsplit_bytes <= budget:
+        return f"fits {board} unsplit"
+    if cut_bytes <= budget:
+        return f"fits {board} when it is cut"
+    if lowest_bytes <= budget:
+        return f"fits {board} when it is cut and runs in bands or under offline plans"
+    return f"does not fit {board}"
+
+
+def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPeak]) -> Need:
+    if least is None:
+        return Need(unsplit_bytes, None)
+    return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *peaks)))
+
+
+def _without_headroom(need: Need, headroom: int) -> Need:
+    split = need.split_bytes
+    return Need(need.unsplit_bytes - headroom, None if split is None else split - headroom)
+
+
+def _need_of(job: Job, graph: ModelGraph, known: dict[str, Need], abi: str) -> Need:
+    """Planned again for another ABI; each once."""
+    if abi not in known:
+        board = job.board.model_copy(update={"abi": abi, "headroom_bytes": 0})
+        there = replace(job, board=board)
+        table = segment_options(there, graph, CUTS_ONLY)
+        baseline = unsplit(table)
+        least, peaks, _ = _lowest(there, table, baseline, lambda _: None)
+        known[abi] = _need(baseline.ram_bytes, least, peaks)
+    return known[abi]

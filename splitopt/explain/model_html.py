@@ -1,19 +1,17 @@
-"""The facts of one model as a self-contained page: no script, nothing from the network."""
+"""The explanation of one model as a self-contained page: no script, nothing from the network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from splitopt.base.units import format_bytes, format_kinsn
+from splitopt.base.units import format_bytes, more_text
+from splitopt.bundle.schema.explain import ModelExplanation
 
 
-def render_facts(facts: Mapping[str, Any]) -> str:
-    """`facts`: what `ModelFacts.to_dict` gives, also after a way through JSON."""
-    return _template().render(facts=facts)
+def render_model(found: ModelExplanation) -> str:
+    return _template().render(facts=found)
 
 
 @cache
@@ -25,7 +23,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"bytes": format_bytes, "kinsn": format_kinsn, "share": _share}
+    environment.filters |= {"bytes": format_bytes, "insn": more_text, "share": _share}
     return environment.get_template("model.html.jinja")
 
 

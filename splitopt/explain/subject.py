@@ -26,7 +26,7 @@ def subject_of(model: Path, board: str | None) -> Job:
     The job's limits on cuts, pieces and time are dropped: facts are the model's. Raises UsageError.
     """
     if model.suffix.lower() in _JOB_SUFFIXES:
-        return _unlimited(_job(model, board))
+        return without_limits(_job(model, board))
     if model.is_dir():
         raise UsageError(f"{model}: a folder; want a .tflite model or a job's .yaml")
     if model.suffix.lower() == ".onnx":
@@ -40,7 +40,7 @@ def subject_of(model: Path, board: str | None) -> Job:
         raise UsageError(f"{model}: want --board NAME as well (splitopt boards lists them)")
     found = _board(board)
     spec = JobSpec(model=ModelFile(path=str(model)), board=found)
-    return _unlimited(Job(model.stem, model, spec, found, model))
+    return without_limits(Job(model.stem, model, spec, found, model))
 
 
 def _job(file: Path, board: str | None) -> Job:
@@ -52,21 +52,19 @@ def _job(file: Path, board: str | None) -> Job:
 
 
 def _board(reference: str) -> Board:
-    folder = Path("configs/jobs")
     if reference.endswith(_JOB_SUFFIXES):
         return read_board(Path(reference))
     try:
-        return read_board(find_board(reference, folder))
+        return read_board(find_board(reference, Path("configs/jobs")))
     except UsageError as error:
         raise UsageError(f"--board: {str(error).removeprefix('$.board: ')}") from error
 
 
-def _unlimited(job: Job) -> Job:
-    """The same model and board, nothing but the least peak asked for."""
-    zero = job.spec.pieces.zero_arena
+def without_limits(job: Job) -> Job:
+    """The same model and board, nothing but the lowest peak asked for."""
     free = {
         "cut": CutSpec(),
-        "pieces": PiecesSpec(zero_arena=zero),
+        "pieces": PiecesSpec(zero_arena=job.spec.pieces.zero_arena),
         "objective": ObjectiveSpec(minimise="peak_ram"),
     }
     return replace(job, spec=job.spec.model_copy(update=free))

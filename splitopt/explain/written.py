@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from splitopt.base.files import write_new_files
-from splitopt.explain.model import ModelFacts
-from splitopt.explain.model_html import render_facts
-from splitopt.explain.model_text import facts_text
-from splitopt.explain.run import Diagnosis
-from splitopt.explain.run_text import explain_text
+from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
+from splitopt.explain.model_html import render_model
+from splitopt.explain.text import model_text, run_text
 
-DIAGNOSIS_FILES = ("explain.txt", "explain.json")
-FACTS_FILES = (*DIAGNOSIS_FILES, "explain.html")
+RUN_FILES = ("explain.txt", "explain.json")
+MODEL_FILES = (*RUN_FILES, "explain.html")
 
 
-def write_diagnosis(diagnosis: Diagnosis, folder: Path) -> None:
+def write_run(found: RunExplanation, folder: Path) -> None:
     """Raises UsageError where a file already exists, ToolError where none can be written."""
-    texts = (explain_text(diagnosis), _json(diagnosis.to_dict()))
-    write_new_files(folder, dict(zip(DIAGNOSIS_FILES, texts, strict=True)))
+    texts = (run_text(found), _json(found))
+    write_new_files(folder, dict(zip(RUN_FILES, texts, strict=True)))
 
 
-def write_facts(facts: ModelFacts, folder: Path) -> None:
+def write_model(found: ModelExplanation, folder: Path) -> None:
     """Raises UsageError where a file already exists, ToolError where none can be written."""
-    document = facts.to_dict()
-    texts = (facts_text(facts), _json(document), render_facts(document))
-    write_new_files(folder, dict(zip(FACTS_FILES, texts, strict=True)))
+    texts = (model_text(found), _json(found), render_model(found))
+    write_new_files(folder, dict(zip(MODEL_FILES, texts, strict=True)))
 
 
-def _json(document: dict[str, Any]) -> str:
+def _json(found: RunExplanation | ModelExplanation) -> str:
+    document = found.model_dump(mode="json")
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

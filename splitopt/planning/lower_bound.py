@@ -1,8 +1,10 @@
-"""What limits a result: the op whose live set no cut can get below, in bytes and in words."""
+"""The single-op bound: the RAM that no set of cuts gets below, in bytes and in words."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
 
 from splitopt.base.units import format_bytes
 from splitopt.graph.model import ModelGraph
@@ -14,8 +16,8 @@ from splitopt.planning.split_plan import SplitPlan
 class Floor:
     """The op that needs most RAM in whatever piece it stands.
 
-    `least_ram_bytes`: no set of cuts gets below it: every piece with the op in it needs that much,
-    headroom included. `live_bytes`: activations and scratch alive while the op runs.
+    `least_ram_bytes`: every piece with the op in it needs that much on all rows, headroom
+    included. `live_bytes`: activations and scratch alive while the op runs.
     """
 
     op: int
@@ -24,13 +26,22 @@ class Floor:
 
 
 def floor_of(table: SegmentTable) -> Floor:
-    """For each op the least bound over all segments around it; the op where that is largest."""
-    n = len(table.graph.ops)
-    bound = table.ram_bound
-    least = [int(bound[: op + 1, op + 1 :].min()) for op in range(n)]
-    op = max(range(n), key=least.__getitem__)
+    """The op of which the least bound over all segments around it is largest."""
+    least = least_by_op(table)
+    op = max(range(len(least)), key=least.__getitem__)
     at = (op, op + 1)
     return Floor(op, least[op], int(table.peak_load[at] + table.boundary.through[at]))
+
+
+def least_by_op(table: SegmentTable) -> tuple[int, ...]:
+    """For each op, the least RAM of any piece with it, in bytes.
+
+    A piece [a, b) holds op k where a <= k < b: first the minimum over all starts up to a, then over
+    all stops from b on, so that entry (k, k + 1) is the minimum over all pieces with op k.
+    """
+    over_starts = np.minimum.accumulate(table.ram_bound, axis=0)
+    over_both = np.minimum.accumulate(over_starts[:, ::-1], axis=1)[:, ::-1]
+    return tuple(int(over_both[op, op + 1]) for op in range(len(table.graph.ops)))
 
 
 def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -> str:

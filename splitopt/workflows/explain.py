@@ -1,4 +1,4 @@
-"""splitopt explain: of a model, where its RAM goes; of a bundle, what is wrong with it."""
+"""splitopt explain: of a model, where its RAM goes; of a run, what is wrong with it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import refuse_to_overwrite
+from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.convert.open_model import open_model
-from splitopt.explain.model import ModelFacts
+from splitopt.explain.model import explain_model
 from splitopt.explain.outputs.samples import data_file
-from splitopt.explain.run import Diagnosis, diagnose_folder
+from splitopt.explain.run import explain_run
 from splitopt.explain.subject import subject_of
-from splitopt.workflows.explain_model import facts_of
+from splitopt.explain.written import MODEL_FILES, RUN_FILES, write_model, write_run
 
 Progress = Callable[[str], None]
 
@@ -22,29 +24,53 @@ def explain(
     *,
     data: str | Path | None = None,
     key: str | None = None,
+    out: str | Path | None = None,
     progress: Progress = lambda _: None,
-) -> ModelFacts | Diagnosis:
+) -> ModelExplanation | RunExplanation:
     """Says where a model's RAM goes, or why a run's outputs or memory are what they are.
 
     `what`: a `.tflite` model (then `board` is wanted, too), a job's YAML file, or the folder of a
     run. `data`, `key`: of a folder, samples as they are fed in use: an .npy, or an .npz and the
-    name of its array, of shape [samples, *the model's input without its batch*].
+    name of its array, of shape [samples, *the model's input without its batch*]. `out`: a folder
+    for the same as files.
 
-    Returns ModelFacts for a model or job, Diagnosis for a folder; all sizes in bytes, all times in
-    estimated instructions. Raises UsageError and ModelError for wrong input, ToolError where TFLM
-    cannot run a run's model.
+    Returns a ModelExplanation for a model or job, a RunExplanation for a folder; all sizes in
+    bytes, all times in estimated instructions. Raises UsageError and ModelError for wrong input or
+    files that exist, ToolError where TFLM cannot run a run's model.
 
-    >>> facts = explain("configs/models/squeeze_digits_int8.tflite", "corstone300_64k")
-    >>> facts.ram.ram_bytes
+    >>> found = explain("configs/models/squeeze_digits_int8.tflite", "corstone300_64k")
+    >>> found.ram.ram_bytes
     52944
     """
-    what = Path(what)
+    what, out = Path(what), None if out is None else Path(out)
     if what.is_dir():
         if board is not None:
             raise UsageError("--board: a bundle has its own; want it with a model only")
-        given = data_file(None if data is None else Path(data), key)
-        return diagnose_folder(what, given, progress)
+        return _run(what, None if data is None else Path(data), key, out, progress)
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    job = subject_of(what, board)
-    return facts_of(job, open_model(job, progress), progress)
+    return _model(what, board, out, progress)
+
+
+def _model(
+    model: Path, board: str | None, out: Path | None, progress: Progress
+) -> ModelExplanation:
+    job = subject_of(model, board)
+    if out is not None:
+        refuse_to_overwrite(out, MODEL_FILES)
+    found = explain_model(job, open_model(job, progress), progress)
+    if out is not None:
+        write_model(found, out)
+    return found
+
+
+def _run(
+    folder: Path, data: Path | None, key: str | None, out: Path | None, progress: Progress
+) -> RunExplanation:
+    given = data_file(data, key)
+    if out is not None:
+        refuse_to_overwrite(out, RUN_FILES)
+    found = explain_run(folder, given, progress)
+    if out is not None:
+        write_run(found, out)
+    return found

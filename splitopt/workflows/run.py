@@ -17,6 +17,7 @@ from splitopt.bundle.memory_json import graph_document, memory_document
 from splitopt.bundle.open import COST_TABLE
 from splitopt.bundle.plan_json import plan_document, with_conversion, with_routes
 from splitopt.bundle.run_record import record_of
+from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
@@ -59,7 +60,7 @@ class RunResult:
     by_hand: tuple[HandCuts, ...]
     checks: tuple[Check, ...]
     limit: str
-    diagnosis: dict[str, Any] | None
+    diagnosis: RunExplanation | None
     timing: Timing | None = None
 
     @property
@@ -152,7 +153,7 @@ def run_job(
             bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
         )
         if diagnosis is not None:
-            bundle.write_json("diagnosis.json", diagnosis)
+            bundle.write_json("diagnosis.json", diagnosis.model_dump(mode="json"))
         if timing is not None:
             proof = replace(proof, checks=(*proof.checks, *timing.checks))
         bundle.write_json("verify.json", verify_document(job, proof))

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from splitopt import __version__
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.version import VERSION
 from splitopt.bundle import folder
 from splitopt.bundle.documents import json_text
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle, sha256_of
@@ -152,7 +152,7 @@ def test_the_manifest_names_files_inputs_and_versions(
     assert found["inputs"] == {"model": {"path": str(source), "sha256": sha256_of(b"model")}}
     assert found["command"] == ["splitopt", "run", "a.yaml"]
     assert found["seed"] == 7
-    assert found["versions"]["splitopt"] == __version__
+    assert found["versions"]["splitopt"] == VERSION
     assert "absent" not in found["versions"].values()
     assert sha256_of(b"").startswith("e3b0c44298fc1c14"), "SHA-256 of nothing (FIPS 180-4)"
 

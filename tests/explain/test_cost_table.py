@@ -14,7 +14,7 @@ from splitopt.base.errors import UsageError
 from splitopt.bundle.open import open_bundle
 from splitopt.config.job import read_job
 from splitopt.cost.costs import built_in, estimate_invoke, parse_costs
-from splitopt.explain.memory.memory import diagnose_memory
+from splitopt.explain.memory.run_memory import explain_run_memory
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.workflows.run import run_job
 
@@ -54,13 +54,13 @@ def test_a_moved_bundle_is_explained_with_the_table_of_its_job(tmp_path: Path) -
     moved = tmp_path / "moved"
     result.folder.rename(moved)
     shutil.rmtree(home)
-    found = diagnose_memory(open_bundle(moved))
+    found = explain_run_memory(open_bundle(moved))
     assert found.invoke_insn == result.baseline.invoke.insn == table_insn()
 
 
 def test_a_bundle_without_a_copy_of_its_table_asks_for_the_file_of_its_job(tmp_path: Path) -> None:
     bundle = make_bundle(tmp_path / "bundle", MODEL, (4,), {"cost_table": "costs.json"})
     with pytest.raises(UsageError, match=r"costs\.json: cannot be read"):
-        diagnose_memory(open_bundle(bundle))
+        explain_run_memory(open_bundle(bundle))
     (bundle / "costs.json").write_text(json.dumps(TABLE))
-    assert diagnose_memory(open_bundle(bundle)).invoke_insn == table_insn()
+    assert explain_run_memory(open_bundle(bundle)).invoke_insn == table_insn()

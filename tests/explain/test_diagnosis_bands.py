@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from diagnosis_bundles import digits
 
+from splitopt.bundle.schema.explain import RunExplanation
+from splitopt.bundle.schema.outputs import Outputs, Severity
 from splitopt.config.job import read_job
-from splitopt.explain.outputs.finding import Severity
-from splitopt.explain.run import Diagnosis, diagnose_folder
-from splitopt.explain.run_text import explain_text
+from splitopt.explain.run import explain_run
+from splitopt.explain.text import run_text
 from splitopt.workflows.run import run_job
 
 
@@ -45,8 +46,13 @@ def edit_segments(folder: Path, edit: Callable[[list[dict[str, Any]]], Any]) -> 
     (folder / "plan.json").write_text(json.dumps(plan), "utf-8")
 
 
-def faults(found: Diagnosis) -> set[str]:
-    return {f.code for f in found.outputs.findings if f.severity is Severity.FAULT}
+def outputs_of(found: RunExplanation) -> Outputs:
+    assert found.outputs is not None
+    return found.outputs
+
+
+def faults(found: RunExplanation) -> set[str]:
+    return {f.code for f in outputs_of(found).findings if f.severity is Severity.FAULT}
 
 
 def test_a_sound_bundle_has_no_finding(bundle: Path) -> None:
@@ -54,15 +60,15 @@ def test_a_sound_bundle_has_no_finding(bundle: Path) -> None:
     assert any(segment["bands"] for segment in made)
     assert len({(s["start"], s["stop"]) for s in made}) < len(made), "want two heights"
     before = {path: path.read_bytes() for path in bundle.rglob("*") if path.is_file()}
-    found = diagnose_folder(bundle)
-    assert found.outputs.findings == ()
-    assert found.outputs.verdict.startswith("No fault found")
-    assert {piece.verdict for piece in found.outputs.pieces} == {"right"}
+    found = explain_run(bundle)
+    assert outputs_of(found).findings == ()
+    assert outputs_of(found).verdict.startswith("No fault found")
+    assert {piece.verdict for piece in outputs_of(found).pieces} == {"right"}
     assert (
         found.memory.after_bytes == json.loads((bundle / "plan.json").read_text())["peak_ram_bytes"]
     )
-    text = explain_text(found)
-    assert "cuts alone: " in text
+    text = run_text(found)
+    assert "cuts only: " in text
     assert "with bands: " in text
     assert {path: path.read_bytes() for path in before} == before
 
@@ -73,9 +79,9 @@ def test_rows_that_are_kept_though_they_are_wrong(bundle: Path) -> None:
         first["bands"][0]["outputs"][0]["rows"] += 1
 
     edit_segments(bundle, shift)
-    found = diagnose_folder(bundle)
+    found = explain_run(bundle)
     assert "band_rows" in faults(found)
-    assert "No fault found" not in found.outputs.verdict
+    assert "No fault found" not in outputs_of(found).verdict
 
 
 def damage(path: Path) -> None:
@@ -96,15 +102,17 @@ def test_one_of_two_heights_is_damaged(which: int, bundle: Path) -> None:
     made = segments(bundle)
     first = next(k for k in range(len(made) - 1) if made[k]["start"] == made[k + 1]["start"])
     damage(bundle / made[first + which]["piece"])
-    found = diagnose_folder(bundle)
+    found = explain_run(bundle)
     assert "heights_differ" in faults(found)
-    wrong = {piece.index for piece in found.outputs.pieces if piece.verdict == "wrong alone"}
+    wrong = {
+        piece.index for piece in outputs_of(found).pieces if piece.verdict == "wrong by itself"
+    }
     assert wrong == {first + which}
 
 
 def test_a_piece_of_another_place_is_named(bundle: Path) -> None:
     made = segments(bundle)
     shutil.copyfile(bundle / made[-1]["piece"], bundle / made[0]["piece"])
-    found = diagnose_folder(bundle)
+    found = explain_run(bundle)
     assert faults(found)
-    assert any(0 in finding.pieces for finding in found.outputs.findings)
+    assert any(0 in finding.pieces for finding in outputs_of(found).findings)

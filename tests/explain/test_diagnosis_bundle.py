@@ -1,4 +1,4 @@
-"""Bundles that strangers have touched: one sentence and exit code 2, never a traceback."""
+"""Untrusted bundles: one sentence and exit code 2, never a traceback."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from limits import seconds
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.json_input import MAX_JSON_BYTES as MAX_PLAN_BYTES
 from splitopt.bundle.open import open_bundle
-from splitopt.explain.run import diagnose_folder
-from splitopt.explain.written import write_diagnosis
+from splitopt.explain.run import explain_run
+from splitopt.explain.written import write_run
 
 RESNET = digits("resnet8")
 Plan = dict[str, Any]
@@ -191,10 +191,10 @@ def test_faults_are_explained_with_exit_code_0_and_errors_with_2(bundle: Path) -
 def test_a_diagnosis_is_plain_data_and_changes_nothing(bundle: Path, tmp_path: Path) -> None:
     before = {p: p.read_bytes() for p in bundle.rglob("*") if p.is_file()}
     steps: list[str] = []
-    diagnosis = diagnose_folder(bundle, progress=steps.append)
-    assert json.dumps(diagnosis.to_dict(), allow_nan=False)
+    diagnosis = explain_run(bundle, progress=steps.append)
+    assert json.dumps(diagnosis.model_dump(mode="json"), allow_nan=False)
     assert steps[0] == "reading the bundle"
     assert {p: p.read_bytes() for p in bundle.rglob("*") if p.is_file()} == before
-    write_diagnosis(diagnosis, tmp_path / "a" / "b")
+    write_run(diagnosis, tmp_path / "a" / "b")
     with pytest.raises(UsageError, match="already exists"):
-        write_diagnosis(diagnosis, tmp_path / "a" / "b")
+        write_run(diagnosis, tmp_path / "a" / "b")

@@ -83,7 +83,7 @@ def test_data_that_are_gone_are_said_to_be(tmp_path: Path) -> None:
     settings = {"verify": {"data": "gone.npz", "key": "x"}}
     found = outputs_of(make_bundle(tmp_path / "bundle", RESNET, CUTS, settings))
     [warning] = [f for f in found.findings if f.code == "data_not_found"]
-    assert found.is_random
+    assert found.samples.random
     assert "gone.npz" in warning.evidence[0]
     assert "--data" in warning.next_step
 

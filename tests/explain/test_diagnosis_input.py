@@ -23,9 +23,9 @@ from diagnosis_bundles import (
 
 from splitopt.base.errors import UsageError
 from splitopt.bundle.open import OpenBundle, open_bundle
-from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.bundle.schema.outputs import Finding, Severity
 from splitopt.explain.outputs.model_input import input_findings, input_statistics
-from splitopt.explain.outputs.outputs import diagnose_outputs
+from splitopt.explain.outputs.outputs import explain_outputs
 from splitopt.explain.outputs.samples import DataFile, choose_samples, data_file
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import quantise
@@ -136,7 +136,7 @@ def test_channels_first_is_named_and_turned(
     [finding] = judged(plain, np.moveaxis(images, -1, 1), tmp_path)
     assert finding.code == "input_layout"
     assert "channels first (NCHW)" in finding.title
-    assert finding.figures["transpose"] == [0, 2, 3, 1]
+    assert finding.figures["transpose"] == (0, 2, 3, 1)
     assert "(0, 2, 3, 1)" in finding.next_step
 
 
@@ -174,7 +174,7 @@ def test_a_model_whose_input_was_calibrated_too_narrowly(tmp_path: Path) -> None
     edit(model, lambda m: scaled(end_tensor(m, 0, is_input=True), 1 / 8))
     bundle = open_bundle(make_bundle(tmp_path / "bundle", model, (8,)))
     samples = choose_samples(bundle, DataFile(digits_data("resnet8"), "test"))
-    found = diagnose_outputs(bundle, samples)
+    found = explain_outputs(bundle, samples)
     [finding] = faults_of(found)["input_range"]
     assert codes_of(found) - {"constant_model"} == {"input_range"}
     assert finding.figures["clipped_share"] > 0.5  # type: ignore[operator]
@@ -198,6 +198,12 @@ def test_data_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         judged(plain, data, tmp_path)
+
+
+def test_values_that_no_square_holds_are_judged(plain: OpenBundle, tmp_path: Path) -> None:
+    data = np.linspace(-1e305, 1e305, 2 * 32 * 32 * 3).reshape(2, 32, 32, 3)
+    codes = {finding.code for finding in judged(plain, data, tmp_path)}
+    assert "input_range" in codes
 
 
 def test_a_key_without_data_is_refused() -> None:
@@ -245,5 +251,5 @@ def test_a_first_piece_that_wants_the_input_in_its_own_scale_is_fed_so(tmp_path:
     bundle = open_bundle(folder)
     assert read_tflite(bundle.pieces[0].path).inputs
     samples = choose_samples(bundle, DataFile(digits_data("resnet8"), "test"))
-    found = diagnose_outputs(bundle, samples)
+    found = explain_outputs(bundle, samples)
     assert "boundary_quantisation" not in codes_of(found)

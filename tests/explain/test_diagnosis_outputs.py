@@ -52,9 +52,9 @@ def real(folder: Path) -> Any:
 def test_a_sound_bundle_has_no_finding(data: Path | None, resnet: Path) -> None:
     found = outputs_of(resnet, data, "test" if data else None)
     assert found.findings == ()
-    assert found.is_random == (data is None)
-    assert found.worst is not None
-    assert found.worst.largest == 0
+    assert found.samples.random == (data is None)
+    assert found.outputs is not None
+    assert found.outputs.largest == 0
     assert {piece.verdict for piece in found.pieces} == {"right"}
     kind = "random" if data is None else "real"
     assert found.verdict == (
@@ -193,7 +193,7 @@ def test_where_the_chain_first_becomes_constant(resnet: Path) -> None:
     first = faults_of(found)["boundary_quantisation"][0]
     assert "because piece 1 (01.tflite) writes in another quantisation" in first.title
     assert first.title in constant.next_step
-    assert found.pieces[2].verdict == "right alone, fed a wrong tensor 34 by piece 1"
+    assert found.pieces[2].verdict == "right by itself, fed a wrong tensor 34 by piece 1"
 
 
 def test_a_piece_of_another_model_of_the_same_shape(tmp_path: Path, resnet: Path) -> None:
@@ -296,7 +296,7 @@ def test_names_of_strangers_do_not_steer_the_terminal(resnet: Path) -> None:
     }
     write_plan(resnet, plan)
     found = real(resnet)
-    name = next(b.name for b in found.boundaries if b.passed.tensor == 29)
+    name = next(b.name for b in found.boundaries if b.tensor == 29)
     assert "ONNX a?[31mbccc" in name
     assert len(name) < 250
 

@@ -53,7 +53,7 @@ def test_exchanged_inputs_of_one_scale_are_told_by_values(tmp_path: Path) -> Non
     assert second.figures == {"planned": 23, "right": 20}
     assert first.title == "input 1 of piece 1 (01.tflite) is fed tensor 20, but wants tensor 23"
     assert "connected like this: equal" in first.evidence[1]
-    assert found.pieces[1].verdict == "wrong alone"
+    assert found.pieces[1].verdict == "wrong by itself"
 
 
 def test_exchanged_inputs_of_an_add_are_told_by_their_scales(resnet: Path) -> None:
@@ -93,9 +93,9 @@ def test_an_output_in_nchw_is_named_with_the_transpose(tmp_path: Path) -> None:
     assert faults.keys() == {"wrong_layout"}
     [finding] = faults["wrong_layout"]
     assert "NCHW where the whole model has [1, 32, 32, 16]" in finding.title
-    assert finding.figures["transpose"] == [0, 2, 3, 1]
+    assert finding.figures["transpose"] == (0, 2, 3, 1)
     assert "Transpose(perm=[0, 2, 3, 1]) behind" in finding.next_step
-    assert found.pieces[1].verdict == "right alone, fed a wrong tensor 26 by piece 0"
+    assert found.pieces[1].verdict == "right by itself, fed a wrong tensor 26 by piece 0"
 
 
 def test_an_input_in_nchw_is_named_with_the_transpose(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_an_input_in_nchw_is_named_with_the_transpose(tmp_path: Path) -> None:
     edit_piece(folder, 1, lambda m: transposed(m, 0, (0, 3, 1, 2), is_input=True))
     [finding] = faults_of(outputs_of(folder, DATA, "test"))["wrong_layout"]
     assert finding.pieces == (1,)
-    assert finding.figures["transpose"] == [0, 3, 1, 2]
+    assert finding.figures["transpose"] == (0, 3, 1, 2)
     assert "before it" in finding.next_step
 
 
@@ -115,11 +115,11 @@ def test_turned_axes_of_a_square_tensor_are_told_by_values(
     folder = make_bundle(tmp_path / "bundle", UNET, (3,))
     edit_piece(folder, 0, lambda m: transposed(m, 1, (0, 3, 1, 2), is_input=False))
     found = outputs_of(folder)
-    assert found.is_random
+    assert found.samples.random
     assert faults_of(found).keys() == {"wrong_layout"}
     [finding] = faults_of(found)["wrong_layout"]
     assert finding.tensors == (20,)
-    assert finding.figures["transpose"] == [0, 2, 3, 1]
+    assert finding.figures["transpose"] == (0, 2, 3, 1)
 
 
 def test_layouts_that_agree_with_each_other_are_no_fault(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How far plans get, liberty by liberty: each rung against the dynamic programme."""
+"""The lowest peak by technique, each against the dynamic programme."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
 from splitopt.convert.open_model import open_model
+from splitopt.explain.model import explain_model
 from splitopt.explain.subject import subject_of
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.planner import Planner
@@ -19,35 +20,34 @@ from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
-from splitopt.workflows.explain_model import facts_of
 
 FindModel = Callable[[str], Path]
 
 
 @pytest.mark.parametrize("name", ["person_detect_int8", "kws_dscnn_int8", "ad01_int8"])
-def test_rungs_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: Path) -> None:
-    """Jobs with the same techniques, each by the dynamic programme over all of its ways."""
+def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: Path) -> None:
+    """Jobs with the same techniques, each by the dynamic programme over all of its options."""
     model = shared_model(name)
     board = tmp_path / "bare.yaml"
     board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
     job = subject_of(model, str(board))
-    found = facts_of(job, open_model(job))
+    found = explain_model(job, open_model(job))
     graph = read_tflite(model)
-    assert [rung.code for rung in found.ladder] == [
+    assert [peak.code for peak in found.lowest_peaks] == [
         "cuts",
         "offline_plans",
         "bands_within",
         "bands",
     ]
-    assert all(rung.is_proved for rung in found.ladder)
+    assert all(peak.is_proved for peak in found.lowest_peaks)
     assert found.least is not None
-    cuts, offline, within, bands = found.ladder
+    cuts, offline, within, bands = found.lowest_peaks
     assert (cuts.peak_ram_bytes, cuts.added_insn) == (
         found.least.peak_ram_bytes,
         found.least.added_insn,
     )
     most = cuts.added_insn + found.invoke_insn // 10
-    for rung, techniques, limit in (
+    for peak, techniques, limit in (
         (offline, Techniques(bands=False, two_heights=False), None),
         (within, Techniques(), most),
         (bands, Techniques(), None),
@@ -56,14 +56,14 @@ def test_rungs_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path:
         n = len(graph.ops)
         allowed = allowed_everywhere(n) & has_both_ends(graph)
         request = PlanRequest(Goal(1, 0, max_cost=limit), allowed, SolveParams(60.0))
-        assert dp_outcome(Planner(table), request).cost == rung.peak_ram_bytes
-    lines = found.ladder_lines
-    assert lines[0].startswith(f"cuts alone: {cuts.peak_ram_bytes:,} B (proved); Invoke and copies")
-    for rung, line in zip(found.ladder[1:], lines[1:], strict=True):
-        assert (f"{rung.name}: nothing below" in line) == (
-            rung.peak_ram_bytes >= cuts.peak_ram_bytes
+        assert dp_outcome(Planner(table), request).cost == peak.peak_ram_bytes
+    lines = found.lowest_peak_lines
+    assert lines[0].startswith(f"cuts only: {cuts.peak_ram_bytes:,} B (proved); Invoke and copies")
+    for peak, line in zip(found.lowest_peaks[1:], lines[1:], strict=True):
+        assert (f"{peak.name}: nothing below" in line) == (
+            peak.peak_ram_bytes >= cuts.peak_ram_bytes
         )
     assert (
-        "bands" in {lever.code for lever in found.levers if lever.worth_bytes}
+        "bands" in {remedy.code for remedy in found.remedies if remedy.worth_bytes}
         or name == "ad01_int8"
     )

@@ -1,17 +1,25 @@
-"""What cuts can save at all: each single one, every set of them, and without the job's limits."""
+"""What cuts can save in a run: each by itself, any set of them, and without the job's limits."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from splitopt.base.errors import UsageError
 from splitopt.base.json_input import load_json
-from splitopt.bundle.open import OpenBundle
+from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.open import OpenBundle, cost_table_of
+from splitopt.bundle.schema.explain import (
+    LiftedLimit,
+    Reachable,
+    Remedy,
+    SingleCut,
+    SingleCuts,
+)
+from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import (
     CutSpec,
     Job,
@@ -23,66 +31,20 @@ from splitopt.config.job import (
 )
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.record import Correspondence
+from splitopt.explain.subject import without_limits
 from splitopt.planning.allowed_cuts import CutNames
+from splitopt.planning.job_table import priced_segments, pricing_of
+from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest, request_of
+from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
 
-SHOWN_CUTS = 10
+_SHOWN_CUTS = 10
 _SOLVE_S = 20.0
-
-
-@dataclass(frozen=True)
-class SingleCut:
-    """The peak of two pieces, cut before this op, and what crosses the cut."""
-
-    before_op: int
-    peak_ram_bytes: int
-    boundary_bytes: int
-
-
-@dataclass(frozen=True)
-class SingleCuts:
-    """All cuts by themselves: `best` are the lowest peaks, `useless` counts what saves nothing."""
-
-    best: tuple[SingleCut, ...]
-    possible: int
-    useless: int
-
-
-@dataclass(frozen=True)
-class LeastPeak:
-    """The lowest peak that was found under some limits; `proved`: nothing lower exists."""
-
-    peak_ram_bytes: int
-    cuts: tuple[int, ...]
-    proved: bool
-
-
-@dataclass(frozen=True)
-class LiftedLimit:
-    """What one of the job's own limits costs: the least peak under all of them, less without it.
-
-    `setting` is the key in the job file.
-    """
-
-    setting: str
-    saved_bytes: int
-    least: LeastPeak
-
-
-@dataclass(frozen=True)
-class Reachable:
-    """The least peak of any set of cuts, of those the job allows, and what each limit costs.
-
-    `allowed` is None where the job's cuts name tensors that are not known any more.
-    """
-
-    free: LeastPeak
-    allowed: LeastPeak | None
-    lifted: tuple[LiftedLimit, ...]
+_LEAST_SHARE = 0.02
 
 
 def single_cuts(table: SegmentTable, unsplit_bytes: int) -> SingleCuts:
@@ -98,91 +60,94 @@ def single_cuts(table: SegmentTable, unsplit_bytes: int) -> SingleCuts:
         peak = max(table.ram(*side) for side in sides)
         if peak < unsplit_bytes:
             crossing = int(table.boundary.load[cut, n])
-            found.append(SingleCut(cut, peak, crossing))
+            found.append(SingleCut(before_op=cut, peak_ram_bytes=peak, boundary_bytes=crossing))
     best = sorted(found, key=lambda c: (c.peak_ram_bytes, c.boundary_bytes, c.before_op))
-    return SingleCuts(tuple(best[:SHOWN_CUTS]), len(cuts), len(cuts) - len(found))
+    useless = len(cuts) - len(found)
+    return SingleCuts(best=tuple(best[:_SHOWN_CUTS]), possible=len(cuts), useless=useless)
+
+
+def job_of(bundle: OpenBundle) -> Job:
+    """What the bundle's job asked of cuts and pieces, on its board; costs: see `planner_of`."""
+    plan, settings = bundle.plan, bundle.plan.job.settings
+    spec = JobSpec(
+        model=ModelFile(path=plan.model.path),
+        board=plan.board,
+        objective=settings.objective,
+        pieces=settings.pieces,
+        cut=settings.cut,
+        solve=SolveSpec(time_limit_s=_SOLVE_S),
+    )
+    file = bundle.folder / "plan.json"
+    return Job(plan.job.name, file, spec, plan.board, bundle.model_path)
+
+
+def planner_of(bundle: OpenBundle, techniques: Techniques) -> Planner:
+    """With the costs that the run was planned with. Raises UsageError for a broken cost table."""
+    table, where = cost_table_of(bundle)
+    pricing = replace(pricing_of(job_of(bundle), techniques), cost_table=table)
+    return Planner(priced_segments(bundle.graph, replace(pricing, cost_table_from=where)))
+
+
+def free_request(bundle: OpenBundle) -> PlanRequest:
+    """The lowest peak of the bundle's model, none of the job's limits kept."""
+    return request_of(bundle.graph, without_limits(job_of(bundle))).without_capacity()
 
 
 def peak_as_cut(bundle: OpenBundle, planner: Planner) -> int | None:
     """The peak of the plan's own cuts with a checked layout; None where none was found in time."""
-    request = _request(bundle)
+    request = free_request(bundle)
     allowed = np.zeros_like(request.allowed)
     for piece in bundle.pieces:
         allowed[piece.segment.start, piece.segment.stop] = True
-    found = _least(planner, replace(request, allowed=allowed & request.allowed))
-    return None if found is None else found.peak_ram_bytes
+    found = planner.plan(replace(request, allowed=allowed & request.allowed))
+    return found.peak_ram_bytes if isinstance(found, SplitPlan) else None
 
 
-def reachable(
-    bundle: OpenBundle, planner: Planner, progress: Callable[[str], None]
-) -> Reachable | None:
-    """None where no plan was found in time."""
-    progress("looking for the least peak of any cuts")
-    free = _least(planner, _request(bundle))
-    if free is None:
-        return None
+def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachable:
+    """`free`: the lowest peak of any cuts."""
     settings = bundle.plan.job.settings
+    pieces, cut, objective = settings.pieces, settings.cut, settings.objective
     narrow: dict[str, dict[str, Any]] = {}
-    if settings.pieces.max is not None:
-        narrow["pieces.max"] = {"pieces": PiecesSpec(zero_arena=settings.pieces.zero_arena)}
-    if settings.cut.allow is not None:
-        narrow["cut.allow"] = {"cut": CutSpec(forbid=settings.cut.forbid)}
-    if settings.cut.forbid:
-        narrow["cut.forbid"] = {"cut": CutSpec(allow=settings.cut.allow)}
-    if settings.objective.max_added_insn is not None:
-        narrow["objective.max_added_insn"] = {"objective": _PEAK}
+    if pieces.max is not None:
+        narrow["pieces.max"] = {"pieces": PiecesSpec(zero_arena=pieces.zero_arena)}
+    if cut.allow is not None:
+        narrow["cut.allow"] = {"cut": CutSpec(forbid=cut.forbid)}
+    if cut.forbid:
+        narrow["cut.forbid"] = {"cut": CutSpec(allow=cut.allow)}
+    peak = ObjectiveSpec(minimise="peak_ram")
+    if objective.max_added_insn is not None:
+        narrow["objective.max_added_insn"] = {"objective": peak}
+    best = PeakEntry.model_validate(free, from_attributes=True)
     if not narrow:
-        return Reachable(free, free, ())
-    asked = {
-        "cut": settings.cut,
-        "pieces": settings.pieces,
-        "objective": _PEAK.model_copy(update={"max_added_insn": settings.objective.max_added_insn}),
-    }
+        return Reachable(free=best, allowed=best, lifted=())
+    limited = peak.model_copy(update={"max_added_insn": objective.max_added_insn})
     try:
-        allowed = _least(planner, _request(bundle, **asked))
-        if allowed is None:
-            return Reachable(free, None, ())
-        lifted = []
-        for setting, change in narrow.items():
-            least = _least(planner, _request(bundle, **{**asked, **change}))
-            if least is not None:
-                saved = allowed.peak_ram_bytes - least.peak_ram_bytes
-                lifted.append(LiftedLimit(setting, saved, least))
+        allowed = _lowest(bundle, planner, {"objective": limited})
+        lifted = [
+            LiftedLimit(
+                setting=setting,
+                saved_bytes=allowed.peak_ram_bytes - least.peak_ram_bytes,
+                least=least,
+            )
+            for setting, change in narrow.items()
+            if allowed and (least := _lowest(bundle, planner, {"objective": limited, **change}))
+        ]
     except UsageError:
-        return Reachable(free, None, ())
-    return Reachable(free, allowed, tuple(lifted))
+        return Reachable(free=best, allowed=None, lifted=())
+    return Reachable(free=best, allowed=allowed, lifted=tuple(lifted))
 
 
-_PEAK = ObjectiveSpec(minimise="peak_ram")
-
-
-def least_peak_request(bundle: OpenBundle) -> PlanRequest:
-    """The least peak of the bundle's model, none of the job's limits kept."""
-    return _request(bundle)
-
-
-def _request(bundle: OpenBundle, **settings: Any) -> PlanRequest:
-    """A question for the planner: least peak under these settings, whatever the budget."""
-    plan = bundle.plan
-    spec = JobSpec(
-        model=ModelFile(path=plan.model.path),
-        board=plan.board,
-        solve=SolveSpec(time_limit_s=_SOLVE_S),
-        **{"objective": _PEAK, **settings},
+def _lowest(bundle: OpenBundle, planner: Planner, settings: dict[str, Any]) -> PeakEntry | None:
+    """Under the job's limits but for these settings. Raises UsageError for cuts of no name."""
+    job = job_of(bundle)
+    job = replace(job, spec=job.spec.model_copy(update=settings))
+    request = request_of(bundle.graph, job, _cut_names(bundle))
+    found = lowest_peak(
+        planner, request, max_cost=job.spec.objective.max_added_insn, is_priced=False
     )
-    file = Path(plan.job.path)
-    job = Job(plan.job.name, file, spec, plan.board, bundle.model_path)
-    names = _cut_names(bundle) if settings else None
-    request = request_of(bundle.graph, job, names)
-    return replace(request, goal=replace(request.goal, capacity=None))
-
-
-def _least(planner: Planner, request: PlanRequest) -> LeastPeak | None:
-    answer = planner.plan(request)
-    if not isinstance(answer, SplitPlan):
+    if isinstance(found, str):
         return None
-    cuts = answer.cuts
-    return LeastPeak(answer.peak_ram_bytes, cuts, answer.status.name == "OPTIMAL")
+    return PeakEntry.model_validate(found, from_attributes=True)
 
 
 def _cut_names(bundle: OpenBundle) -> CutNames | None:
@@ -192,3 +157,69 @@ def _cut_names(bundle: OpenBundle) -> CutNames | None:
         return CutNames(cut_names(bundle.graph, names), fused_away(names))
     except (UsageError, ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def limit_remedies(
+    bundle: OpenBundle, reach: Reachable | None, after: int, *, as_planned: bool
+) -> Iterator[Remedy]:
+    """What the job's own limits and weights cost, each by itself, where that is worth saying."""
+    if reach is None or reach.free.peak_ram_bytes >= after:
+        return
+    for code, saved, sentence, next_step in _limits(bundle, reach, after, as_planned=as_planned):
+        if saved >= _LEAST_SHARE * after:
+            share = f"{format_bytes(saved)}, {100 * saved / after:.1f} % of the peak"
+            yield Remedy(
+                code=code,
+                size_bytes=saved,
+                worth_bytes=saved,
+                sentence=f"{sentence} ({share})",
+                next_step=next_step,
+            )
+
+
+def _limits(
+    bundle: OpenBundle, reach: Reachable, after: int, *, as_planned: bool
+) -> Iterator[tuple[str, int, str, str]]:
+    """Code, bytes saved, sentence, next step."""
+    allowed, free = reach.allowed, reach.free.peak_ram_bytes
+    for lifted in reach.lifted:
+        least = lifted.least
+        yield (
+            lifted.setting,
+            lifted.saved_bytes,
+            f"the job's {lifted.setting}: without it cuts reach "
+            f"{format_bytes(least.peak_ram_bytes)} in {plural(least.pieces, 'piece')}",
+            f"loosen {lifted.setting} (cuts before ops {_listed(least.cuts)})",
+        )
+    if allowed is None:
+        return
+    if reach.lifted and not any(x.saved_bytes > 0 for x in reach.lifted):
+        yield (
+            "job_limits",
+            allowed.peak_ram_bytes - free,
+            f"the job's limits together: without them cuts reach {format_bytes(free)}",
+            f"loosen {', '.join(x.setting for x in reach.lifted)} together",
+        )
+    saved, least_bytes = after - allowed.peak_ram_bytes, format_bytes(allowed.peak_ram_bytes)
+    if as_planned and bundle.plan.route == "whole":
+        minimise = bundle.plan.job.settings.objective.minimise
+        yield (
+            "objective",
+            saved,
+            f"the job minimises {minimise!r}: the lowest peak under its limits is {least_bytes}",
+            "set objective.minimise: peak_ram, or raise objective.ram_weight, at the price of more "
+            "instructions per inference",
+        )
+    elif as_planned:
+        yield (
+            "route",
+            saved,
+            "route: pieces cuts only where the ONNX model can be cut, too; cuts of the int8 model "
+            f"reach {least_bytes}",
+            "use route: whole, which can cut between any two ops",
+        )
+
+
+def _listed(cuts: Sequence[int]) -> str:
+    shown = ", ".join(map(str, cuts[:8]))
+    return f"{shown}, ..." if len(cuts) > 8 else shown or "none"

@@ -1,139 +1,133 @@
-"""The reasons why peak RAM is not lower, each with its bytes and what an engineer can do.
-
-The parts of the piece that sets the peak add up to it; the job's own limits come on top.
-"""
+"""What the peak comes from and what would lower it, the same for a model and for a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from operator import attrgetter
 
-from splitopt.base.units import format_bytes
-from splitopt.bundle.open import OpenBundle
-from splitopt.explain.memory.cuts import Reachable
-from splitopt.explain.memory.pieces import PieceMemory
-from splitopt.planning.lower_bound import Floor
+from splitopt.base.units import ARENA_ALIGNMENT, align_up, format_bytes, more_text, plural
+from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
+from splitopt.bundle.schema.explain import Piece, Remedy, SingleOpBound
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.lowest_peak import MORE_TIME, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
 
-_LEAST_SHARE = 0.02
-_LIMITS_FIRST = 0.02
 _NEARLY = 0.9
 
 
-@dataclass(frozen=True)
-class Reason:
-    """One reason. `share` is of the peak; `code` is stable, for programs."""
-
-    code: str
-    size_bytes: int
-    share: float
-    sentence: str
-    next_step: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "share": round(self.share, 6)}
+def technique_remedies(
+    cuts: LowestPeak | None, peaks: Sequence[LowestPeak], start_bytes: int, peak_bytes: int
+) -> Iterator[Remedy]:
+    """What cuts save of `start_bytes`, and what other techniques save of `peak_bytes`."""
+    if cuts is not None:
+        yield _cuts(cuts, start_bytes)
+    by_code = {peak.code: peak for peak in peaks}
+    for code, words in (("offline_plans", "exact offline plans"), ("bands", "row bands")):
+        if code in by_code:
+            yield _technique(words, by_code[code], by_code.get(f"{code}_within"), peak_bytes)
 
 
-def memory_reasons(
-    bundle: OpenBundle,
-    table: SegmentTable,
-    pieces: Sequence[PieceMemory],
-    floor: Floor,
-    before: int,
-    after: int,
-    reach: Reachable | None,
-) -> tuple[Reason, ...]:
-    """The job's limits first where they cost something, then the parts of the peak by size."""
-    peak = max(pieces, key=lambda piece: piece.ram_bytes)
-    limits = [r for r in _job_limits(bundle, pieces, after, reach) if r.share >= _LIMITS_FIRST]
-    parts = [r for r in _parts(bundle, table, pieces, peak, floor) if r.share >= _LEAST_SHARE]
-    by_size = sorted(parts, key=lambda reason: -reason.size_bytes)
-    return (*sorted(limits, key=lambda reason: -reason.size_bytes), *by_size)
-
-
-def _reason(code: str, size: int, whole: int, sentence: str, next_step: str) -> Reason:
-    share = size / whole if whole else 0.0
-    said = f"{sentence} ({format_bytes(size)}, {100 * share:.1f} % of the peak)"
-    return Reason(code, size, share, said, next_step)
-
-
-def _parts(
-    bundle: OpenBundle,
-    table: SegmentTable,
-    pieces: Sequence[PieceMemory],
-    peak: PieceMemory,
-    floor: Floor,
-) -> Iterator[Reason]:
-    whole = peak.ram_bytes
-    where = f"piece {peak.index} (ops {peak.start} to {peak.stop - 1})"
-    yield _live_set(bundle, table, peak, floor, where)
-    yield _tail(pieces, peak, where)
-    yield _reason(
-        "fragmentation",
-        peak.fragmentation_bytes,
-        whole,
-        f"TFLM's greedy planner leaves holes in the head of {where}",
-        "cut elsewhere, so that fewer tensors of unlike size live at once; TFLM places the largest "
-        "first, so making large tensors of equal size helps it",
-    )
-    yield _reason(
-        "boundary",
-        peak.boundary_bytes,
-        whole,
-        f"boundary tensors wait outside the arena while {where} runs: "
-        f"{format_bytes(peak.through_bytes)} pass by, {format_bytes(peak.in_bytes)} come in, "
-        f"{format_bytes(peak.out_bytes)} go out",
-        "cut where less is alive: behind a pooling or a strided op, not across a skip connection",
-    )
-    yield _reason(
-        "headroom",
-        peak.headroom_bytes,
-        whole,
-        "the board's headroom is added to every arena",
-        "reduce headroom_bytes of the board once the pieces have run on it",
-    )
-    yield _reason(
-        "padding",
-        peak.padding_bytes,
-        whole,
-        f"preparing {where} needs temporary memory and alignment beyond head and tail",
-        "use fewer ops and tensors in this piece: temporary memory grows with them",
+def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
+    worth = max(0, start_bytes - cuts.peak_ram_bytes)
+    proof = proof_of(cuts)
+    if not worth:
+        sentence = f"no set of cuts gets below {format_bytes(start_bytes)} ({proof})"
+        return _remedy("cuts", 0, sentence, "change the model, or pick another board")
+    return _remedy(
+        "cuts",
+        worth,
+        f"cuts only reach {format_bytes(cuts.peak_ram_bytes)} in {plural(cuts.pieces, 'piece')} "
+        f"({proof})",
+        f"splitopt run with objective.minimise: peak_ram; {more_text(cuts.added_insn)} per "
+        "inference (estimate)",
     )
 
 
-def _live_set(
-    bundle: OpenBundle, table: SegmentTable, peak: PieceMemory, floor: Floor, where: str
-) -> Reason:
-    """The floor op where it sets the peak or all but; else the largest live set of the piece."""
-    name, whole = bundle.graph.op_name(floor.op), peak.ram_bytes
-    least, op = format_bytes(floor.least_ram_bytes), peak.peak_op_index
-    smaller = _smaller_op(bundle, table, floor.op if op is None else op)
-    if op == floor.op or floor.least_ram_bytes >= _NEARLY * whole:
-        it = "it" if op == floor.op else name
-        return _reason(
-            "floor_op",
-            peak.live_bytes,
-            whole,
-            f"what is alive at once while {peak.peak_op} runs; a piece with {it} needs at least "
-            f"{least}, wherever you cut",
-            smaller,
+def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_bytes: int) -> Remedy:
+    """`within`: the same for little more time."""
+    worth = max(0, peak_bytes - peak.peak_ram_bytes)
+    proof = proof_of(peak)
+    if not worth:
+        sentence = f"{words} get nothing below {format_bytes(peak_bytes)} ({proof})"
+        return _remedy(peak.code, 0, sentence, "none")
+    sentence = f"{words} reach {format_bytes(peak.peak_ram_bytes)} ({proof})"
+    if within is not None and within.peak_ram_bytes < peak_bytes:
+        sentence += (
+            f", and {format_bytes(within.peak_ram_bytes)} for at most {MORE_TIME} % of Invoke "
+            "more than the best cuts"
         )
-    return _reason(
-        "live_set",
-        peak.live_bytes,
-        whole,
-        f"what is alive at once in {where} while {peak.peak_op} runs",
-        f"{smaller}; cuts can go down to {least} ({name})",
+    next_step = "splitopt run with that as budget_bytes; splitopt sweep"
+    return _remedy(peak.code, worth, sentence, next_step)
+
+
+def _remedy(code: str, worth: int, sentence: str, next_step: str, size: int = 0) -> Remedy:
+    return Remedy(
+        code=code, size_bytes=size, worth_bytes=worth, sentence=sentence, next_step=next_step
     )
 
 
-def _smaller_op(bundle: OpenBundle, table: SegmentTable, op: int) -> str:
+def proof_of(peak: LowestPeak | PeakEntry) -> str:
+    return "proved" if peak.is_proved else "the best found in time, unproved"
+
+
+def peak_remedies(
+    table: SegmentTable, pieces: Sequence[Piece], bound: SingleOpBound, peak_bytes: int
+) -> Iterator[Remedy]:
+    """One for each part of the piece that sets the peak, and one for the single-op bound."""
+    peak = max(pieces, key=attrgetter("ram_bytes"))
+    held = f"piece {peak.index} (ops {peak.start} to {peak.stop - 1})"
+    where = held if len(pieces) > 1 else "the unsplit model"
+    least = bound.least_ram_bytes
+    is_at_bound = least <= peak.ram_bytes and (
+        peak.peak_op_index == bound.op or least >= _NEARLY * peak.ram_bytes
+    )
+    yield _bound(table, bound, peak_bytes, peak.live_bytes if is_at_bound else 0)
+    if not is_at_bound:
+        op = bound.op if peak.peak_op_index is None else peak.peak_op_index
+        lower = f"; cuts can go down to {format_bytes(least)} ({bound.name})"
+        yield _part(
+            "live_set",
+            "live_bytes",
+            pieces,
+            f"what is alive at once in {where} while {peak.peak_op} runs",
+            _smaller_op(table, op) + (lower if least < peak.ram_bytes else ""),
+        )
+    yield from _other_parts(pieces, peak, where)
+
+
+def _bound(table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int) -> Remedy:
+    """The largest thing alive there is taken away: the same op, or another, sets the bound then."""
+    largest = bound.alive[0] if bound.alive else None
+    if largest is None:
+        return _remedy("floor_op", 0, f"{bound.name} sets the single-op bound", "none")
+    # A tensor can be there twice: in the arena, and kept for later outside it.
+    held = sum(
+        item.size_bytes
+        for item in bound.alive
+        if item is largest or (item.tensor is not None and item.tensor == largest.tensor)
+    )
+    rest = bound.least_ram_bytes - align_up(held, ARENA_ALIGNMENT)
+    after, op = rest, "it would still need"
+    if bound.next_op is not None and bound.next_ram_bytes > rest:
+        after, op = bound.next_ram_bytes, f"{bound.next_op} would set the bound at"
+    share = f" ({_share(size, peak_bytes)})" if size else ""
+    return _remedy(
+        "floor_op",
+        max(0, peak_bytes - after),
+        f"{bound.name} sets the single-op bound: a piece with it needs at least "
+        f"{format_bytes(bound.least_ram_bytes)} on all rows, wherever you cut{share}; the largest "
+        f"of what is alive there is {largest.name}, {format_bytes(largest.size_bytes)}, held "
+        f"during ops {bound.held_start} to {bound.held_stop - 1}; without it {op} "
+        f"{format_bytes(after)}",
+        _smaller_op(table, bound.op),
+        size,
+    )
+
+
+def _smaller_op(table: SegmentTable, op: int) -> str:
     """The largest thing alive there, and what makes it smaller."""
-    graph, entry = bundle.graph, bundle.graph.ops[op]
-    scratch = sum(table.memories[op].scratch)
-    acts = [t for t in (*entry.given_inputs, *entry.outputs) if graph.tensors[t].is_activation]
-    largest = max(acts, key=lambda t: graph.tensors[t].bytes)
+    graph, scratch = table.graph, sum(table.memories[op].scratch)
+    largest = _largest_activation(graph, op)
     tensor = graph.tensors[largest]
     if scratch > tensor.bytes:
         return (
@@ -144,76 +138,73 @@ def _smaller_op(bundle: OpenBundle, table: SegmentTable, op: int) -> str:
     how = "the resolution or the channels" if image else "the width"
     quarter = "; half the height and width take a quarter of that" if image else ""
     return (
-        f"lower {how} of {list(tensor.shape)} (it alone takes {format_bytes(tensor.bytes)}"
-        f"{quarter}), or pick a board with more RAM"
+        f"lower {how} of {list(tensor.shape)} (it takes {format_bytes(tensor.bytes)}{quarter}), or "
+        "pick a board with more RAM"
     )
 
 
-def _tail(pieces: Sequence[PieceMemory], peak: PieceMemory, where: str) -> Reason:
-    total = sum(piece.tail_bytes for piece in pieces)
-    every = (
-        f"; all {len(pieces)} pieces carry {format_bytes(total)} of it together"
-        if len(pieces) > 1
-        else ""
-    )
-    return _reason(
+def _largest_activation(graph: ModelGraph, op: int) -> int:
+    tensors = (*graph.ops[op].given_inputs, *graph.ops[op].outputs)
+    activations = [t for t in tensors if graph.tensors[t].is_activation]
+    return max(activations, key=lambda t: graph.tensors[t].bytes)
+
+
+def _other_parts(pieces: Sequence[Piece], peak: Piece, where: str) -> Iterator[Remedy]:
+    total = format_bytes(sum(piece.tail_bytes for piece in pieces))
+    every = f"; all {len(pieces)} pieces carry {total} of it together" if len(pieces) > 1 else ""
+    yield _part(
         "tail",
-        peak.tail_bytes,
-        peak.ram_bytes,
+        "tail_bytes",
+        pieces,
         f"persistent data of {where}: interpreter, tensor and op tables, kernels' own{every}",
         "it grows with ops, tensors and channels, not with resolution: use fewer channels and ops, "
         "fuse activations, and cut this piece in two where the head allows it",
     )
-
-
-def _job_limits(
-    bundle: OpenBundle, pieces: Sequence[PieceMemory], after: int, reach: Reachable | None
-) -> Iterator[Reason]:
-    """What the job's own limits and weights cost, each by itself."""
-    if reach is None or reach.free.peak_ram_bytes >= after:
-        return
-    allowed, settings = reach.allowed, bundle.plan.job.settings
-    free = format_bytes(reach.free.peak_ram_bytes)
-    for lifted in reach.lifted:
-        yield _reason(
-            lifted.setting,
-            lifted.saved_bytes,
-            after,
-            f"the job's {lifted.setting}: without it cuts reach "
-            f"{format_bytes(lifted.least.peak_ram_bytes)} in {len(lifted.least.cuts) + 1} pieces",
-            f"loosen {lifted.setting} (cuts before ops {_listed(lifted.least.cuts)})",
+    yield _part(
+        "fragmentation",
+        "fragmentation_bytes",
+        pieces,
+        f"TFLM's greedy planner leaves holes in the head of {where}",
+        "cut elsewhere, so that fewer tensors of unlike size live at once; TFLM places the largest "
+        "first, so making large tensors of equal size helps it",
+    )
+    if peak.boundary_bytes:
+        yield _part(
+            "boundary",
+            "boundary_bytes",
+            pieces,
+            f"boundary tensors wait outside the arena while {where} runs: live through "
+            f"{format_bytes(peak.through_bytes)}, in {format_bytes(peak.in_bytes)}, out "
+            f"{format_bytes(peak.out_bytes)}",
+            "cut where less is alive: behind a pooling or a strided op, not across a skip "
+            "connection",
         )
-    if allowed is not None and reach.lifted and not any(x.saved_bytes > 0 for x in reach.lifted):
-        yield _reason(
-            "job_limits",
-            allowed.peak_ram_bytes - reach.free.peak_ram_bytes,
-            after,
-            f"the job's limits together: without them cuts reach {free}",
-            f"loosen {', '.join(x.setting for x in reach.lifted)} together",
-        )
-    if not all(piece.as_planned for piece in pieces):
-        return
-    if allowed is not None and bundle.plan.route == "whole":
-        yield _reason(
-            "objective",
-            after - allowed.peak_ram_bytes,
-            after,
-            f"the job minimises {settings.objective.minimise!r}: the least peak under its limits "
-            f"is {format_bytes(allowed.peak_ram_bytes)}",
-            "set objective.minimise: peak_ram, or raise objective.ram_weight, at the price of more "
-            "instructions per inference",
-        )
-    elif bundle.plan.route == "pieces" and allowed is not None:
-        yield _reason(
-            "route",
-            after - allowed.peak_ram_bytes,
-            after,
-            f"route: pieces cuts only where the ONNX model can be cut, too; cuts of the int8 model "
-            f"reach {format_bytes(allowed.peak_ram_bytes)}",
-            "use route: whole, which can cut between any two ops",
+    yield _part(
+        "headroom",
+        "headroom_bytes",
+        pieces,
+        "the board's headroom is added to every arena",
+        "reduce headroom_bytes of the board once the pieces have run on it",
+    )
+    if peak.padding_bytes:
+        yield _part(
+            "padding",
+            "padding_bytes",
+            pieces,
+            f"preparing {where} needs temporary memory and alignment beyond head and tail",
+            "use fewer ops and tensors in this piece: temporary memory grows with them",
         )
 
 
-def _listed(cuts: Sequence[int]) -> str:
-    shown = ", ".join(map(str, cuts[:8]))
-    return f"{shown}, ..." if len(cuts) > 8 else shown or "none"
+def _part(code: str, field: str, pieces: Sequence[Piece], sentence: str, next_step: str) -> Remedy:
+    """Without this part in any piece, the largest piece of what is left sets the peak."""
+    part = attrgetter(field)
+    peak = max(pieces, key=attrgetter("ram_bytes"))
+    size = part(peak)
+    worth = peak.ram_bytes - max(piece.ram_bytes - part(piece) for piece in pieces)
+    said = f"{sentence} ({_share(size, peak.ram_bytes)})"
+    return _remedy(code, worth, said, next_step, size)
+
+
+def _share(size: int, whole: int) -> str:
+    return f"{format_bytes(size)}, {100 * size / max(1, whole):.1f} % of the peak"

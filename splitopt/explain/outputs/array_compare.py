@@ -8,15 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitopt.base.errors import UsageError
+from splitopt.bundle.schema.outputs import EQUAL_DB, Difference
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, dequantised, numpy_dtype, quantise
 
-EQUAL_DB = 200.0
-RIGHT_DB = 25.0
-"""From here on two int8 computations of the same thing count as one: 6 % of the signal apart."""
-WRONG_DB = 15.0
-"""Below this they do not: more than 18 % of the signal apart."""
-_FEW_LSB = 1.5
 _BLOCK = 1 << 22
 
 
@@ -65,8 +60,7 @@ def sound(tensor: Tensor) -> bool:
     return math.isfinite(grid.scale) and grid.scale > 0 and abs(grid.zero_point) < 2**31
 
 
-def real(stored: Array, tensor: Tensor) -> Array:
-    return dequantised(stored, tensor)
+real = dequantised
 
 
 def stored(values: Array, tensor: Tensor) -> Array:
@@ -74,34 +68,7 @@ def stored(values: Array, tensor: Tensor) -> Array:
     return quantise(values, tensor).reshape(len(values), *tensor.shape)
 
 
-@dataclass(frozen=True, slots=True)
-class Distance:
-    """How far `got` is from `want`, both in real values. `lsb` counts steps of want's grid."""
-
-    sqnr_db: float
-    largest: float
-    lsb: float | None
-
-    @property
-    def is_right(self) -> bool:
-        return self.sqnr_db >= RIGHT_DB or self._is_rounding
-
-    @property
-    def is_wrong(self) -> bool:
-        return self.sqnr_db < WRONG_DB and not self._is_rounding
-
-    @property
-    def _is_rounding(self) -> bool:
-        return self.lsb is not None and self.lsb <= _FEW_LSB
-
-    def __str__(self) -> str:
-        return "equal" if self.sqnr_db >= EQUAL_DB else f"SQNR {self.sqnr_db:.1f} dB"
-
-
-EQUAL = Distance(EQUAL_DB, 0.0, 0.0)
-
-
-def distance(want: Array, got: Array, grid: Grid | None = None) -> Distance:
+def distance(want: Array, got: Array, grid: Grid | None = None) -> Difference:
     """Both of the same number of elements per sample; what is not finite counts as far apart."""
     signal = noise = largest = 0.0
     flat_want, flat_got = want.reshape(-1), got.reshape(-1)
@@ -114,7 +81,7 @@ def distance(want: Array, got: Array, grid: Grid | None = None) -> Distance:
             noise += float(np.square(apart).sum())
         largest = max(largest, float(apart.max(initial=0.0)))
     lsb = None if grid is None else largest / grid.scale
-    return Distance(_decibels(signal, noise), largest, lsb)
+    return Difference(sqnr_db=_decibels(signal, noise), largest=largest, lsb=lsb)
 
 
 def _decibels(signal: float, noise: float) -> float:

@@ -3,69 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema.outputs import BoundaryHealth, Finding, Severity
 from splitopt.explain.outputs.array_compare import (
-    Distance,
     distance,
     hardly_varies,
     is_constant,
     percent,
     share,
 )
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import Chain, Reference
 from splitopt.runtime.arrays import Array
 
 _LIMIT = 0.5
 
 
-@dataclass(frozen=True)
-class Passed:
-    """One boundary tensor (or output) as the chain makes it, beside the whole model's.
-
-    `apart` is None where the chain stopped before it. `saturated`: share of its integers at the
-    limits of their type, beyond the whole model's own.
-    """
-
-    tensor: int
-    maker: int | None
-    readers: tuple[int, ...]
-    apart: Distance | None
-    constant: bool
-    saturated: float
-
-    @property
-    def is_wrong(self) -> bool:
-        return self.apart is not None and self.apart.is_wrong
-
-
-def judge_chain(bundle: OpenBundle, chain: Chain, reference: Reference) -> tuple[Passed, ...]:
+def judge_chain(
+    bundle: OpenBundle, chain: Chain, reference: Reference
+) -> tuple[BoundaryHealth, ...]:
     """Every tensor that a piece makes for the outside, in the order they are made."""
     tensors = [t for t in bundle.handed_over if t in bundle.makers]
     return tuple(_passed(bundle, chain, reference, tensor) for tensor in tensors)
 
 
-def _passed(bundle: OpenBundle, chain: Chain, reference: Reference, tensor: int) -> Passed:
-    maker = bundle.makers[tensor].index
-    readers = tuple(piece.index for piece in bundle.readers.get(tensor, ()))
-    want = reference.real(tensor)
-    if tensor not in chain.arrays:
-        return Passed(tensor, maker, readers, None, constant=False, saturated=0.0)
-    got = chain.real(tensor)
-    if got[0].size != want[0].size:
-        return Passed(tensor, maker, readers, None, constant=False, saturated=0.0)
-    more = _at_limits(chain.arrays[tensor]) - _at_limits(reference.arrays[tensor])
-    return Passed(
+def _passed(bundle: OpenBundle, chain: Chain, reference: Reference, tensor: int) -> BoundaryHealth:
+    want, got = reference.real(tensor), None
+    if tensor in chain.arrays and chain.real(tensor)[0].size == want[0].size:
+        got = chain.real(tensor)
+    more = 0.0
+    if got is not None:
+        more = _at_limits(chain.arrays[tensor]) - _at_limits(reference.arrays[tensor])
+    return BoundaryHealth(
         tensor=tensor,
-        maker=maker,
-        readers=readers,
-        apart=distance(want, got, reference.grid(tensor)),
-        constant=hardly_varies(got, want),
-        saturated=max(0.0, more),
+        name=bundle.tensor_name(tensor),
+        maker=bundle.makers[tensor].index,
+        readers=tuple(piece.index for piece in bundle.readers.get(tensor, ())),
+        chained=None if got is None else distance(want, got, reference.grid(tensor)),
+        constant=got is not None and hardly_varies(got, want),
+        saturated_share=max(0.0, more),
     )
 
 
@@ -79,7 +57,7 @@ def _at_limits(array: Array) -> float:
 def chain_findings(
     bundle: OpenBundle,
     chain: Chain,
-    passed: Sequence[Passed],
+    passed: Sequence[BoundaryHealth],
     reference: Reference,
     causes: Sequence[Finding],
     *,
@@ -105,29 +83,28 @@ def chain_findings(
 
 
 def _constant_outputs(
-    bundle: OpenBundle, passed: Sequence[Passed], faults: Sequence[Finding]
+    bundle: OpenBundle, passed: Sequence[BoundaryHealth], faults: Sequence[Finding]
 ) -> Iterator[Finding]:
     outputs = [p for p in passed if p.tensor in bundle.graph.outputs and p.constant]
     if not outputs:
         return
     first = next(p for p in passed if p.constant)
-    saturated = next((p for p in passed if p.saturated > _LIMIT), None)
+    saturated = next((p for p in passed if p.saturated_share > _LIMIT), None)
     evidence = [
-        f"the first to be constant is {bundle.tensor_name(first.tensor)}, made by "
+        f"the first to be constant is {first.name}, made by "
         f"{bundle.makers[first.tensor].label}; the whole model's varies there",
     ]
     if saturated is not None:
         evidence.append(
-            f"the first to be saturated is {bundle.tensor_name(saturated.tensor)}: "
-            f"{percent(saturated.saturated)} more of its values lie at the limits of int8 than in "
-            "the whole model"
+            f"the first to be saturated is {saturated.name}: {percent(saturated.saturated_share)} "
+            "more of its values lie at the limits of int8 than in the whole model"
         )
-    cause = f"mend this first: {faults[0].title}" if faults else "look at the first piece named"
+    cause = f"fix this first: {faults[0].title}" if faults else "look at the first piece named"
     yield Finding(
         code="constant_output",
         severity=Severity.FAULT,
         title="the output of the pieces is the same for every sample, the whole model's is not",
-        where=f"chain, {bundle.tensor_name(outputs[0].tensor)}",
+        where=f"chain, {outputs[0].name}",
         evidence=tuple(evidence),
         next_step=cause,
         tensors=(first.tensor,),
@@ -135,8 +112,8 @@ def _constant_outputs(
     )
 
 
-def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
-    """Every piece is right alone and every boundary agrees: small errors have added up."""
+def _drift(bundle: OpenBundle, passed: Sequence[BoundaryHealth]) -> Iterator[Finding]:
+    """Every piece is right by itself and every boundary agrees: small errors have added up."""
     wrong = [p for p in passed if p.is_wrong]
     if not wrong:
         return
@@ -145,9 +122,9 @@ def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
         code="chain_drifts",
         severity=Severity.WARNING,
         title="errors add up along the chain, though every piece is close to right by itself",
-        where=f"chain, {bundle.tensor_name(first.tensor)}",
+        where=f"chain, {first.name}",
         evidence=(
-            f"the first beyond tolerance is {bundle.tensor_name(first.tensor)}: {first.apart}",
+            f"the first beyond tolerance is {first.name}: {first.chained}",
             "it reaches the outputs" if reaches else "the outputs are still close to right",
         ),
         next_step="use fewer pieces, or convert the whole model once and cut the int8 file: then "
@@ -158,7 +135,7 @@ def _drift(bundle: OpenBundle, passed: Sequence[Passed]) -> Iterator[Finding]:
 
 
 def _constant_model(bundle: OpenBundle, reference: Reference) -> Iterator[Finding]:
-    """A constant output that no cut is to blame for."""
+    """A constant output that no cut causes."""
     for tensor in bundle.graph.outputs:
         if is_constant(reference.arrays[tensor]):
             yield Finding(

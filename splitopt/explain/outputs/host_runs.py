@@ -1,4 +1,4 @@
-"""Every run of a diagnosis, in child processes: the whole model, each piece alone, the chain.
+"""Every run of a diagnosis, in child processes: the whole model, each piece by itself, the chain.
 
 Arrays are kept as they are stored; `values.real` gives what they mean.
 """
@@ -119,7 +119,7 @@ def can_be_fed(piece: Piece, graph: ModelGraph) -> bool:
     return all(sound(t) and t.elements == graph.tensors[own].elements for own, t in ends)
 
 
-def alone(piece: Piece, reference: Reference) -> Trial:
+def isolated(piece: Piece, reference: Reference) -> Trial:
     """The piece fed with the whole model's own values, in the order the plan gives."""
     return Trial(piece.graph, piece.path, tuple(reference.real(t) for t, _ in piece.inputs))
 

@@ -12,14 +12,15 @@ import numpy as np
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.explain.outputs.array_compare import Distance, distance, real, stored
+from splitopt.bundle.schema.outputs import Difference
+from splitopt.explain.outputs.array_compare import distance, real, stored
 from splitopt.explain.outputs.host_runs import (
     Chain,
     Outputs,
     Reference,
     Refused,
-    alone,
     can_be_fed,
+    isolated,
     run_trials,
     timeout_s,
 )
@@ -27,8 +28,8 @@ from splitopt.runtime.arrays import Array
 
 
 @dataclass(frozen=True)
-class Solo:
-    """One piece alone. `outputs`: as stored, one per output; empty where it did not run.
+class IsolatedRun:
+    """A piece by itself. `outputs`: as stored, one per output; empty where it did not run.
 
     `distances`: each output from the same tensor inside the whole model. `refused`: what TFLM
     said; empty where it ran or could not be fed at all.
@@ -36,7 +37,7 @@ class Solo:
 
     piece: Piece
     outputs: Outputs
-    distances: tuple[Distance, ...]
+    distances: tuple[Difference, ...]
     refused: str = ""
 
     @property
@@ -44,7 +45,7 @@ class Solo:
         return bool(self.outputs)
 
     @property
-    def worst(self) -> Distance | None:
+    def worst(self) -> Difference | None:
         return min(self.distances, key=lambda d: d.sqnr_db, default=None)
 
     @property
@@ -60,9 +61,9 @@ class Solo:
         return real(self.outputs[position], graph.tensors[graph.outputs[position]])
 
 
-def run_alone(
+def run_isolated(
     bundle: OpenBundle, reference: Reference, chain: Chain, progress: Callable[[str], None]
-) -> tuple[Solo, ...]:
+) -> tuple[IsolatedRun, ...]:
     """One answer per piece of the plan, in its order."""
     fit = [piece for piece in bundle.pieces if can_be_fed(piece, bundle.graph)]
     made: dict[int, Outputs | Refused] = {}
@@ -71,15 +72,15 @@ def run_alone(
         if same is not None:
             made[piece.index] = same
     rest = [piece for piece in fit if piece.index not in made]
-    progress(f"running {plural(len(rest), 'piece')} alone in TFLM")
-    trials = run_trials([alone(piece, reference) for piece in rest], timeout_s(bundle))
+    progress(f"running {plural(len(rest), 'piece')} by itself in TFLM")
+    trials = run_trials([isolated(piece, reference) for piece in rest], timeout_s(bundle))
     made |= {piece.index: outputs for piece, outputs in zip(rest, trials, strict=True)}
     found = {piece.index: _judge(piece, made[piece.index], reference) for piece in fit}
-    return tuple(found.get(piece.index, Solo(piece, (), ())) for piece in bundle.pieces)
+    return tuple(found.get(piece.index, IsolatedRun(piece, (), ())) for piece in bundle.pieces)
 
 
 def _as_in_chain(piece: Piece, reference: Reference, chain: Chain) -> Outputs | None:
-    """What the chain made of it, where that fed it, bit for bit, as it is to be fed alone."""
+    """What the chain made of it, where that fed it, bit for bit, as it is to be fed by itself."""
     if any(
         tensor not in chain.arrays for tensor in (*piece.segment.inputs, *piece.segment.outputs)
     ):
@@ -92,11 +93,11 @@ def _as_in_chain(piece: Piece, reference: Reference, chain: Chain) -> Outputs | 
     return tuple(chain.arrays[tensor] for tensor in piece.segment.outputs)
 
 
-def _judge(piece: Piece, made: Outputs | Refused, reference: Reference) -> Solo:
+def _judge(piece: Piece, made: Outputs | Refused, reference: Reference) -> IsolatedRun:
     if isinstance(made, Refused):
-        return Solo(piece, (), (), made.reason)
+        return IsolatedRun(piece, (), (), made.reason)
     distances = tuple(
         distance(reference.real(tensor), real(array, own), reference.grid(tensor))
         for array, (tensor, own) in zip(made, piece.outputs, strict=True)
     )
-    return Solo(piece, made, distances)
+    return IsolatedRun(piece, made, distances)

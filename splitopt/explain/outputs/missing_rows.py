@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.bundle.schema.outputs import Finding, Severity
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema.outputs import Figure, Finding, InputStatistics, Severity
 from splitopt.explain.outputs.array_compare import Grid, grid_of, is_constant, percent, share, span
-from splitopt.explain.outputs.finding import Figure, Finding, Severity
 from splitopt.explain.outputs.samples import Samples
 from splitopt.runtime.arrays import Array
 
@@ -21,6 +21,7 @@ _CLIPPED_FAULT = 0.02
 _FITS = 0.85
 _DOES_NOT_FIT = 0.7
 _NARROW = 1 / 16
+_LARGEST = 1e100
 _MOST_CHANNELS = 8
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 Transform = Callable[[Array], Array]
@@ -45,33 +46,13 @@ class _Expected:
         return 1 - apart / max(self.width, 1e-30)
 
 
-@dataclass(frozen=True)
-class InputStatistics:
-    """The samples in use beside what the input can hold. Per channel: mean, standard deviation."""
-
-    low: float
-    high: float
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    can_hold: tuple[float, float]
-    calibrated: tuple[float, float] | None
-    clipped: float
-
-    def __str__(self) -> str:
-        channels = "; ".join(f"{m:.3g} ± {s:.3g}" for m, s in zip(self.mean, self.std, strict=True))
-        per = " per channel" if len(self.mean) > 1 else ""
-        return (
-            f"samples {span(self.low, self.high)}, mean ± standard deviation{per} {channels}; the "
-            f"input can hold {span(*self.can_hold)}"
-        )
-
-
 def input_statistics(bundle: OpenBundle, samples: Samples) -> InputStatistics | None:
     """None for random samples, integers, and inputs without a scale."""
     grid = grid_of(bundle.graph.tensors[bundle.graph.inputs[0]])
     if samples.values is None or grid is None:
         return None
-    values = samples.values.astype(np.float64)
+    # Squares of larger values are not finite.
+    values = np.clip(samples.values.astype(np.float64), -_LARGEST, _LARGEST)
     channels = values.shape[-1] if values.ndim > 2 else 1
     flat = values.reshape(-1, channels if channels <= _MOST_CHANNELS else 1)
     calibrated = bundle.plan.conversion.calibration_range if bundle.plan.conversion else None
@@ -82,7 +63,7 @@ def input_statistics(bundle: OpenBundle, samples: Samples) -> InputStatistics | 
         std=tuple(flat.std(axis=0).tolist()),
         can_hold=(grid.low, grid.high),
         calibrated=calibrated,
-        clipped=share(grid.clipped(values)),
+        clipped_share=share(grid.clipped(values)),
     )
 
 
@@ -150,7 +131,7 @@ def _preparation(
     if best is None:
         return None
     _, name, how = best
-    harm = statistics.clipped >= _CLIPPED_FAULT
+    harm = statistics.clipped_share >= _CLIPPED_FAULT
     known = expected.is_calibrated or harm
     return Finding(
         code="input_preprocessing",
@@ -159,7 +140,8 @@ def _preparation(
         where="model input",
         evidence=(
             f"{expected.known_from} {span(expected.low, expected.high)}; {statistics}",
-            f"{percent(statistics.clipped)} of the values are clipped; after {how} they would fit",
+            f"{percent(statistics.clipped_share)} of the values are clipped; after {how} they "
+            "would fit",
         ),
         next_step=f"feed {how}, as the model was trained and calibrated",
         figures={
@@ -167,7 +149,7 @@ def _preparation(
             "high": statistics.high,
             "expected_low": expected.low,
             "expected_high": expected.high,
-            "clipped_share": statistics.clipped,
+            "clipped_share": statistics.clipped_share,
         },
     )
 
@@ -226,19 +208,19 @@ def _listed(values: tuple[float, ...]) -> str:
 def _coverage(statistics: InputStatistics, expected: _Expected) -> Iterator[Finding]:
     """Values that the input cannot hold, or that use next to nothing of what it can."""
     figures: dict[str, Figure] = {
-        "clipped_share": statistics.clipped,
+        "clipped_share": statistics.clipped_share,
         "low": statistics.low,
         "high": statistics.high,
-        "can_hold": list(statistics.can_hold),
+        "can_hold": statistics.can_hold,
     }
     said = f"{expected.known_from} {span(expected.low, expected.high)}; {statistics}"
-    if statistics.clipped >= _CLIPPED_NOTE:
-        grave = statistics.clipped >= _CLIPPED_FAULT
+    if statistics.clipped_share >= _CLIPPED_NOTE:
+        grave = statistics.clipped_share >= _CLIPPED_FAULT
         yield Finding(
             code="input_range",
             severity=Severity.FAULT if grave else Severity.NOTE,
-            title=f"the model's input can not hold {percent(statistics.clipped)} of the samples' "
-            "values: its calibration range does not cover the data",
+            title=f"the model's input can not hold {percent(statistics.clipped_share)} of the "
+            "samples' values: its calibration range does not cover the data",
             where="model input",
             evidence=(said,),
             next_step="prepare the samples as for calibration, or calibrate on data like these and "

@@ -3,200 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle
-from splitopt.explain.outputs.array_compare import Distance, is_constant, sound
-from splitopt.explain.outputs.chain import Passed, chain_findings, judge_chain
-from splitopt.explain.outputs.finding import Finding, Severity, by_severity, plain
-from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
-from splitopt.explain.outputs.isolated_piece import Solo, run_alone
-from splitopt.explain.outputs.model_input import InputStatistics, input_findings, input_statistics
-from splitopt.explain.outputs.piece_faults import piece_findings
-from splitopt.explain.outputs.root_causes import (
-    not_explained_by_input,
-    refused_by_scale,
-    without_own_inputs,
+from splitopt.bundle.schema.outputs import (
+    BoundaryHealth,
+    Difference,
+    Finding,
+    Outputs,
+    PieceHealth,
+    SamplesRun,
+    Severity,
 )
+from splitopt.explain.outputs.array_compare import is_constant, sound
+from splitopt.explain.outputs.chain import chain_findings, judge_chain
+from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
+from splitopt.explain.outputs.isolated_piece import IsolatedRun, run_isolated
+from splitopt.explain.outputs.model_input import input_findings, input_statistics
+from splitopt.explain.outputs.piece_faults import piece_findings
+from splitopt.explain.outputs.root_causes import root_causes
 from splitopt.explain.outputs.samples import Samples
-from splitopt.explain.outputs.swapped_pieces import exchanged_findings, without_moved
 from splitopt.explain.outputs.tensor_contract import contract_findings
 
 
-@dataclass(frozen=True)
-class PieceHealth:
-    """One piece alone, and the worst of what it makes in the chain; None where it did not run."""
-
-    index: int
-    name: str
-    start: int
-    stop: int
-    alone: Distance | None
-    chained: Distance | None
-    verdict: str
-
-
-@dataclass(frozen=True)
-class BoundaryHealth:
-    """One tensor that is handed over, or an output, as the chain makes it."""
-
-    name: str
-    passed: Passed
-
-
-@dataclass(frozen=True)
-class OutputDiagnosis:
-    """The verdict on what the pieces compute. `worst` is of the model's outputs, in the chain."""
-
-    verdict: str
-    source: str
-    samples: int
-    total_samples: int
-    is_random: bool
-    worst: Distance | None
-    statistics: InputStatistics | None
-    pieces: tuple[PieceHealth, ...]
-    boundaries: tuple[BoundaryHealth, ...]
-    findings: tuple[Finding, ...]
-
-    @property
-    def faults(self) -> tuple[Finding, ...]:
-        return tuple(f for f in self.findings if f.severity is Severity.FAULT)
-
-    def to_dict(self) -> dict[str, Any]:
-        return {
-            "verdict": self.verdict,
-            "samples": {
-                "source": self.source,
-                "run": self.samples,
-                "total": self.total_samples,
-                "random": self.is_random,
-                "statistics": _statistics(self.statistics),
-            },
-            "outputs": _distance(self.worst),
-            "pieces": [
-                {
-                    "index": p.index,
-                    "file": p.name,
-                    "start": p.start,
-                    "stop": p.stop,
-                    "alone": _distance(p.alone),
-                    "chained": _distance(p.chained),
-                    "verdict": p.verdict,
-                }
-                for p in self.pieces
-            ],
-            "boundaries": [
-                {
-                    "tensor": b.passed.tensor,
-                    "name": b.name,
-                    "maker": b.passed.maker,
-                    "readers": list(b.passed.readers),
-                    "chained": _distance(b.passed.apart),
-                    "constant": b.passed.constant,
-                    "saturated_share": plain(b.passed.saturated),
-                }
-                for b in self.boundaries
-            ],
-            "findings": [finding.to_dict() for finding in self.findings],
-        }
-
-
-def _distance(apart: Distance | None) -> dict[str, Any] | None:
-    if apart is None:
-        return None
-    figures = {"sqnr_db": apart.sqnr_db, "largest": apart.largest, "lsb": apart.lsb}
-    return {key: plain(value) for key, value in figures.items()}
-
-
-def _statistics(found: InputStatistics | None) -> dict[str, Any] | None:
-    if found is None:
-        return None
-    return {
-        "low": plain(found.low),
-        "high": plain(found.high),
-        "mean": plain(found.mean),
-        "std": plain(found.std),
-        "can_hold": plain(found.can_hold),
-        "calibrated": plain(found.calibrated),
-        "clipped_share": plain(found.clipped),
-    }
-
-
-def diagnose_outputs(
+def explain_outputs(
     bundle: OpenBundle,
     samples: Samples,
     progress: Callable[[str], None] = lambda _: None,
     known: Sequence[Finding] = (),
-) -> OutputDiagnosis:
+) -> Outputs:
     """`known`: what was found before any run. Raises ToolError where TFLM cannot run the whole
     model."""
     progress(f"running the whole model in TFLM on {plural(samples.count, 'sample')}")
     reference = run_reference(bundle, samples.feeds)
     statistics = input_statistics(bundle, samples)
     chain = run_chain(bundle, samples.feeds, progress)
-    solos = run_alone(bundle, reference, chain, progress)
+    runs = run_isolated(bundle, reference, chain, progress)
     passed = judge_chain(bundle, chain, reference)
-    alone = piece_findings(bundle, solos, reference, progress)
-    contract = refused_by_scale(contract_findings(bundle, reference), alone)
-    if bundle.plan.route == "pieces":
-        contract = without_own_inputs(contract, alone)
-    alone = not_explained_by_input(alone, contract)
-    moved = exchanged_findings(bundle)
-    causes = without_moved([*_not_explained(contract, alone), *alone], moved)
-    causes = [*moved, *causes]
+    faults = piece_findings(bundle, runs, reference, progress)
+    causes = root_causes(bundle, contract_findings(bundle, reference), faults)
     if _is_right(bundle, passed, reference):
         causes = [_harmless(cause) for cause in causes]
-    causes = [*samples.findings, *input_findings(bundle, samples, statistics), *causes]
-    causes = [*known, *causes, *_replaced(bundle)]
-    pieces = tuple(_piece_health(bundle, solo, passed) for solo in solos)
-    outputs = [p.apart for p in passed if p.tensor in bundle.graph.outputs and p.apart]
+    own = [*samples.findings, *input_findings(bundle, samples, statistics)]
+    causes = [*known, *own, *causes, *_replaced(bundle)]
+    outputs = [p.chained for p in passed if p.tensor in bundle.graph.outputs and p.chained]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
-    findings = by_severity(
-        [
-            *causes,
-            *chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random),
-        ]
-    )
-    return OutputDiagnosis(
+    chained = chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random)
+    findings = tuple(sorted([*causes, *chained], key=lambda finding: finding.severity.rank))
+    return Outputs(
         verdict=_verdict(bundle, samples, worst, findings, passed),
-        source=samples.source,
-        samples=samples.count,
-        total_samples=samples.total,
-        is_random=samples.is_random,
-        worst=worst,
-        statistics=statistics,
-        pieces=pieces,
-        boundaries=tuple(BoundaryHealth(bundle.tensor_name(p.tensor), p) for p in passed),
+        samples=SamplesRun(
+            source=samples.source,
+            run=samples.count,
+            total=samples.total,
+            random=samples.is_random,
+            statistics=statistics,
+        ),
+        outputs=worst,
+        pieces=tuple(_piece_health(bundle, run, passed) for run in runs),
+        boundaries=passed,
         findings=findings,
     )
 
 
-def _not_explained(contract: Sequence[Finding], alone: Sequence[Finding]) -> list[Finding]:
-    """Without differences at a boundary that are but the trace of a wrong connection."""
-    rewired = [finding for finding in alone if finding.code in _CONNECTIONS]
-
-    def is_trace(finding: Finding) -> bool:
-        return finding.code in _TRACES and any(
-            {*finding.tensors} & {*cause.tensors}
-            and (finding.code == "wrong_tensor" or {*finding.pieces} & {*cause.pieces})
-            for cause in rewired
-        )
-
-    return [finding for finding in contract if not is_trace(finding)]
-
-
-_CONNECTIONS = frozenset({"wrong_tensor", "wrong_layout"})
-_TRACES = frozenset({"boundary_quantisation", "boundary_shape", "wrong_tensor"})
-
-
-def _is_right(bundle: OpenBundle, passed: Sequence[Passed], reference: Reference) -> bool:
+def _is_right(bundle: OpenBundle, passed: Sequence[BoundaryHealth], reference: Reference) -> bool:
     """Whether the chain's outputs are right, on samples that would show it if they were not."""
     outputs = [p for p in passed if p.tensor in bundle.graph.outputs]
     telling = any(not is_constant(reference.arrays[p.tensor]) for p in outputs)
-    return telling and all(p.apart is not None and p.apart.is_right for p in outputs)
+    return telling and all(p.chained is not None and p.chained.is_right for p in outputs)
 
 
 def _harmless(cause: Finding) -> Finding:
@@ -204,7 +79,9 @@ def _harmless(cause: Finding) -> Finding:
     if cause.severity is not Severity.FAULT:
         return cause
     said = "the outputs of the whole chain are right all the same"
-    return replace(cause, severity=Severity.WARNING, evidence=(*cause.evidence, said))
+    return cause.model_copy(
+        update={"severity": Severity.WARNING, "evidence": (*cause.evidence, said)}
+    )
 
 
 def _replaced(bundle: OpenBundle) -> list[Finding]:
@@ -227,39 +104,48 @@ def _replaced(bundle: OpenBundle) -> list[Finding]:
     ]
 
 
-def _piece_health(bundle: OpenBundle, solo: Solo, passed: Sequence[Passed]) -> PieceHealth:
-    piece = solo.piece
+def _piece_health(
+    bundle: OpenBundle, run: IsolatedRun, passed: Sequence[BoundaryHealth]
+) -> PieceHealth:
+    piece = run.piece
     mine = [p for p in passed if p.maker == piece.index]
-    distances = [p.apart for p in mine if p.apart is not None]
+    distances = [p.chained for p in mine if p.chained is not None]
     chained = min(distances, key=lambda d: d.sqnr_db, default=None)
     return PieceHealth(
         index=piece.index,
-        name=piece.name,
+        file=piece.name,
         start=piece.segment.start,
         stop=piece.segment.stop,
-        alone=solo.worst,
+        isolated=run.worst,
         chained=chained,
-        verdict=_piece_verdict(bundle, solo, chained, passed),
+        verdict=_piece_verdict(bundle, run, chained, passed),
     )
 
 
 def _piece_verdict(
-    bundle: OpenBundle, solo: Solo, chained: Distance | None, passed: Sequence[Passed]
+    bundle: OpenBundle,
+    run: IsolatedRun,
+    chained: Difference | None,
+    passed: Sequence[BoundaryHealth],
 ) -> str:
-    if not solo.ran:
-        return "does not run" if solo.refused else "can not be fed"
-    if solo.is_wrong:
-        return "wrong alone"
+    if not run.ran:
+        return "does not run" if run.refused else "can not be fed"
+    if run.is_wrong:
+        return "wrong by itself"
     if chained is None:
-        return "right alone, not reached in the chain"
+        return "right by itself, not reached in the chain"
     if not chained.is_wrong:
         return "right"
     wrong = {p.tensor: p for p in passed if p.is_wrong}
-    fed = [t for t in solo.piece.segment.inputs if t in wrong]
+    fed = [t for t in run.piece.segment.inputs if t in wrong]
     if fed:
-        return f"right alone, fed a wrong tensor {fed[0]} by piece {wrong[fed[0]].maker}"
-    odd = [t for t, own in solo.piece.inputs if _differs(bundle, t, own)]
-    return f"right alone, misreads tensor {odd[0]}" if odd else "right alone, wrong in the chain"
+        return f"right by itself, fed a wrong tensor {fed[0]} by piece {wrong[fed[0]].maker}"
+    odd = [t for t, own in run.piece.inputs if _differs(bundle, t, own)]
+    return (
+        f"right by itself, misreads tensor {odd[0]}"
+        if odd
+        else "right by itself, wrong in the chain"
+    )
 
 
 def _differs(bundle: OpenBundle, tensor: int, own: Any) -> bool:
@@ -270,9 +156,9 @@ def _differs(bundle: OpenBundle, tensor: int, own: Any) -> bool:
 def _verdict(
     bundle: OpenBundle,
     samples: Samples,
-    worst: Distance | None,
+    worst: Difference | None,
     findings: Sequence[Finding],
-    passed: Sequence[Passed],
+    passed: Sequence[BoundaryHealth],
 ) -> str:
     """One sentence; where something is wrong, how wrong and how much was found."""
     faults = [f for f in findings if f.severity is Severity.FAULT]

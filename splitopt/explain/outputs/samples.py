@@ -15,9 +15,9 @@ import numpy as np
 from splitopt.base.errors import SplitoptError, UsageError
 from splitopt.base.text import printable
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema.outputs import Finding, Severity
 from splitopt.convert.calibration import Preprocess, load_samples
 from splitopt.explain.outputs.array_compare import percent, share, sound, stored
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, load_array, numpy_dtype, random_inputs
 
@@ -218,7 +218,7 @@ def _layout_finding(got: tuple[int, ...], want: tuple[int, ...], order: tuple[in
         ),
         next_step=f"feed samples.transpose{transpose}: copied as they are, bytes land in wrong "
         "places and outputs have nothing to do with the input",
-        figures={"got_shape": list(got), "want_shape": list(want), "transpose": list(transpose)},
+        figures={"got_shape": tuple(got), "want_shape": tuple(want), "transpose": tuple(transpose)},
     )
 
 

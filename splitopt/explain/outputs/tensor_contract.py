@@ -6,15 +6,15 @@ the reference's values only tell how much a difference matters.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.schema.outputs import Difference, Figure, Finding, Severity
 from splitopt.explain.outputs.array_compare import (
-    Distance,
     Grid,
     distance,
     grid_of,
@@ -24,7 +24,6 @@ from splitopt.explain.outputs.array_compare import (
     sound,
     stored,
 )
-from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.host_runs import Reference
 from splitopt.explain.outputs.wiring import wrong_tensor
 from splitopt.graph.model import Tensor
@@ -32,7 +31,6 @@ from splitopt.runtime.arrays import numpy_dtype
 
 _HALF_STEP = 0.5
 _MOST_EXCHANGED = 5
-_CONVERT_ALIKE = "convert both sides with the same calibration"
 
 
 @dataclass(frozen=True)
@@ -62,14 +60,11 @@ def contract_findings(bundle: OpenBundle, reference: Reference) -> list[Finding]
         exchanged = list(_exchanged(bundle, piece, written))
         findings += exchanged
         for tensor, own in () if exchanged else piece.inputs:
-            maker = written.get(tensor)
-            if maker is None:
+            if (maker := written.get(tensor)) is None:
                 continue
+            findings += _differences(_Meeting(bundle, reference, tensor, maker, Side(piece, own)))
             if maker.piece is None and _is_fed_as_read(bundle, tensor, piece):
-                findings += _meeting(bundle, reference, tensor, maker, Side(piece, own))
                 written[tensor] = Side(None, own)
-                continue
-            findings += _meeting(bundle, reference, tensor, maker, Side(piece, own))
         written |= {t: Side(piece, own) for t, own in piece.outputs}
     return findings
 
@@ -154,56 +149,80 @@ def _other_ends(piece: Piece, evidence: str, tensors: tuple[int, ...]) -> Findin
     )
 
 
-def _meeting(
-    bundle: OpenBundle, reference: Reference, tensor: int, maker: Side, reader: Side
-) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class _Meeting:
+    """A tensor that one side writes and another reads."""
+
+    bundle: OpenBundle
+    reference: Reference
+    tensor: int
+    maker: Side
+    reader: Side
+
+    def finding(
+        self,
+        code: str,
+        severity: Severity,
+        title: str,
+        evidence: Sequence[str],
+        next_step: str,
+        figures: dict[str, Figure],
+    ) -> Finding:
+        maker, reader = self.maker.label, self.reader.label
+        return Finding(
+            code=code,
+            severity=severity,
+            title=title,
+            where=f"{self.bundle.tensor_name(self.tensor)}, from {maker} to {reader}",
+            evidence=tuple(evidence),
+            next_step=next_step,
+            figures=figures,
+            tensors=(self.tensor,),
+            pieces=(*self.maker.pieces, *self.reader.pieces),
+        )
+
+
+def _differences(at: _Meeting) -> Iterator[Finding]:
     """Type and number of elements first: where they differ, scales say nothing."""
-    a, b = maker.tensor, reader.tensor
-    where = f"{bundle.tensor_name(tensor)}, from {maker.label} to {reader.label}"
-    pieces = (*maker.pieces, *reader.pieces)
+    a, b = at.maker.tensor, at.reader.tensor
     if a.dtype != b.dtype or a.elements != b.elements:
-        yield _another_form(where, tensor, pieces, maker, reader)
+        yield _another_form(at)
         return
     if a.shape != b.shape:
-        yield _another_shape(where, tensor, pieces, maker, reader)
+        yield _another_shape(at)
     if not (sound(a) and sound(b)):
         return
-    grids = grid_of(a), grid_of(b)
-    if grids[0] is not None and grids[1] is not None:
-        if _worst_step(a, grids[0], grids[1]) > _HALF_STEP:
-            yield _another_scale(bundle, reference, where, tensor, maker, reader)
-    elif grids != (None, None):
-        yield _another_form(where, tensor, pieces, maker, reader)
+    wrote, read = grid_of(a), grid_of(b)
+    if wrote is not None and read is not None:
+        if _worst_step(a, wrote, read) > _HALF_STEP:
+            yield _another_scale(at, wrote, read)
+    elif (wrote, read) != (None, None):
+        yield _another_form(at)
 
 
 def _worst_step(tensor: Tensor, wrote: Grid, read: Grid) -> float:
-    """By how many of the maker's steps an integer changes its meaning, at worst."""
+    """By how many of the maker's steps an integer changes its meaning, at worst.
+
+    Both meanings are linear in the integer, so that the worst is at one end of its type.
+    """
     limits = np.iinfo(numpy_dtype(tensor))
-    ends = [float(limits.min), float(limits.max)]
     apart = [
-        abs((q - read.zero_point) * read.scale - (q - wrote.zero_point) * wrote.scale) for q in ends
+        abs((q - read.zero_point) * read.scale - (q - wrote.zero_point) * wrote.scale)
+        for q in (float(limits.min), float(limits.max))
     ]
     return max(apart) / wrote.scale
 
 
-def _another_form(
-    where: str, tensor: int, pieces: tuple[int, ...], maker: Side, reader: Side
-) -> Finding:
-    a, b = maker.tensor, reader.tensor
-    return Finding(
-        code="boundary_form",
-        severity=Severity.FAULT,
-        title=f"{reader.label} reads another kind of tensor than {maker.label} writes",
-        where=where,
-        evidence=(
-            f"{maker.label}: {_kind(a)}, {a.bytes:,} B",
-            f"{reader.label}: {_kind(b)}, {b.bytes:,} B",
-        ),
-        next_step="cut at the same tensor on both sides and export both with the same element "
-        "type: check that the pieces belong to one model",
-        figures={"written_bytes": a.bytes, "read_bytes": b.bytes},
-        tensors=(tensor,),
-        pieces=pieces,
+def _another_form(at: _Meeting) -> Finding:
+    a, b = at.maker, at.reader
+    return at.finding(
+        "boundary_form",
+        Severity.FAULT,
+        f"{b.label} reads another kind of tensor than {a.label} writes",
+        [f"{side.label}: {_kind(side.tensor)}, {side.tensor.bytes:,} B" for side in (a, b)],
+        "cut at the same tensor on both sides and export both with the same element type: check "
+        "that the pieces belong to one model",
+        {"written_bytes": a.tensor.bytes, "read_bytes": b.tensor.bytes},
     )
 
 
@@ -212,62 +231,50 @@ def _kind(tensor: Tensor) -> str:
     return f"{tensor.dtype.name}{list(tensor.shape)}{quantised}"
 
 
-def _another_shape(
-    where: str, tensor: int, pieces: tuple[int, ...], maker: Side, reader: Side
-) -> Finding:
+def _another_shape(at: _Meeting) -> Finding:
     """The same bytes in another shape: harmless, unless axes were turned, which values tell."""
-    a, b = maker.tensor, reader.tensor
-    bare = [[extent for extent in t.shape if extent != 1] for t in (a, b)]
+    wrote, read = at.maker.tensor.shape, at.reader.tensor.shape
+    bare = [[extent for extent in shape if extent != 1] for shape in (wrote, read)]
     turned = bare[0] != bare[1] and sorted(bare[0]) == sorted(bare[1])
-    return Finding(
-        code="boundary_shape",
-        severity=Severity.WARNING if turned else Severity.NOTE,
-        title=f"{maker.label} writes the shape {list(a.shape)}, {reader.label} reads "
-        f"{list(b.shape)}",
-        where=where,
-        evidence=("the number of elements is the same; bytes are copied as they lie",),
-        next_step="insert a Transpose between the two, or export both with the same layout"
+    return at.finding(
+        "boundary_shape",
+        Severity.WARNING if turned else Severity.NOTE,
+        f"{at.maker.label} writes the shape {list(wrote)}, {at.reader.label} reads {list(read)}",
+        ["the number of elements is the same; bytes are copied as they lie"],
+        "insert a Transpose between the two, or export both with the same layout"
         if turned
         else "nothing, where one is a Reshape of the other",
-        figures={"written_shape": list(a.shape), "read_shape": list(b.shape)},
-        tensors=(tensor,),
-        pieces=pieces,
+        {"written_shape": wrote, "read_shape": read},
     )
 
 
-def _another_scale(
-    bundle: OpenBundle,
-    reference: Reference,
-    where: str,
-    tensor: int,
-    maker: Side,
-    reader: Side,
-) -> Finding:
+def _another_scale(at: _Meeting, wrote: Grid, read: Grid) -> Finding:
     """What the difference does to the model's own values decides how grave it is."""
-    wrote, read = grid_of(maker.tensor), grid_of(reader.tensor)
-    assert wrote is not None
-    assert read is not None
-    effect, off = _effect(reference, tensor, maker.tensor, reader.tensor)
-    whole = reference.grid(tensor)
-    odd = [s.label for s, g in ((maker, wrote), (reader, read)) if whole and not _alike(g, whole)]
+    maker, reader = at.maker.label, at.reader.label
+    effect, off = _effect(at, wrote)
+    whole = at.reference.grid(at.tensor)
+    sides = (maker, wrote), (reader, read)
+    odd = [label for label, grid in sides if whole and not _alike(grid, whole)]
+    title = f"{reader} {_change(wrote, read)}"
     evidence = [
-        f"{maker.label} writes {wrote}; {reader.label} reads {read}",
-        f"{reader.label} {_change(wrote, read)}: {effect} of what was written; "
-        f"{percent(off)} of the values are off by more than one step",
+        f"{maker} writes {wrote}; {reader} reads {read}",
+        f"{title}: {effect} of what was written; {percent(off)} of the values are off by more than "
+        "one step",
     ]
-    title = f"{reader.label} {_change(wrote, read)}"
-    if odd == [maker.label]:
-        title += f", because {maker.label} writes in another quantisation than the whole model"
-    if whole is not None and len(odd) == 1:
+    if odd == [maker]:
+        title += f", because {maker} writes in another quantisation than the whole model"
+    if len(odd) == 1:
         evidence.append(f"the whole model has {whole}: {odd[0]} is the one that differs")
-    return Finding(
-        code="boundary_quantisation",
-        severity=Severity.WARNING if effect.is_right else Severity.FAULT,
-        title=title,
-        where=where,
-        evidence=tuple(evidence),
-        next_step=_remedy(maker, wrote, read),
-        figures={
+    requantise = f"requantise between the two: insert a QUANTIZE op from ({wrote}) to ({read})"
+    if at.maker.piece is None:
+        requantise = f"quantise the input as this piece wants it ({read})"
+    return at.finding(
+        "boundary_quantisation",
+        Severity.WARNING if effect.is_right else Severity.FAULT,
+        title,
+        evidence,
+        f"{requantise}, or convert both sides with the same calibration",
+        {
             "written_scale": wrote.scale,
             "written_zero_point": wrote.zero_point,
             "read_scale": read.scale,
@@ -275,17 +282,6 @@ def _another_scale(
             "factor": read.scale / wrote.scale,
             "sqnr_db": effect.sqnr_db,
         },
-        tensors=(tensor,),
-        pieces=(*maker.pieces, *reader.pieces),
-    )
-
-
-def _remedy(maker: Side, wrote: Grid, read: Grid) -> str:
-    if maker.piece is None:
-        return f"quantise the input as this piece wants it ({read}), or {_CONVERT_ALIKE}"
-    return (
-        f"requantise between the two: insert a QUANTIZE op from ({wrote}) to ({read}), or "
-        f"{_CONVERT_ALIKE}"
     )
 
 
@@ -293,15 +289,11 @@ def _alike(grid: Grid, other: Grid) -> bool:
     return grid.zero_point == other.zero_point and abs(grid.scale / other.scale - 1) < 1e-4
 
 
-def _effect(
-    reference: Reference, tensor: int, wrote: Tensor, read: Tensor
-) -> tuple[Distance, float]:
+def _effect(at: _Meeting, wrote: Grid) -> tuple[Difference, float]:
     """The model's values as they are written, against what the reader takes these bytes for."""
-    integers = stored(reference.real(tensor), wrote)
-    meant, taken = real(integers, wrote), real(integers, read)
-    step = grid_of(wrote)
-    assert step is not None
-    return distance(meant, taken, step), share(np.abs(meant - taken) > step.scale)
+    integers = stored(at.reference.real(at.tensor), at.maker.tensor)
+    meant, taken = (real(integers, side.tensor) for side in (at.maker, at.reader))
+    return distance(meant, taken, wrote), share(np.abs(meant - taken) > wrote.scale)
 
 
 def _change(wrote: Grid, read: Grid) -> str:

@@ -1,7 +1,7 @@
 """Does a wrong piece's calibration cover the data, at its ends and inside it?
 
-A range too narrow clips, one many times too wide leaves few levels. Whether that alone explains
-the piece is tried: our own piece of the same ops, its ends squeezed in the same way.
+A range too narrow clips, one many times too wide leaves few levels. Whether that explains the
+piece is tried: our own piece of the same ops, its ends squeezed in the same way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from splitopt.explain.outputs.array_compare import (
     stored,
 )
 from splitopt.explain.outputs.host_runs import Reference, Refused, Trial, run_trials, timeout_s
-from splitopt.explain.outputs.isolated_piece import Solo
+from splitopt.explain.outputs.isolated_piece import IsolatedRun
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.writer import write_piece
@@ -99,20 +99,22 @@ def ends_of(piece: Piece, reference: Reference) -> list[End]:
     return found
 
 
-def explained_by_ends(bundle: OpenBundle, solo: Solo, reference: Reference, folder: Path) -> bool:
+def explained_by_ends(
+    bundle: OpenBundle, run: IsolatedRun, reference: Reference, folder: Path
+) -> bool:
     """Whether our own piece, its inputs and outputs squeezed into the file's ranges, does alike."""
-    ours = _our_piece(bundle, solo.piece, folder)
+    ours = _our_piece(bundle, run.piece, folder)
     feeds = []
-    for tensor, own in solo.piece.inputs:
+    for tensor, own in run.piece.inputs:
         values = reference.real(tensor)
         feeds.append(real(stored(values, own), own).reshape(values.shape))
     [made] = run_trials([Trial(ours.graph, ours.path, tuple(feeds))], timeout_s(bundle))
     if isinstance(made, Refused):
         return False
-    for position, (_, own) in enumerate(solo.piece.outputs):
+    for position, (_, own) in enumerate(run.piece.outputs):
         exact = ours.graph.tensors[ours.graph.outputs[position]]
         want = real(stored(real(made[position], exact), own), own)
-        if distance(want, solo.real(position), grid_of(own)).is_wrong:
+        if distance(want, run.real(position), grid_of(own)).is_wrong:
             return False
     return True
 
@@ -140,16 +142,16 @@ class Inside:
 
 
 def worst_inside(
-    bundle: OpenBundle, solo: Solo, reference: Reference, folder: Path
+    bundle: OpenBundle, run: IsolatedRun, reference: Reference, folder: Path
 ) -> Inside | None:
     """None where nothing inside saturates more than in the whole model."""
-    ours = _our_piece(bundle, solo.piece, folder)
-    theirs, usual = (_saturation(bundle, p, reference) for p in (solo.piece, ours))
+    ours = _our_piece(bundle, run.piece, folder)
+    theirs, usual = (_saturation(bundle, p, reference) for p in (run.piece, ours))
     most = max(usual.values(), default=0.0)
     worst = max(theirs, key=lambda op: theirs[op], default=None)
     if worst is None or theirs[worst] < max(0.02, 4 * most):
         return None
-    return Inside(solo.piece.graph.op_name(worst), theirs[worst], most)
+    return Inside(run.piece.graph.op_name(worst), theirs[worst], most)
 
 
 def _saturation(bundle: OpenBundle, piece: Piece, reference: Reference) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """Would a wrong piece be right with other tensors at its ends, or with their axes turned?
 
-Every trial is one way of feeding the piece and of reading its outputs; all run in one process.
+Every trial is an order of the inputs and a reading of the outputs; all run in one process.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from itertools import islice, permutations
 import numpy as np
 
 from splitopt.bundle.open import OpenBundle, Piece
-from splitopt.explain.outputs.array_compare import Distance, distance, real
-from splitopt.explain.outputs.finding import Finding, Severity
+from splitopt.bundle.schema.outputs import Difference, Finding, Severity
+from splitopt.explain.outputs.array_compare import distance, real
 from splitopt.explain.outputs.host_runs import (
     Outputs,
     Reference,
@@ -22,7 +22,7 @@ from splitopt.explain.outputs.host_runs import (
     run_trials,
     timeout_s,
 )
-from splitopt.explain.outputs.isolated_piece import Solo
+from splitopt.explain.outputs.isolated_piece import IsolatedRun
 from splitopt.runtime.arrays import Array
 
 _MOST_TRIALS = 64
@@ -47,27 +47,27 @@ class Wire:
 
 @dataclass(frozen=True)
 class Rewiring:
-    """A way of connecting the piece under which it is right."""
+    """Tensors and axes at the ends of the piece with which it is right."""
 
     inputs: tuple[Wire, ...]
     outputs: tuple[Wire, ...]
-    worst: Distance
+    worst: Difference
 
     @property
     def changes(self) -> int:
         return sum(bool(wire.axes) for wire in (*self.inputs, *self.outputs))
 
 
-def find_rewiring(bundle: OpenBundle, solo: Solo, reference: Reference) -> Rewiring | None:
+def find_rewiring(bundle: OpenBundle, run: IsolatedRun, reference: Reference) -> Rewiring | None:
     """The connection that makes the piece right, the plainest of those that do; or None."""
-    piece, some = solo.piece, _informative(reference)
+    piece, some = run.piece, _informative(reference)
     tries = list(islice(_inputs_to_try(bundle, piece), _MOST_TRIALS))
     trials = [
         Trial(piece.graph, piece.path, tuple(_turned(some, reference, wire) for wire in wires))
         for wires in tries
     ]
     made = run_trials(trials, timeout_s(bundle))
-    before = solo.worst.sqnr_db if solo.worst else 0.0
+    before = run.worst.sqnr_db if run.worst else 0.0
     found = [
         Rewiring(wires, *best)
         for wires, outputs in zip(tries, made, strict=True)
@@ -151,7 +151,7 @@ def turns(whole: tuple[int, ...], own: tuple[int, ...]) -> Iterator[Axes]:
 
 def _best_reading(
     bundle: OpenBundle, piece: Piece, made: Outputs, reference: Reference, some: Array
-) -> tuple[tuple[Wire, ...], Distance] | None:
+) -> tuple[tuple[Wire, ...], Difference] | None:
     """Each output as the tensor, and in the order of axes, that it comes closest to."""
     wires, distances = [], []
     wanted = piece.segment.outputs
@@ -178,10 +178,10 @@ def _best_reading(
     return tuple(wires), min(distances, key=lambda d: d.sqnr_db)
 
 
-def rewiring_findings(bundle: OpenBundle, solo: Solo, found: Rewiring) -> Iterator[Finding]:
-    """What has to be connected in another way, and how."""
-    piece = solo.piece
-    proof = f"alone and as planned: {solo.worst}; connected like this: {found.worst}"
+def rewiring_findings(bundle: OpenBundle, run: IsolatedRun, found: Rewiring) -> Iterator[Finding]:
+    """What has to be connected otherwise, and how."""
+    piece = run.piece
+    proof = f"by itself and as planned: {run.worst}; connected like this: {found.worst}"
     planned = (*piece.segment.inputs, *piece.segment.outputs)
     wires = (*found.inputs, *found.outputs)
     for k, (tensor, wire) in enumerate(zip(planned, wires, strict=True)):
@@ -240,7 +240,7 @@ def _wrong_layout(
         ),
         next_step=f"insert Transpose(perm={list(fix)}) {'before' if is_input else 'behind'} it "
         "(in the ONNX piece, so that the two cancel out)",
-        figures={"axes": list(axes), "transpose": list(fix), "shape": list(shape)},
+        figures={"axes": tuple(axes), "transpose": tuple(fix), "shape": tuple(shape)},
         tensors=(tensor,),
         pieces=(piece.index,),
     )

@@ -5,7 +5,7 @@ Every line stands here once. Tables are rows of cells; text that is styled has a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
@@ -16,6 +16,7 @@ from splitopt.base.units import (
     format_percent,
     plural,
 )
+from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.plan import Plan, Route, Segment
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Check as CheckEntry
@@ -39,7 +40,7 @@ def run_text(
     plan: Plan,
     checks: Checks,
     limit: str,
-    diagnosis: Mapping[str, Any] | None = None,
+    diagnosis: RunExplanation | None = None,
     timing: Timing | None = None,
 ) -> Iterator[Paragraph]:
     """Before and after, segment by segment, what was proved, and what limits the result."""
@@ -191,15 +192,16 @@ def check_lines(checks: Checks) -> Iterator[tuple[str, str, str]]:
         yield status, status.upper(), f"{check.name}: {check.compared}{ran}{tail}"
 
 
-def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> Iterator[str]:
-    """What is wrong with the outputs, then why the peak is not lower, the largest reason first."""
+def diagnosis_lines(diagnosis: RunExplanation | None) -> Iterator[str]:
+    """What is wrong with the outputs, then what the peak comes from, the largest part first."""
     if diagnosis is None:
         return
-    for finding in (diagnosis["outputs"] or {}).get("findings", ()):
-        yield f"{finding['severity'].upper()} {finding['title']}: {finding['where']}"
-        yield from (f"  {line}" for line in finding["evidence"])
-        yield f"  next: {finding['next_step']}"
-    reasons = diagnosis["memory"]["reasons"]
-    for reason in [r for r in reasons if r["share"] >= _LEAST_SHARE][:_MOST_REASONS]:
-        yield f"Why the peak is not lower: {reason['sentence']}"
-        yield f"  next: {reason['next_step']}"
+    for finding in diagnosis.outputs.findings if diagnosis.outputs else ():
+        yield f"{finding.severity.value.upper()} {finding.title}: {finding.where}"
+        yield from (f"  {line}" for line in finding.evidence)
+        yield f"  next: {finding.next_step}"
+    memory = diagnosis.memory
+    least_bytes = _LEAST_SHARE * memory.after_bytes
+    for cause in [c for c in memory.causes if c.size_bytes >= least_bytes][:_MOST_REASONS]:
+        yield f"Why the peak is not lower: {cause.sentence}"
+        yield f"  next: {cause.next_step}"

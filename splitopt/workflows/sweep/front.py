@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.base.text import html_table
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.base.units import format_bytes, format_insn, format_percent, plural
 from splitopt.bundle.schema import sweep as schema
 from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.drawing import Drawing, drawing_of
@@ -85,7 +85,7 @@ class Front:
             (
                 format_bytes(point.peak_ram_bytes),
                 format_percent(point.peak_ram_bytes - whole, whole),
-                format_kinsn(point.added_insn),
+                format_insn(point.added_insn),
                 format_percent(point.added_insn, invoke),
                 str(point.pieces),
                 point.status,

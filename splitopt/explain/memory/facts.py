@@ -1,0 +1,72 @@
+"""The facts that the explanation of a model's RAM and that of a run's have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from splitopt.base.units import format_bytes
+from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
+from splitopt.bundle.schema.explain import Memory, Piece, Remedy, SingleOpBound
+from splitopt.explain.memory.remedies import peak_remedies, proof_of, technique_remedies
+from splitopt.planning.lowest_peak import LowestPeak
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unsplit import Baseline
+
+
+def memory_facts(
+    table: SegmentTable,
+    baseline: Baseline,
+    bound: SingleOpBound,
+    pieces: Sequence[Piece],
+    cuts: LowestPeak | None,
+    peaks: Sequence[LowestPeak],
+    *,
+    budget_bytes: int,
+    start_bytes: int,
+    peak_bytes: int,
+    limits: Iterable[Remedy] = (),
+) -> Memory:
+    """`pieces` have the peak `peak_bytes`; cuts start from `start_bytes`.
+
+    The remedies that lie in the job itself (`limits`) go first, then what is worth most.
+    """
+    found = [
+        *technique_remedies(cuts, peaks, start_bytes, peak_bytes),
+        *peak_remedies(table, pieces, bound, peak_bytes),
+    ]
+    by_worth = sorted(found, key=lambda remedy: -remedy.worth_bytes)
+    own = sorted(limits, key=lambda remedy: -remedy.worth_bytes)
+    invoke = baseline.invoke.insn
+    return Memory(
+        budget_bytes=budget_bytes,
+        invoke_insn=invoke,
+        floor=bound,
+        pieces=tuple(pieces),
+        lowest_peaks=tuple(PeakEntry.model_validate(p, from_attributes=True) for p in peaks),
+        lowest_peak_lines=tuple(lowest_peak_lines(peaks, baseline.ram_bytes, invoke)),
+        remedies=(*own, *by_worth),
+        exact=baseline.arena.exact and all(piece.exact for piece in pieces),
+    )
+
+
+def lowest_peak_lines(
+    peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke_insn: int
+) -> Iterator[str]:
+    """Bytes and price of each technique, or that it gets no lower than those before it."""
+    lowest = unsplit_bytes
+    for peak in peaks:
+        if peak.peak_ram_bytes < lowest:
+            lowest = peak.peak_ram_bytes
+            yield f"{peak.name}: {_price(peak, invoke_insn)}"
+        else:
+            yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)})"
+
+
+def _price(peak: LowestPeak, invoke_insn: int) -> str:
+    """Bytes, and the instructions that are added, in parts of the unsplit Invoke."""
+    share = 100 / max(1, invoke_insn)
+    rest = share * (peak.added_insn - peak.rebuild_insn)
+    return (
+        f"{format_bytes(peak.peak_ram_bytes)} ({proof_of(peak)}); Invoke and copies {rest:+.1f} %, "
+        f"AllocateTensors {share * peak.rebuild_insn:+.1f} % of the unsplit Invoke (estimates)"
+    )

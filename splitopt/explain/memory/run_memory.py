@@ -1,0 +1,117 @@
+"""Why a run's memory did not go down (or how far it did), with what is left to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.open import OpenBundle, has_offline_plans
+from splitopt.bundle.schema.explain import Memory, Piece, Reachable, RunMemory
+from splitopt.explain.memory.cuts import (
+    free_request,
+    limit_remedies,
+    peak_as_cut,
+    planner_of,
+    reachable,
+    single_cuts,
+)
+from splitopt.explain.memory.facts import memory_facts
+from splitopt.explain.memory.pieces import written_pieces
+from splitopt.explain.memory.remedies import proof_of
+from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
+from splitopt.planning.planner import Planner
+from splitopt.planning.segment import CUTS_ONLY
+from splitopt.planning.unsplit import unsplit
+
+_HARDLY = 0.05
+
+
+def explain_run_memory(
+    bundle: OpenBundle,
+    progress: Callable[[str], None] = lambda _: None,
+    *,
+    with_lowest_peaks: bool = False,
+) -> RunMemory:
+    """`with_lowest_peaks`: also by technique, with bands and offline plans, which takes longer.
+
+    Raises UsageError for a model of more ops than are planned, and for a broken cost table.
+    """
+    progress("replaying TFLM's memory planner")
+    planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
+    table = planner.table
+    before, bound = unsplit(table), single_op_bound(table)
+    pieces = written_pieces(bundle, table, bound.op)
+    after = _after(bundle, planner, pieces)
+    progress("looking for the lowest peak of any cuts")
+    found = lowest_peak(planner, request, is_priced=with_lowest_peaks)
+    cuts = found if isinstance(found, LowestPeak) else None
+    reach = None if cuts is None else reachable(bundle, planner, cuts)
+    peaks: tuple[LowestPeak, ...] = ()
+    if with_lowest_peaks and cuts is not None:
+        progress("looking for the lowest peak with bands and offline plans")
+        peaks = lowest_peaks(cuts, partial(planner_of, bundle), request, before.invoke.insn)
+    facts = memory_facts(
+        table,
+        before,
+        bound,
+        pieces,
+        cuts if with_lowest_peaks else None,
+        peaks,
+        budget_bytes=bundle.plan.budget_bytes,
+        start_bytes=after,
+        peak_bytes=after,
+        limits=limit_remedies(
+            bundle, reach, after, as_planned=all(piece.as_planned for piece in pieces)
+        ),
+    )
+    return RunMemory(
+        **dict(facts),
+        verdict=_verdict(len(bundle.pieces), before.ram_bytes, after, reach, facts),
+        before_bytes=before.ram_bytes,
+        after_bytes=after,
+        saved_bytes=before.ram_bytes - after,
+        unsplit_tail_bytes=before.arena.tail_bytes,
+        single_cuts=single_cuts(table, before.ram_bytes),
+        reachable=reach,
+    )
+
+
+def _after(bundle: OpenBundle, planner: Planner, pieces: Sequence[Piece]) -> int:
+    """The peak of the files as they are; with a checked layout where they are the plan's own."""
+    largest = max(piece.ram_bytes for piece in pieces)
+    if not all(piece.as_planned for piece in pieces):
+        return largest
+    if any(piece.bands for piece in pieces) or has_offline_plans(bundle):
+        return bundle.plan.peak_ram_bytes
+    return peak_as_cut(bundle, planner) or largest
+
+
+def _verdict(pieces: int, before: int, after: int, reach: Reachable | None, facts: Memory) -> str:
+    """Before, after, how far cuts could go, and what the peak comes from most."""
+    saved, count = before - after, plural(pieces, "piece")
+    figures = f"{format_bytes(before)} unsplit, {format_bytes(after)} in {count}"
+    share = f"{100 * saved / before:.1f} %"
+    if pieces == 1:
+        words = f"The model was left unsplit at {format_bytes(after)}"
+    elif saved <= 0:
+        words = f"Memory did not go down: {figures}"
+    elif saved < _HARDLY * before:
+        words = f"Memory hardly went down: {figures} ({share} saved)"
+    else:
+        words = f"Memory went down by {share}: {figures}"
+    cause = f"What counts most: {facts.causes[0].sentence}."
+    return f"{words}; {_reach(before, after, reach)}. {cause}"
+
+
+def _reach(before: int, after: int, reach: Reachable | None) -> str:
+    if reach is None:
+        return "the lowest peak that cuts can reach was not found in time"
+    least = reach.free
+    proof = proof_of(least)
+    if least.peak_ram_bytes >= before:
+        return f"no set of cuts gets below the unsplit model ({proof})"
+    if least.peak_ram_bytes >= after:
+        return f"no set of cuts gets lower ({proof})"
+    return f"cuts can reach {format_bytes(least.peak_ram_bytes)} ({proof})"

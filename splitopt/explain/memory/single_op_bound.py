@@ -1,0 +1,75 @@
+"""The op that no cut gets below, what is in RAM while it runs, and which op comes next."""
+
+from __future__ import annotations
+
+from splitopt.base.text import printable
+from splitopt.bundle.schema.explain import LiveTensor, SingleOpBound
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.lower_bound import floor_of, least_by_op
+from splitopt.planning.segment_options import SegmentTable
+
+
+def single_op_bound(table: SegmentTable) -> SingleOpBound:
+    graph, floor = table.graph, floor_of(table)
+    alive = alive_at(table, floor.op)
+    start, stop = _held(graph, floor.op, alive)
+    least = least_by_op(table)
+    others = [op for op in range(len(graph.ops)) if not start <= op < stop]
+    following = max(others, key=least.__getitem__, default=None)
+    return SingleOpBound(
+        op=floor.op,
+        name=graph.op_name(floor.op),
+        least_ram_bytes=floor.least_ram_bytes,
+        live_bytes=floor.live_bytes,
+        alive=alive,
+        held_start=start,
+        held_stop=stop,
+        next_op=None if following is None else graph.op_name(following),
+        next_ram_bytes=0 if following is None else least[following],
+    )
+
+
+def _held(graph: ModelGraph, op: int, alive: tuple[LiveTensor, ...]) -> tuple[int, int]:
+    """The ops at which the largest thing alive is alive; scratch is at its own op only."""
+    tensor = alive[0].tensor if alive else None
+    if tensor is None:
+        return op, op + 1
+    readers = graph.readers.get(tensor, ())
+    born = graph.producer.get(tensor, readers[0] if readers else op)
+    return born, max((born, *readers)) + 1
+
+
+def alive_at(table: SegmentTable, op: int) -> tuple[LiveTensor, ...]:
+    """What a piece of this op by itself has in RAM, the largest first."""
+    graph, found = table.graph, []
+    for role, tensors in (("input", graph.ops[op].given_inputs), ("output", graph.ops[op].outputs)):
+        for tensor in dict.fromkeys(tensors):
+            if graph.tensors[tensor].is_activation and graph.tensors[tensor].bytes:
+                found.append(_live(graph, tensor, role))
+    own = {item.tensor for item in found}
+    for tensor in _kept_across(graph, op):
+        role = "kept for later, outside the arena" if tensor in own else "live through"
+        found.append(_live(graph, tensor, role))
+    found += [
+        LiveTensor(
+            tensor=None, name=f"scratch of {graph.op_name(op)}", size_bytes=size, role="scratch"
+        )
+        for size in table.memories[op].scratch
+    ]
+    return tuple(sorted(found, key=lambda item: -item.size_bytes))
+
+
+def _live(graph: ModelGraph, tensor: int, role: str) -> LiveTensor:
+    entry = graph.tensors[tensor]
+    name = f"{printable(entry.name)} {list(entry.shape)} {entry.dtype.name}"
+    return LiveTensor(tensor=tensor, name=name, size_bytes=entry.bytes, role=role)
+
+
+def _kept_across(graph: ModelGraph, op: int) -> list[int]:
+    """Activations that exist before the op and are read after it, whether it reads them or not."""
+    return [
+        tensor
+        for tensor, readers in sorted(graph.readers.items())
+        if graph.tensors[tensor].is_activation
+        and graph.producer.get(tensor, readers[0] - 1) < op < readers[-1]
+    ]
