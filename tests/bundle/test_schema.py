@@ -25,7 +25,7 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import Sweep
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Verify
-from splitopt.explain.memory.memory import diagnose_memory
+from splitopt.explain.memory.run_memory import explain_run_memory
 from splitopt.report.compare import compare_folders
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
@@ -49,7 +49,7 @@ def test_every_reader_reads_version_1(tmp_path: Path) -> None:
     kinds = {entry.name: entry.kind for entry in index_of(GOLDEN).entries}
     assert (kinds["bundle_v1"], kinds["sweep_v1"]) == ("run", "sweep")
     bundle = open_bundle(RUN)
-    assert diagnose_memory(bundle).before_bytes == bundle.plan.baseline.ram_bytes
+    assert explain_run_memory(bundle).before_bytes == bundle.plan.baseline.ram_bytes
     assert export_bundle(RUN, tmp_path / "exported")
     assert write_report(RUN, tmp_path)[0].name == "report.html"
     assert write_report(SWEEP, tmp_path / "sweep")
