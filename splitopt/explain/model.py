@@ -11,8 +11,8 @@ from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
 from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.schema.explain import BoardFit, ModelExplanation, Piece
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
-from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
@@ -56,12 +56,11 @@ def explain_model(
     least, peaks, no_cuts = _lowest(job, table, baseline, progress)
     tensors = tensor_facts(graph, arena.buffers, peak_op)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
-    pieces = [piece_of(table, 0, (0, len(graph.ops)), arena)]
     facts = memory_facts(
         table,
         baseline,
         single_op_bound(table),
-        planned_pieces(table, least.plan) if least is not None and saved else pieces,
+        _pieces(table, baseline, least if saved else None),
         least,
         peaks,
         budget_bytes=job.budget_bytes,
@@ -69,17 +68,14 @@ def explain_model(
         peak_bytes=ram.ram_bytes - saved,
     )
     need = _need(ram.ram_bytes, least, peaks)
-    lowest = ram.ram_bytes if need.split_bytes is None else min(ram.ram_bytes, need.split_bytes)
+    lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
     reach = no_cuts if least is None else _reach(least, peaks, saved, lowest)
-    fit = _fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)
-    name = printable(job.model_path.name)
-    progress("trying the known boards")
-    known: dict[str, Need] = {board.abi: _without_headroom(need, board.headroom_bytes)}
     return ModelExplanation(
         **dict(facts),
         splitopt=VERSION,
-        verdict=f"{name} needs {format_bytes(ram.ram_bytes)} unsplit; {reach} It {fit}.",
-        model=name,
+        verdict=f"{printable(job.model_path.name)} needs {format_bytes(ram.ram_bytes)} unsplit; "
+        f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.",
+        model=printable(job.model_path.name),
         path=printable(str(job.model_path)),
         sha256=sha256_of(graph.source),
         file_bytes=len(graph.source),
@@ -97,8 +93,23 @@ def explain_model(
         no_cuts=no_cuts,
         saved_bytes=saved,
         lowest_bytes=lowest,
-        boards=board_fits(job.file.parent, partial(_need_of, job, graph, known)),
+        boards=_boards(job, graph, need, progress),
     )
+
+
+def _pieces(table: SegmentTable, baseline: Baseline, least: LowestPeak | None) -> tuple[Piece, ...]:
+    """Of the best cuts, or the model in one piece where no cut helps."""
+    if least is not None:
+        return planned_pieces(table, least.plan)
+    return (piece_of(table, 0, (0, len(table.graph.ops)), baseline.arena),)
+
+
+def _boards(job: Job, graph: ModelGraph, need: Need, progress: Progress) -> tuple[BoardFit, ...]:
+    progress("trying the known boards")
+    headroom, split = job.board.headroom_bytes, need.split_bytes
+    bare = Need(need.unsplit_bytes - headroom, None if split is None else split - headroom)
+    known = {str(job.board.abi): bare}
+    return board_fits(job.file.parent, partial(_need_of, job, graph, known))
 
 
 def _lowest(
@@ -153,11 +164,6 @@ def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPe
     if least is None:
         return Need(unsplit_bytes, None)
     return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *peaks)))
-
-
-def _without_headroom(need: Need, headroom: int) -> Need:
-    split = need.split_bytes
-    return Need(need.unsplit_bytes - headroom, None if split is None else split - headroom)
 
 
 def _need_of(job: Job, graph: ModelGraph, known: dict[str, Need], abi: str) -> Need:

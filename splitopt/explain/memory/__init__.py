@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Why memory is what it is: of a model, and of a run."""

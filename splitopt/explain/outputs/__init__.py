@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Why the outputs of pieces differ from those of the whole model."""
