@@ -13,6 +13,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
+from splitopt.arena.replay import replay
+from splitopt.arena.rules import target_rules
 from splitopt.bundle.open import open_bundle
 from splitopt.explain.outputs.finding import Finding, Severity
 from splitopt.explain.outputs.outputs import OutputDiagnosis, diagnose_outputs
@@ -23,6 +25,23 @@ from splitopt.pieces.writer import write_piece
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODELS = CHECKOUT / "configs" / "models"
+_SEGMENT_FIGURES = (
+    "head_bytes", "tail_bytes", "arena_used_bytes", "arena_min_bytes", "through_bytes", "in_bytes",
+    "out_bytes", "ram_bytes", "estimated_allocate_insn", "estimated_added_insn",
+    "estimated_invoke_insn",
+)  # fmt: skip
+_BASELINE_FIGURES = (
+    "head_bytes", "tail_bytes", "arena_used_bytes", "arena_min_bytes", "ram_bytes",
+    "estimated_allocate_insn", "estimated_invoke_insn",
+)  # fmt: skip
+CONVERSION = {
+    "onnx": None,
+    "calibration_samples": 1,
+    "quality": {
+        "samples": 1, "sqnr_db": 30.0, "worst_litert_lsb": 0.0, "top1_float": None,
+        "top1_int8": None, "top1_agreement": None,
+    },
+}  # fmt: skip
 BOARD = {"name": "test", "sram_bytes": 1 << 20, "headroom_bytes": 1024}
 
 
@@ -41,8 +60,9 @@ def make_bundle(
     settings: dict[str, Any] | None = None,
     **more: Any,
 ) -> Path:
-    """A bundle of the model cut at `cuts`, with no more in plan.json than a diagnosis reads."""
+    """A bundle of the model cut at `cuts`: plan.json as a diagnosis reads it, other figures 0."""
     graph = read_tflite(model)
+    rules = target_rules("m55")
     (folder / "pieces").mkdir(parents=True)
     segments = []
     for k, (start, stop) in enumerate(pairwise([0, *cuts, len(graph.ops)])):
@@ -51,23 +71,52 @@ def make_bundle(
         (folder / name).write_bytes(write_piece(graph, segment))
         segments.append(
             {
+                **dict.fromkeys(_SEGMENT_FIGURES, 0),
+                "index": k,
                 "start": start,
                 "stop": stop,
                 "inputs": list(segment.inputs),
                 "outputs": list(segment.outputs),
+                "arena_bytes": replay(graph, segment, rules.memories(graph), rules.abi).size_bytes
+                + 1024,
+                "exact": True,
                 "piece": name,
             }
         )
     plan = {
         "schema_version": 1,
         "job": {"name": "job", "path": str(folder / "job.yaml"), "settings": settings or {}},
-        "model": {"path": str(model), "sha256": sha256(model)},
+        "model": {
+            "path": str(model),
+            "sha256": sha256(model),
+            "bytes": len(graph.source),
+            "ops": len(graph.ops),
+            "tensors": len(graph.tensors),
+        },
         "board": BOARD,
         "budget_bytes": 1 << 19,
+        "route": "whole",
+        "status": "OPTIMAL",
+        "objective": {"minimise": "peak_ram", "cost": 1, "bound": 1, "gap": 0},
         "peak_ram_bytes": 1,
+        "added_insn": 0,
+        "exact": True,
+        "estimated_ops": [],
+        "baseline": {
+            **dict.fromkeys(_BASELINE_FIGURES, 0),
+            "ops_without_invoke_estimate": [],
+            "exact": True,
+        },
+        "by_hand": [],
+        "floor": {"op": 0, "type": "", "least_ram_bytes": 0},
         "segments": segments,
+        "layout": {"region_bytes": 1, "boundary": []},
+        "piece_bytes": None,
+        "piece_overhead_bytes": None,
         **more,
     }
+    if "conversion" in more:
+        plan["conversion"] = {**CONVERSION, **more["conversion"]}
     write_plan(folder, plan)
     return folder
 

@@ -1,4 +1,4 @@
-"""JSON files from strangers → plain data, bounded in size and depth."""
+"""Untrusted JSON files → plain data, bounded in size and depth."""
 
 from __future__ import annotations
 
@@ -21,20 +21,23 @@ def load_json(path: Path, most_bytes: int = MAX_JSON_BYTES) -> dict[str, Any]:
     return _object(_read(path, most_bytes), str(path))
 
 
-def load_json_lines(path: Path, most_bytes: int, most_lines: int) -> Iterator[dict[str, Any]]:
-    """The objects of a file that has one in each line. Raises UsageError."""
+def load_json_lines(
+    path: Path, most_bytes: int, most_lines: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each object of a file that has one in each line, and where it stands. Raises UsageError."""
     lines = _read(path, most_bytes).splitlines()
     if len(lines) > most_lines:
         raise UsageError(f"{path}: more than {most_lines:,} lines; not read")
     for number, line in enumerate(lines, start=1):
         if line.strip():
-            yield _object(line, f"{path}, line {number}")
+            where = f"{path}, line {number}"
+            yield where, _object(line, where)
 
 
 def frozen(value: Any, depth: int = 0) -> Any:
     """Plain data with tuples for lists.
 
-    Raises ValueError where it is nested too deeply, and for texts that no file can hold.
+    Raises ValueError where it is nested too deeply, and for strings that no file can hold.
     """
     if depth > _DEEPEST:
         raise ValueError("nested too deeply")
@@ -53,6 +56,8 @@ def _read(path: Path, most_bytes: int) -> bytes:
             raise UsageError(f"{path}: not a file")
         with path.open("rb") as file:
             data = file.read(most_bytes + 1)
+    except FileNotFoundError as error:
+        raise UsageError(f"{path}: no such file") from error
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     if len(data) > most_bytes:
@@ -61,7 +66,7 @@ def _read(path: Path, most_bytes: int) -> bytes:
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:
-    """The object that a text holds, as JSON has it. Raises UsageError on anything else."""
+    """The object that JSON text holds. Raises UsageError on anything else."""
     try:
         _refuse_depths(data)
         document = json.loads(data, parse_constant=_refuse_constant)

@@ -1,9 +1,24 @@
-"""Texts of strangers, made fit for a terminal."""
+"""Text for a terminal: untrusted strings made fit for it, tables, and lines with a tone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from html import escape
+
+Row = tuple[str, ...]
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line. `tone`: `verdict`, `header`, `table`, `note` or a status: what a style hangs on."""
+
+    text: str
+    tone: str = ""
+
+
+Paragraph = tuple[Line, ...]
 
 
 def one_line(text: str) -> str:
@@ -11,7 +26,10 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
 
 
-Row = tuple[str, ...]
+def printable(text: str) -> str:
+    """An untrusted name, short, with nothing in it that steers a terminal."""
+    shown = "".join(char if char.isprintable() else "?" for char in text)
+    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
 
 
 def table(header: Row, rows: Sequence[Row]) -> str:
@@ -26,13 +44,9 @@ def table(header: Row, rows: Sequence[Row]) -> str:
     )
 
 
-_LONGEST_NAME = 80
-
-
-def printable(text: str) -> str:
-    """A stranger's name, short, with nothing in it that steers a terminal."""
-    shown = "".join(char if char.isprintable() else "?" for char in text)
-    return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
+def table_of(header: Row, rows: Sequence[Row]) -> Paragraph:
+    first, *rest = table(header, rows).split("\n")
+    return (Line(first, "header"), *(Line(row, "table") for row in rest))
 
 
 def html_table(caption: str, header: Row, rows: Sequence[Row]) -> str:
@@ -46,3 +60,12 @@ def html_table(caption: str, header: Row, rows: Sequence[Row]) -> str:
 
     body = "".join(line("td", row) for row in rows)
     return f"<table><caption>{escape(caption)}</caption>{line('th', header)}{body}</table>"
+
+
+def lines_of(texts: Iterable[str]) -> Paragraph:
+    return tuple(map(Line, texts))
+
+
+def plain_text(paragraphs: Iterable[Paragraph]) -> str:
+    """Paragraphs with an empty line between them."""
+    return "\n\n".join("\n".join(line.text for line in lines) for lines in paragraphs) + "\n"

@@ -22,6 +22,21 @@ def format_bytes(value: int) -> str:
     return f"{value:,} B"
 
 
+def format_insn(insn: int) -> str:
+    """Instructions, for display only: `6_792_400` → `6.8 M`, `379_338` → `379.3 k`."""
+    size = abs(insn)
+    if size >= 999_950:  # what would round to 1,000.0 k
+        return f"{insn / 1_000_000:,.1f} M"
+    return f"{insn / 1000:.1f} k" if size >= 1000 else str(insn)
+
+
+def added_text(insn: int, invoke_insn: int | None) -> str:
+    """`+6.8 M instructions per inference (estimate, +10.5 % of Invoke)`."""
+    share = f", {format_percent(insn, invoke_insn)} of Invoke" if invoke_insn else ""
+    sign = "+" if insn >= 0 else ""
+    return f"{sign}{format_insn(insn)} instructions per inference (estimate{share})"
+
+
 def format_kinsn(insn: int) -> str:
     """Instructions in thousands, for display only."""
     return f"{insn / 1000:,.1f} kinsn"

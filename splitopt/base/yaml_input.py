@@ -1,4 +1,4 @@
-"""YAML from strangers → checked models, with errors that name file, key, value and remedy."""
+"""Untrusted YAML → checked models, with errors that name file, key, value and remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Strict(BaseModel):
 
 
 class _Loader(yaml.SafeLoader):
-    """Plain data only: no aliases (they can multiply), no tags, no key twice, keys are texts."""
+    """Plain data only: no aliases (they can multiply), no tags, no key twice, keys are strings."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
@@ -50,7 +50,7 @@ class _Loader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
             if not isinstance(key, str):
-                raise yaml.YAMLError(f"line {line}: got {_kind(key)} as a key, want a text")
+                raise yaml.YAMLError(f"line {line}: got {_kind(key)} as a key, want a string")
             if key in seen:
                 raise yaml.YAMLError(f"line {line}: key {key!r} is there twice")
             seen.add(key)
@@ -151,7 +151,7 @@ def _want(detail: ErrorDetails, known: Sequence[str]) -> str:
         return _WANTS[detail["type"]]
     want = re.sub(r"^(Input should be|Value error,|Assertion failed,) *", "", detail["msg"])
     want = want.replace("greater than or equal to", "at least")
-    return want.replace("less than or equal to", "at most").replace("String should", "a text to")
+    return want.replace("less than or equal to", "at most").replace("String should", "a string to")
 
 
 _WANTS = {
@@ -160,7 +160,7 @@ _WANTS = {
     "int_from_float": "a whole number",
     "float_type": "a number",
     "float_parsing": "a number",
-    "string_type": "a text",
+    "string_type": "a string",
     "bool_type": "true or false",
     "tuple_type": "a list",
 }

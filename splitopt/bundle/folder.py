@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -15,8 +14,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.errors import ToolError
+from splitopt.base.files import write_new_files
 from splitopt.base.version import VERSION
+from splitopt.bundle.documents import json_text
+from splitopt.bundle.schema.manifest import Input, Manifest
 
 _TOOLS = ("ortools", "networkx", "numpy", "tflite-micro", "ai-edge-litert", "flatbuffers")
 _PARTIAL_PREFIX = ".partial-"
@@ -35,8 +37,8 @@ class BundleFolder:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def write_json(self, name: str, data: Any) -> None:
-        self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    def write_json(self, name: str, document: Any) -> None:
+        self.write_text(name, json_text(document))
 
     def write_text(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, "utf-8")
@@ -92,7 +94,7 @@ def _sweep(home: Path) -> None:
 
 
 def claim_name(partial: Path, home: Path) -> Path:
-    """Renames to the first free run id; a folder that is there already is never replaced."""
+    """Renames to the first free run id; a folder that already exists is never replaced."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         final = home / (stamp if attempt == 0 else f"{stamp}-{attempt}")
@@ -108,29 +110,34 @@ def claim_name(partial: Path, home: Path) -> Path:
     raise ToolError(f"{home}: no free run id at {stamp}")
 
 
-def manifest(folder: Path, seed: int, inputs: Mapping[str, Path]) -> dict[str, Any]:
+def manifest(folder: Path, seed: int, inputs: Mapping[str, Path]) -> Manifest:
     """SHA-256 of every file of the bundle and of what it was made from; versions; command line."""
     own = folder / "manifest.json"
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != own)
-    return {
-        "schema_version": 1,
-        "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "seed": seed,
-        "versions": versions(),
-        "inputs": {
-            name: {"path": str(path), "sha256": sha256_of(path.read_bytes())}
+    return Manifest(
+        created_utc=now_utc(),
+        command=command_line(),
+        seed=seed,
+        versions=versions(),
+        inputs={
+            name: Input(path=str(path), sha256=sha256_of(path.read_bytes()))
             for name, path in inputs.items()
         },
-        "files": {
-            path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files
-        },
-    }
+        files={path.relative_to(folder).as_posix(): sha256_of(path.read_bytes()) for path in files},
+    )
 
 
-def versions() -> dict[str, str]:
+def now_utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def command_line() -> tuple[str, ...]:
+    return Path(sys.argv[0]).name, *sys.argv[1:]
+
+
+def versions() -> dict[str, str | None]:
     """splitopt, Python, and the libraries that figures rest on."""
-    found = {"splitopt": VERSION, "python": sys.version.split()[0]}
+    found: dict[str, str | None] = {"splitopt": VERSION, "python": sys.version.split()[0]}
     for tool in _TOOLS:
         try:
             found[tool] = version(tool)
@@ -140,22 +147,14 @@ def versions() -> dict[str, str]:
 
 
 def write_new(folder: Path, name: str, document: Any) -> Path:
-    """A JSON file in a folder of the caller's. Raises UsageError where it is there already."""
-    return write_new_text(folder, name, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    """A JSON file in a folder of the caller's. Raises UsageError where it already exists."""
+    return write_new_text(folder, name, json_text(document))
 
 
 def write_new_text(folder: Path, name: str, text: str) -> Path:
     """As `write_new`, any text."""
-    path = folder / name
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except FileExistsError as error:
-        raise UsageError(f"{path}: already exists; pass another --out") from error
-    except OSError as error:
-        raise ToolError(f"{path}: cannot be written ({error.strerror}); choose --out") from error
-    return path
+    write_new_files(folder, {name: text})
+    return folder / name
 
 
 def sha256_of(data: bytes) -> str:

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from splitopt.base.errors import UsageError
 from splitopt.base.text import printable
-from splitopt.bundle.zz_plan_file import PlanFile, SegmentEntry, SpanEntry, read_plan
+from splitopt.bundle.load import read_plan, tile
+from splitopt.bundle.schema.plan import Plan, Spans
+from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite, read_tflite
@@ -66,7 +68,7 @@ class OpenBundle:
     """A bundle whose files were read and found to belong together."""
 
     folder: Path
-    plan: PlanFile
+    plan: Plan
     model_path: Path
     graph: ModelGraph
     pieces: tuple[Piece, ...]
@@ -122,7 +124,7 @@ def open_bundle(folder: Path) -> OpenBundle:
     return OpenBundle(folder, plan, model_path, graph, pieces)
 
 
-def _find_model(folder: Path, plan: PlanFile) -> Path:
+def _find_model(folder: Path, plan: Plan) -> Path:
     """The int8 model that was cut: the bundle's own copy, or where the plan says it lies."""
     own = folder / "model.tflite"
     remedy = "put the model that was cut there, unchanged, or run the job again"
@@ -164,10 +166,10 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
+def _segments(folder: Path, plan: Plan, graph: ModelGraph) -> list[Segment]:
     """The plan's segments; they tile the model and name what its ops read and make."""
     where, n = folder / "plan.json", len(graph.ops)
-    if not _follow_one_another(plan, n):
+    if not tile(plan, n):
         raise UsageError(f"{where}: $.segments: do not follow one another from op 0 to op {n}")
     found = []
     for k, entry in enumerate(plan.segments):
@@ -182,17 +184,6 @@ def _segments(folder: Path, plan: PlanFile, graph: ModelGraph) -> list[Segment]:
                 )
         found.append(Segment(entry.start, entry.stop, entry.inputs, entry.outputs, own.tensors))
     return found
-
-
-def _follow_one_another(plan: PlanFile, n: int) -> bool:
-    """A segment in bands of two heights has two pieces, one right after the other."""
-    at = 0, 0
-    for k, entry in enumerate(plan.segments):
-        again = (entry.start, entry.stop) == at and entry.bands and plan.segments[k - 1].bands
-        if not again and not entry.start == at[1] < entry.stop:
-            return False
-        at = entry.start, entry.stop
-    return at[1] == n
 
 
 def _executions(
@@ -214,7 +205,7 @@ def _executions(
     return tuple(found)
 
 
-def _spans(entries: tuple[SpanEntry, ...]) -> tuple[RowSpan, ...]:
+def _spans(entries: Spans) -> tuple[RowSpan, ...]:
     return tuple(RowSpan(e.tensor, e.row, e.rows, e.from_row) for e in entries)
 
 
@@ -233,6 +224,8 @@ def _piece(
 ) -> Piece:
     own = f"{folder / 'plan.json'}: $.segments[{index}]"
     where = f"{own}.piece"
+    if entry.piece is None:
+        raise UsageError(f"{where}: got null, want the file of a piece (plans of sweeps have none)")
     executions = _executions(own, entry, segment, whole)
     path = folder / entry.piece
     try:

@@ -1,19 +1,45 @@
-"""plan.json: the plan as plain data, in the format that other tools read."""
+"""plan.json: from what was planned and made to the document."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, cast
 
+from splitopt.base.json_input import frozen
 from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.schema.plan import (
+    AddedParts,
+    Agreement,
+    BandRun,
+    Boundary,
+    Conversion,
+    HandCuts,
+    Layout,
+    Model,
+    Objective,
+    Plan,
+    PlanStatus,
+    Route,
+    RouteName,
+    Routes,
+    Segment,
+    Settings,
+    Span,
+)
+from splitopt.bundle.schema.plan import Baseline as BaselineEntry
+from splitopt.bundle.schema.plan import Floor as FloorEntry
+from splitopt.bundle.schema.plan import Job as JobEntry
 from splitopt.config.job import Job
+from splitopt.convert.names.match import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.planning.lower_bound import Floor
-from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment
-from splitopt.planning.unsplit import Baseline, HandCuts
-
-SCHEMA_VERSION = 1
+from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
+from splitopt.planning.unsplit import Baseline
+from splitopt.planning.unsplit import HandCuts as PlannedHandCuts
+from splitopt.tiling.plan import RowSpan
+from splitopt.verify.accuracy import Accuracy, RouteJudgement
 
 
 def plan_document(
@@ -21,164 +47,204 @@ def plan_document(
     job: Job,
     made: PieceSet,
     baseline: Baseline,
-    by_hand: Sequence[HandCuts],
+    by_hand: Sequence[PlannedHandCuts],
     floor: Floor,
-) -> dict[str, Any]:
-    """Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers.
-
-    On route `pieces`, status, cost and bound are those of choosing cuts on the whole int8 model.
-    Where no piece was written, what would describe its file is null.
-    """
+    names: Correspondence | None = None,
+) -> Plan:
+    """Where no piece was written, what would describe its file is null. `names`: of the ONNX model
+    that `graph` was converted from."""
     plan = made.plan
     data: Sequence[bytes | None] = made.data or [None] * len(plan.segments)
     piece_bytes = sum(map(len, made.data)) if made.data else None
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "job": {"name": job.name, "path": str(job.file.absolute()), "settings": settings(job)},
-        "model": {
-            "path": str(job.model_path.absolute()),
-            "sha256": sha256_of(graph.source),
-            "bytes": len(graph.source),
-            "ops": len(graph.ops),
-            "tensors": len(graph.tensors),
-        },
-        "board": job.board.model_dump(),
-        "budget_bytes": job.budget_bytes,
-        "route": made.route,
-        "status": plan.status.name,
-        "objective": {
-            "minimise": job.spec.objective.minimise,
-            "ram_weight": plan.goal.ram_weight,
-            "insn_weight": plan.goal.cost_weight,
-            "cost": plan.cost,
-            "bound": plan.bound,
-            "gap": plan.gap,
-        },
-        "peak_ram_bytes": plan.peak_ram_bytes,
-        "added_insn": plan.added_insn,
-        "added_parts": {
-            "rebuild_insn": plan.rebuild_insn,
-            "copy_insn": plan.copy_insn,
-            "recomputed_insn": plan.recomputed_insn,
-        },
-        "exact": plan.exact,
-        "estimated_ops": sorted(
-            {reason for s in plan.segments for reason in s.figures.arena.estimates}
+    return Plan(
+        job=_job(job),
+        model=Model(
+            path=str(job.model_path.absolute()),
+            sha256=sha256_of(graph.source),
+            bytes=len(graph.source),
+            ops=len(graph.ops),
+            tensors=len(graph.tensors),
         ),
-        "baseline": _baseline(baseline),
-        "by_hand": [_hand_cuts(cuts) for cuts in by_hand],
-        "floor": {
-            "op": floor.op,
-            "type": graph.ops[floor.op].type,
-            "live_bytes": floor.live_bytes,
-            "least_ram_bytes": floor.least_ram_bytes,
-        },
-        "segments": [
-            _segment(segment, piece) for segment, piece in zip(plan.segments, data, strict=True)
-        ],
-        "layout": {
-            "region_bytes": plan.peak_ram_bytes,
-            "boundary": [_placement(graph, placement) for placement in plan.placements],
-        },
-        "piece_bytes": piece_bytes,
-        "piece_overhead_bytes": None if piece_bytes is None else piece_bytes - len(graph.source),
-    }
+        board=job.board,
+        budget_bytes=job.budget_bytes,
+        route=cast("RouteName", made.route),
+        status=cast("PlanStatus", plan.status.name),
+        objective=_objective(job, plan),
+        peak_ram_bytes=plan.peak_ram_bytes,
+        added_insn=plan.added_insn,
+        added_parts=AddedParts.model_validate(plan),
+        exact=plan.exact,
+        estimated_ops=tuple(sorted({r for s in plan.segments for r in s.figures.arena.estimates})),
+        baseline=_baseline(baseline),
+        by_hand=tuple(HandCuts.model_validate(cuts) for cuts in by_hand),
+        floor=FloorEntry(
+            op=floor.op,
+            type=graph.ops[floor.op].type,
+            live_bytes=floor.live_bytes,
+            least_ram_bytes=floor.least_ram_bytes,
+        ),
+        segments=tuple(
+            _segment(segment, piece, names)
+            for segment, piece in zip(plan.segments, data, strict=True)
+        ),
+        layout=Layout(
+            region_bytes=plan.peak_ram_bytes,
+            boundary=tuple(_boundary(graph, placement, names) for placement in plan.placements),
+        ),
+        piece_bytes=piece_bytes,
+        piece_overhead_bytes=None if piece_bytes is None else piece_bytes - len(graph.source),
+    )
 
 
-def settings(job: Job) -> dict[str, Any]:
-    """What the job asked for, defaults filled in, the board aside."""
-    return job.spec.model_dump(exclude={"board"}, mode="json")
+def _job(job: Job) -> JobEntry:
+    asked = job.spec.model_dump(exclude={"board"}, mode="json")
+    return JobEntry(
+        name=job.name,
+        path=str(job.file.absolute()),
+        settings=Settings.model_validate(frozen(asked)),
+    )
 
 
-def _baseline(baseline: Baseline) -> dict[str, Any]:
+def _objective(job: Job, plan: SplitPlan) -> Objective:
+    return Objective(
+        minimise=job.spec.objective.minimise,
+        ram_weight=plan.goal.ram_weight,
+        insn_weight=plan.goal.cost_weight,
+        cost=plan.cost,
+        bound=plan.bound,
+        gap=plan.gap,
+    )
+
+
+def _baseline(baseline: Baseline) -> BaselineEntry:
     arena = baseline.arena
-    return {
-        "head_bytes": arena.head_bytes,
-        "tail_bytes": arena.tail_bytes,
-        "arena_used_bytes": arena.used_bytes,
-        "arena_min_bytes": arena.minimum_bytes,
-        "ram_bytes": baseline.ram_bytes,
-        "estimated_allocate_insn": baseline.allocate_insn,
-        "estimated_invoke_insn": baseline.invoke.insn,
-        "ops_without_invoke_estimate": list(baseline.invoke.unmeasured),
-        "exact": arena.exact,
-    }
+    return BaselineEntry(
+        head_bytes=arena.head_bytes,
+        tail_bytes=arena.tail_bytes,
+        arena_used_bytes=arena.used_bytes,
+        arena_min_bytes=arena.minimum_bytes,
+        ram_bytes=baseline.ram_bytes,
+        estimated_allocate_insn=baseline.allocate_insn,
+        estimated_invoke_insn=baseline.invoke.insn,
+        ops_without_invoke_estimate=tuple(baseline.invoke.unmeasured),
+        exact=arena.exact,
+    )
 
 
-def _hand_cuts(cuts: HandCuts) -> dict[str, Any]:
-    return {
-        "name": cuts.name,
-        "cuts": list(cuts.cuts),
-        "peak_ram_bytes": cuts.peak_ram_bytes,
-        "added_insn": cuts.added_insn,
-    }
-
-
-def _segment(segment: PlannedSegment, data: bytes | None) -> dict[str, Any]:
+def _segment(segment: PlannedSegment, data: bytes | None, names: Correspondence | None) -> Segment:
     figures = segment.figures
     arena = figures.arena
-    return {
-        "index": segment.index,
-        "start": segment.start,
-        "stop": segment.stop,
-        "inputs": list(figures.segment.inputs),
-        "outputs": list(figures.segment.outputs),
-        "switch": "rebuild",
-        "bands": _bands(segment),
-        "offline_plan": figures.has_offline_plan,
-        "head_bytes": arena.head_bytes,
-        "tail_bytes": arena.tail_bytes,
-        "arena_used_bytes": arena.used_bytes,
-        "arena_min_bytes": arena.minimum_bytes,
-        "arena_bytes": figures.arena_bytes,
-        "arena_offset": segment.arena_offset,
-        "through_bytes": segment.through_bytes,
-        "in_bytes": segment.in_bytes,
-        "out_bytes": segment.out_bytes,
-        "ram_bytes": segment.ram_bytes,
-        "estimated_allocate_insn": figures.allocate_insn,
-        "estimated_added_insn": segment.added_insn,
-        "estimated_invoke_insn": segment.invoke_insn,
-        "estimated_recomputed_insn": figures.recomputed_insn,
-        "copied_bytes": figures.copied_bytes,
-        "exact": arena.exact,
-        "piece": None if data is None else f"pieces/{segment.piece_name}",
-        "piece_bytes": None if data is None else len(data),
-        "sha256": None if data is None else sha256_of(data),
-    }
+    ops = range(segment.start, segment.stop)
+    onnx_nodes = None if names is None else tuple(n for op in ops for n in names.nodes_of_op(op))
+    return Segment(
+        index=segment.index,
+        start=segment.start,
+        stop=segment.stop,
+        inputs=tuple(figures.segment.inputs),
+        outputs=tuple(figures.segment.outputs),
+        switch="rebuild",
+        bands=_bands(segment),
+        offline_plan=figures.has_offline_plan,
+        head_bytes=arena.head_bytes,
+        tail_bytes=arena.tail_bytes,
+        arena_used_bytes=arena.used_bytes,
+        arena_min_bytes=arena.minimum_bytes,
+        arena_bytes=figures.arena_bytes,
+        arena_offset=segment.arena_offset,
+        through_bytes=segment.through_bytes,
+        in_bytes=segment.in_bytes,
+        out_bytes=segment.out_bytes,
+        ram_bytes=segment.ram_bytes,
+        estimated_allocate_insn=figures.allocate_insn,
+        estimated_added_insn=segment.added_insn,
+        estimated_invoke_insn=segment.invoke_insn,
+        estimated_recomputed_insn=figures.recomputed_insn,
+        copied_bytes=figures.copied_bytes,
+        exact=arena.exact,
+        piece=None if data is None else f"pieces/{segment.piece_name}",
+        piece_bytes=None if data is None else len(data),
+        sha256=None if data is None else sha256_of(data),
+        **({} if onnx_nodes is None else {"onnx_nodes": onnx_nodes}),
+    )
 
 
-def _bands(segment: PlannedSegment) -> list[dict[str, Any]] | None:
-    """Per execution, the rows of each input that are copied in and of each output that are kept,
-    `from_row` of the piece's own; null for a piece that runs once, on all rows."""
+def _bands(segment: PlannedSegment) -> tuple[BandRun, ...] | None:
     if not segment.is_banded:
         return None
-    return [
-        {
-            "inputs": [
-                {"tensor": span.tensor, "row": span.row, "rows": span.rows}
-                for span in execution.inputs
-            ],
-            "outputs": [
-                {
-                    "tensor": span.tensor,
-                    "row": span.row,
-                    "rows": span.rows,
-                    "from_row": span.from_row,
-                }
-                for span in execution.outputs
-            ],
-        }
+    return tuple(
+        BandRun(
+            inputs=tuple(_span(span) for span in execution.inputs),
+            outputs=tuple(map(Span.model_validate, execution.outputs)),
+        )
         for execution in segment.figures.executions
-    ]
+    )
 
 
-def _placement(graph: ModelGraph, placement: BoundaryPlacement) -> dict[str, Any]:
-    return {
-        "tensor": placement.tensor,
-        "name": graph.tensors[placement.tensor].name,
-        "offset": placement.offset,
-        "size": placement.size_bytes,
-        "first_segment": placement.first_segment,
-        "last_segment": placement.last_segment,
-    }
+def _span(span: RowSpan) -> Span:
+    return Span(tensor=span.tensor, row=span.row, rows=span.rows)
+
+
+def _boundary(
+    graph: ModelGraph, placement: BoundaryPlacement, names: Correspondence | None
+) -> Boundary:
+    tensor = placement.tensor
+    return Boundary(
+        tensor=tensor,
+        name=graph.tensors[tensor].name,
+        offset=placement.offset,
+        size=placement.size_bytes,
+        first_segment=placement.first_segment,
+        last_segment=placement.last_segment,
+        **({} if names is None else {"onnx_tensor": names.onnx_tensor_of(tensor)}),
+    )
+
+
+def with_conversion(plan: Plan, record: Mapping[str, Any]) -> Plan:
+    """With how its int8 model was made: the record that the conversion left."""
+    conversion = Conversion.model_validate(frozen(dict(record)))
+    return plan.model_copy(update={"conversion": conversion})
+
+
+def with_routes(
+    plan: Plan,
+    planned: SplitPlan,
+    made: PieceSet,
+    judgement: RouteJudgement | None,
+    onnx_tensor_of: Callable[[int], str | None],
+) -> Plan:
+    """With the same cuts by both routes, and what both sides of each boundary mean by a value.
+
+    `planned` is the plan on the whole int8 model, `made` the pieces that were converted one by one.
+    """
+    assert plan.conversion is not None, "route pieces starts from a conversion"
+    whole_s: float = (plan.conversion.model_extra or {})["conversion_s"]
+    requantised = sum(agreement.requantise for agreement in made.agreements)
+    whole, pieces = (None, None) if judgement is None else (judgement.whole, judgement.pieces)
+    contract = tuple(
+        Agreement(**frozen(asdict(agreement)), onnx_tensor=onnx_tensor_of(agreement.tensor))
+        for agreement in made.agreements
+    )
+    routes = Routes(
+        whole=_route(planned, whole_s, 0, whole),
+        pieces=_route(made.plan, made.conversion_s, requantised, pieces),
+    )
+    return plan.model_copy(update={"contract": contract, "routes": routes})
+
+
+def _route(
+    plan: SplitPlan, conversion_s: float, requantised: int, accuracy: Accuracy | None
+) -> Route:
+    return Route(
+        peak_ram_bytes=plan.peak_ram_bytes,
+        largest_arena_bytes=max(s.figures.arena_bytes for s in plan.segments),
+        estimated_added_insn=plan.added_insn,
+        requantised_boundaries=requantised,
+        conversion_s=conversion_s,
+        **_accuracy(accuracy),
+    )
+
+
+def _accuracy(accuracy: Accuracy | None) -> dict[str, Any]:
+    if accuracy is None:
+        return dict.fromkeys(("samples", "worst_lsb", "sqnr_db", "top1", "top1_agreement"))
+    return {**asdict(accuracy), "sqnr_db": round(accuracy.sqnr_db, 3)}

@@ -8,16 +8,17 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
-from splitopt.bundle.run_record import RunRecord, read_run
-from splitopt.bundle.sweep_record import ROWS, SweepRecord, read_sweep_record
+from splitopt.bundle.load import ROWS
+from splitopt.bundle.run_record import RunRecord, SweepRecord, read_run, read_sweep_record
 
 MOST_FOLDERS = 20_000
 MOST_FOUND = 5_000
@@ -25,6 +26,7 @@ _DEEPEST = 6
 _MOST_ENTRIES = 10_000
 _RUN_ID = re.compile(r"(\d{8}-\d{6})(-\d+)?")
 REPORT = "report.html"
+Entry = Callable[..., "IndexEntry"]
 
 
 @dataclass(frozen=True)
@@ -139,56 +141,48 @@ class _Walk:
 
 
 def _entry(results: Path, folder: Path) -> IndexEntry:
+    name = folder.relative_to(results)
+    entry = partial(IndexEntry, path=str(folder), name=str(name))
     try:
         if (folder / ROWS).exists():
-            return _of_sweep(results, folder, read_sweep_record(folder))
-        return _of_run(results, folder, read_run(folder))
+            return _of_sweep(entry, folder, read_sweep_record(folder))
+        return _of_run(entry, folder, read_run(folder))
     except (UsageError, OSError) as error:
-        where = folder.relative_to(results)
         reason = str(error).replace(f"{folder}/", "").replace(f"{folder}: ", "")
-        job = where.parts[0]
-        return IndexEntry(
-            kind="broken",
-            path=str(folder),
-            name=str(where),
-            job=job,
-            status="BROKEN",
-            created_utc=_date_of(folder),
-            error=reason,
+        date = _date_of(folder)
+        return entry(
+            kind="broken", job=name.parts[0], status="BROKEN", created_utc=date, error=reason
         )
 
 
-def _of_run(results: Path, folder: Path, run: RunRecord) -> IndexEntry:
-    return IndexEntry(
+def _of_run(entry: Entry, folder: Path, run: RunRecord) -> IndexEntry:
+    plan = run.plan
+    return entry(
         kind="run",
-        path=str(folder),
-        name=str(folder.relative_to(results)),
-        job=run.job,
-        model=Path(run.model).name,
-        board=run.board_name,
-        status=run.status,
-        peak_ram_bytes=run.peak_ram_bytes,
-        added_insn=run.added_insn,
-        pieces=run.pieces,
+        job=plan.job.name,
+        model=Path(plan.model.path).name,
+        board=plan.board.name,
+        status=plan.status,
+        peak_ram_bytes=plan.peak_ram_bytes,
+        added_insn=plan.added_insn,
+        pieces=len(plan.segments),
         checks=run.checks_status,
         created_utc=run.created_utc or _date_of(folder),
     )
 
 
-def _of_sweep(results: Path, folder: Path, sweep: SweepRecord) -> IndexEntry:
+def _of_sweep(entry: Entry, folder: Path, sweep: SweepRecord) -> IndexEntry:
     planned = [
         (row.peak_ram_bytes, row.added_insn or 0, row.pieces)
         for row in sweep.rows
         if row.peak_ram_bytes is not None
     ]
     peak, added, pieces = min(planned, default=(None, None, None), key=lambda p: p[:2])
-    counts = Counter(row.status or "UNKNOWN" for row in sweep.rows)
+    counts = Counter(row.status for row in sweep.rows)
     proved = {row.proved for row in sweep.rows} - {None}
-    return IndexEntry(
+    return entry(
         kind="sweep",
-        path=str(folder),
-        name=str(folder.relative_to(results)),
-        job=sweep.name,
+        job=folder.parent.name if sweep.sweep is None else sweep.sweep.name,
         model=_one({Path(row.model).name for row in sweep.rows if row.model}),
         board=_one({row.board for row in sweep.rows if row.board}),
         status=" ".join(f"{count} {status}" for status, count in sorted(counts.items())),
@@ -197,7 +191,7 @@ def _of_sweep(results: Path, folder: Path, sweep: SweepRecord) -> IndexEntry:
         pieces=pieces,
         points=len(sweep.rows),
         checks="failed" if False in proved else "passed" if proved else "skipped",
-        created_utc=sweep.created_utc or _date_of(folder),
+        created_utc=(sweep.sweep and sweep.sweep.created_utc) or _date_of(folder),
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from splitopt.bundle.schema import Shape, Text
+from splitopt.bundle.schema.common import Shape, Text
 
 Long = Annotated[str, Field(max_length=65536)]
 
@@ -15,7 +15,7 @@ class Finding(Shape):
     severity: Literal["fault", "warning", "note"]
     title: Long
     where: Long
-    evidence: list[Long]
+    evidence: tuple[Long, ...]
     next_step: Long
 
 
@@ -26,12 +26,12 @@ class Reason(Shape):
 
 class Outputs(Shape):
     verdict: Long
-    findings: Annotated[list[Finding], Field(max_length=2000)]
+    findings: Annotated[tuple[Finding, ...], Field(max_length=2000)]
 
 
 class Memory(Shape):
     verdict: Long
-    reasons: Annotated[list[Reason], Field(max_length=2000)]
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=2000)]
 
 
 class Diagnosis(Shape):

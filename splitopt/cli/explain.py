@@ -53,7 +53,7 @@ def _explain_bundle(
     folder: Path, data: Path | None, key: str | None, json: bool, out: Path | None
 ) -> None:
     from splitopt.base.files import refuse_to_overwrite
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
     from splitopt.explain.outputs.samples import data_file
     from splitopt.explain.run import diagnose_folder
     from splitopt.explain.written import DIAGNOSIS_FILES, write_diagnosis
@@ -61,19 +61,19 @@ def _explain_bundle(
     given = data_file(data, key)
     if out is not None:
         refuse_to_overwrite(out, DIAGNOSIS_FILES)
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         diagnosis = diagnose_folder(folder, given, progress)
     if out is not None:
         write_diagnosis(diagnosis, out)
     if json:
-        terminal.show_json(diagnosis.to_dict())
+        console.show_json(diagnosis.to_dict())
     else:
         terminal.show_diagnosis(diagnosis)
 
 
 def _explain_model(model: Path, board: str | None, json: bool, out: Path | None) -> None:
     from splitopt.base.files import refuse_to_overwrite
-    from splitopt.cli import terminal
+    from splitopt.cli import console
     from splitopt.convert.open_model import open_model
     from splitopt.explain.model_text import facts_text
     from splitopt.explain.subject import subject_of
@@ -83,11 +83,11 @@ def _explain_model(model: Path, board: str | None, json: bool, out: Path | None)
     job = subject_of(model, board)
     if out is not None:
         refuse_to_overwrite(out, FACTS_FILES)
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         facts = facts_of(job, open_model(job, progress), progress)
     if out is not None:
         write_facts(facts, out)
     if json:
-        terminal.show_json(facts.to_dict())
+        console.show_json(facts.to_dict())
     else:
         typer.echo(facts_text(facts), nl=False)

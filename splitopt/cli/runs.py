@@ -56,7 +56,7 @@ def runs(
     from splitopt.base.errors import UsageError
     from splitopt.bundle.folder import write_new
     from splitopt.bundle.run_index import Filter, in_order, index_of, parse_since
-    from splitopt.cli import terminal
+    from splitopt.cli import console
 
     if open_run is not None:
         _open(results, open_run, browser=browser, json=json)
@@ -79,7 +79,7 @@ def runs(
     if out is not None:
         write_new(out, "runs.json", document)
     if json:
-        terminal.show_json(document)
+        console.show_json(document)
         return
     _show(shown)
     typer.echo(f"{len(shown)} of {len(index.entries)} in {results}")
@@ -89,9 +89,19 @@ def runs(
 
 def _show(entries: Sequence[IndexEntry]) -> None:
     from splitopt.base.text import one_line, printable, table
-    from splitopt.base.units import format_bytes, format_kinsn
+    from splitopt.base.units import format_bytes, format_insn
 
-    header = ("run", "date", "model", "board", "peak RAM", "added", "pieces", "status", "checks")
+    header = (
+        "run",
+        "date",
+        "model",
+        "board",
+        "peak RAM",
+        "added insn",
+        "pieces",
+        "status",
+        "checks",
+    )
     rows = [
         (
             printable(e.name),
@@ -99,7 +109,7 @@ def _show(entries: Sequence[IndexEntry]) -> None:
             printable(e.model),
             printable(e.board),
             "-" if e.peak_ram_bytes is None else format_bytes(e.peak_ram_bytes),
-            "-" if e.added_insn is None else format_kinsn(e.added_insn),
+            "-" if e.added_insn is None else format_insn(e.added_insn),
             "-" if e.pieces is None else str(e.pieces),
             printable(e.status),
             printable(e.checks),
@@ -118,11 +128,11 @@ def _open(results: Path, run: str, *, browser: bool, json: bool) -> None:
 
     from splitopt.base.errors import ToolError
     from splitopt.bundle.run_index import report_of
-    from splitopt.cli import terminal
+    from splitopt.cli import console
 
     report = report_of(results, run)
     if json:
-        terminal.show_json({"report": str(report)})
+        console.show_json({"report": str(report)})
     else:
         typer.echo(str(report))
     if browser and not webbrowser.open(report.resolve().as_uri()):

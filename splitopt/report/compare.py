@@ -8,8 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
-from splitopt.bundle.run_record import RunRecord, read_run
-from splitopt.bundle.sweep_record import SweepRecord, SweepRow, is_sweep, read_sweep_record
+from splitopt.bundle.documents import dump
+from splitopt.bundle.run_record import (
+    RunRecord,
+    SweepRecord,
+    as_reference,
+    is_sweep,
+    read_run,
+    read_sweep_record,
+)
+from splitopt.bundle.schema.sweep import Record
 from splitopt.bundle.thresholds import Figure, Threshold, broken
 
 SCHEMA_VERSION = 1
@@ -54,14 +62,11 @@ class Difference:
     after: Any
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Two runs, A before and B after. `warnings`: why they are not comparable, if they are not."""
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What holds for runs and sweeps, A before and B after. `warnings`: why they are not
+    comparable, if they are not."""
 
-    before: RunRecord
-    after: RunRecord
-    changes: tuple[Change, ...]
-    checks: tuple[Change, ...]
     versions: tuple[Change, ...]
     job: tuple[Difference, ...]
     warnings: tuple[str, ...]
@@ -71,20 +76,38 @@ class Comparison:
     def is_comparable(self) -> bool:
         return not self.warnings
 
-    def to_dict(self) -> dict[str, Any]:
+    def _document(self, kind: str, before: object, after: object, **own: object) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
-            "kind": "runs",
-            "before": _identity(self.before),
-            "after": _identity(self.after),
+            "kind": kind,
+            "before": before,
+            "after": after,
             "is_comparable": self.is_comparable,
             "warnings": list(self.warnings),
-            "changes": [change.to_dict() for change in self.changes],
-            "checks": [asdict(change) for change in self.checks],
+            **own,
             "versions": [asdict(change) for change in self.versions],
             "job_differences": [asdict(difference) for difference in self.job],
             "broken_thresholds": list(self.broken),
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison(Compared):
+    """Two runs."""
+
+    before: RunRecord
+    after: RunRecord
+    changes: tuple[Change, ...]
+    checks: tuple[Change, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return self._document(
+            "runs",
+            _identity(self.before),
+            _identity(self.after),
+            changes=[change.to_dict() for change in self.changes],
+            checks=[asdict(change) for change in self.checks],
+        )
 
 
 @dataclass(frozen=True)
@@ -106,9 +129,9 @@ class PointChange:
         }
 
 
-@dataclass(frozen=True)
-class SweepComparison:
-    """Two sweeps. `only_before`, `only_after`: points that one alone has, by what was asked."""
+@dataclass(frozen=True, kw_only=True)
+class SweepComparison(Compared):
+    """Two sweeps. `only_before`, `only_after`: points that only one has, by what was asked."""
 
     before: SweepRecord
     after: SweepRecord
@@ -116,31 +139,17 @@ class SweepComparison:
     differing: tuple[PointChange, ...]
     only_before: tuple[tuple[str, ...], ...]
     only_after: tuple[tuple[str, ...], ...]
-    versions: tuple[Change, ...]
-    job: tuple[Difference, ...]
-    warnings: tuple[str, ...]
-    broken: tuple[str, ...]
-
-    @property
-    def is_comparable(self) -> bool:
-        return not self.warnings
 
     def to_dict(self) -> dict[str, Any]:
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "kind": "sweeps",
-            "before": {"path": self.before.where, "points": len(self.before.rows)},
-            "after": {"path": self.after.where, "points": len(self.after.rows)},
-            "is_comparable": self.is_comparable,
-            "warnings": list(self.warnings),
-            "matched": self.matched,
-            "differing": [point.to_dict() for point in self.differing],
-            "only_before": [list(key) for key in self.only_before],
-            "only_after": [list(key) for key in self.only_after],
-            "versions": [asdict(change) for change in self.versions],
-            "job_differences": [asdict(difference) for difference in self.job],
-            "broken_thresholds": list(self.broken),
-        }
+        return self._document(
+            "sweeps",
+            {"path": self.before.where, "points": len(self.before.rows)},
+            {"path": self.after.where, "points": len(self.after.rows)},
+            matched=self.matched,
+            differing=[point.to_dict() for point in self.differing],
+            only_before=[list(key) for key in self.only_before],
+            only_after=[list(key) for key in self.only_after],
+        )
 
 
 def compare_folders(
@@ -167,7 +176,7 @@ def compare_runs(
         versions=_only_changed(before.versions, after.versions),
         job=tuple(_differences(_asked(before), _asked(after))),
         warnings=tuple(_warnings(before, after)),
-        broken=broken(thresholds, after.figures, before.as_reference),
+        broken=broken(thresholds, after.figures, as_reference(before.figures)),
     )
 
 
@@ -200,7 +209,7 @@ def compare_sweeps(
     )
 
 
-def _broken(thresholds: Sequence[Threshold], before: SweepRow, after: SweepRow) -> Iterator[str]:
+def _broken(thresholds: Sequence[Threshold], before: Record, after: Record) -> Iterator[str]:
     """A point that had no plan before is no worse for one, and two without a plan are alike."""
     had = before.figures
     for threshold in thresholds:
@@ -208,12 +217,12 @@ def _broken(thresholds: Sequence[Threshold], before: SweepRow, after: SweepRow) 
             is_known = after.figures.get(threshold.figure) is not None
             if threshold.is_change or not is_known:
                 continue
-        yield from broken([threshold], after.figures, before.as_reference)
+        yield from broken([threshold], after.figures, as_reference(before.figures))
 
 
-def _by_key(rows: Sequence[SweepRow]) -> dict[tuple[str, ...], SweepRow]:
+def _by_key(rows: Sequence[Record]) -> dict[tuple[str, ...], Record]:
     """Points that were asked alike get a number behind their key."""
-    found: dict[tuple[str, ...], SweepRow] = {}
+    found: dict[tuple[str, ...], Record] = {}
     for row in rows:
         key, number = row.key, 2
         while key in found:
@@ -226,7 +235,9 @@ def _changes(before: Mapping[str, Figure], after: Mapping[str, Figure]) -> tuple
     return tuple(Change(name, before[name], after[name]) for name in before)
 
 
-def _only_changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[Change, ...]:
+def _only_changed(
+    before: Mapping[str, str | None], after: Mapping[str, str | None]
+) -> tuple[Change, ...]:
     names = dict.fromkeys((*before, *after))
     changes = (Change(name, before.get(name), after.get(name)) for name in names)
     return tuple(change for change in changes if change.is_change)
@@ -234,8 +245,9 @@ def _only_changed(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[
 
 def _asked(run: RunRecord) -> dict[str, Any]:
     """What a run was asked, board included; where its files lie says nothing of it."""
-    settings = {k: v for k, v in run.settings.items() if k not in ("model", "out")}
-    return {**settings, "budget_bytes": run.budget_bytes, "board": _board(run)}
+    settings = dump(run.plan.job.settings)
+    kept = {k: v for k, v in settings.items() if k not in ("model", "out")}
+    return {**kept, "budget_bytes": run.plan.budget_bytes, "board": _board(run)}
 
 
 def _differences(before: Any, after: Any, key: str = "$") -> Iterator[Difference]:
@@ -247,8 +259,9 @@ def _differences(before: Any, after: Any, key: str = "$") -> Iterator[Difference
 
 
 def _warnings(before: RunRecord, after: RunRecord) -> Iterator[str]:
-    if before.model_sha256 != after.model_sha256:
-        names = f"{Path(before.model).name} and {Path(after.model).name}"
+    old, new = before.plan.model, after.plan.model
+    if old.sha256 != new.sha256:
+        names = f"{Path(old.path).name} and {Path(new.path).name}"
         yield f"not comparable: the models differ ({names}, by their SHA-256)"
     board = [d.key.removeprefix("$.") for d in _differences(_board(before), _board(after))]
     if board:
@@ -256,7 +269,9 @@ def _warnings(before: RunRecord, after: RunRecord) -> Iterator[str]:
 
 
 def _board(run: RunRecord) -> dict[str, Any]:
-    return {k: v for k, v in run.board.items() if k not in _OF_NO_EFFECT}
+    return {
+        k: v for k, v in run.plan.board.model_dump(mode="json").items() if k not in _OF_NO_EFFECT
+    }
 
 
 def _sweep_warnings(
@@ -265,7 +280,7 @@ def _sweep_warnings(
     for what, (before, after) in (("models", models), ("boards", boards)):
         if before != after:
             names = ", ".join(sorted(before ^ after))
-            yield f"not wholly comparable: {what} that one of the sweeps alone has: {names}"
+            yield f"not wholly comparable: {what} that only one of the sweeps has: {names}"
     if not matched:
         yield "not comparable: the sweeps have no point in common"
 
@@ -273,10 +288,10 @@ def _sweep_warnings(
 def _identity(run: RunRecord) -> dict[str, Any]:
     return {
         "path": run.where,
-        "job": run.job,
-        "model": run.model,
-        "model_sha256": run.model_sha256,
-        "board": run.board_name,
+        "job": run.plan.job.name,
+        "model": run.plan.model.path,
+        "model_sha256": run.plan.model.sha256,
+        "board": run.plan.board.name,
         "created_utc": run.created_utc,
         "figures": dict(run.figures),
         "checks": dict(run.checks),

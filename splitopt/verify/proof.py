@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,6 @@ from splitopt.convert.calibration import Preprocess, preprocessed
 from splitopt.convert.open_model import ModelSource
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
-from splitopt.runtime.host import litert_version, tflm_version
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
 from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
 
@@ -116,27 +114,3 @@ def _unused(job: Job) -> Iterator[Check]:
                 "proves equality on any data"
             ),
         )
-
-
-def verify_document(job: Job, proof: Proof) -> dict[str, Any]:
-    """verify.json."""
-    return {
-        "schema_version": 1,
-        "status": proof.status.value,
-        "seed": job.spec.verify.seed,
-        "random_inputs": proof.random_inputs,
-        "given_inputs": proof.given_inputs,
-        "held_out_inputs": proof.held_out_inputs,
-        "interpreters": {"tflite-micro": tflm_version(), "ai-edge-litert": litert_version()},
-        "checks": [
-            {
-                "name": check.name,
-                "status": check.status.value,
-                "compared": check.compared,
-                "inputs": check.inputs,
-                "worst_difference": check.worst_difference,
-                "detail": check.detail,
-            }
-            for check in proof.checks
-        ],
-    }

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from splitopt.base.errors import ToolError
 from splitopt.base.text import html_table
-from splitopt.base.units import format_bytes, format_kinsn, plural
+from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.config.job import Job
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.match import Correspondence
@@ -140,11 +140,11 @@ def plan_html(caption: str, plan: SplitPlan) -> str:
             format_bytes(segment.figures.arena_bytes),
             format_bytes(segment.boundary_bytes),
             format_bytes(segment.ram_bytes),
-            format_kinsn(segment.added_insn),
+            format_insn(segment.added_insn),
         )
         for segment in plan.segments
     ]
-    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added (estimate)")
+    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added insn (estimate)")
     return html_table(caption, header, rows)
 
 

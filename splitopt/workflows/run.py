@@ -8,15 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import NotEqualError
+from splitopt.base.text import plain_text
 from splitopt.base.units import plural
+from splitopt.bundle.documents import dump
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
-from splitopt.bundle.plan_json import plan_document
+from splitopt.bundle.plan_json import plan_document, with_conversion, with_routes
 from splitopt.bundle.run_record import record_of
+from splitopt.bundle.schema.manifest import Manifest
+from splitopt.bundle.schema.plan import Plan
+from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
-from splitopt.bundle.zz_onnx_names import add_onnx_names
-from splitopt.bundle.zz_routes_json import contract, routes
+from splitopt.bundle.verify_json import verify_document
 from splitopt.config.job import IN_MEMORY, Job
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
@@ -29,9 +33,9 @@ from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.pages.run import memory_maps, render_run
-from splitopt.report.text.summary import summary_text
+from splitopt.report.text.summary import run_text
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
-from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal, verify_document
+from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
 from splitopt.workflows.time import time_bundle
 
@@ -49,13 +53,13 @@ class RunResult:
 
     folder: Path
     plan: SplitPlan
-    document: dict[str, Any]
+    document: Plan
     baseline: Baseline
     by_hand: tuple[HandCuts, ...]
     checks: tuple[Check, ...]
     limit: str
     diagnosis: dict[str, Any] | None
-    timing: dict[str, Any] | None = None
+    timing: Timing | None = None
 
     @property
     def is_equal(self) -> bool:
@@ -65,7 +69,7 @@ class RunResult:
     def to_dict(self) -> dict[str, Any]:
         """plan.json, with the folder and the outcome of each check."""
         checks = [{"name": c.name, "status": c.status.value} for c in self.checks]
-        return {**self.document, "run_dir": str(self.folder), "checks": checks}
+        return {**dump(self.document), "run_dir": str(self.folder), "checks": checks}
 
     def broken(self, limits: Sequence[Threshold]) -> tuple[str, ...]:
         """A line for each limit that the run's figures break."""
@@ -150,8 +154,8 @@ def run_job(
             proof = replace(proof, checks=(*proof.checks, *timing.checks))
         bundle.write_json("verify.json", verify_document(job, proof))
         shown = None if timing is None else timing.document
-        summary = summary_text(job, document, proof.checks, planned.limit, diagnosis, shown)
-        bundle.write_text("summary.txt", summary)
+        summary = run_text(document, proof.checks, planned.limit, diagnosis, shown)
+        bundle.write_text("summary.txt", plain_text(summary))
         progress("writing the report")
         bundle.write_json("manifest.json", _manifest(job, bundle.folder))
         bundle.write_text("report.html", render_run(load_run(bundle.folder)))
@@ -170,9 +174,9 @@ def run_job(
     )
 
 
-def _is_suspect(document: dict[str, Any], proof: Proof) -> bool:
+def _is_suspect(document: Plan, proof: Proof) -> bool:
     """Whether its outputs are worth a diagnosis."""
-    warned = bool((document.get("conversion") or {}).get("warnings"))
+    warned = document.conversion is not None and bool(document.conversion.warnings)
     return proof.status is CheckStatus.FAILED or (warned and bool(proof.checks))
 
 
@@ -205,7 +209,7 @@ def _document(
     made: PieceSet,
     proof: Proof,
     route: OnnxRoute | None,
-) -> dict[str, Any]:
+) -> Plan:
     """plan.json."""
     document = plan_document(
         planned.graph,
@@ -214,16 +218,13 @@ def _document(
         planned.baseline,
         planned.by_hand,
         floor_of(planned.table),
+        source.names,
     )
     conversion = source.conversion
     if conversion is not None:
-        document["conversion"] = conversion.record
-    if route is not None and conversion is not None and made.route == "pieces":
-        whole_s = conversion.record["conversion_s"]
-        document["contract"] = contract(made, route.onnx_tensor_of)
-        document["routes"] = routes(planned.plan, whole_s, made, proof.judgement)
-    if source.names is not None:
-        document = add_onnx_names(document, made.plan.segments, source.names)
+        document = with_conversion(document, conversion.record)
+    if route is not None and made.route == "pieces":
+        document = with_routes(document, planned.plan, made, proof.judgement, route.onnx_tensor_of)
     return document
 
 
@@ -231,7 +232,7 @@ def _write_documents(
     bundle: BundleFolder,
     source: ModelSource,
     made: PieceSet,
-    document: dict[str, Any],
+    document: Plan,
 ) -> None:
     if source.conversion is not None:
         (bundle.folder / "model.tflite").write_bytes(source.graph.source)
@@ -242,7 +243,7 @@ def _write_documents(
     bundle.write_json("plan.json", document)
 
 
-def _manifest(job: Job, folder: Path) -> dict[str, Any]:
+def _manifest(job: Job, folder: Path) -> Manifest:
     inputs = {"model": job.model_path}
     if job.file != IN_MEMORY:
         inputs["job"] = job.file

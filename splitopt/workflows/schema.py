@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from splitopt.bundle.schema import Plan
+from splitopt.bundle.schema.plan import Plan
 from splitopt.config.board import Board
 from splitopt.config.job import JobSpec
 from splitopt.config.sweep import SweepSpec

@@ -6,38 +6,40 @@ are what the simulator counts, which is never CPU cycles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from splitopt.base.errors import UsageError
 from splitopt.base.units import format_bytes
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import chained_outputs, require_own_pieces, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
-from splitopt.bundle.zz_plan_figures import Figures, PlanFigures, read_figures
+from splitopt.bundle.schema.plan import Baseline, Plan, Segment
+from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Unit
+from splitopt.bundle.schema.timing import Timing as TimingDocument
+from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
 from splitopt.graph.segments import whole_model
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
 from splitopt.runtime.links import links_of
-from splitopt.runtime.measured import STEPS, PieceTime, RunTime, measured
+from splitopt.runtime.measured import PieceTime, RunTime, measured
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import find_library
 from splitopt.verify.equality import Check, CheckStatus
 
 Progress = Callable[[str], None]
-Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Timing:
     """timing.json, and the checks that bytes and outputs passed or did not."""
 
-    document: Document
+    document: TimingDocument
     checks: tuple[Check, ...]
 
 
@@ -48,7 +50,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     no simulator; the run failed or took too long.
     """
     bundle = open_bundle(folder)
-    plan = read_figures(folder)
+    plan = bundle.plan
     require_own_pieces(bundle)
     settings = bundle.plan.job.settings
     simulator = simulator_of(spec)
@@ -68,24 +70,23 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         _bytes_check(simulator, plan, unsplit, split),
         _outputs_check(simulator, bundle, feeds, unsplit, split),
     )
-    document = {
-        "schema_version": 1,
-        "simulator": simulator.name,
-        "unit": simulator.unit,
-        "caveat": simulator.caveat,
-        "inputs": spec.inputs,
-        "seed": settings.verify.seed,
-        "program_sha256": sha256_of(program.read_bytes()),
-        "library": str(library.library),
-        "library_sha256": sha256_of(library.library.read_bytes()),
-        **_figures(simulator, plan, bundle, unsplit, split),
+    document = TimingDocument(
+        simulator=simulator.name,
+        unit=cast("Unit", simulator.unit),
+        caveat=simulator.caveat,
+        inputs=spec.inputs,
+        seed=settings.verify.seed,
+        program_sha256=sha256_of(program.read_bytes()),
+        library=str(library.library),
+        library_sha256=sha256_of(library.library.read_bytes()),
+        **_figures(simulator, bundle, unsplit, split),
         **_per_op_note(spec, unsplit),
-        "checks": [_plain(c) for c in checks],
-    }
+        checks=tuple(map(CheckEntry.model_validate, checks)),
+    )
     return Timing(document, checks)
 
 
-def _require_room(bundle: OpenBundle, plan: PlanFigures, simulator: Simulator) -> None:
+def _require_room(bundle: OpenBundle, plan: Plan, simulator: Simulator) -> None:
     """Raises UsageError for a plan of another core, or one that the simulated board cannot hold."""
     if bundle.plan.board.abi != "m55":
         raise UsageError(
@@ -100,9 +101,7 @@ def _require_room(bundle: OpenBundle, plan: PlanFigures, simulator: Simulator) -
         )
 
 
-def _runs(
-    bundle: OpenBundle, plan: PlanFigures, feeds: Sequence[Array]
-) -> tuple[PlannedRun, PlannedRun]:
+def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[PlannedRun, PlannedRun]:
     graph = bundle.graph
     sizes = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
     [whole] = links_of(graph, [whole_model(graph)], {})
@@ -118,12 +117,10 @@ def _runs(
     return unsplit, PlannedRun(pieces, plan.layout.region_bytes, tuple(feeds), sizes)
 
 
-def _bytes_check(
-    simulator: Simulator, plan: PlanFigures, unsplit: RunTime, split: RunTime
-) -> Check:
+def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunTime) -> Check:
     """Every interpreter's arena_used_bytes() against the plan's, to the byte."""
     wrong, worst = [], 0
-    subjects: list[tuple[str, Figures, RunTime, int]] = [
+    subjects: list[tuple[str, Baseline | Segment, RunTime, int]] = [
         ("the unsplit model", plan.baseline, unsplit, 0)
     ]
     subjects += [(f"piece {k}", own, split, k) for k, own in enumerate(plan.segments)]
@@ -173,21 +170,17 @@ def _outputs_check(
 
 
 def _figures(
-    simulator: Simulator, plan: PlanFigures, bundle: OpenBundle, unsplit: RunTime, split: RunTime
-) -> Document:
+    simulator: Simulator, bundle: OpenBundle, unsplit: RunTime, split: RunTime
+) -> dict[str, Any]:
     """Times are the largest of all inputs, each step by itself."""
-    unit = simulator.unit
+    unit, plan = simulator.unit, bundle.plan
     whole = _piece(unit, plan.baseline, [sample[0] for sample in unsplit.samples])
-    pieces = [
-        {
-            "index": k,
-            "piece": piece.name,
-            **_piece(unit, own, [sample[k] for sample in split.samples]),
-        }
+    pieces = tuple(
+        _piece(unit, own, [sample[k] for sample in split.samples], index=k, piece=piece.name)
         for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
-    ]
-    resident = sum(whole[f"simulated_{step}_{unit}"] for step in ("copy_in", "invoke", "copy_out"))
-    rebuilt = sum(piece[f"simulated_{step}_{unit}"] for piece in pieces for step in STEPS)
+    )
+    resident = sum(whole.simulated(step, unit) for step in ("copy_in", "invoke", "copy_out"))
+    rebuilt = sum(piece.simulated(step, unit) for piece in pieces for step in STEPS)
     return {
         "unsplit": whole,
         "pieces": pieces,
@@ -198,7 +191,7 @@ def _figures(
     }
 
 
-def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> Document:
+def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> dict[str, Any]:
     """TFLM compiles its profiler's calls away where it strips log texts."""
     if not spec.per_op or unsplit.samples[0][0].ops:
         return {}
@@ -208,35 +201,30 @@ def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> Document:
     }
 
 
-def _piece(unit: str, predicted: Figures, times: Sequence[PieceTime]) -> Document:
-    ops: list[Mapping[str, Any]] = [
-        {
-            "op": position,
-            "tag": op.tag,
-            f"simulated_{unit}": round(max(time.ops[position].amount for time in times)),
-        }
+def _piece(
+    unit: str, predicted: Baseline | Segment, times: Sequence[PieceTime], **name: Any
+) -> PieceTiming:
+    ops = tuple(
+        OpTiming.model_validate(
+            {
+                "op": position,
+                "tag": op.tag,
+                f"simulated_{unit}": round(max(time.ops[position].amount for time in times)),
+            }
+        )
         for position, op in enumerate(times[0].ops)
-    ]
-    return {
-        "measured_arena_used_bytes": max(time.arena_used_bytes for time in times),
-        "predicted_arena_used_bytes": predicted.arena_used_bytes,
-        "executions": times[0].executions,
-        **{
-            f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times))
-            for step in STEPS
-        },
-        "estimated_allocate_insn": predicted.estimated_allocate_insn,
-        "estimated_invoke_insn": predicted.estimated_invoke_insn,
-        **({"ops": ops} if ops else {}),
+    )
+    counted: dict[str, Any] = {
+        f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times)) for step in STEPS
     }
-
-
-def _plain(found: Check) -> Document:
-    return {
-        "name": found.name,
-        "status": found.status.value,
-        "compared": found.compared,
-        "inputs": found.inputs,
-        "worst_difference": found.worst_difference,
-        "detail": found.detail,
-    }
+    if ops:
+        counted["ops"] = ops
+    return PieceTiming(
+        **name,
+        measured_arena_used_bytes=max(time.arena_used_bytes for time in times),
+        predicted_arena_used_bytes=predicted.arena_used_bytes,
+        executions=times[0].executions,
+        **counted,
+        estimated_allocate_insn=predicted.estimated_allocate_insn,
+        estimated_invoke_insn=predicted.estimated_invoke_insn,
+    )

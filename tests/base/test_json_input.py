@@ -1,4 +1,4 @@
-"""JSON from strangers: depth and size are bounded before the parser recurses."""
+"""Untrusted JSON: depth and size are bounded before the parser recurses."""
 
 from __future__ import annotations
 

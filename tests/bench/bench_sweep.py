@@ -30,16 +30,16 @@ def main(models: list[Path]) -> None:
         folder = Path(name)
         for model in models:
             result, wall_s = swept(folder, "budget_bytes: auto", [model])
-            peaks = [row["peak_ram_bytes"] for row in result.rows]
+            peaks = [row.peak_ram_bytes for row in result.rows]
             print(
                 f"{model.stem}: front of {len(peaks)} points, {peaks[0]:,} to {peaks[-1]:,} B, "
-                f"{wall_s:.2f} s (solver {result.document['solver_s']:.2f} s)"
+                f"{wall_s:.2f} s (solver {result.document.solver_s:.2f} s)"
             )
         per_model = 200 // len(models)
         grid = f"budget_bytes: {{start: 20000, stop: {20000 + 1500 * (per_model - 1)}, step: 1500}}"
         result, wall_s = swept(folder, grid, models)
-        solver_s = result.document["solver_s"]
-        shared = sum(row["shared_from"] is not None for row in result.rows)
+        solver_s = result.document.solver_s
+        shared = sum(row.shared_from is not None for row in result.rows)
         print(
             f"{len(result.rows)} points over {len(models)} models: {wall_s:.2f} s wall, "
             f"{solver_s:.2f} s in solvers, ratio {wall_s / solver_s:.2f}; {shared} plans shared"

@@ -15,6 +15,7 @@ import pytest
 from splitopt import __version__
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.bundle import folder
+from splitopt.bundle.documents import json_text
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle, sha256_of
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -143,7 +144,7 @@ def test_the_manifest_names_files_inputs_and_versions(
     (folder / "pieces").mkdir(parents=True)
     (folder / "plan.json").write_bytes(b"{}")
     (folder / "pieces" / "00.tflite").write_bytes(b"piece")
-    found = json.loads(json.dumps(manifest(folder, 7, {"model": source})))
+    found = json.loads(json_text(manifest(folder, 7, {"model": source})))
     assert found["files"] == {
         "pieces/00.tflite": sha256_of(b"piece"),
         "plan.json": sha256_of(b"{}"),

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import typer
+from sweep_files import ROW, SWEEP, UNPLANNED
 from typer.testing import CliRunner
 
 from splitopt.base.errors import ToolError, UsageError
@@ -56,13 +57,13 @@ def results(tmp_path: Path, one_run: Path) -> Path:
     sweep = folder / "grid" / "20260401-000000"
     place(one_run, sweep / "bundles" / "0001" / "digits" / "20260401-000000")
     rows = [
-        {"id": "1", "model": "/x/m.tflite", "board": "small", "status": "OPTIMAL",
-         "peak_ram_bytes": peak, "added_insn": 5, "pieces": 2, "proved": True}
+        {**ROW, "id": f"{peak}", "board": "small", "peak_ram_bytes": peak, "proved": True}
         for peak in (50, 60)
-    ]  # fmt: skip
-    rows.append({"id": "3", "status": "FAILED"})
+    ]
+    failed = {**ROW, **UNPLANNED, "model": None, "board": None, "status": "FAILED", "error": "no"}
+    rows.append(failed)
     (sweep / "records.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    (sweep / "sweep.json").write_text(json.dumps({"name": "grid", "created_utc": at(4)}))
+    (sweep / "sweep.json").write_text(json.dumps({**SWEEP, "created_utc": at(4)}))
     (folder / "c" / "20260501-000000").mkdir(parents=True)
     (folder / "d" / "named").mkdir(parents=True)
     (folder / "d" / "named" / "plan.json").write_text("<script>")
@@ -229,7 +230,7 @@ def test_the_command(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(call("--results", results, "--browser").exception, UsageError)
 
 
-def test_names_of_strangers_do_not_steer_the_terminal(one_run: Path, tmp_path: Path) -> None:
+def test_untrusted_names_do_not_steer_the_terminal(one_run: Path, tmp_path: Path) -> None:
     place(one_run, tmp_path / "r" / "a\x1b[31m" / "1", job="x\x1b[2J")
     assert "\x1b" not in call("--results", tmp_path / "r").output
     entry = IndexEntry("run", "p", "n", "j", created_utc="\x1b")

@@ -283,7 +283,17 @@ def test_a_piece_that_is_not_the_run_s_own_is_noted(resnet: Path) -> None:
 
 def test_names_of_strangers_do_not_steer_the_terminal(resnet: Path) -> None:
     plan = read_plan(resnet)
-    plan["layout"] = {"boundary": [{"tensor": 29, "onnx_tensor": "a\x1b[31mb" + "c" * 300}]}
+    plan["layout"] = {
+        "region_bytes": 1,
+        "boundary": [
+            {
+                **dict.fromkeys(("offset", "size", "first_segment", "last_segment"), 0),
+                "tensor": 29,
+                "name": "",
+                "onnx_tensor": "a\x1b[31mb" + "c" * 300,
+            }
+        ],
+    }
     write_plan(resnet, plan)
     found = real(resnet)
     name = next(b.name for b in found.boundaries if b.passed.tensor == 29)

@@ -13,6 +13,7 @@ import pytest
 from handmade import Maker
 
 from splitopt.base.errors import InfeasibleError, ModelError, UsageError
+from splitopt.bundle.documents import dump
 from splitopt.config.job import Job, read_job
 from splitopt.convert.convert import Conversion, ConversionRequest
 from splitopt.convert.names.onnx_graph import OnnxGraph, OnnxInput, OnnxNode
@@ -206,7 +207,7 @@ def test_pieces_are_within_a_step_of_the_whole_model(resnet8: Run) -> None:
     assert {c.name: c.status.value for c in result.checks} == {
         "pieces": "passed", "litert": "passed",
     }  # fmt: skip
-    routes = result.document["routes"]
+    routes = dump(result.document)["routes"]
     assert routes["pieces"]["worst_lsb"] <= 1
     assert abs(routes["pieces"]["top1"] - routes["whole"]["top1"]) <= 0.01
     assert routes["pieces"]["samples"] == 96
@@ -253,7 +254,7 @@ def test_a_second_run_converts_nothing(
     monkeypatch.setattr(onnx_pieces, "convert", never)
     job, first = resnet8
     again = run_job(job, out=tmp_path)
-    assert again.document["routes"] == first.document["routes"]
+    assert again.document.routes == first.document.routes
 
 
 Made = tuple[Planned, PieceSet, RouteJudgement]

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 import typer
+from sweep_files import ROW, UNPLANNED
 from typer.testing import CliRunner
 
 from splitopt.base.errors import ThresholdError, UsageError
 from splitopt.base.json_input import load_json
+from splitopt.bundle.load import read_plan
 from splitopt.bundle.run_record import read_run, record_of
 from splitopt.bundle.thresholds import broken, parse_thresholds
 from splitopt.cli.compare import compare
@@ -35,7 +37,7 @@ def job(folder: Path, name: str, more: str = "", model: str = "resnet8") -> Path
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Bundles by cuts alone: the least peak (57,472 B in two pieces), the least time (57,696 B,
+    """Bundles by cuts only: the least peak (57,472 B in two pieces), the least time (57,696 B,
     unsplit), another model."""
     folder = tmp_path_factory.mktemp("runs")
     jobs = {
@@ -121,7 +123,14 @@ def test_versions_and_checks(made: dict[str, Path], tmp_path: Path) -> None:
     a = edited(
         tmp_path / "a", made["peak"], lambda m: m["versions"].update(ortools="1"), "manifest.json"
     )
-    check = {"name": "outputs", "status": "failed"}
+    check = {
+        "name": "outputs",
+        "status": "failed",
+        "compared": "pieces = model",
+        "inputs": 1,
+        "worst_difference": 1,
+        "detail": "",
+    }
     b = edited(
         tmp_path / "b",
         made["peak"],
@@ -138,7 +147,8 @@ def test_versions_and_checks(made: dict[str, Path], tmp_path: Path) -> None:
 def test_a_run_against_its_unsplit_model(made: dict[str, Path]) -> None:
     """57,472 B of 57,696 B; the added instructions in parts of the model's own Invoke."""
     document = json.loads((made["peak"] / "plan.json").read_text())
-    record = record_of(document, [("outputs", "passed")])
+    plan = read_plan(made["peak"])
+    record = record_of(plan, [("outputs", "passed")])
     share = 100 * document["added_insn"] / document["baseline"]["estimated_invoke_insn"]
 
     def breaks(text: str) -> bool:
@@ -151,8 +161,8 @@ def test_a_run_against_its_unsplit_model(made: dict[str, Path]) -> None:
     assert breaks("pieces>+0")
     assert breaks("largest_arena_bytes<=-288")
     assert not breaks("checks!=passed")
-    assert read_run(made["peak"]).figures == record_of(document, []).figures
-    assert record_of(document, [("a", "passed"), ("b", "failed")]).checks_status == "failed"
+    assert read_run(made["peak"]).figures == record_of(plan, []).figures
+    assert record_of(plan, [("a", "passed"), ("b", "failed")]).checks_status == "failed"
 
 
 def garbage(folder: Path, made: dict[str, Path]) -> list[Path]:
@@ -169,7 +179,7 @@ def garbage(folder: Path, made: dict[str, Path]) -> list[Path]:
         (folder / name / "plan.json").write_bytes(text)
         found.append(folder / name)
     edits: dict[str, Edit] = {
-        "schema": lambda p: p.update(schema_version=2),
+        "schema": lambda p: p.update(schema_version=3),
         "word": lambda p: p.update(peak_ram_bytes="many"),
         "negative": lambda p: p.update(added_insn=-1),
         "none": lambda p: p.update(segments=[]),
@@ -205,7 +215,7 @@ def test_no_bundle_is_a_sentence(made: dict[str, Path], tmp_path: Path) -> None:
         (b"[1]", "it holds no object"),
     ],
 )
-def test_json_of_strangers(text: bytes, said: str, tmp_path: Path) -> None:
+def test_untrusted_json(text: bytes, said: str, tmp_path: Path) -> None:
     file = tmp_path / "a.json"
     file.write_bytes(text)
     with pytest.raises(UsageError, match=said):
@@ -219,12 +229,12 @@ def test_json_of_strangers(text: bytes, said: str, tmp_path: Path) -> None:
 EVIL = "<script>x</script> | **b** [a](b)\n\x1b[31m# @everyone"
 
 
-def test_names_of_strangers_are_text(made: dict[str, Path], tmp_path: Path) -> None:
+def test_untrusted_names_are_text(made: dict[str, Path], tmp_path: Path) -> None:
     def edit(plan: dict[str, Any]) -> None:
         plan["job"]["settings"][EVIL] = EVIL
-        plan["status"] = EVIL
+        plan["job"]["name"] = EVIL
         plan["model"]["path"] = EVIL
-        plan["model"]["sha256"] = EVIL
+        plan["model"]["sha256"] = "0" * 64
 
     found = runs(made["peak"], edited(tmp_path / "evil", made["peak"], edit))
     text, markdown = comparison_text(found), comparison_markdown(found)
@@ -235,14 +245,6 @@ def test_names_of_strangers_are_text(made: dict[str, Path], tmp_path: Path) -> N
     for line in markdown.splitlines():
         if line.startswith("|"):
             assert line.replace("\\|", "").count("|") in (4, 6)
-
-
-ROW = {
-    "id": "0001", "kind": "budget", "model": "/somewhere/m.tflite", "board": "b",
-    "budget_bytes": 1000, "objective": {"minimise": "peak_ram"}, "max_pieces": None,
-    "status": "OPTIMAL", "peak_ram_bytes": 900, "added_insn": 50, "pieces": 2, "exact": True,
-    "largest_arena_bytes": 800, "proved": None, "anything": [1],
-}  # fmt: skip
 
 
 def sweep(folder: Path, *rows: dict[str, Any]) -> Path:
@@ -278,7 +280,7 @@ def test_points_of_sweeps_are_matched_by_what_was_asked(tmp_path: Path) -> None:
     assert found.broken == (
         "point 0002: peak_ram_bytes>+5%: peak_ram_bytes is 990, > the limit 945 (counted from 900)",
     )
-    assert "not wholly comparable: boards that one of the sweeps alone has: c" in found.warnings
+    assert "not wholly comparable: boards that only one of the sweeps has: c" in found.warnings
     assert verdict(found) == "1 of 3 shared points differ; 2 points in one of them only."
     assert "m.tflite, b, 2,000 B, minimise=peak_ram" in comparison_text(found)
     assert json.loads(json.dumps(found.to_dict()))["differing"][0]["budget_bytes"] == "2000"
@@ -286,7 +288,7 @@ def test_points_of_sweeps_are_matched_by_what_was_asked(tmp_path: Path) -> None:
 
 def test_points_without_a_plan(tmp_path: Path) -> None:
     """A plan where there was none is no worse; none where there was one is."""
-    none = {"status": "INFEASIBLE", "peak_ram_bytes": None, "added_insn": None, "pieces": None}
+    none = {**UNPLANNED, "status": "INFEASIBLE"}
     a = sweep(tmp_path / "a", {}, {"budget_bytes": 5, **none}, {"budget_bytes": 6, **none})
     b = sweep(tmp_path / "b", none, {"budget_bytes": 5}, {"budget_bytes": 6, **none})
     found = sweeps(a, b, "peak_ram_bytes>+0")

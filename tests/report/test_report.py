@@ -7,13 +7,14 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench.synthetic import convolution_chain
-from report_documents import hostile, run_bundle, run_documents, synthetic_sweep
+from report_documents import changed, hostile, run_bundle, run_documents, synthetic_sweep
 
-from splitopt.bundle.load import load_run
-from splitopt.bundle.zz_documents import RunDocuments, SweepDocuments
+from splitopt.bundle.documents import dump
+from splitopt.bundle.load import RunDocuments, SweepDocuments, load_run
 from splitopt.config.job import read_job
 from splitopt.report.charts.figures import figures
 from splitopt.report.charts.pareto import pareto_csv
@@ -75,12 +76,12 @@ def test_a_run_report_holds_what_the_plan_says_in_order(run: RunDocuments) -> No
     page = render_run(run)
     text = text_of(page)
     assert verdict(run.plan) in text
-    for check in run.verify["checks"]:
-        assert f"{check['status'].upper()} {check['name']}: {check['compared']}" in text
-    for segment in run.plan["segments"]:
-        assert f"{segment['ram_bytes']:,}" in text
-    for cuts in run.plan["by_hand"]:
-        assert cuts["name"] in text
+    for check in run.verify.checks:
+        assert f"{check.status.upper()} {check.name}: {check.compared}" in text
+    for segment in run.plan.segments:
+        assert f"{segment.ram_bytes:,}" in text
+    for cuts in run.plan.by_hand:
+        assert cuts.name in text
     assert "they are not CPU cycles" in text
     headings = [attributes.get("id") for attributes in Outline(page).all("section")]
     order = ["verdict", "proof", "ram", "maps", "graph", "segments", "by-hand", "timing"]
@@ -92,7 +93,7 @@ def test_what_is_optional_may_be_absent(run: RunDocuments) -> None:
     page = render_run(replace(run, timing=None, diagnosis=None))
     assert 'id="timing"' not in page
     assert 'id="diagnosis"' not in page
-    assert "simulated_insn" in render_run(run)
+    assert "simulated insn" in render_run(run)
     assert "Piece 02 was exchanged" in render_run(run)
 
 
@@ -111,15 +112,20 @@ def test_every_ram_figure_of_route_pieces_is_shown(run: RunDocuments) -> None:
                   "warnings": ["w1"]}  # fmt: skip
     more = {"routes": {"whole": side, "pieces": {**side, "worst_lsb": None}}, "route": "pieces",
             "contract": contract, "conversion": conversion}  # fmt: skip
-    text = text_of(render_run(replace(run, plan={**run.plan, **more})))
+    text = text_of(render_run(replace(run, plan=changed(run.plan, lambda p: p.update(more)))))
     for words in ("29.9 dB", "0.844", "a QUANTIZE op was put in front", "WARNING: w1", "Note: n1"):
         assert words in text
 
 
 def test_estimates_are_named(run: RunDocuments) -> None:
-    assert "Bytes: none" in text_of(render_run(run))
-    plan = {**run.plan, "exact": False, "estimated_ops": ["op 3 SOFTMAX: INT16"]}
-    plan["segments"] = [{**segment, "exact": False} for segment in plan["segments"]]
+    assert "Bytes: none is an estimate" in text_of(render_run(run))
+
+    def estimated(plan: Any) -> None:
+        plan |= {"exact": False, "estimated_ops": ["op 3 SOFTMAX: INT16"]}
+        for segment in plan["segments"]:
+            segment["exact"] = False
+
+    plan = changed(run.plan, estimated)
     text = text_of(render_run(replace(run, plan=plan)))
     assert "exact: false" in text
     assert "op 3 SOFTMAX: INT16" in text
@@ -130,11 +136,11 @@ def test_a_sweep_report_holds_every_point(sweep: SweepDocuments) -> None:
     page = render_sweep(sweep)
     text = text_of(page)
     for record in sweep.records:
-        if record["plan"]:
-            assert f'href="#p-{record["id"]}"' in page
-            assert f'id="p-{record["id"]}"' in page
+        if record.plan:
+            assert f'href="#p-{record.id}"' in page
+            assert f'id="p-{record.id}"' in page
         else:
-            assert record["status"] in text
+            assert record.status in text
     assert "job.yaml: $.board: no such board" in text
     assert "the smallest feasible budget is 238,848 B" in text
     assert "it is proved that none is missing" in text
@@ -143,32 +149,32 @@ def test_a_sweep_report_holds_every_point(sweep: SweepDocuments) -> None:
 
 
 def test_a_sweep_where_nothing_fits_names_the_least_budget(sweep: SweepDocuments) -> None:
-    rows = tuple(record for record in sweep.records if record["status"] == "INFEASIBLE")
-    document = {**sweep.sweep, "fronts": []}
+    rows = tuple(record for record in sweep.records if record.status == "INFEASIBLE")
+    document = sweep.sweep.model_copy(update={"fronts": ()})
     text = text_of(render_sweep(SweepDocuments(document, rows)))
     assert "no point has a plan; the smallest feasible budget is 238,848 B." in text
 
 
 def test_points_that_share_a_plan_are_one_marker_and_one_fold(sweep: SweepDocuments) -> None:
-    first = next(record for record in sweep.records if record["plan"])
-    twin = {**first, "id": "twin", "dominated": True, "shared_from": first["id"]}
-    plans = {**sweep.plans, "twin": sweep.plans[first["id"]]}
+    first = next(record for record in sweep.records if record.plan)
+    twin = first.model_copy(update={"id": "twin", "dominated": True, "shared_from": first.id})
+    plans = {**sweep.plans, "twin": sweep.plans[first.id]}
     page = render_sweep(SweepDocuments(sweep.sweep, (*sweep.records, twin), plans))
     assert 'id="p-twin"' not in page
-    assert f"plan of {first['id']}" in text_of(page)
+    assert f"plan of {first.id}" in text_of(page)
 
 
 # Escaping, and nothing from elsewhere.
 
 
-def test_words_of_strangers_stay_words(run: RunDocuments, sweep: SweepDocuments) -> None:
+def test_untrusted_words_stay_words(run: RunDocuments, sweep: SweepDocuments) -> None:
     parts = ("plan", "memory", "graph", "verify", "manifest", "timing", "diagnosis")
     evil = RunDocuments(*(hostile(getattr(run, part), SCRIPT) for part in parts))
     plans = {
         name: replace(p, plan=hostile(p.plan, SCRIPT), memory=hostile(p.memory, SCRIPT))
         for name, p in sweep.plans.items()
     }
-    records = tuple(hostile(list(sweep.records), SCRIPT))
+    records = hostile(sweep.records, SCRIPT)
     evil_sweep = SweepDocuments(hostile(sweep.sweep, SCRIPT), records, plans)
     for page in (render_run(evil), render_sweep(evil_sweep)):
         outline = Outline(page)
@@ -180,7 +186,8 @@ def test_words_of_strangers_stay_words(run: RunDocuments, sweep: SweepDocuments)
 
 
 def test_texts_that_no_file_holds_are_replaced(run: RunDocuments) -> None:
-    plan = {**run.plan, "job": {**run.plan["job"], "name": "a\udc80b\0c\u202ed"}}
+    job = run.plan.job.model_copy(update={"name": "a\udc80b\0c\u202ed"})
+    plan = run.plan.model_copy(update={"job": job})
     page = render_run(replace(run, plan=plan))
     assert "a\ufffdb\ufffdc\ufffdd" in page
     page.encode("utf-8")
@@ -201,7 +208,7 @@ def test_nothing_is_fetched(run: RunDocuments, sweep: SweepDocuments) -> None:
 
 
 def test_reports_stay_small(run: RunDocuments) -> None:
-    assert len(run.plan["segments"]) == 10
+    assert len(run.plan.segments) == 10
     assert len(render_run(run).encode()) < 500_000
     assert len(render_sweep(synthetic_sweep(run, 200)).encode()) < 3_000_000
 
@@ -222,19 +229,23 @@ def test_a_model_of_200_ops_stays_readable(tmp_path: Path) -> None:
 
 def lengthened(documents: RunDocuments, ops: int) -> RunDocuments:
     """The same documents as a longer chain in one piece: planning one takes long."""
-    plan, graph, memory = documents.plan, documents.graph, documents.memory
-    old = len(graph["ops"])
-    last = graph["ops"][-1]
+    graph, memory = dump(documents.graph), dump(documents.memory)
+    old, last = len(graph["ops"]), graph["ops"][-1]
     buffers = memory["unsplit"]["buffers"]
     tail = [{**buffers[-1], "start": step, "stop": step + 2} for step in range(old, ops)]
     arena = {**memory["unsplit"], "ops": list(range(ops)), "buffers": [*buffers, *tail]}
-    whole = {**plan["segments"][0], "index": 0, "start": 0, "stop": ops}
     edges = [{"from": k, "to": k + 1, "tensors": [0]} for k in range(ops - 1)]
+
+    def longer(plan: Any) -> None:
+        plan["segments"] = [{**plan["segments"][0], "index": 0, "start": 0, "stop": ops}]
+        plan["model"]["ops"] = ops
+
+    many = [{**last, "index": k} for k in range(ops)]
     return replace(
         documents,
-        plan={**plan, "segments": [whole], "model": {**plan["model"], "ops": ops}},
-        memory={**memory, "unsplit": arena, "segments": [arena]},
-        graph={**graph, "ops": [{**last, "index": k} for k in range(ops)], "edges": edges},
+        plan=changed(documents.plan, longer),
+        memory=changed(documents.memory, lambda m: m.update(unsplit=arena, segments=[arena])),
+        graph=changed(documents.graph, lambda g: g.update(ops=many, edges=edges)),
     )
 
 
@@ -308,15 +319,10 @@ def test_figures_are_written_twice(
     run: RunDocuments, sweep: SweepDocuments, tmp_path: Path
 ) -> None:
     name = "$\\frac{1}{$ \U0001f600\n"  # neither a formula nor a line of its own
-    plan = {
-        **run.plan,
-        "job": {**run.plan["job"], "name": name},
-        "segments": run.plan["segments"][:1],
-    }
-    written = figures(
-        replace(run, plan=plan, memory={**run.memory, "segments": run.memory["segments"][:1]}),
-        tmp_path,
-    )
+    job = run.plan.job.model_copy(update={"name": name})
+    plan = run.plan.model_copy(update={"job": job, "segments": run.plan.segments[:1]})
+    memory = run.memory.model_copy(update={"segments": run.memory.segments[:1]})
+    written = figures(replace(run, plan=plan, memory=memory), tmp_path)
     written += figures(sweep, tmp_path)
     names = {path.name for path in written}
     stems = ("ram_per_step", "memory_map_00", "pareto", "pareto_02")
@@ -327,7 +333,7 @@ def test_figures_are_written_twice(
 
 
 def test_csv_has_a_line_for_each_record_and_no_formulas(sweep: SweepDocuments) -> None:
-    rows = [{**record, "job": "=cmd()"} for record in sweep.records]
+    rows = [record.model_copy(update={"job": "=cmd()"}) for record in sweep.records]
     lines = pareto_csv(rows).splitlines()
     assert len(lines) == len(rows) + 1
     assert lines[0].startswith("id,kind,job,model,board,budget_bytes,")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from report_documents import hostile, run_bundle, run_documents, synthetic_sweep
 
-from splitopt.bundle.zz_documents import RunDocuments
+from splitopt.bundle.load import RunDocuments
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
 
@@ -118,14 +118,14 @@ def test_the_file_alone_is_asked_for(
 def test_every_buffer_is_a_rectangle(browser: Browser, run: RunDocuments, run_page: str) -> None:
     browser.get(run_page)
     for arena, ident in (
-        (run.memory["unsplit"], "map-unsplit"),
-        *((arena, f"map-{arena['index']:02d}") for arena in run.memory["segments"]),
+        (run.memory.unsplit, "map-unsplit"),
+        *((arena, f"map-{arena.index:02d}") for arena in run.memory.segments),
     ):
         css = f"svg[aria-labelledby={ident}-t] .marks:is(.tensor, .scratch) > rect"
         drawn = browser.find_elements(By.CSS_SELECTOR, css)
-        assert len(drawn) == sum(buffer["size"] > 0 for buffer in arena["buffers"])
+        assert len(drawn) == sum(buffer.size > 0 for buffer in arena.buffers)
     ops = browser.find_elements(By.CSS_SELECTOR, "svg[aria-labelledby=dag-t] .marks.op > rect")
-    assert len(ops) == len(run.graph["ops"])
+    assert len(ops) == len(run.graph.ops)
 
 
 def first_mark(driver: Browser, ident: str = "map-00") -> Any:
@@ -140,7 +140,7 @@ def test_pointing_at_a_buffer_names_it(browser: Browser, run: RunDocuments, run_
     browser.get(run_page)
     mark = first_mark(browser)
     ActionChains(browser).move_to_element(mark).perform()
-    assert run.memory["segments"][0]["buffers"][0]["name"] in shown(browser)
+    assert run.memory.segments[0].buffers[0].name in shown(browser)
     assert mark.find_elements(By.CSS_SELECTOR, "title") == [], "else the browser shows it, too"
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert shown(browser) == ""
@@ -159,7 +159,7 @@ def test_a_tap_on_a_buffer_names_it(browser: Browser, run: RunDocuments, run_pag
     tap = {"type": "touchStart", "touchPoints": [point]}
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", tap)
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    assert run.memory["unsplit"]["buffers"][0]["name"] in shown(browser)
+    assert run.memory.unsplit.buffers[0].name in shown(browser)
 
 
 def test_arrow_keys_go_from_buffer_to_buffer(
@@ -177,7 +177,7 @@ def test_arrow_keys_go_from_buffer_to_buffer(
     assert all(names)
     assert names[1] == names[3] != names[2]
     assert names[5] == names[0]
-    buffers = [b["name"] for b in run.memory["segments"][0]["buffers"] if b["kind"] == "tensor"]
+    buffers = [b.name for b in run.memory.segments[0].buffers if b.kind == "tensor"]
     assert any(buffers[0] in name for name in names)
 
 
@@ -288,9 +288,7 @@ def test_a_report_prints(browser: Browser, run_page: str) -> None:
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
-def test_names_of_strangers_run_no_script(
-    browser: Browser, run: RunDocuments, tmp_path: Path
-) -> None:
+def test_untrusted_names_run_no_script(browser: Browser, run: RunDocuments, tmp_path: Path) -> None:
     text = "<script>window.hacked=1</script><img src=//x.invalid/y onerror=window.hacked=1>"
     parts = ("plan", "memory", "graph", "verify", "manifest", "timing", "diagnosis")
     evil = RunDocuments(*(hostile(getattr(run, part), text) for part in parts))

@@ -8,7 +8,7 @@ import re
 import pytest
 from report_documents import run_bundle, run_documents
 
-from splitopt.bundle.zz_documents import RunDocuments
+from splitopt.bundle.load import RunDocuments
 from splitopt.report.charts.lanes import assign_lanes
 from splitopt.report.charts.memory_map import memory_map
 from splitopt.report.charts.ram_chart import live_bytes
@@ -30,44 +30,44 @@ def boxes(svg: str, kind: str) -> list[tuple[float, ...]]:
 
 
 def test_every_buffer_of_every_map_is_to_scale(run: RunDocuments) -> None:
-    region = run.memory["region_bytes"]
-    for arena in run.memory["segments"]:
+    region = run.memory.region_bytes
+    for arena in run.memory.segments:
         chart = memory_map(arena, region, {}, ident="m", title="t")
-        tensors = [b for b in arena["buffers"] if b["kind"] == "tensor" and b["size"]]
+        tensors = [b for b in arena.buffers if b.kind == "tensor" and b.size]
         drawn = boxes(chart.svg, "tensor")
         assert len(drawn) == len(tensors)
-        largest = max(range(len(drawn)), key=lambda k: tensors[k]["size"])
-        per_byte = drawn[largest][3] / tensors[largest]["size"]
-        per_step = drawn[0][2] / (tensors[0]["stop"] - tensors[0]["start"])
+        largest = max(range(len(drawn)), key=lambda k: tensors[k].size)
+        per_byte = drawn[largest][3] / tensors[largest].size
+        per_step = drawn[0][2] / (tensors[0].stop - tensors[0].start)
         bottom = max(y + height for _, y, _, height in drawn)
         for (_, y, width, height), buffer in zip(drawn, tensors, strict=True):
-            assert height == pytest.approx(max(buffer["size"] * per_byte, 1), abs=0.6)
-            assert width == pytest.approx((buffer["stop"] - buffer["start"]) * per_step, abs=0.6)
-            assert bottom - y - height == pytest.approx(buffer["offset"] * per_byte, abs=1.2)
+            assert height == pytest.approx(max(buffer.size * per_byte, 1), abs=0.6)
+            assert width == pytest.approx((buffer.stop - buffer.start) * per_step, abs=0.6)
+            assert bottom - y - height == pytest.approx(buffer.offset * per_byte, abs=1.2)
         (tail,) = boxes(chart.svg, "tail")
-        assert tail[3] == pytest.approx(max(arena["tail_bytes"] * per_byte, 1), abs=1.2)
-        head = bottom - arena["head_bytes"] * per_byte
+        assert tail[3] == pytest.approx(max(arena.tail_bytes * per_byte, 1), abs=1.2)
+        head = bottom - arena.head_bytes * per_byte
         assert tail[1] + tail[3] <= head + 1.2, "the tail is above the head"
-        top, base = tail[1], tail[1] + arena["arena_bytes"] * per_byte
+        top, base = tail[1], tail[1] + arena.arena_bytes * per_byte
         for _, y, _, height in boxes(chart.svg, "boundary"):
             assert y + height <= top + 1.2 or y >= base - 1.2, "boundary tensors are no arena's"
 
 
 def test_bands_are_drawn_to_scale_in_the_tensors_that_they_read_and_keep(run: RunDocuments) -> None:
-    region, seen = run.memory["region_bytes"], 0
-    for segment, arena in zip(run.plan["segments"], run.memory["segments"], strict=True):
+    region, seen = run.memory.region_bytes, 0
+    for segment, arena in zip(run.plan.segments, run.memory.segments, strict=True):
         chart = memory_map(arena, region, {}, ident="m", title="t")
         drawn = boxes(chart.svg, "rows")
-        ends = len(segment["inputs"]) + len(segment["outputs"])
-        assert len(drawn) == len(arena["bands"]) == ends * len(segment["bands"] or ())
+        ends = len(segment.inputs) + len(segment.outputs)
+        assert len(drawn) == len(arena.bands) == ends * len(segment.bands or ())
         places = dict(
-            zip((b["tensor"] for b in arena["boundary"]), boxes(chart.svg, "boundary"), strict=True)
+            zip((b.tensor for b in arena.boundary), boxes(chart.svg, "boundary"), strict=True)
         )
-        sizes = {b["tensor"]: b["size"] for b in arena["boundary"]}
-        for (_, y, _, height), band in zip(drawn, arena["bands"], strict=True):
-            _, top, _, tall = places[band["tensor"]]
-            per_byte = tall / sizes[band["tensor"]]
-            assert height == pytest.approx((band["stop"] - band["start"]) * per_byte, abs=1.2)
+        sizes = {b.tensor: b.size for b in arena.boundary}
+        for (_, y, _, height), band in zip(drawn, arena.bands, strict=True):
+            _, top, _, tall = places[band.tensor]
+            per_byte = tall / sizes[band.tensor]
+            assert height == pytest.approx((band.stop - band.start) * per_byte, abs=1.2)
             assert top - 1.2 <= y <= y + height <= top + tall + 1.2
             seen += 1
     assert seen > 20
@@ -76,8 +76,8 @@ def test_bands_are_drawn_to_scale_in_the_tensors_that_they_read_and_keep(run: Ru
 
 
 def test_live_bytes_peak_at_the_peak_load(run: RunDocuments) -> None:
-    for arena in (run.memory["unsplit"], *run.memory["segments"]):
-        assert max(live_bytes(arena)) == arena["peak_load_bytes"]
+    for arena in (run.memory.unsplit, *run.memory.segments):
+        assert max(live_bytes(arena)) == arena.peak_load_bytes
 
 
 def test_lanes_of_values_that_wait_are_not_crossed() -> None:

@@ -17,6 +17,7 @@ from diagnosis_bundles import digits
 from targets import split_run, tflm_program, whole_run
 
 from splitopt.base.errors import NotEqualError, ToolError, UsageError
+from splitopt.bundle.documents import dump
 from splitopt.config.job import read_job
 from splitopt.config.target import read_target
 from splitopt.graph.model import ModelGraph
@@ -219,7 +220,7 @@ def test_bands_and_offline_plans_take_what_is_predicted(
         "target_bytes": "passed",
         "target_outputs": "passed",
     }
-    timing = found.document
+    timing = dump(found.document)
     off = {"added": timing["estimated_added_insn"] / timing["simulated_added_insn"] - 1}
     for step in ("allocate", "invoke"):
         pairs = [

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sweep_files import Ask, asking, points_of
+from sweep_files import ROW, UNPLANNED, Ask, asking, points_of
 
 from splitopt.base.errors import InfeasibleError, ToolError, UsageError
+from splitopt.bundle.load import record_of_data
 from splitopt.config.job import read_job
 from splitopt.config.sweep import read_sweep
 from splitopt.graph.tflite_reader import parse_tflite
@@ -52,11 +53,11 @@ def test_a_grid_is_the_product_of_its_axes(write: Ask, tmp_path: Path) -> None:
     )
     rows = run_sweep(sweep, out=tmp_path / "out").rows
     assert len(rows) == 32
-    assert len({r["id"] for r in rows}) == 32
+    assert len({r.id for r in rows}) == 32
     axes = ("budget_bytes", "board", "model", "max_pieces")
-    cells = {(*(r[a] for a in axes), r["objective"]["minimise"]) for r in rows}
+    cells = {(*(getattr(r, a) for a in axes), r.objective.minimise) for r in rows}
     assert len(cells) == 32
-    assert {r["status"] for r in rows} <= {"OPTIMAL", "INFEASIBLE"}
+    assert {r.status for r in rows} <= {"OPTIMAL", "INFEASIBLE"}
 
 
 def test_points_agree_with_jobs_run_alone_and_neighbours_are_shared(
@@ -67,26 +68,28 @@ def test_points_agree_with_jobs_run_alone_and_neighbours_are_shared(
 
     sweep = write("{budget_bytes: {start: 56800, stop: 59200, step: 160}}")
     rows = run_sweep(sweep, out=tmp_path / "out", workers=1).rows
-    assert sum(row["shared_from"] is not None for row in rows) > 8
+    assert sum(row.shared_from is not None for row in rows) > 8
     for row in rows:
-        job = read_job(tmp_path / "job.yaml", {"budget_bytes": row["budget_bytes"]})
-        if row["status"] == "INFEASIBLE":
-            least = f"smallest feasible budget is {row['smallest_feasible_budget_bytes']:,} B"
+        job = read_job(tmp_path / "job.yaml", {"budget_bytes": row.budget_bytes})
+        if row.status == "INFEASIBLE":
+            least = f"smallest feasible budget is {row.smallest_feasible_budget_bytes:,} B"
             with pytest.raises(InfeasibleError, match=least):
                 plan_job(job, open_model(job))
             continue
         plan = plan_job(job, open_model(job)).plan
-        assert row["peak_ram_bytes"] == plan.peak_ram_bytes
-        assert row["status"] == plan.status.name == "OPTIMAL"
+        assert row.peak_ram_bytes == plan.peak_ram_bytes
+        assert row.status == plan.status.name == "OPTIMAL"
 
 
 def test_the_folder_holds_rows_plans_and_front(write: Ask, tmp_path: Path) -> None:
     result = run_sweep(write("{budget_bytes: [20000, 60000]}"), out=tmp_path / "out")
     lines = (result.folder / "records.jsonl").read_text().splitlines()
-    assert [json.loads(line) for line in lines] == list(result.rows)
-    [planned] = [row for row in result.rows if row["plan"]]
-    plan = json.loads((result.folder / planned["plan"]).read_text())
-    assert plan["peak_ram_bytes"] == planned["peak_ram_bytes"]
+    assert [json.loads(line) for line in lines] == [
+        row.model_dump(mode="json") for row in result.rows
+    ]
+    [planned] = [row for row in result.rows if row.plan]
+    plan = json.loads((result.folder / str(planned.plan)).read_text())
+    assert plan["peak_ram_bytes"] == planned.peak_ram_bytes
     assert plan["segments"][0]["piece"] is None
     assert json.loads((result.folder / "sweep.json").read_text())["counts"] == {
         "OPTIMAL": 1, "INFEASIBLE": 1,
@@ -105,11 +108,11 @@ def test_points_are_proved_where_asked(write: Ask, tmp_path: Path) -> None:
     )
     result = run_sweep(sweep, out=tmp_path / "out")
     for row in result.rows:
-        assert row["proved"] is True
-        plan = json.loads((result.folder / row["bundle"] / "plan.json").read_text())
+        assert row.proved is True
+        plan = json.loads((result.folder / str(row.bundle) / "plan.json").read_text())
         cuts = [segment["start"] for segment in plan["segments"][1:]]
         assert (plan["peak_ram_bytes"], plan["added_insn"]) == points_of([row])[0][:2]
-        assert set(cuts) - {0} == set(row["cuts"])
+        assert set(cuts) - {0} == set(row.cuts)
 
 
 def test_a_point_that_fails_is_a_row_and_the_sweep_goes_on(write: Ask, tmp_path: Path) -> None:
@@ -121,35 +124,40 @@ def test_a_point_that_fails_is_a_row_and_the_sweep_goes_on(write: Ask, tmp_path:
         f"model: [{broken}, {MODELS / 'resnet8_digits_int8.tflite'}]}}"
     )
     rows = run_sweep(sweep, out=tmp_path / "out").rows
-    assert [row["status"] for row in rows] == ["FAILED", "FAILED", "FAILED", "OPTIMAL"]
-    assert "not a TFLite" in rows[1]["error"] or "broken.tflite" in rows[1]["error"]
-    assert "budget_bytes" in rows[0]["error"]
+    assert [row.status for row in rows] == ["FAILED", "FAILED", "FAILED", "OPTIMAL"]
+    errors = [row.error or "" for row in rows]
+    assert "not a TFLite" in errors[1] or "broken.tflite" in errors[1]
+    assert "budget_bytes" in errors[0]
 
 
 def test_dominated_rows_are_told_by_brute_force() -> None:
     random = np.random.default_rng(0)
     rows = [
-        {
-            "plan": "x" if random.random() < 0.9 else None,
-            "model": "m",
-            "board": f"b{random.integers(2)}",
-            "peak_ram_bytes": int(random.integers(5)),
-            "added_insn": int(random.integers(5)),
-            "cuts": list(range(random.integers(3))),
-        }
+        record_of_data(
+            {
+                **ROW,
+                **({} if random.random() < 0.9 else {**UNPLANNED, "status": "UNKNOWN"}),
+                "model": "m",
+                "board": f"b{random.integers(2)}",
+                "peak_ram_bytes": int(random.integers(5)),
+                "added_insn": int(random.integers(5)),
+                "cuts": list(range(random.integers(3))),
+            },
+            "row",
+        )
         for _ in range(200)
     ]
     for at, row in enumerate(with_dominated(rows)):
         mine = points_of([row])[0]
         beaten = any(
-            other["plan"]
-            and other["board"] == row["board"]
+            other.plan
+            and other.board == row.board
             and all(a <= b for a, b in zip(points_of([other])[0], mine, strict=True))
             and (points_of([other])[0] != mine or place < at)
             for place, other in enumerate(rows)
             if place != at
         )
-        assert row["dominated"] == (beaten and row["plan"] is not None)
+        assert row.dominated == (beaten and row.plan is not None)
 
 
 # Deaths.
@@ -195,10 +203,10 @@ def test_a_killed_sweep_is_resumed_by_the_same_command(write: Ask, tmp_path: Pat
     process = subprocess.Popen(
         command(sweep, out), cwd=REPOSITORY, stdout=subprocess.DEVNULL, start_new_session=True
     )
-    kept = wait_for(out, "sweep/.unfinished-*/points/*.json", 3)
+    kept = wait_for(out, "sweep/.unfinished-*/points/*.jsonl", 3)
     process.kill()
     process.wait()
-    kept = {path: path.read_bytes() for path in out.glob("sweep/.unfinished-*/points/*.json")}
+    kept = {path: path.read_bytes() for path in out.glob("sweep/.unfinished-*/points/*.jsonl")}
     assert 3 <= len(kept) < 101
     time.sleep(0.5)
     assert not alive_in_group(process.pid)
@@ -212,7 +220,7 @@ def test_a_killed_sweep_is_resumed_by_the_same_command(write: Ask, tmp_path: Pat
     assert len({row["id"] for row in rows}) == 101
     by_id = {row["id"]: row for row in rows}
     for data in kept.values():
-        for old in json.loads(data):
+        for old in map(json.loads, data.splitlines()):
             assert {**by_id[old["id"]], "dominated": False} == old
     assert not list(out.glob("sweep/.unfinished-*"))
 
@@ -319,4 +327,4 @@ def test_dask_without_a_scheduler_is_a_clear_error(write: Ask, tmp_path: Path) -
 def test_results_are_typed(write: Ask, tmp_path: Path) -> None:
     result = run_sweep(write("{budget_bytes: auto}", name="unet"), out=tmp_path / "o")
     assert isinstance(result, SweepResult)
-    assert result.document["points"] == len(result.rows)
+    assert result.document.points == len(result.rows)

@@ -113,11 +113,11 @@ def test_a_cluster_loses_a_worker_and_no_point(cluster: Cluster, tmp_path: Path)
     assert len(result.rows) == 244
     ids = [json.loads(line)["id"] for line in (result.folder / "records.jsonl").open()]
     assert len(set(ids)) == len(ids) == 244
-    assert not any(row["error"] for row in result.rows)
+    assert not any(row.error for row in result.rows)
     sweep.write_text(re.sub("executor: .*\nscheduler: .*\n", "", sweep.read_text()))
     local = run_sweep(sweep, out=tmp_path / "local")
     figures = ("id", "status", "peak_ram_bytes", "smallest_feasible_budget_bytes")
-    assert [[r[f] for f in figures] for r in result.rows] == [
-        [r[f] for f in figures] for r in local.rows
+    assert [[getattr(r, f) for f in figures] for r in result.rows] == [
+        [getattr(r, f) for f in figures] for r in local.rows
     ]
     assert seen == sorted(seen)

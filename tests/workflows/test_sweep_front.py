@@ -73,9 +73,9 @@ def test_the_front_is_what_an_exhaustive_dp_finds(
     planner = planner_of(graph, job)
     request = PlanRequest(Goal(1, 0), allowed_segments(graph, job), SolveParams(60.0))
     assert set(points_of(result.rows)) == dp_front(planner, request)
-    assert {row["status"] for row in result.rows} == {"OPTIMAL"}
-    assert result.document["fronts"][0]["is_complete"]
-    assert not any(row["dominated"] for row in result.rows)
+    assert {row.status for row in result.rows} == {"OPTIMAL"}
+    assert result.document.fronts[0].is_complete
+    assert not any(row.dominated for row in result.rows)
 
 
 def planner_of(graph: ModelGraph, job: Job) -> Planner:
@@ -121,9 +121,9 @@ def test_person_detect_and_its_golden_peaks(
     )
     sweep.write_text(text)
     rows = run_sweep(sweep, out=tmp_path / "out").rows
-    assert (rows[0]["peak_ram_bytes"], rows[-1]["peak_ram_bytes"]) == (82368, 31888)
+    assert (rows[0].peak_ram_bytes, rows[-1].peak_ram_bytes) == (82368, 31888)
     job = tmp_path / "job.yaml"
     job.write_text(job.read_text("utf-8") + "pieces: {bands: false, offline_plans: false}\n")
     alone = run_sweep(sweep, out=tmp_path / "out").rows
-    assert (alone[0]["peak_ram_bytes"], alone[-1]["peak_ram_bytes"]) == (82368, 62896)
-    assert {row["added_insn"] for row in rows} - {row["added_insn"] for row in alone}
+    assert (alone[0].peak_ram_bytes, alone[-1].peak_ram_bytes) == (82368, 62896)
+    assert {row.added_insn for row in rows} - {row.added_insn for row in alone}

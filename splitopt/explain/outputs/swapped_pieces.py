@@ -41,7 +41,7 @@ def without_moved(findings: Sequence[Finding], moved: Sequence[Finding]) -> list
 def _home(bundle: OpenBundle, piece: Piece) -> str:
     """The name of the file that the run wrote with these bytes."""
     assert piece.written_as is not None
-    return printable(Path(bundle.plan.segments[piece.written_as].piece).name)
+    return printable(Path(bundle.plan.segments[piece.written_as].piece or "").name)
 
 
 def _title(bundle: OpenBundle, moved: Sequence[Piece]) -> str:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.schema.graph import Graph, GraphOp
+from splitopt.bundle.schema.memory import Memory
+from splitopt.bundle.schema.plan import Plan
 from splitopt.report.charts.labels import shorten
 from splitopt.report.charts.lanes import Lanes, assign_lanes
 from splitopt.report.charts.ram_chart import live_bytes
 from splitopt.report.charts.spans import Span, spans_of
 from splitopt.report.charts.svg import Chart, drawing, group, line, mark, number, path, rect, text
-
-Document = dict[str, Any]
 
 _ROW, _HEADER, _GAP = 22, 40, 10
 _LANE, _MOST_LANES_WIDTH = 18, 220
@@ -51,7 +51,7 @@ class _Frame:
         return self.width - self.bars - _VALUES
 
 
-def dag_chart(plan: Document, memory: Document, graph: Document) -> Chart:
+def dag_chart(plan: Plan, memory: Memory, graph: Graph) -> Chart:
     """Every op with its type and what is alive while it runs; every cut with what crosses it."""
     edges = _edges(graph)
     frame = _frame(plan, graph, edges)
@@ -66,18 +66,18 @@ def dag_chart(plan: Document, memory: Document, graph: Document) -> Chart:
     return Chart("dag", title, svg)
 
 
-def _edges(graph: Document) -> list[tuple[int, int]]:
+def _edges(graph: Graph) -> list[tuple[int, int]]:
     """Each pair once; the model's inputs are nodes of their own."""
-    edges = {(edge["from"], edge["to"]) for edge in graph["edges"]}
-    for number_, tensor in enumerate(graph["inputs"]):
-        entry = graph["tensors"].get(str(tensor))
-        edges |= {(-1 - number_, reader) for reader in (entry or {}).get("read_by", ())}
+    edges = {(edge.maker, edge.reader) for edge in graph.edges}
+    for number_, tensor in enumerate(graph.inputs):
+        entry = graph.tensors.get(str(tensor))
+        edges |= {(-1 - number_, reader) for reader in (entry.read_by if entry else ())}
     return sorted(edges)
 
 
-def _frame(plan: Document, graph: Document, edges: list[tuple[int, int]]) -> _Frame:
-    inputs = [-1 - k for k in range(len(graph["inputs"]))]
-    lanes = assign_lanes([*inputs, *range(len(graph["ops"]))], edges)
+def _frame(plan: Plan, graph: Graph, edges: list[tuple[int, int]]) -> _Frame:
+    inputs = [-1 - k for k in range(len(graph.inputs))]
+    lanes = assign_lanes([*inputs, *range(len(graph.ops))], edges)
     y, rows, headers = 8.0, {}, []
     for span in spans_of(plan):
         headers.append(y)
@@ -94,7 +94,7 @@ def _hue(span: Span) -> str:
     return f"hue{span.first % _HUES}"
 
 
-def _areas(plan: Document, frame: _Frame) -> Iterator[str]:
+def _areas(plan: Plan, frame: _Frame) -> Iterator[str]:
     """A coloured area for each span, headed by its name; the cut above it, with what crosses."""
     ends = [*frame.headers[1:], frame.height - 8]
     for span, top, end in zip(spans_of(plan), frame.headers, ends, strict=True):
@@ -106,16 +106,16 @@ def _areas(plan: Document, frame: _Frame) -> Iterator[str]:
         yield text(frame.labels, top + 26, says, "head")
 
 
-def _crossing(plan: Document, span: Span, frame: _Frame, top: float) -> str:
+def _crossing(plan: Plan, span: Span, frame: _Frame, top: float) -> str:
     across = [
         entry
-        for entry in plan["layout"]["boundary"]
-        if entry["first_segment"] < span.first <= entry["last_segment"]
+        for entry in plan.layout.boundary
+        if entry.first_segment < span.first <= entry.last_segment
     ]
-    total = format_bytes(sum(entry["size"] for entry in across))
+    total = format_bytes(sum(entry.size for entry in across))
     says = f"cut {span.start}: {total}"
     names = "; ".join(
-        f"{shorten(entry['name'], 160)} (tensor {entry['tensor']}), {format_bytes(entry['size'])}"
+        f"{shorten(entry.name, 160)} (tensor {entry.tensor}), {format_bytes(entry.size)}"
         for entry in across
     )
     width = 7.2 * len(says) + 12
@@ -146,31 +146,32 @@ def _edge(frame: _Frame, maker: int, reader: int) -> str:
     return path(f"M{number(x1)} {number(y1)}{down}{curve} {number(x2)} {number(y2)}")
 
 
-def _inputs(graph: Document, frame: _Frame) -> Iterator[str]:
+def _inputs(graph: Graph, frame: _Frame) -> Iterator[str]:
     marks, labels = [], []
-    for position, tensor in enumerate(graph["inputs"]):
+    for position, tensor in enumerate(graph.inputs):
         node = -1 - position
-        entry = graph["tensors"].get(str(tensor), {"name": "", "bytes": 0})
-        says = f"input {shorten(entry['name'], 200)} (tensor {tensor}): "
+        entry = graph.tensors.get(str(tensor))
+        name, size = ("", 0) if entry is None else (entry.name, entry.bytes)
+        says = f"input {shorten(name, 200)} (tensor {tensor}): "
         x, y = frame.x(node), frame.rows[node]
-        marks.append(mark(x - 6, y - 4, 12, 8, says + format_bytes(entry["bytes"])))
-        labels.append(text(frame.labels, y + 4, f"input {shorten(entry['name'], 40)}"))
+        marks.append(mark(x - 6, y - 4, 12, 8, says + format_bytes(size)))
+        labels.append(text(frame.labels, y + 4, f"input {shorten(name, 40)}"))
     yield group("marks input", marks)
     yield group("names", labels)
 
 
-def _ops(plan: Document, graph: Document, memory: Document, frame: _Frame) -> Iterator[str]:
+def _ops(plan: Plan, graph: Graph, memory: Memory, frame: _Frame) -> Iterator[str]:
     """Boxes in the hue of their piece, names beside them, bars of what is alive at each op."""
-    live = live_bytes(memory["unsplit"])
+    live = live_bytes(memory.unsplit)
     most = max(live) or 1
     for span in spans_of(plan):
         boxes, bars, labels = [], [], []
-        for op in graph["ops"][span.start : span.stop]:
-            index = op["index"]
+        for op in graph.ops[span.start : span.stop]:
+            index = op.index
             x, y, alive = frame.x(index), frame.rows[index], live[index + 1]
             says = _op_text(op, graph, span, alive)
             boxes.append(mark(x - _BOX / 2, y - _BOX / 2, _BOX, _BOX, says))
-            labels.append(text(frame.labels, y + 4, f"{index} {shorten(op['type'], 22)}"))
+            labels.append(text(frame.labels, y + 4, f"{index} {shorten(op.type, 22)}"))
             long = max(frame.longest_bar * alive / most, 1)
             bars.append(rect(frame.bars, y - 5, long, 10))
             labels.append(text(frame.bars + long + 6, y + 4, f"{alive:,} B", "note"))
@@ -179,15 +180,15 @@ def _ops(plan: Document, graph: Document, memory: Document, frame: _Frame) -> It
         yield group("names", labels)
 
 
-def _op_text(op: Document, graph: Document, span: Span, alive: int) -> str:
+def _op_text(op: GraphOp, graph: Graph, span: Span, alive: int) -> str:
     made = (
-        f"{shorten(entry['name'], 120)} (tensor {tensor}), {format_bytes(entry['bytes'])}"
-        for tensor in op["outputs"]
-        if (entry := graph["tensors"].get(str(tensor))) is not None
+        f"{shorten(entry.name, 120)} (tensor {tensor}), {format_bytes(entry.bytes)}"
+        for tensor in op.outputs
+        if (entry := graph.tensors.get(str(tensor))) is not None
     )
-    nodes = op["onnx_nodes"]
+    nodes = op.onnx_nodes
     onnx = f"; ONNX {', '.join(shorten(node, 80) for node in nodes[:4])}" if nodes else ""
     return (
-        f"op {op['index']} {op['type']} in piece {span.number}: makes "
+        f"op {op.index} {op.type} in piece {span.number}: makes "
         f"{'; '.join(made) or 'nothing'}; {format_bytes(alive)} alive in the unsplit model{onnx}"
     )

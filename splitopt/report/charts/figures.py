@@ -1,170 +1,149 @@
-"""The charts of a report as files for papers and slides: SVG and PNG, drawn by matplotlib."""
+"""The charts of a report as files for papers and slides: each as .svg, and as .png made of it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path, PurePath
-from typing import Any
 
-from matplotlib import rc_context
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
+from splitopt.base.text import printable
+from splitopt.bundle.load import RunDocuments, SweepDocuments
+from splitopt.bundle.schema.sweep import PlannedRecord
+from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
+from splitopt.report.charts.pareto import first_of_plan, pareto_charts
+from splitopt.report.charts.ram_chart import ram_chart
+from splitopt.report.charts.svg import Chart, Key, fit, line, number, rect, text
 
-from splitopt.bundle.zz_documents import Document, RunDocuments, SweepDocuments
-from splitopt.report.charts.pareto import are_close, first_of_plan
-from splitopt.report.charts.ram_chart import live_bytes
-from splitopt.report.charts.spans import spans_of
-
-_KIB = 1024
-_DOTS_PER_INCH = 150
-_STYLE = {"svg.hashsalt": "splitopt", "svg.fonttype": "path", "text.parse_math": False}
-_FILLS = {"tensor": "#a8d0ff", "scratch": "#ffcf8f"}
-_EDGE, _PLAN, _BUDGET, _FLOOR, _UNSPLIT = "#4b5563", "#0550ae", "#a40e26", "#116329", "#6639ba"
+_ZOOM = 2
+_TITLE, _KEY = 26, 18
+_CHARACTER = 6.6
+_SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)"')
 
 
 def figures(documents: RunDocuments | SweepDocuments, folder: Path) -> list[Path]:
-    """Writes every figure twice, as .svg and as .png; the files that were written.
+    """Writes every figure as .svg, and as .png where this machine has a font; the files written.
 
     Of a run: `ram_per_step`, and `memory_map_NN` for each piece. Of a sweep: `pareto`, numbered
     (`pareto_02`) from the second model and board on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn = _of_run(documents) if isinstance(documents, RunDocuments) else _of_sweep(documents)
-    with rc_context(_STYLE):
-        return [path for name, figure in drawn for path in _write(figure, folder / name)]
+    return [path for name, svg in drawn for path in _write(svg, folder / name)]
 
 
-def _write(figure: Figure, stem: Path) -> Iterator[Path]:
-    FigureCanvasAgg(figure)
-    for suffix, metadata in ((".svg", {"Date": None}), (".png", {"Software": None})):
-        path = stem.with_name(stem.name + suffix)
-        figure.savefig(path, dpi=_DOTS_PER_INCH, metadata=metadata)
+def _write(svg: str, stem: Path) -> Iterator[Path]:
+    path = stem.with_name(f"{stem.name}.svg")
+    path.write_text(svg, "utf-8")
+    yield path
+    if _draws_text():
+        path = stem.with_name(f"{stem.name}.png")
+        path.write_bytes(_png(svg))
         yield path
 
 
-def _axes(width: float, height: float, title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, fontsize=10)
-    axes.set_xlabel(x)
-    axes.set_ylabel(y)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+def _png(svg: str) -> bytes:
+    import resvg_py  # here, as the command line imports this module for every command
+
+    return bytes(resvg_py.svg_to_bytes(svg_string=svg, background="#ffffff", zoom=_ZOOM))
 
 
-def _of_run(documents: RunDocuments) -> Iterator[tuple[str, Figure]]:
+@cache
+def _draws_text() -> bool:
+    """Whether there is a font: letters of a drawing would be left out without one."""
+    empty = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
+    letters = f'{empty}<text x="2" y="15" font-family="sans-serif">M</text></svg>'
+    return _png(letters) != _png(f"{empty}</svg>")
+
+
+def _of_run(documents: RunDocuments) -> Iterator[tuple[str, str]]:
     plan, memory = documents.plan, documents.memory
-    yield "ram_per_step", _ram_per_step(plan, memory)
-    for segment, arena in zip(plan["segments"], memory["segments"], strict=True):
-        around = sum(entry["size"] for entry in arena["boundary"])
-        title = (
-            f"piece {segment['index']:02d}, ops {segment['start']} to {segment['stop'] - 1}; "
-            f"boundary tensors outside: {around:,} B"
+    chart = ram_chart(plan, memory, documents.graph)
+    yield "ram_per_step", _sheet(printable(plan.job.name), [chart], chart.legend)
+    for segment, arena in zip(plan.segments, memory.segments, strict=True):
+        title = f"piece {segment.index:02d}, ops {segment.start} to {segment.stop - 1}"
+        chart = memory_map(
+            arena, memory.region_bytes, boundary_names(plan), ident="map", title=title
         )
-        yield f"memory_map_{segment['index']:02d}", _memory_map(arena, title)
+        keys = [key for key in LEGEND if f'{key[0]}"' in chart.svg]
+        yield f"memory_map_{segment.index:02d}", _sheet(title, [chart], keys)
 
 
-def _ram_per_step(plan: Document, memory: Document) -> Figure:
-    figure, axes = _axes(8, 3.6, _printable(plan["job"]["name"]), "op", "RAM, KiB")
-    unsplit = memory["unsplit"]
-    count = len(unsplit["ops"])
-    live = [size / _KIB for size in live_bytes(unsplit)[1 : count + 1]]
-    tail = unsplit["tail_bytes"] / _KIB
-    at = range(count)
-    axes.bar(at, live, 1, color=_FILLS["tensor"], label="alive in the unsplit head")
-    axes.bar(at, tail, 1, live, color="#dcc2ff", hatch="//", edgecolor="#8b6bb5", linewidth=0,
-             label="unsplit tail")  # fmt: skip
-    spans = list(spans_of(plan))
-    edges = [span.start - 0.5 for span in spans] + [count - 0.5]
-    ram = [span.ram_bytes / _KIB for span in spans]
-    axes.stairs(ram, edges, baseline=None, color=_PLAN, linewidth=2, label="RAM of each piece")
-    for value, color, style, label in (
-        (plan["baseline"]["ram_bytes"], _UNSPLIT, "-.", "unsplit model"),
-        (plan["budget_bytes"], _BUDGET, "--", "budget"),
-        (plan["floor"]["least_ram_bytes"], _FLOOR, ":", "floor"),
-    ):
-        axes.axhline(value / _KIB, color=color, linestyle=style, label=f"{label}: {value:,} B")
-    axes.set_xlim(-0.5, count - 0.5)
-    figure.legend(loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    return figure
+def _of_sweep(documents: SweepDocuments) -> Iterator[tuple[str, str]]:
+    groups: dict[tuple[str, str], list[PlannedRecord]] = {}
+    for row in first_of_plan(documents.records):
+        groups.setdefault((row.model, row.board), []).append(row)
+    for count, ((model, board), rows) in enumerate(groups.items(), 1):
+        title = f"{printable(PurePath(model).name)} on {printable(board)}"
+        charts = pareto_charts(rows, "pareto", title)
+        name = "pareto" if count == 1 else f"pareto_{count:02d}"
+        yield name, _sheet(title, charts, charts[0].legend)
 
 
-def _memory_map(arena: Document, title: str) -> Figure:
-    figure, axes = _axes(6, 3.6, title, "op (in: inputs of the piece)", "address, KiB")
-    steps = max([len(arena["ops"]) + 1, *(buffer["stop"] for buffer in arena["buffers"])])
-    for buffer in arena["buffers"]:
-        _box(axes, buffer["start"], buffer["stop"], buffer["offset"], buffer["size"],
-             facecolor=_FILLS[buffer["kind"]])  # fmt: skip
-    tail, end = arena["tail_bytes"], arena["arena_bytes"]
-    _box(axes, 0, steps, end - tail, tail, facecolor="#dcc2ff", hatch="//")
-    stride = max(1, steps // 16)
-    names = ["in", *(str(op) for op in arena["ops"]), *("" for _ in range(steps))]
-    axes.set_xticks([k + 0.5 for k in range(0, steps, stride)], names[:steps:stride], fontsize=8)
-    axes.set_xlim(0, steps)
-    axes.set_ylim(0, end / _KIB)
-    for value, label in ((arena["head_bytes"], "head"), (end, "arena")):
-        axes.annotate(
-            f"{label} {value:,} B",
-            (1, value / _KIB),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 0),
-            textcoords="offset points",
-            fontsize=8,
-            va="center",
-        )
-    return figure
-
-
-def _box(axes: Axes, start: int, stop: int, offset: int, size: int, **look: Any) -> None:
-    place = (start, offset / _KIB)
-    axes.add_patch(
-        Rectangle(place, stop - start, size / _KIB, edgecolor=_EDGE, linewidth=0.5, **look)
+def _sheet(title: str, charts: Sequence[Chart], keys: Sequence[Key]) -> str:
+    """Charts side by side under a title, with their legend below: a file that stands by itself."""
+    sizes = [tuple(map(float, _SIZE.findall(chart.svg)[0])) for chart in charts]
+    lefts = [0.0, *accumulate(width for width, _ in sizes)]
+    width, height = lefts[-1], max(high for _, high in sizes)
+    placed = (
+        chart.svg.replace("<svg ", f'<svg x="{number(left)}" y="{_TITLE}" ', 1)
+        for chart, left in zip(charts, lefts, strict=False)
+    )
+    legend, bottom = _legend(keys, width, _TITLE + height)
+    return fit(
+        '<?xml version="1.0" encoding="UTF-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" '
+        f'width="{number(width)}" height="{number(bottom)}" '
+        f'viewBox="0 0 {number(width)} {number(bottom)}"><style>{escape(_style())}</style>'
+        '<defs><pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse" '
+        'patternTransform="rotate(45)"><path d="M0 0V8"/></pattern></defs>'
+        f"{text(8, 18, title, 'head')}{''.join(placed)}{legend}</svg>\n"
     )
 
 
-def _of_sweep(documents: SweepDocuments) -> Iterator[tuple[str, Figure]]:
-    groups: dict[tuple[str, str], list[Document]] = {}
-    for row in first_of_plan(documents.records):
-        groups.setdefault((row["model"], row["board"]), []).append(row)
-    for number, ((model, board), rows) in enumerate(groups.items(), 1):
-        name = "pareto" if number == 1 else f"pareto_{number:02d}"
-        yield name, _pareto(rows, f"{_printable(PurePath(model).name)} on {_printable(board)}")
+def _legend(keys: Sequence[Key], width: float, top: float) -> tuple[str, float]:
+    """Entries one after another, on as many lines as they need; and where they end."""
+    parts, x, y = [], 8.0, top
+    for name, says in keys:
+        room = 34 + _CHARACTER * len(says)
+        if x > 8 and x + room > width:
+            x, y = 8.0, y + _KEY
+        parts.append(_swatch(name, x, y) + text(x + 26, y + 12, says))
+        x += room
+    return "".join(parts), y + (_KEY + 6 if keys else 0)
 
 
-def _pareto(rows: Sequence[Document], title: str) -> Figure:
-    """All plans; beside them the split ones alone, where those stand too close together."""
-    split = [row for row in rows if row["added_insn"]]
-    panels = [rows, split] if are_close(split, rows, ()) else [rows]
-    figure = Figure(figsize=(5.5 * len(panels), 4), layout="constrained")
-    figure.suptitle(title, fontsize=10)
-    for axes, shown in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
-        axes.set_xlabel("peak RAM, KiB")
-        axes.set_ylabel("estimated added kinsn per inference")
-        axes.spines[["top", "right"]].set_visible(False)
-        for dominated, color, label in ((True, "#8b949e", "dominated"), (False, _PLAN, "front")):
-            some = [row for row in shown if row["dominated"] is dominated]
-            _scatter(axes, some, color, label, numbered=shown is panels[-1])
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", fontsize=8)
-    return figure
+def _swatch(name: str, x: float, y: float) -> str:
+    middle = y + 8
+    if name.startswith("line-"):
+        return line(x, middle, x + 20, middle, name)
+    if name == "point-refused":
+        cross = (line(x + 6, middle - 4 * k, x + 14, middle + 4 * k) for k in (1, -1))
+        return f'<g class="{name}">{"".join(cross)}</g>'
+    if name == "point-open":
+        return f'<g class="points">{rect(x + 5, y + 3, 10, 10, "open")}</g>'
+    if name.startswith("point-"):
+        group = "points" if name == "point-front" else name
+        return f'<g class="{group}"><circle cx="{number(x + 10)}" cy="{number(middle)}" r="5"/></g>'
+    box = rect(x, y + 2, 20, 12, "unused" if name == "unused" else "")
+    over = rect(x, y + 2, 20, 12, "hatch") if name == "tail" else ""
+    return f'<g class="marks {name}">{box}</g>{over}'
 
 
-def _scatter(
-    axes: Axes, rows: Sequence[Document], color: str, label: str, *, numbered: bool
-) -> None:
-    if not rows:
-        return
-    peaks = [row["peak_ram_bytes"] / _KIB for row in rows]
-    added = [row["added_insn"] / 1000 for row in rows]
-    sizes = [14 + 6 * min(row["pieces"], 16) for row in rows]
-    axes.scatter(peaks, added, sizes, color=color, label=f"{label} (number and size: pieces)")
-    for row, x, y in zip(rows, peaks, added, strict=True):
-        if numbered and not row["dominated"]:
-            axes.annotate(str(row["pieces"]), (x, y), xytext=(5, 3),
-                          textcoords="offset points", fontsize=7)  # fmt: skip
-
-
-def _printable(name: str) -> str:
-    """What a font can draw, and not too long for a title."""
-    return "".join(c if c.isprintable() else "?" for c in name)[:80]
+@cache
+def _style() -> str:
+    """The page's rules for drawings, in the colours of its light theme."""
+    css = (files("splitopt.report") / "templates" / "report.css").read_text("utf-8")
+    colours = dict(re.findall(r"--(\w+): (#\w{6})", css.split("}", 1)[0]))
+    rules = re.findall(r"([^{}]+)\{([^{}]*)\}", css.split("@media (max-width", 1)[0])
+    kept = (
+        (selector.strip(), re.sub(r"var\(--(\w+)\)", lambda m: colours[m[1]], body))
+        for selector, body in rules
+        if re.search(r"svg |#hatch|\.\w+ rect", selector) and ":" not in selector
+    )
+    sheet = "\n".join(
+        f"{re.sub(r', .key[^,]*', '', selector)} {{{body}}}" for selector, body in kept
+    )
+    return re.sub(r"font: (\d+px) [^;}]*", r"font-size: \1; font-family: sans-serif", sheet)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from splitopt.base.units import format_bytes
-
-Document = dict[str, Any]
+from splitopt.bundle.schema.memory import ArenaMap, Buffer
 
 
 def shorten(name: str, most: int) -> str:
@@ -17,32 +16,32 @@ def shorten(name: str, most: int) -> str:
     return f"{name[:head]}…{name[len(name) - (most - head - 1) :]}"
 
 
-def step_name(ops: list[int], step: int) -> str:
+def step_name(ops: Sequence[int], step: int) -> str:
     """Step 0 holds the inputs; op k of a piece runs at step k + 1."""
     if step <= 0:
         return "in"
     return str(ops[step - 1]) if step <= len(ops) else f"+{step - len(ops)}"
 
 
-def steps_text(ops: list[int], start: int, stop: int) -> str:
+def steps_text(ops: Sequence[int], start: int, stop: int) -> str:
     """A half-open range of steps, as the first and last op in which a buffer lives."""
     first, last = step_name(ops, start), step_name(ops, stop - 1)
     return f"ops {first} to {last}" if first != last else f"op {first}"
 
 
-def buffer_text(buffer: Document, ops: list[int], most: int) -> str:
+def buffer_text(buffer: Buffer, ops: Sequence[int], most: int) -> str:
     """`conv_1 (tensor 12): 4,608 B at 55,296, ops 7 to 11`."""
-    name = shorten(buffer["name"], most)
-    kind = "scratch of " if buffer["kind"] == "scratch" else ""
-    number = "" if buffer["tensor"] is None or kind else f" (tensor {buffer['tensor']})"
+    name = shorten(buffer.name, most)
+    kind = "scratch of " if buffer.kind == "scratch" else ""
+    number = "" if buffer.tensor is None or kind else f" (tensor {buffer.tensor})"
     return (
-        f"{kind}{name}{number}: {format_bytes(buffer['size'])} at offset {buffer['offset']:,}, "
-        f"{steps_text(ops, buffer['start'], buffer['stop'])}"
+        f"{kind}{name}{number}: {format_bytes(buffer.size)} at offset {buffer.offset:,}, "
+        f"{steps_text(ops, buffer.start, buffer.stop)}"
     )
 
 
-def tail_text(arena: Document) -> str:
+def tail_text(arena: ArenaMap) -> str:
     """The tail's size, then what it is made of, the largest first."""
-    parts = sorted(arena["tail_by_category"].items(), key=lambda item: -item[1])
+    parts = sorted(arena.tail_by_category.items(), key=lambda item: -item[1])
     made = ", ".join(f"{name} {format_bytes(size)}" for name, size in parts)
-    return f"tail: {format_bytes(arena['tail_bytes'])}" + (f" ({made})" if made else "")
+    return f"tail: {format_bytes(arena.tail_bytes)}" + (f" ({made})" if made else "")

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from splitopt.base.units import format_bytes
+from splitopt.bundle.schema.memory import ArenaMap
+from splitopt.bundle.schema.plan import Plan
 from splitopt.report.charts.labels import buffer_text, shorten, step_name, tail_text
 from splitopt.report.charts.scale import Scale, every, spread
 from splitopt.report.charts.svg import Chart, Key, drawing, group, line, mark, number, rect, text
 
-Document = dict[str, Any]
 Box = tuple[float, float, float, float]
 """(x, y, width, height)."""
 
@@ -65,8 +65,12 @@ class _Frame:
         return self.box(start, stop, self.base + offset, size)
 
 
+def boundary_names(plan: Plan) -> dict[int, str]:
+    return {entry.tensor: entry.name for entry in plan.layout.boundary}
+
+
 def memory_map(
-    arena: Document,
+    arena: ArenaMap,
     region_bytes: int,
     names: Mapping[int, str],
     *,
@@ -92,20 +96,20 @@ def memory_map(
     return Chart(ident, title, svg, caption(arena))
 
 
-def caption(arena: Document) -> str:
+def caption(arena: ArenaMap) -> str:
     return (
-        f"Head {format_bytes(arena['head_bytes'])}, peak load "
-        f"{format_bytes(arena['peak_load_bytes'])}, fragmentation "
-        f"{format_bytes(arena['fragmentation_bytes'])}, tail {format_bytes(arena['tail_bytes'])}; "
-        f"arena {format_bytes(arena['arena_bytes'])} with headroom."
+        f"Head {format_bytes(arena.head_bytes)}, peak load "
+        f"{format_bytes(arena.peak_load_bytes)}, fragmentation "
+        f"{format_bytes(arena.fragmentation_bytes)}, tail {format_bytes(arena.tail_bytes)}; "
+        f"arena {format_bytes(arena.arena_bytes)} with headroom."
     )
 
 
-def _frame(arena: Document, region_bytes: int, width: int, height: int) -> _Frame:
-    steps = max([len(arena["ops"]) + 1, *(buffer["stop"] for buffer in arena["buffers"])])
+def _frame(arena: ArenaMap, region_bytes: int, width: int, height: int) -> _Frame:
+    steps = arena.steps
     column = max((width - _LEFT - _RIGHT) / steps, _LEAST_COLUMN)
-    base = arena.get("arena_offset", 0)
-    top = max(region_bytes, base + arena["arena_bytes"])
+    base = arena.arena_offset
+    top = max(region_bytes, base + arena.arena_bytes)
     folded = _fold(arena, top)
     bottom = _TOP + height
     if folded is None:
@@ -118,20 +122,20 @@ def _frame(arena: Document, region_bytes: int, width: int, height: int) -> _Fram
     return _Frame(steps, column, low, high, folded, base)
 
 
-def _fold(arena: Document, top: int) -> tuple[int, int] | None:
+def _fold(arena: ArenaMap, top: int) -> tuple[int, int] | None:
     """The unused bytes above the arena, where they would take much of the drawing."""
-    start = arena.get("arena_offset", 0) + arena["arena_bytes"]
-    above = [entry["offset"] for entry in arena["boundary"] if entry["offset"] >= start]
+    start = arena.arena_offset + arena.arena_bytes
+    above = [entry.offset for entry in arena.boundary if entry.offset >= start]
     stop = min(above, default=top)
     return (start, stop) if stop - start > _BREAK_ABOVE * top else None
 
 
-def _axes(arena: Document, region_bytes: int, frame: _Frame) -> Iterator[str]:
-    right, ops = frame.x(frame.steps), arena["ops"]
-    end = frame.base + arena["arena_bytes"]
+def _axes(arena: ArenaMap, region_bytes: int, frame: _Frame) -> Iterator[str]:
+    right, ops = frame.x(frame.steps), arena.ops
+    end = frame.base + arena.arena_bytes
     bottom, top = frame.y(0), frame.y(max(region_bytes, end))
     yield rect(_LEFT, top, right - _LEFT, bottom - top, "frame")
-    named = {0: "", frame.base + arena["head_bytes"]: "head ", region_bytes: "region "}
+    named = {0: "", frame.base + arena.head_bytes: "head ", region_bytes: "region "}
     named[end] = "arena "
     places = [frame.y(value) for value in named]
     for (value, name), place, at in zip(named.items(), places, spread(places, 13), strict=True):
@@ -144,18 +148,18 @@ def _axes(arena: Document, region_bytes: int, frame: _Frame) -> Iterator[str]:
     yield text((_LEFT + right) / 2, bottom + 34, "op", anchor="middle")
 
 
-def _buffers(arena: Document, frame: _Frame, longest_name: int) -> Iterator[str]:
+def _buffers(arena: ArenaMap, frame: _Frame, longest_name: int) -> Iterator[str]:
     labels = []
     for kind in ("tensor", "scratch"):
         marks = []
-        for buffer in arena["buffers"]:
-            if buffer["kind"] != kind or not buffer["size"]:
+        for buffer in arena.buffers:
+            if buffer.kind != kind or not buffer.size:
                 continue
-            live = buffer["start"], buffer["stop"]
-            box = frame.in_arena(*live, buffer["offset"], buffer["size"])
+            live = buffer.start, buffer.stop
+            box = frame.in_arena(*live, buffer.offset, buffer.size)
             x, y, width, height = box
-            marks.append(mark(x, y, width, height, buffer_text(buffer, arena["ops"], longest_name)))
-            says = f"{buffer['size']:,}"
+            marks.append(mark(x, y, width, height, buffer_text(buffer, arena.ops, longest_name)))
+            says = f"{buffer.size:,}"
             if width >= _LABEL_WIDTH * len(says) + 4 and height >= _LABEL_HEIGHT + 1:
                 labels.append(_label(x + width / 2, y + height / 2, says))
         yield group(f"marks {kind}", marks)
@@ -166,16 +170,16 @@ def _label(x: float, y: float, says: str) -> str:
     return f'<text x="{number(x)}" y="{number(y + 4)}">{says}</text>'
 
 
-def _tail(arena: Document, frame: _Frame) -> Iterator[str]:
-    size = arena["tail_bytes"]
+def _tail(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
+    size = arena.tail_bytes
     if size:
-        box = frame.in_arena(0, frame.steps, arena["arena_bytes"] - size, size)
+        box = frame.in_arena(0, frame.steps, arena.arena_bytes - size, size)
         yield group("marks tail", [mark(*box, tail_text(arena))])
         yield rect(*box, "hatch")
 
 
-def _room(arena: Document, frame: _Frame) -> str:
-    start, stop = arena["head_bytes"], arena["arena_bytes"] - arena["tail_bytes"]
+def _room(arena: ArenaMap, frame: _Frame) -> str:
+    start, stop = arena.head_bytes, arena.arena_bytes - arena.tail_bytes
     if stop <= start:
         return ""
     return mark(
@@ -186,33 +190,33 @@ def _room(arena: Document, frame: _Frame) -> str:
 
 
 def _boundary(
-    arena: Document, frame: _Frame, names: Mapping[int, str], longest_name: int
+    arena: ArenaMap, frame: _Frame, names: Mapping[int, str], longest_name: int
 ) -> Iterator[str]:
-    for entry in arena["boundary"]:
-        name = shorten(names.get(entry["tensor"], ""), longest_name)
+    for entry in arena.boundary:
+        name = shorten(names.get(entry.tensor, ""), longest_name)
         yield mark(
-            *frame.box(0, frame.steps, entry["offset"], entry["size"]),
-            f"boundary tensor {entry['tensor']} {name}: {format_bytes(entry['size'])} at "
-            f"{entry['offset']:,} of the region",
+            *frame.box(0, frame.steps, entry.offset, entry.size),
+            f"boundary tensor {entry.tensor} {name}: {format_bytes(entry.size)} at "
+            f"{entry.offset:,} of the region",
         )
 
 
-def _bands(arena: Document, frame: _Frame) -> Iterator[str]:
+def _bands(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
     """A staircase through each boundary tensor: what overlaps from step to step is computed, or at
     least copied, more than once."""
-    places = {entry["tensor"]: entry["offset"] for entry in arena["boundary"]}
-    count = max((band["number"] + 1 for band in arena.get("bands", ())), default=0)
+    places = {entry.tensor: entry.offset for entry in arena.boundary}
+    count = max((band.number + 1 for band in arena.bands), default=0)
     left, width = frame.x(0), frame.x(frame.steps) - frame.x(0)
-    for band in arena.get("bands", ()):
-        start, stop = band["start"], band["stop"]
-        box = frame.box(0, 1, places[band["tensor"]] + start, stop - start)
+    for band in arena.bands:
+        start, stop = band.start, band.stop
+        box = frame.box(0, 1, places[band.tensor] + start, stop - start)
         yield mark(
-            left + width * band["number"] / count,
+            left + width * band.number / count,
             box[1],
             width / count,
             box[3],
-            f"band {band['number']} {'reads' if band['reads'] else 'keeps'} bytes {start:,} to "
-            f"{stop - 1:,} of tensor {band['tensor']}",
+            f"band {band.number} {'reads' if band.reads else 'keeps'} bytes {start:,} to "
+            f"{stop - 1:,} of tensor {band.tensor}",
         )
 
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.base.units import added_text, format_bytes, format_percent, plural
+from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.scale import Scale, kib_ticks, ticks
 from splitopt.report.charts.svg import Chart, Key, drawing, group, line, number, rect, text
-
-Document = dict[str, Any]
 
 _LEFT, _TOP, _HEIGHT, _BOTTOM, _RIGHT = 52, 22, 300, 46, 14
 _WIDE, _NARROW = 960, 474
@@ -39,20 +38,20 @@ class _Frame:
     x: Scale
     y: Scale
 
-    def place(self, row: Document) -> tuple[float, float]:
-        return self.x(row["peak_ram_bytes"]), self.y(row["added_insn"])
+    def place(self, row: PlannedRecord) -> tuple[float, float]:
+        return self.x(row.peak_ram_bytes), self.y(row.added_insn)
 
 
-def pareto_charts(rows: Sequence[Document], ident: str, where: str) -> list[Chart]:
-    """All points; then the split ones alone, where they stand too close to be told apart.
+def pareto_charts(rows: Sequence[Record], ident: str, where: str) -> list[Chart]:
+    """All points; then only the split ones, where they stand too close to be told apart.
 
     Points that share a plan are one marker.
     """
     planned = first_of_plan(rows)
     if not planned:
         return []
-    refused = [row for row in rows if not row["plan"] and row["budget_bytes"] is not None]
-    split = [row for row in planned if row["added_insn"]]
+    refused = [row for row in rows if not row.plan and row.budget_bytes]
+    split = [row for row in planned if row.added_insn]
     near = are_close(split, planned, refused)
     whole = _framed(_peaks(planned, refused), [0, *_added(planned)], _NARROW if near else _WIDE)
     charts = [_chart(planned, refused, whole, ident, f"Pareto front: {where}")]
@@ -63,25 +62,25 @@ def pareto_charts(rows: Sequence[Document], ident: str, where: str) -> list[Char
     return charts
 
 
-def first_of_plan(rows: Sequence[Document]) -> list[Document]:
+def first_of_plan(rows: Sequence[Record]) -> list[PlannedRecord]:
     """Of the points that have one plan, the first."""
-    first: dict[str, Document] = {}
+    first: dict[str, PlannedRecord] = {}
     for row in rows:
-        if row["plan"]:
-            first.setdefault(row["plan"], row)
+        if isinstance(row, PlannedRecord):
+            first.setdefault(row.plan, row)
     return list(first.values())
 
 
-def _peaks(planned: Sequence[Document], refused: Sequence[Document]) -> list[int]:
-    return [r["peak_ram_bytes"] for r in planned] + [r["budget_bytes"] for r in refused]
+def _peaks(planned: Sequence[PlannedRecord], refused: Sequence[Record]) -> list[int]:
+    return [r.peak_ram_bytes for r in planned] + [r.budget_bytes or 0 for r in refused]
 
 
-def _added(planned: Sequence[Document]) -> list[int]:
-    return [row["added_insn"] for row in planned]
+def _added(planned: Sequence[PlannedRecord]) -> list[int]:
+    return [row.added_insn for row in planned]
 
 
 def are_close(
-    split: Sequence[Document], planned: Sequence[Document], refused: Sequence[Document]
+    split: Sequence[PlannedRecord], planned: Sequence[PlannedRecord], refused: Sequence[Record]
 ) -> bool:
     """In one direction at least, split plans take a small part of the whole drawing."""
     if len(split) < 3:
@@ -110,14 +109,14 @@ def _framed(peaks: Sequence[int], added: Sequence[int], width: int) -> _Frame:
 
 
 def _chart(
-    planned: Sequence[Document],
-    refused: Sequence[Document],
+    planned: Sequence[PlannedRecord],
+    refused: Sequence[Record],
     frame: _Frame,
     ident: str,
     title: str,
 ) -> Chart:
-    dominated = [row for row in planned if row["dominated"]]
-    front = [row for row in planned if not row["dominated"]]
+    dominated = [row for row in planned if row.dominated]
+    front = [row for row in planned if not row.dominated]
     parts = [
         group("axis", _axes(frame)),
         *(
@@ -139,15 +138,15 @@ def _chart(
 
 
 def _keys(
-    front: Sequence[Document],
-    dominated: Sequence[Document],
-    refused: Sequence[Document],
+    front: Sequence[PlannedRecord],
+    dominated: Sequence[PlannedRecord],
+    refused: Sequence[Record],
     frame: _Frame,
 ) -> tuple[Key, ...]:
     kinds = {"point-front"}
     kinds |= {"point-refused"} if refused else set()
     kinds |= {"point-dominated"} if dominated else set()
-    kinds |= {"point-open"} if any(row["status"] == "FEASIBLE" for row in front) else set()
+    kinds |= {"point-open"} if any(row.status == "FEASIBLE" for row in front) else set()
     lines = (
         (name, f"{says}: {format_bytes(value)}")
         for name, says, value in _references([*front, *dominated][0], frame)
@@ -160,61 +159,58 @@ def _axes(frame: _Frame) -> Iterator[str]:
     for value, label in kib_ticks(frame.x.low, frame.x.high):
         yield line(frame.x(value), _TOP, frame.x(value), bottom, "grid")
         yield text(frame.x(value), bottom + 17, label, anchor="middle")
-    for value in ticks(frame.y.low / 1000, frame.y.high / 1000):
-        y = frame.y(value * 1000)
+    for value in ticks(frame.y.low / 1e6, frame.y.high / 1e6):
+        y = frame.y(value * 1e6)
         yield line(_LEFT, y, frame.x.stop, y, "grid")
         yield text(_LEFT - 7, y + 4, f"{value:,.10g}", anchor="end")
     yield text((_LEFT + frame.x.stop) / 2, bottom + 37, "peak RAM, KiB", anchor="middle")
-    yield text(4, 12, "estimated added kinsn per inference")
+    yield text(4, 12, "added instructions per inference, millions (estimate)")
 
 
-def _references(row: Document, frame: _Frame) -> list[tuple[str, str, int]]:
-    """Where the unsplit model and the floor are, if that is in sight."""
-    floor = row["floor"]
-    found = [("line-unsplit", "unsplit model", row["unsplit_ram_bytes"])]
+def _references(row: PlannedRecord, frame: _Frame) -> list[tuple[str, str, int]]:
+    """Where the unsplit model and the single-op bound are, if that is in sight."""
+    floor = row.floor
+    found = [("line-unsplit", "unsplit model", row.unsplit_ram_bytes)]
     if floor is not None:
-        says = f"floor, because of op {floor['op']} {floor['type']}"
-        found.append(("line-floor", says, floor["least_ram_bytes"]))
+        says = f"single-op bound, because of op {floor.op} {floor.type}"
+        found.append(("line-floor", says, floor.least_ram_bytes))
     return [entry for entry in found if frame.x.low <= entry[2] <= frame.x.high]
 
 
-def _radius(row: Document) -> float:
+def _radius(row: PlannedRecord) -> float:
     """Grows with the number of pieces, and stays a marker."""
-    return 3.5 + 0.4 * float(min(row["pieces"], 16))
+    return 3.5 + 0.4 * min(row.pieces, 16)
 
 
-def _point(row: Document, frame: _Frame) -> str:
+def _point(row: PlannedRecord, frame: _Frame) -> str:
     """A link to the plan: a disc; a square where the status is not OPTIMAL."""
     x, y = frame.place(row)
-    r = 3.0 if row["dominated"] else _radius(row)
+    r = 3.0 if row.dominated else _radius(row)
     says = f"<title>{escape(point_text(row))}</title>"
-    if row["status"] == "OPTIMAL":
+    if row.status == "OPTIMAL":
         shape = f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(r)}">{says}</circle>'
     else:
         shape = (
             f'<rect class="open" x="{number(x - r)}" y="{number(y - r)}" width="{number(2 * r)}" '
             f'height="{number(2 * r)}">{says}</rect>'
         )
-    return f'<a href="#p-{escape(row["id"])}">{shape}</a>'
+    return f'<a href="#p-{escape(row.id)}">{shape}</a>'
 
 
-def point_text(row: Document) -> str:
-    of_unsplit = ""
-    if row["unsplit_ram_bytes"]:
-        change = row["peak_ram_bytes"] - row["unsplit_ram_bytes"]
-        of_unsplit = f" ({format_percent(change, row['unsplit_ram_bytes'])})"
+def point_text(row: PlannedRecord) -> str:
+    change = format_percent(row.peak_ram_bytes - row.unsplit_ram_bytes, row.unsplit_ram_bytes)
     return (
-        f"point {row['id']}: {format_bytes(row['peak_ram_bytes'])}{of_unsplit}, estimated "
-        f"{format_kinsn(row['added_insn'])} added, {plural(row['pieces'], 'piece')}, "
-        f"{row['status']}{', dominated' if row['dominated'] else ''}"
+        f"point {row.id}: {format_bytes(row.peak_ram_bytes)} ({change}), "
+        f"{added_text(row.added_insn, row.estimated_invoke_insn)}, {plural(row.pieces, 'piece')}, "
+        f"{row.status}{', dominated' if row.dominated else ''}"
     )
 
 
-def _cross(row: Document, frame: _Frame) -> str:
+def _cross(row: Record, frame: _Frame) -> str:
     """On the axis of budgets; the target around it is larger than the two strokes."""
-    x, y = frame.x(row["budget_bytes"]), frame.y.start
+    x, y = frame.x(row.budget_bytes or 0), frame.y.start
     says = escape(
-        f"point {row['id']}: {row['status']} within a budget of {format_bytes(row['budget_bytes'])}"
+        f"point {row.id}: {row.status} within a budget of {format_bytes(row.budget_bytes or 0)}"
     )
     strokes = "".join(line(x - 4, y - 4 * k, x + 4, y + 4 * k) for k in (1, -1))
     return (
@@ -222,14 +218,14 @@ def _cross(row: Document, frame: _Frame) -> str:
     )
 
 
-def _point_labels(rows: Sequence[Document], frame: _Frame) -> Iterator[str]:
+def _point_labels(rows: Sequence[PlannedRecord], frame: _Frame) -> Iterator[str]:
     """The number of pieces beside a point, where it covers no other point and no other label."""
     taken = []
     for row in rows:
         x, y = frame.place(row)
         taken.append((x - _radius(row), y - _radius(row), x + _radius(row), y + _radius(row)))
     for row in rows:
-        (x, y), says = frame.place(row), str(row["pieces"])
+        (x, y), says = frame.place(row), str(row.pieces)
         width, reach = 7.0 * len(says), _radius(row) + 3
         for left, top in (
             (x + reach, y - 6),
@@ -248,18 +244,18 @@ def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
-def pareto_csv(rows: Sequence[Document]) -> str:
+def pareto_csv(rows: Sequence[Record]) -> str:
     """A line for each record; cuts separated by spaces; no cell that a spreadsheet would run."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_CSV_COLUMNS)
     for row in rows:
-        writer.writerow([_cell(row.get(column)) for column in _CSV_COLUMNS])
+        writer.writerow([_cell(getattr(row, column)) for column in _CSV_COLUMNS])
     return out.getvalue()
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return " ".join(str(item) for item in value)
     if isinstance(value, str) and value.startswith(_FORMULA):
         return f"'{value}"

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from splitopt.base.units import format_bytes
+from splitopt.bundle.schema.graph import Graph
+from splitopt.bundle.schema.memory import ArenaMap, Memory
+from splitopt.bundle.schema.plan import Plan
 from splitopt.report.charts.scale import Scale, every, kib_ticks
 from splitopt.report.charts.spans import Span, spans_of
 from splitopt.report.charts.svg import Chart, Key, drawing, group, line, mark, path, text
-
-Document = dict[str, Any]
 
 _LEFT, _TOP, _HEIGHT, _BOTTOM, _RIGHT = 44, 20, 280, 44, 10
 _WIDTH, _LEAST_COLUMN = 1100, 4.0
@@ -20,13 +20,12 @@ _BUDGET_IN_SIGHT = 1.7
 _NUMBER_WIDTH = 20
 
 
-def live_bytes(arena: Document) -> list[int]:
+def live_bytes(arena: ArenaMap) -> list[int]:
     """Bytes of buffers alive at each step; step 0 has the inputs."""
-    steps = max([len(arena["ops"]) + 1, *(b["stop"] for b in arena["buffers"])])
-    changes = [0] * (steps + 1)
-    for buffer in arena["buffers"]:
-        changes[buffer["start"]] += buffer["size"]
-        changes[buffer["stop"]] -= buffer["size"]
+    changes = [0] * (arena.steps + 1)
+    for buffer in arena.buffers:
+        changes[buffer.start] += buffer.size
+        changes[buffer.stop] -= buffer.size
     return list(accumulate(changes))[:-1]
 
 
@@ -46,10 +45,10 @@ class _Frame:
         return self.x(self.steps)
 
 
-def ram_chart(plan: Document, memory: Document, graph: Document) -> Chart:
-    """Live bytes with the tail on them, op by op; the plan's pieces; budget and floor."""
-    unsplit = memory["unsplit"]
-    steps = len(unsplit["ops"]) + 1
+def ram_chart(plan: Plan, memory: Memory, graph: Graph) -> Chart:
+    """Live bytes with the tail on them, op by op; the plan's pieces; budget and single-op bound."""
+    unsplit = memory.unsplit
+    steps = len(unsplit.ops) + 1
     frame = _Frame(
         steps,
         max((_WIDTH - _LEFT - _RIGHT) / steps, _LEAST_COLUMN),
@@ -71,34 +70,34 @@ def ram_chart(plan: Document, memory: Document, graph: Document) -> Chart:
     return Chart("ram-step", title, drawing("ram-step", title, *size, parts), legend=_keys(plan))
 
 
-def _top(plan: Document) -> int:
+def _top(plan: Plan) -> int:
     """The largest value to show; a budget that is far above all figures is left out of sight."""
-    top: int = max(plan["baseline"]["ram_bytes"], plan["peak_ram_bytes"])
-    budget: int = plan["budget_bytes"]
+    top: int = max(plan.baseline.ram_bytes, plan.peak_ram_bytes)
+    budget: int = plan.budget_bytes
     return max(top, budget) if budget <= _BUDGET_IN_SIGHT * top else top
 
 
-def _lines(plan: Document) -> list[tuple[str, int]]:
+def _lines(plan: Plan) -> list[tuple[str, int]]:
     return [
-        ("line-unsplit", plan["baseline"]["ram_bytes"]),
-        ("line-budget", plan["budget_bytes"]),
-        ("line-floor", plan["floor"]["least_ram_bytes"]),
+        ("line-unsplit", plan.baseline.ram_bytes),
+        ("line-budget", plan.budget_bytes),
+        ("line-floor", plan.floor.least_ram_bytes),
     ]
 
 
-def _keys(plan: Document) -> tuple[Key, ...]:
-    baseline, floor = plan["baseline"], plan["floor"]
-    above = "" if plan["budget_bytes"] <= _top(plan) * 1.04 else " (above this chart)"
+def _keys(plan: Plan) -> tuple[Key, ...]:
+    baseline, floor = plan.baseline, plan.floor
+    above = "" if plan.budget_bytes <= _top(plan) * 1.04 else " (above this chart)"
     return (
         ("tensor", "alive in the unsplit model's head"),
-        ("tail", f"its tail: {format_bytes(baseline['tail_bytes'])}"),
-        ("line-unsplit", f"RAM of the unsplit model: {format_bytes(baseline['ram_bytes'])}"),
-        ("line-plan", f"RAM of each piece: at most {format_bytes(plan['peak_ram_bytes'])}"),
-        ("line-budget", f"budget: {format_bytes(plan['budget_bytes'])}{above}"),
+        ("tail", f"its tail: {format_bytes(baseline.tail_bytes)}"),
+        ("line-unsplit", f"RAM of the unsplit model: {format_bytes(baseline.ram_bytes)}"),
+        ("line-plan", f"RAM of each piece: at most {format_bytes(plan.peak_ram_bytes)}"),
+        ("line-budget", f"budget: {format_bytes(plan.budget_bytes)}{above}"),
         (
             "line-floor",
-            f"floor on all rows: {format_bytes(floor['least_ram_bytes'])}, because of op "
-            f"{floor['op']} {floor['type']}",
+            f"single-op bound, on all rows: {format_bytes(floor.least_ram_bytes)}, because of op "
+            f"{floor.op} {floor.type}",
         ),
     )
 
@@ -115,11 +114,11 @@ def _axes(frame: _Frame) -> Iterator[str]:
     yield text((_LEFT + frame.right) / 2, bottom + 36, "op", anchor="middle")
 
 
-def _columns(unsplit: Document, graph: Document, frame: _Frame) -> Iterator[str]:
+def _columns(unsplit: ArenaMap, graph: Graph, frame: _Frame) -> Iterator[str]:
     """At each step a bar of what is alive, and one of the tail on it."""
     live = live_bytes(unsplit)[: frame.steps]
-    tail = unsplit["tail_bytes"]
-    types = ["the model's inputs", *(f"op {o['index']} {o['type']}" for o in graph["ops"])]
+    tail = unsplit.tail_bytes
+    types = ["the model's inputs", *(f"op {o.index} {o.type}" for o in graph.ops)]
 
     def bars(name: str, heights: list[tuple[int, int]]) -> str:
         columns = (
@@ -151,7 +150,7 @@ def _outline(live: list[int], tail: int, frame: _Frame) -> str:
     )
 
 
-def _pieces_path(plan: Document, frame: _Frame) -> str:
+def _pieces_path(plan: Plan, frame: _Frame) -> str:
     """Steps up and down from piece to piece. The inputs' step belongs to the first piece."""
     parts: list[str] = []
     for span in spans_of(plan):
@@ -161,7 +160,7 @@ def _pieces_path(plan: Document, frame: _Frame) -> str:
     return "".join(parts)
 
 
-def _pieces(plan: Document, frame: _Frame) -> Iterator[str]:
+def _pieces(plan: Plan, frame: _Frame) -> Iterator[str]:
     """Wide, unseen targets on the line of each piece, and its number where there is room."""
     for span in spans_of(plan):
         start, stop = _ends(span, frame)

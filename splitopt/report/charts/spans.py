@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
 
-Document = dict[str, Any]
+from splitopt.bundle.schema.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,14 @@ class Span:
         return f"{pieces} {self.number}, {ops}{bands}"
 
 
-def spans_of(plan: Document) -> Iterator[Span]:
-    for (start, stop), group in groupby(plan["segments"], lambda s: (s["start"], s["stop"])):
+def spans_of(plan: Plan) -> Iterator[Span]:
+    for (start, stop), group in groupby(plan.segments, lambda s: (s.start, s.stop)):
         pieces = list(group)
         yield Span(
             start=start,
             stop=stop,
-            first=pieces[0]["index"],
-            last=pieces[-1]["index"],
-            ram_bytes=max(piece["ram_bytes"] for piece in pieces),
-            bands=sum(len(piece.get("bands") or ()) for piece in pieces),
+            first=pieces[0].index,
+            last=pieces[-1].index,
+            ram_bytes=max(piece.ram_bytes for piece in pieces),
+            bands=sum(len(piece.bands or ()) for piece in pieces),
         )

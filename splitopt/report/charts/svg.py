@@ -5,6 +5,7 @@ A mark is a shape with a `<title>`; the page's script shows it on hover, tap and
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -22,6 +23,15 @@ class Chart:
     svg: str
     caption: str = ""
     legend: tuple[Key, ...] = ()
+
+
+# What XML cannot hold, and what turns the direction of the text around it.
+_UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+
+
+def fit(markup: str) -> str:
+    """Markup without characters that no page holds."""
+    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", markup)
 
 
 def number(value: float) -> str:

@@ -10,9 +10,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-# What HTML cannot hold, and what turns the direction of the text around it.
-_UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_UNIT = re.compile(r"(?<=\d) (?=(?:%|B|kinsn)(?!\w))")
+from splitopt.report.charts.svg import fit
+
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|B|k|M)(?!\w))")
 
 
 def render(template: str, **context: Any) -> str:
@@ -28,7 +28,7 @@ def render(template: str, **context: Any) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **context,
     )
-    return _UNFIT.sub("\N{REPLACEMENT CHARACTER}", filled)
+    return fit(filled)
 
 
 @cache

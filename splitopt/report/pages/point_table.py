@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
-from splitopt.base.units import format_bytes, format_percent
+from splitopt.base.units import format_bytes, format_insn, format_percent
+from splitopt.bundle.schema.sweep import Record
 from splitopt.report.charts.pareto import first_of_plan
 
-Document = dict[str, Any]
 Cell = tuple[str, Any]
 """What is shown, and by what it sorts (None: nothing there)."""
 
@@ -39,8 +39,8 @@ class PointTable:
     rows: tuple[PointRow, ...]
 
 
-def point_table(records: Sequence[Document]) -> PointTable:
-    first = {row["plan"]: row["id"] for row in first_of_plan(records)}
+def point_table(records: Sequence[Record]) -> PointTable:
+    first = {row.plan: row.id for row in first_of_plan(records)}
     columns = _columns(records, first)
     cells = [[cell(row) for row in records] for _, cell in columns]
     kept = [k for k, column in enumerate(cells) if any(value is not None for _, value in column)]
@@ -48,8 +48,8 @@ def point_table(records: Sequence[Document]) -> PointTable:
         tuple((columns[k][0], _holds_numbers(cells[k])) for k in kept),
         tuple(
             PointRow(
-                row["id"],
-                first.get(row["plan"], ""),
+                row.id,
+                first.get(row.plan or "", ""),
                 _status(row),
                 unplanned_reason(row),
                 tuple(cells[k][at] for k in kept),
@@ -64,66 +64,66 @@ def _holds_numbers(column: Iterable[Cell]) -> bool:
 
 
 def _columns(
-    records: Sequence[Document], first: dict[str, str]
-) -> list[tuple[str, Callable[[Document], Cell]]]:
-    several = {key: len({row[key] for row in records}) > 1 for key in ("model", "board")}
+    records: Sequence[Record], first: dict[str, str]
+) -> list[tuple[str, Callable[[Record], Cell]]]:
+    several = {key: len({getattr(row, key) for row in records}) > 1 for key in ("model", "board")}
     objectives = len({_objective(row) for row in records} - {""}) > 1
     return [
         ("model", lambda row: _text(_model(row) if several["model"] else "")),
-        ("board", lambda row: _text(row["board"] if several["board"] else "")),
-        ("budget", lambda row: _bytes(row["budget_bytes"])),
-        ("peak RAM", lambda row: _bytes(row.get("peak_ram_bytes"))),
+        ("board", lambda row: _text(row.board if several["board"] else "")),
+        ("budget", lambda row: _bytes(row.budget_bytes)),
+        ("peak RAM", lambda row: _bytes(row.peak_ram_bytes)),
         ("of unsplit", _change),
-        ("estimated added kinsn", _added),
+        ("added insn", _added),
         ("of Invoke", _of_invoke),
-        ("pieces", lambda row: _count(row.get("pieces"))),
+        ("pieces", lambda row: _count(row.pieces)),
         ("place", lambda row: _text(_place(row, first))),
-        ("most pieces", lambda row: _count(row["max_pieces"])),
+        ("most pieces", lambda row: _count(row.max_pieces)),
         ("minimise", lambda row: _text(_objective(row) if objectives else "")),
-        ("time, s", lambda row: (f"{row['wall_s']:.2f}", row["wall_s"])),
+        ("time, s", lambda row: (f"{row.wall_s:.2f}", row.wall_s)),
     ]
 
 
-def _model(row: Document) -> str:
-    return PurePath(row["model"]).name if row["model"] else f"job {row['job']}"
+def _model(row: Record) -> str:
+    return PurePath(row.model).name if row.model else f"job {row.job}"
 
 
-def _objective(row: Document) -> str:
-    if row["kind"] == "front":
+def _objective(row: Record) -> str:
+    if row.kind == "front":
         return "all (front)"
-    return row["objective"]["minimise"] if row["objective"] else ""
+    return row.objective.minimise if row.objective else ""
 
 
-def _status(row: Document) -> str:
+def _status(row: Record) -> str:
     """The proof status; with it, what rests on estimates, and whether pieces were run."""
-    parts = [row["status"]]
-    if row["exact"] is False:
+    parts: list[str] = [row.status]
+    if row.exact is False:
         parts.append("bytes estimated")
-    if row.get("proved") is not None:
-        parts.append("pieces equal" if row["proved"] else "PIECES NOT EQUAL")
+    if row.proved is not None:
+        parts.append("pieces equal" if row.proved else "PIECES NOT EQUAL")
     return ", ".join(parts)
 
 
-def _place(row: Document, first: dict[str, str]) -> str:
-    if not row["plan"]:
+def _place(row: Record, first: dict[str, str]) -> str:
+    if not row.plan:
         return ""
-    if first[row["plan"]] != row["id"]:
-        return f"plan of {first[row['plan']]}"
-    return "dominated" if row["dominated"] else "front"
+    if first[row.plan] != row.id:
+        return f"plan of {first[row.plan]}"
+    return "dominated" if row.dominated else "front"
 
 
-def _change(row: Document) -> Cell:
-    peak, unsplit = row.get("peak_ram_bytes"), row["unsplit_ram_bytes"]
+def _change(row: Record) -> Cell:
+    peak, unsplit = row.peak_ram_bytes, row.unsplit_ram_bytes
     return _NOTHING if peak is None or not unsplit else _share(peak - unsplit, unsplit)
 
 
-def _added(row: Document) -> Cell:
-    added = row.get("added_insn")
-    return _NOTHING if added is None else (f"{added / 1000:,.1f}", added)
+def _added(row: Record) -> Cell:
+    added = row.added_insn
+    return _NOTHING if added is None else (f"+{format_insn(added)}", added)
 
 
-def _of_invoke(row: Document) -> Cell:
-    added, invoke = row.get("added_insn"), row["estimated_invoke_insn"]
+def _of_invoke(row: Record) -> Cell:
+    added, invoke = row.added_insn, row.estimated_invoke_insn
     return _NOTHING if added is None or not invoke else _share(added, invoke)
 
 
@@ -143,15 +143,15 @@ def _share(part: int, whole: int) -> Cell:
     return format_percent(part, whole), round(part / whole, 6)
 
 
-def unplanned_reason(row: Document) -> str:
+def unplanned_reason(row: Record) -> str:
     """Why a point has no plan; empty where it has one."""
-    if row["error"]:
-        return str(row["error"])
-    if row["plan"]:
+    if row.error:
+        return str(row.error)
+    if row.plan:
         return ""
-    if row["status"] != "INFEASIBLE":
+    if row.status != "INFEASIBLE":
         return "time ran out before a plan was found; that does not mean that there is none"
-    floor, least = row["floor"], row["smallest_feasible_budget_bytes"]
-    cause = f" because of op {floor['op']} {floor['type']}" if floor else ""
+    floor, least = row.floor, row.smallest_feasible_budget_bytes
+    cause = f" because of op {floor.op} {floor.type}" if floor else ""
     hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
     return f"no plan fits{cause}{hint}"

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from splitopt.bundle.zz_documents import Document, PointPlan, SweepDocuments
-from splitopt.report.charts.memory_map import memory_map
+from splitopt.bundle.documents import dump
+from splitopt.bundle.load import PointPlan, SweepDocuments
+from splitopt.bundle.schema.memory import ArenaMap
+from splitopt.bundle.schema.sweep import PlannedRecord
+from splitopt.report.charts.memory_map import boundary_names, memory_map
 from splitopt.report.charts.pareto import first_of_plan, point_text
 from splitopt.report.charts.svg import Chart
 from splitopt.report.pages.grid import Grid
 from splitopt.report.pages.plan_parts import (
-    boundary_names,
-    limiting_index,
     proof_words,
     segment_grid,
 )
@@ -47,57 +46,57 @@ def point_views(documents: SweepDocuments) -> dict[str, PointView]:
     drawn: dict[str, str] = {}
     room = _MOST_BUFFERS
     views = {}
-    for row in sorted(first_of_plan(documents.records), key=lambda row: bool(row["dominated"])):
-        point = documents.plans[row["id"]]
-        arena = point.memory["segments"][limiting_index(point.plan)]
+    for row in sorted(first_of_plan(documents.records), key=lambda row: bool(row.dominated)):
+        point = documents.plans[row.id]
+        arena = point.memory.segments[point.plan.limiting.index]
         key = _content(arena, point)
-        size = len(arena["buffers"])
+        size = len(arena.buffers)
         if key in drawn:
-            views[row["id"]] = _view(row, point, None, drawn[key])
+            views[row.id] = _view(row, point, None, drawn[key])
         elif size > room:
-            views[row["id"]] = _view(row, point, None, "")
+            views[row.id] = _view(row, point, None, "")
         else:
             room -= size
-            drawn[key] = row["id"]
-            views[row["id"]] = _view(row, point, _map(row, point, arena), "")
+            drawn[key] = row.id
+            views[row.id] = _view(row, point, _map(row, point, arena), "")
     return views
 
 
-def _content(arena: Mapping[str, Any], point: PointPlan) -> str:
-    region, model = point.memory["region_bytes"], point.plan["model"]["sha256"]
-    return json.dumps([arena, region, model], sort_keys=True)
+def _content(arena: ArenaMap, point: PointPlan) -> str:
+    region, model = point.memory.region_bytes, point.plan.model.sha256
+    return json.dumps([dump(arena), region, model])
 
 
-def _view(row: Document, point: PointPlan, chart: Chart | None, same_as: str) -> PointView:
+def _view(row: PlannedRecord, point: PointPlan, chart: Chart | None, same_as: str) -> PointView:
     plan = point.plan
     note = ""
     if chart is None:
         note = (
             f"The piece that sets the peak has the memory map of point {same_as}."
             if same_as
-            else f"Its memory map stands beside {row['plan']}: too many for one page."
+            else f"Its memory map stands beside {row.plan}: too many for one page."
         )
     return PointView(
-        row["id"],
+        row.id,
         point_text(row),
-        proof_words(row["status"], plan),
-        ", ".join(str(segment["start"]) for segment in plan["segments"][1:]) or "none",
+        proof_words(row.status, plan),
+        ", ".join(str(segment.start) for segment in plan.segments[1:]) or "none",
         segment_grid(plan),
-        limiting_index(plan),
+        plan.limiting.index,
         chart,
         note,
         same_as,
     )
 
 
-def _map(row: Document, point: PointPlan, arena: Document) -> Chart:
-    number = limiting_index(point.plan)
+def _map(row: PlannedRecord, point: PointPlan, arena: ArenaMap) -> Chart:
+    number = point.plan.limiting.index
     return memory_map(
         arena,
-        point.memory["region_bytes"],
+        point.memory.region_bytes,
         boundary_names(point.plan),
-        ident=f"map-{row['id']}",
-        title=f"Point {row['id']}: memory map of piece {number:02d}, which sets the peak",
+        ident=f"map-{row.id}",
+        title=f"Point {row.id}: memory map of piece {number:02d}, which sets the peak",
         width=700,
         height=220,
         longest_name=_LONGEST_NAME,

@@ -7,43 +7,45 @@ import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from splitopt.bundle.schema.manifest import Manifest
+from splitopt.bundle.schema.plan import Objective, Plan
+from splitopt.bundle.schema.sweep import Sweep
+from splitopt.bundle.schema.timing import Timing
 from splitopt.report.pages.grid import Grid, grid
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
 
-Document = dict[str, Any]
 Facts = list[tuple[str, str]]
 _MOST_ROWS = 400
 
 
-def facts_of_run(plan: Document, manifest: Document) -> Facts:
+def facts_of_run(plan: Plan, manifest: Manifest) -> Facts:
     inputs = [
-        (name, f"{entry['path']} (SHA-256 {entry['sha256']})")
-        for name, entry in manifest["inputs"].items()
+        (name, f"{entry.path} (SHA-256 {entry.sha256})") for name, entry in manifest.inputs.items()
     ]
     return [
-        ("created", manifest["created_utc"]),
-        ("command", shlex.join(manifest["command"])),
+        ("created", manifest.created_utc),
+        ("command", shlex.join(manifest.command)),
         *inputs,
-        ("planned model", f"SHA-256 {plan['model']['sha256']}"),
-        ("route", plan["route"]),
-        ("seed of solver", str(plan["job"]["settings"].get("solve", {}).get("seed", "-"))),
-        ("seed of inputs", str(manifest["seed"])),
-        ("versions", versions_text(manifest["versions"])),
-        ("objective", _objective(plan["objective"])),
+        ("planned model", f"SHA-256 {plan.model.sha256}"),
+        ("route", plan.route),
+        ("seed of solver", str(plan.job.settings.solve.seed)),
+        ("seed of inputs", str(manifest.seed)),
+        ("versions", versions_text(manifest.versions)),
+        ("objective", _objective(plan.objective)),
     ]
 
 
-def facts_of_sweep(sweep: Document) -> Facts:
+def facts_of_sweep(sweep: Sweep) -> Facts:
     return [
-        ("created", sweep["created_utc"]),
-        ("command", shlex.join(sweep["command"])),
-        ("sweep", sweep["path"]),
-        ("points", f"{sweep['points']:,}"),
+        ("created", sweep.created_utc),
+        ("command", shlex.join(sweep.command)),
+        ("sweep", sweep.path),
+        ("points", f"{sweep.points:,}"),
         (
             "time of the sweep",
-            f"{sweep['wall_s']:.1f} s, of that {sweep['solver_s']:.1f} s solving",
+            f"{sweep.wall_s:.1f} s, of that {sweep.solver_s:.1f} s solving",
         ),
-        ("versions", versions_text(sweep["versions"])),
+        ("versions", versions_text(sweep.versions)),
     ]
 
 
@@ -51,32 +53,26 @@ def versions_text(versions: Mapping[str, str | None]) -> str:
     return ", ".join(f"{name} {version or '-'}" for name, version in versions.items())
 
 
-def _objective(objective: Document) -> str:
+def _objective(objective: Objective) -> str:
     return (
-        f"{objective['minimise']}: cost {objective['cost']}, bound {objective['bound']}, "
-        f"gap {100 * objective['gap']:.2f} %"
+        f"{objective.minimise}: cost {objective.cost}, bound {objective.bound}, "
+        f"gap {100 * objective.gap:.2f} %"
     )
 
 
-def hashes(manifest: Document) -> Grid:
-    rows = tuple(manifest.get("files", {}).items())
+def hashes(manifest: Manifest) -> Grid:
+    rows = tuple(manifest.files.items())
     return grid("Files of the bundle", ("file", "SHA-256"), rows, numbers=2)
 
 
-def settings_facts(settings: Document) -> Facts:
+def settings_facts(settings: Mapping[str, Any]) -> Facts:
     return list(_flat(settings))[:_MOST_ROWS]
 
 
-def timing_grid(timing: Document) -> Grid:
-    """timing.json as a run shows it, with what its figures are not; a file of another form row by
-    row, whose keys say whether a figure is estimated, simulated or measured."""
-    try:
-        title = " ".join(timing_lines(timing))
-        return grid(title, timing_columns(timing), tuple(timing_rows(timing)))
-    except (KeyError, TypeError, ValueError):
-        pass
-    rows = tuple((name, value) for name, value in _flat(timing) if name != "schema_version")
-    return grid("Timing, as it was recorded", ("figure", "value"), rows[:_MOST_ROWS])
+def timing_grid(timing: Timing) -> Grid:
+    """timing.json, with what its figures are not."""
+    title = " ".join(timing_lines(timing))
+    return grid(title, timing_columns(timing), tuple(timing_rows(timing)))
 
 
 def _flat(value: Any, under: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:
@@ -84,7 +80,11 @@ def _flat(value: Any, under: str = "", depth: int = 0) -> Iterator[tuple[str, st
     if isinstance(value, dict) and value and depth < 8:
         for key, inner in value.items():
             yield from _flat(inner, f"{under}.{key}" if under else str(key), depth + 1)
-    elif isinstance(value, list) and any(isinstance(item, dict) for item in value) and depth < 8:
+    elif (
+        isinstance(value, list | tuple)
+        and any(isinstance(item, dict) for item in value)
+        and depth < 8
+    ):
         for position, inner in enumerate(value):
             yield from _flat(inner, f"{under}[{position}]", depth + 1)
     else:

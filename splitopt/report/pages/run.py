@@ -5,37 +5,37 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
-from splitopt.bundle.zz_documents import Document, RunDocuments
+from splitopt.base.units import added_text, format_bytes, plural
+from splitopt.bundle.documents import dump
+from splitopt.bundle.load import RunDocuments
+from splitopt.bundle.schema.memory import Memory
+from splitopt.bundle.schema.plan import Plan, Segment
+from splitopt.bundle.schema.verify import Verify
 from splitopt.report.charts.dag import dag_chart
-from splitopt.report.charts.memory_map import LEGEND, memory_map
+from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
 from splitopt.report.charts.ram_chart import ram_chart
 from splitopt.report.charts.svg import Chart
-from splitopt.report.pages.grid import Grid, grid
+from splitopt.report.pages.grid import grid
 from splitopt.report.pages.page import render
 from splitopt.report.pages.plan_parts import (
-    boundary_names,
     contract_grid,
     limit_sentence,
-    limiting_index,
     segment_grid,
 )
 from splitopt.report.pages.provenance import facts_of_run, hashes, settings_facts, timing_grid
+from splitopt.report.text.notes import contract_lines, conversion_lines, estimate_lines, onnx_lines
 from splitopt.report.text.summary import (
     CHANGE_COLUMNS,
     HAND_COLUMNS,
     ROUTE_COLUMNS,
     before_after,
-    contract_lines,
-    conversion_lines,
+    check_lines,
     hand_rows,
-    onnx_lines,
     proof_line,
     route_rows,
     verdict,
 )
 
-_WORDS = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}
 _UNSPLIT_WIDTH = 1100
 
 
@@ -43,17 +43,17 @@ def render_run(documents: RunDocuments) -> str:
     """One self-contained page. The documents are those of `load_run`, or fresh from a run."""
     plan = documents.plan
     context = {
-        "title": f"{plan['job']['name']}: splitopt run",
+        "title": f"{plan.job.name}: splitopt run",
         "about": _about(plan),
         "verdict": verdict(plan),
         "limit": limit_sentence(plan),
-        "before_after": _before_after(plan),
+        "before_after": grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
         "proof": proof_line(plan),
-        "checks": list(_checks(documents.verify)),
+        "checks": list(check_lines(documents.verify.checks)),
         "checked_on": _checked_on(documents.verify),
         **_figures(documents),
         **_tables(plan),
-        "contract": contract_grid(plan["contract"]) if plan.get("contract") else None,
+        "contract": contract_grid(plan.contract) if plan.contract else None,
         "requantised": list(contract_lines(plan)),
         "conversion": list(conversion_lines(plan)),
         "onnx": list(onnx_lines(plan)),
@@ -62,7 +62,7 @@ def render_run(documents: RunDocuments) -> str:
         "estimates": list(estimate_lines(plan)),
         "provenance": facts_of_run(plan, documents.manifest),
         "hashes": hashes(documents.manifest),
-        "settings": settings_facts(plan["job"]["settings"]),
+        "settings": settings_facts(dump(plan.job.settings)),
     }
     return render("run", **context, contents=_contents(context))
 
@@ -84,67 +84,43 @@ _SECTIONS = (
 )
 
 
-def _contents(context: Document) -> list[tuple[str, str]]:
+def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     """The sections that are there: the third item names what a section needs."""
     found = dict(context)
     found["routes"] = context["routes"] or context["contract"]
     return [(ident, name) for ident, name, needs in _SECTIONS if not needs or found[needs]]
 
 
-def _about(plan: Document) -> str:
-    board, model = plan["board"], plan["model"]
+def _about(plan: Plan) -> str:
+    board, model = plan.board, plan.model
     return (
-        f"{model['path']} ({plural(model['ops'], 'op')}, {format_bytes(model['bytes'])}) on "
-        f"{board['name']}: {format_bytes(board['sram_bytes'])} SRAM, "
-        f"{format_bytes(board['reserved_bytes'])} reserved, budget "
-        f"{format_bytes(plan['budget_bytes'])}, headroom {format_bytes(board['headroom_bytes'])}; "
-        f"objective {plan['objective']['minimise']}."
+        f"{model.path} ({plural(model.ops, 'op')}, {format_bytes(model.bytes)}) on "
+        f"{board.name}: {format_bytes(board.sram_bytes)} SRAM, "
+        f"{format_bytes(board.reserved_bytes)} reserved, budget "
+        f"{format_bytes(plan.budget_bytes)}, headroom {format_bytes(board.headroom_bytes)}; "
+        f"objective {plan.objective.minimise}."
     )
 
 
-def _before_after(plan: Document) -> Grid:
-    if plan["piece_bytes"] is None or plan["piece_overhead_bytes"] is None:
-        plan = {**plan, "piece_bytes": 0, "piece_overhead_bytes": 0}
-        return grid("Before and after", CHANGE_COLUMNS, before_after(plan)[:-1])
-    return grid("Before and after", CHANGE_COLUMNS, before_after(plan))
-
-
-def _checks(verify: Document) -> Iterator[dict[str, str]]:
-    """A status as a word and as a class; colour is never alone."""
-    if not verify["checks"]:
-        says = "Verification: the pieces were not run."
-        yield {"status": "skipped", "word": "SKIPPED", "says": says}
-    for check in verify["checks"]:
-        ran = (
-            ""
-            if check["status"] == "skipped"
-            else f", {plural(check['inputs'], 'input')}, worst difference "
-            f"{check['worst_difference']:g}"
-        )
-        tail = f" - {check['detail']}" if check["detail"] else ""
-        says = f"{check['name']}: {check['compared']}{ran}{tail}"
-        yield {"status": check["status"], "word": _WORDS[check["status"]], "says": says}
-
-
-def _checked_on(verify: Document) -> str:
-    if not verify["checks"]:
+def _checked_on(verify: Verify) -> str:
+    if not verify.checks:
         return ""
     kinds = (
-        ("random_inputs", "random"),
-        ("given_inputs", "given"),
-        ("held_out_inputs", "held-out"),
+        (verify.random_inputs, "random"),
+        (verify.given_inputs, "given"),
+        (verify.held_out_inputs, "held-out"),
     )
-    counts = [f"{verify[key]} {word}" for key, word in kinds if verify.get(key)]
-    tools = ", ".join(f"{name} {tool or '-'}" for name, tool in verify["interpreters"].items())
-    return f"Inputs: {', '.join(counts) or 'none'}, seed {verify['seed']}. Run with {tools}."
+    counts = [f"{count} {word}" for count, word in kinds if count]
+    tools = ", ".join(f"{name} {tool or '-'}" for name, tool in verify.interpreters.items())
+    return f"Inputs: {', '.join(counts) or 'none'}, seed {verify.seed}. Run with {tools}."
 
 
 def _figures(documents: RunDocuments) -> dict[str, Any]:
     plan, memory = documents.plan, documents.memory
-    unsplit = memory["unsplit"]
+    unsplit = memory.unsplit
     whole = memory_map(
         unsplit,
-        unsplit["arena_bytes"],
+        unsplit.arena_bytes,
         {},
         ident="map-unsplit",
         title="Memory map of the unsplit model",
@@ -155,75 +131,49 @@ def _figures(documents: RunDocuments) -> dict[str, Any]:
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,
         "map_legend": LEGEND,
-        "maps": list(memory_maps(plan, memory)) if len(plan["segments"]) > 1 else [],
+        "maps": list(memory_maps(plan, memory)) if len(plan.segments) > 1 else [],
         "dag": dag_chart(plan, memory, documents.graph),
     }
 
 
-def memory_maps(plan: Document, memory: Document) -> Iterator[tuple[str, Chart]]:
+def memory_maps(plan: Plan, memory: Memory) -> Iterator[tuple[str, Chart]]:
     """A heading and a map for each piece."""
     names = boundary_names(plan)
-    for segment, arena in zip(plan["segments"], memory["segments"], strict=True):
-        number = f"{segment['index']:02d}"
+    for segment, arena in zip(plan.segments, memory.segments, strict=True):
+        number = f"{segment.index:02d}"
         heading = (
-            f"Piece {number}: ops {segment['start']} to {segment['stop'] - 1}"
-            f"{_runs(segment)}, {format_bytes(segment['ram_bytes'])} RAM"
+            f"Piece {number}: ops {segment.start} to {segment.stop - 1}"
+            f"{_runs(segment)}, {format_bytes(segment.ram_bytes)} RAM"
         )
         title = f"Memory map of piece {number}"
         yield (
             heading,
-            memory_map(arena, memory["region_bytes"], names, ident=f"map-{number}", title=title),
+            memory_map(arena, memory.region_bytes, names, ident=f"map-{number}", title=title),
         )
 
 
-def _runs(segment: Document) -> str:
+def _runs(segment: Segment) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
-    says = ", offline plan" if segment.get("offline_plan") else ""
-    if segment.get("bands"):
-        again = format_kinsn(segment.get("estimated_recomputed_insn", 0))
-        says += (
-            f", {plural(len(segment['bands']), 'band')} (rows computed more than once: an "
-            f"estimated {again})"
-        )
+    says = ", offline plan" if segment.offline_plan else ""
+    if segment.bands:
+        again = added_text(segment.estimated_recomputed_insn, None)
+        says += f", {plural(len(segment.bands), 'band')} (rows computed more than once: {again})"
     return says
 
 
-def _tables(plan: Document) -> dict[str, Any]:
+def _tables(plan: Plan) -> dict[str, Any]:
     return {
         "segments": segment_grid(plan),
-        "limiting": limiting_index(plan),
-        "estimated_bytes": "" if plan["exact"] else "; bytes of some pieces are estimates",
+        "limiting": plan.limiting.index,
+        "estimated_bytes": "" if plan.exact else "; bytes of some pieces are estimates",
         "by_hand": (
-            grid("Other ways to cut the same model", HAND_COLUMNS, hand_rows(plan))
-            if plan["by_hand"]
+            grid("Other cuts of the same model", HAND_COLUMNS, hand_rows(plan))
+            if plan.by_hand
             else None
         ),
         "routes": (
             grid("The same cuts by both routes", ROUTE_COLUMNS, route_rows(plan))
-            if plan.get("routes")
+            if plan.routes
             else None
         ),
     }
-
-
-def estimate_lines(plan: Document) -> Iterator[str]:
-    """What in this report is no exact figure, and why."""
-    if plan["exact"] and plan["baseline"]["exact"]:
-        yield "Bytes: none. Every op has a measured rule (exact: true)."
-    else:
-        what = plan["estimated_ops"] or ["ops of the unsplit model"]
-        yield (
-            "Bytes are estimates on the safe side (exact: false), because of ops without a "
-            f"measured rule: {'; '.join(what)}."
-        )
-    yield "Added instructions: estimates, fitted to counts of QEMU's Cortex-M55."
-    baseline = plan["baseline"]
-    insn = baseline["estimated_invoke_insn"]
-    share = format_percent(plan["added_insn"], insn)
-    unmeasured = baseline["ops_without_invoke_estimate"]
-    rest = f", leaving out {', '.join(unmeasured)} (not measured)" if unmeasured else ""
-    yield (
-        f"Invoke of the unsplit model: an estimated {insn / 1000:,.1f} kinsn{rest}; what is added "
-        f"is {share} of it."
-    )
-    yield "Instructions are not CPU cycles, and no times."

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
-from splitopt.bundle.zz_documents import Document, SweepDocuments
+from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.load import SweepDocuments
+from splitopt.bundle.schema.sweep import PlannedRecord, Record, Sweep
 from splitopt.report.charts.pareto import pareto_charts
 from splitopt.report.charts.svg import Chart
 from splitopt.report.pages.page import render
 from splitopt.report.pages.point_table import point_table
 from splitopt.report.pages.points import PointView, point_views
 from splitopt.report.pages.provenance import facts_of_sweep, settings_facts
+from splitopt.report.text.sweep import least_peak
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,14 @@ def render_sweep(documents: SweepDocuments) -> str:
     fronts = list(_fronts(documents))
     return render(
         "sweep",
-        title=f"{sweep['name']}: splitopt sweep",
-        about=f"{sweep['path']}: {plural(sweep['points'], 'point')}, {_counts(sweep)}.",
+        title=f"{sweep.name}: splitopt sweep",
+        about=f"{sweep.path}: {plural(sweep.points, 'point')}, {_counts(sweep)}.",
         fronts=fronts,
         verdicts=[front.verdict for front in fronts] or ["No point has a plan."],
         table_of_points=point_table(records),
-        estimated=any(row["exact"] is False for row in records),
+        estimated=any(row.exact is False for row in records),
         provenance=facts_of_sweep(sweep),
-        settings=settings_facts(sweep["settings"]),
+        settings=settings_facts(sweep.settings),
         contents=[
             ("verdict", "Verdict"),
             *((front.ident, front.name) for front in fronts),
@@ -52,20 +54,20 @@ def render_sweep(documents: SweepDocuments) -> str:
     )
 
 
-def _counts(sweep: Document) -> str:
-    return ", ".join(f"{count} {status}" for status, count in sweep["counts"].items() if count)
+def _counts(sweep: Sweep) -> str:
+    return ", ".join(f"{count} {status}" for status, count in sweep.counts.items() if count)
 
 
 def _fronts(documents: SweepDocuments) -> Iterator[FrontView]:
     """Models and boards in the order of sweep.json's fronts; then those where nothing fits."""
-    groups: dict[tuple[str, str], list[Document]] = {}
+    groups: dict[tuple[str, str], list[Record]] = {}
     complete: dict[tuple[str, str], bool] = {}
-    for front in documents.sweep["fronts"]:
-        key = front["model"], front["board"]
-        groups[key], complete[key] = [], front["is_complete"]
+    for front in documents.sweep.fronts:
+        key = front.model, front.board
+        groups[key], complete[key] = [], front.is_complete
     for row in documents.records:
-        if row["model"] is not None and row["board"] is not None:
-            groups.setdefault((row["model"], row["board"]), []).append(row)
+        if row.model is not None and row.board is not None:
+            groups.setdefault((row.model, row.board), []).append(row)
     views = point_views(documents)
     for number, ((model, board), rows) in enumerate(groups.items()):
         ident, name = f"front-{number}", f"{PurePath(model).name} on {board}"
@@ -75,44 +77,28 @@ def _fronts(documents: SweepDocuments) -> Iterator[FrontView]:
             f"{name}: {_verdict(rows)}",
             _completeness(complete.get((model, board), False), rows),
             pareto_charts(rows, f"{ident}-chart", name),
-            [views[row["id"]] for row in _by_place(rows) if row["id"] in views],
+            [views[row.id] for row in _by_place(rows) if row.id in views],
         )
 
 
-def _by_place(rows: Sequence[Document]) -> list[Document]:
+def _by_place(rows: Sequence[Record]) -> list[PlannedRecord]:
     """The front first, by falling peak; then what is dominated."""
-    planned = [row for row in rows if row["plan"]]
-    return sorted(
-        planned, key=lambda row: (row["dominated"], -row["peak_ram_bytes"], row["added_insn"])
-    )
+    planned = [row for row in rows if isinstance(row, PlannedRecord)]
+    return sorted(planned, key=lambda row: (row.dominated, -row.peak_ram_bytes, row.added_insn))
 
 
-def _verdict(rows: Sequence[Document]) -> str:
+def _verdict(rows: Sequence[Record]) -> str:
     """How far RAM falls, and at what cost; or what would have to be granted."""
-    planned = [row for row in rows if row["plan"]]
-    if not planned:
-        least = [
-            row["smallest_feasible_budget_bytes"]
-            for row in rows
-            if row["smallest_feasible_budget_bytes"] is not None
-        ]
-        hint = f"; the smallest feasible budget is {format_bytes(min(least))}" if least else ""
-        return f"no point has a plan{hint}."
-    best = min(planned, key=lambda row: (row["peak_ram_bytes"], row["added_insn"]))
-    peak, unsplit = best["peak_ram_bytes"], best["unsplit_ram_bytes"]
-    if peak >= unsplit:
-        return f"no plan needs less than the unsplit {format_bytes(unsplit)}."
-    invoke = best["estimated_invoke_insn"]
-    share = f" ({format_percent(best['added_insn'], invoke)} Invoke)" if invoke else ""
-    return (
-        f"peak RAM falls from {format_bytes(unsplit)} unsplit to {format_bytes(peak)} "
-        f"({format_percent(peak - unsplit, unsplit)}) in {plural(best['pieces'], 'piece')}, for an "
-        f"estimated {format_kinsn(best['added_insn'])} added to each inference{share}."
-    )
+    if planned := [row for row in rows if isinstance(row, PlannedRecord)]:
+        return least_peak(planned)
+    budgets = (row.smallest_feasible_budget_bytes for row in rows)
+    least = min((size for size in budgets if size is not None), default=None)
+    hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
+    return f"no point has a plan{hint}."
 
 
-def _completeness(is_complete: bool, rows: Sequence[Document]) -> str:
-    front = [row for row in rows if row["plan"] and not row["dominated"]]
+def _completeness(is_complete: bool, rows: Sequence[Record]) -> str:
+    front = [row for row in rows if row.plan and not row.dominated]
     if is_complete:
         return (
             f"{plural(len(front), 'undominated point')}: the whole Pareto front of peak RAM, added "

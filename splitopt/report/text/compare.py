@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from splitopt.base.text import Row, one_line, printable, table
-from splitopt.base.units import format_bytes, format_kinsn, plural
+from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.report.compare import Change, Comparison, Difference, SweepComparison
 
 TITLES = {
     "peak_ram_bytes": "peak RAM",
     "largest_arena_bytes": "largest arena",
-    "added_insn": "estimated added per inference",
+    "added_insn": "estimated added instructions per inference",
     "pieces": "pieces",
     "file_bytes": "piece files",
     "status": "status",
@@ -28,8 +28,8 @@ Either = Comparison | SweepComparison
 def verdict(found: Either) -> str:
     """One sentence: what became of the peak and of the added time."""
     if isinstance(found, SweepComparison):
-        alone = len(found.only_before) + len(found.only_after)
-        rest = f"; {plural(alone, 'point')} in one of them only" if alone else ""
+        single = len(found.only_before) + len(found.only_after)
+        rest = f"; {plural(single, 'point')} in one of them only" if single else ""
         return f"{len(found.differing)} of {plural(found.matched, 'shared point')} differ{rest}."
     changed = [change for change in found.changes if change.is_change]
     if not changed:
@@ -46,10 +46,10 @@ def verdict(found: Either) -> str:
 
 
 def _moved(change: Change) -> str:
-    way = "rose" if (change.absolute or 0) > 0 else "fell"
+    verb = "rose" if (change.absolute or 0) > 0 else "fell"
     before, after = _value(change.figure, change.before), _value(change.figure, change.after)
     share = "" if change.relative is None else f" ({100 * change.relative:+.1f} %)"
-    return f"{way} from {before} to {after}{share}"
+    return f"{verb} from {before} to {after}{share}"
 
 
 def comparison_text(found: Either) -> str:
@@ -63,7 +63,7 @@ def comparison_text(found: Either) -> str:
 
 
 def comparison_markdown(found: Either) -> str:
-    """For a pull request: nothing in it that a stranger's name could turn into markup."""
+    """For a pull request: nothing in it that an untrusted name could turn into markup."""
     parts = [
         f"**{_plain(verdict(found))}**",
         "\n".join(f"> **Warning:** {_plain(text)}" for text in found.warnings),
@@ -93,7 +93,7 @@ def _run_rows(found: Comparison) -> list[Row]:
     rows: list[Row] = [_row(TITLES[change.figure], change) for change in found.changes]
     rows += [_row(f"check {_name(change.figure)}", change) for change in found.checks]
     before, after = found.before, found.after
-    hashes = Change("", before.model_sha256[:_HASH_SHOWN], after.model_sha256[:_HASH_SHOWN])
+    hashes = Change("", *(run.plan.model.sha256[:_HASH_SHOWN] for run in (before, after)))
     rows.append(_row("model SHA-256", hashes))
     versions = (before.versions.get("splitopt"), after.versions.get("splitopt"))
     rows.append(_row("splitopt", Change("", *versions)))
@@ -151,7 +151,7 @@ def _value(figure: str, value: Any) -> str:
         return _word(value)
     if figure.endswith("_bytes"):
         return format_bytes(value)
-    return format_kinsn(value) if figure.endswith("_insn") else f"{value:,}"
+    return format_insn(value) if figure.endswith("_insn") else f"{value:,}"
 
 
 def _signed(figure: str, value: int) -> str:

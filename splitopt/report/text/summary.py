@@ -1,223 +1,197 @@
-"""summary.txt: the verdict of one run, in text that a terminal and a pull request can hold."""
+"""The text of one run: for the terminal, summary.txt, and in parts for the page.
+
+Every line stands here once. Tables are rows of cells; text that is styled has a tone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from splitopt.base.text import Row, table
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
-from splitopt.config.job import Job
+from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
+from splitopt.base.units import (
+    added_text,
+    format_bytes,
+    format_insn,
+    format_percent,
+    plural,
+)
+from splitopt.bundle.schema.plan import Plan, Route, Segment
+from splitopt.bundle.schema.timing import Timing
+from splitopt.bundle.schema.verify import Check as CheckEntry
+from splitopt.report.text.notes import notes
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.equality import Check
 
-Document = dict[str, Any]
+Checks = Sequence[Check | CheckEntry]
 _MOST_REASONS, _LEAST_SHARE = 2, 0.1
 
+CHANGE_COLUMNS = ("", "unsplit", "split", "change")
+ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
+HAND_COLUMNS = ("cuts chosen by", "peak RAM", "added instructions (estimate)")
+SEGMENT_COLUMNS = (
+    *("piece", "ops", "bands", "head", "tail", "arena"),
+    *("through", "in", "out", "RAM", "added insn"),
+)
 
-def summary_text(
-    job: Job,
-    document: Document,
-    checks: Sequence[Check],
+
+def run_text(
+    plan: Plan,
+    checks: Checks,
     limit: str,
-    diagnosis: Document | None = None,
-    timing: Document | None = None,
-) -> str:
+    diagnosis: Mapping[str, Any] | None = None,
+    timing: Timing | None = None,
+) -> Iterator[Paragraph]:
     """Before and after, segment by segment, what was proved, and what limits the result."""
-    parts = [
-        f"{job.name}: {verdict(document)}",
-        table(CHANGE_COLUMNS, before_after(document)),
-        table(SEGMENT_COLUMNS, segment_rows(document)),
-        table(HAND_COLUMNS, hand_rows(document)),
-        *([table(ROUTE_COLUMNS, route_rows(document))] if "routes" in document else []),
-        proof_line(document),
-        "\n".join(check_lines(checks)),
-        "" if timing is None else table(timing_columns(timing), timing_rows(timing)),
-        "" if timing is None else "\n".join(timing_lines(timing)),
-        limit,
-        "\n".join(diagnosis_lines(diagnosis)),
-        *notes(document),
-    ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    yield (Line(f"{plan.job.name}: {verdict(plan)}", "verdict"),)
+    yield table_of(CHANGE_COLUMNS, before_after(plan))
+    yield table_of(SEGMENT_COLUMNS, segment_rows(plan))
+    yield table_of(HAND_COLUMNS, hand_rows(plan))
+    if plan.routes is not None:
+        yield table_of(ROUTE_COLUMNS, route_rows(plan))
+    yield (Line(proof_line(plan)),)
+    yield tuple(Line(f"{word} {says}", status) for status, word, says in check_lines(checks))
+    if timing is not None:
+        yield table_of(timing_columns(timing), timing_rows(timing))
+        yield lines_of(timing_lines(timing))
+    yield (Line(limit),)
+    if found := lines_of(diagnosis_lines(diagnosis)):
+        yield found
+    for note in notes(plan):
+        yield (Line(note, "note"),)
 
 
-def verdict(document: Document) -> str:
+def verdict(plan: Plan) -> str:
     """One sentence: how much less RAM, at what price, in how many pieces."""
-    before, after = document["baseline"]["ram_bytes"], document["peak_ram_bytes"]
-    pieces = len(document["segments"])
-    budget = format_bytes(document["budget_bytes"])
+    before, after = plan.baseline.ram_bytes, plan.peak_ram_bytes
+    pieces = len(plan.segments)
+    budget = format_bytes(plan.budget_bytes)
     if pieces == 1 and after == before:
         return f"Left unsplit at {format_bytes(after)}, within the budget of {budget}."
     return (
         f"{format_bytes(before)} unsplit, {format_bytes(after)} in {plural(pieces, 'piece')} "
-        f"({format_percent(after - before, before)}), within the budget of {budget}; an estimated "
-        f"{format_kinsn(document['added_insn'])} added to each inference."
+        f"({format_percent(after - before, before)}), within the budget of {budget}; "
+        f"{added_text(plan.added_insn, plan.invoke_insn)}."
     )
 
 
-def before_after(document: Document) -> list[Row]:
-    baseline, segments = document["baseline"], document["segments"]
-    invoke = baseline["estimated_invoke_insn"]
-    added = document["added_insn"]
-    arena = max(segment["arena_bytes"] for segment in segments)
-    peak, ram = document["peak_ram_bytes"], baseline["ram_bytes"]
-    headroom = document["board"]["headroom_bytes"]
-    before_arena = baseline["ram_bytes"]
-    return [
+def before_after(plan: Plan) -> list[Row]:
+    """The unsplit model beside the plan; file sizes only where pieces were written."""
+    ram, peak, arena = plan.baseline.ram_bytes, plan.peak_ram_bytes, plan.largest_arena_bytes
+    rows: list[Row] = [
         ("peak RAM", format_bytes(ram), format_bytes(peak), format_percent(peak - ram, ram)),
         (
-            f"largest arena (with {headroom:,} B headroom)",
-            format_bytes(before_arena),
+            f"largest arena (with {plan.board.headroom_bytes:,} B headroom)",
+            format_bytes(ram),
             format_bytes(arena),
-            format_percent(arena - before_arena, before_arena),
+            format_percent(arena - ram, ram),
         ),
-        ("pieces", "1", str(len(segments)), ""),
+        ("pieces", "1", str(len(plan.segments)), ""),
         (
-            "estimated added per inference",
-            "0 kinsn",
-            format_kinsn(added),
-            f"{format_percent(added, invoke)} Invoke",
-        ),
-        (
-            "file size",
-            format_bytes(document["model"]["bytes"]),
-            format_bytes(document["piece_bytes"]),
-            f"{document['piece_overhead_bytes']:+,} B",
+            "added instructions per inference (estimate)",
+            "0",
+            f"+{format_insn(plan.added_insn)}",
+            f"{format_percent(plan.added_insn, plan.invoke_insn)} of Invoke",
         ),
     ]
+    if plan.piece_bytes is not None and plan.piece_overhead_bytes is not None:
+        sizes = format_bytes(plan.model.bytes), format_bytes(plan.piece_bytes)
+        rows.append(("file size", *sizes, f"{plan.piece_overhead_bytes:+,} B"))
+    return rows
 
 
-CHANGE_COLUMNS = ("", "unsplit", "split", "change")
-ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
-HAND_COLUMNS = ("cuts chosen by", "peak RAM", "estimated added")
-SEGMENT_COLUMNS = (
-    *("piece", "ops", "bands", "head", "tail", "arena"),
-    *("through", "in", "out", "RAM", "added"),
-)
-
-
-def segment_rows(document: Document) -> list[Row]:
+def segment_rows(plan: Plan) -> list[Row]:
     return [
         (
-            f"{segment['index']:02d}",
-            f"{segment['start']}-{segment['stop'] - 1}",
-            str(len(segment["bands"])) if segment.get("bands") else "-",
-            *(
-                f"{segment[key]:,}"
-                for key in (
-                    "head_bytes",
-                    "tail_bytes",
-                    "arena_bytes",
-                    "through_bytes",
-                    "in_bytes",
-                    "out_bytes",
-                    "ram_bytes",
-                )
-            ),
-            format_kinsn(segment["estimated_added_insn"]),
+            f"{s.index:02d}",
+            f"{s.start}-{s.stop - 1}",
+            str(len(s.bands)) if s.bands else "-",
+            *(f"{size:,}" for size in _sizes(s)),
+            format_insn(s.estimated_added_insn),
         )
-        for segment in document["segments"]
+        for s in plan.segments
     ]
 
 
-def hand_rows(document: Document) -> list[Row]:
-    ours = (
-        "splitopt",
-        format_bytes(document["peak_ram_bytes"]),
-        format_kinsn(document["added_insn"]),
-    )
-    return [
-        ours,
-        *(
-            (cuts["name"], format_bytes(cuts["peak_ram_bytes"]), format_kinsn(cuts["added_insn"]))
-            for cuts in document["by_hand"]
-        ),
-    ]
+def _sizes(s: Segment) -> tuple[int, ...]:
+    arena = s.head_bytes, s.tail_bytes, s.arena_bytes
+    return (*arena, s.through_bytes, s.in_bytes, s.out_bytes, s.ram_bytes)
 
 
-def route_rows(document: Document) -> list[Row]:
+def hand_rows(plan: Plan) -> list[Row]:
+    plans = [("splitopt", plan.peak_ram_bytes, plan.added_insn)]
+    plans += [(cuts.name, cuts.peak_ram_bytes, cuts.added_insn) for cuts in plan.by_hand]
+    return [(name, format_bytes(peak), f"+{format_insn(added)}") for name, peak, added in plans]
+
+
+def route_rows(plan: Plan) -> list[Row]:
     """The int8 model cut as a file beside ONNX pieces converted one by one."""
-    sides = document["routes"]["whole"], document["routes"]["pieces"]
+    assert plan.routes is not None, "asked for plans that have them"
+    sides = plan.routes.whole, plan.routes.pieces
 
-    def row(title: str, key: str, form: Callable[[Any], str]) -> Row:
-        return (title, *("-" if side[key] is None else form(side[key]) for side in sides))
+    def row(title: str, value: Callable[[Route], Any], form: Callable[[Any], str]) -> Row:
+        return (title, *("-" if value(side) is None else form(value(side)) for side in sides))
 
     return [
-        row("peak RAM", "peak_ram_bytes", format_bytes),
-        row("largest arena", "largest_arena_bytes", format_bytes),
-        row("estimated added per inference", "estimated_added_insn", format_kinsn),
-        row("boundaries requantised", "requantised_boundaries", str),
-        row("outputs off the whole int8 model", "worst_lsb", lambda lsb: f"{lsb:g} LSB"),
-        row("SQNR against the float model", "sqnr_db", lambda db: f"{db:.1f} dB"),
-        row("top-1", "top1", lambda share: f"{share:.3f}"),
-        row("top-1 agrees with the whole int8 model", "top1_agreement", "{:.1%}".format),
-        row("conversion time", "conversion_s", lambda s: f"{s:.1f} s"),
+        row("peak RAM", lambda r: r.peak_ram_bytes, format_bytes),
+        row("largest arena", lambda r: r.largest_arena_bytes, format_bytes),
+        row("added instructions (estimate)", lambda r: r.estimated_added_insn, format_insn),
+        row("boundaries requantised", lambda r: r.requantised_boundaries, str),
+        row("outputs off the whole int8 model", lambda r: r.worst_lsb, "{:g} LSB".format),
+        row("SQNR against the float model", lambda r: r.sqnr_db, "{:.1f} dB".format),
+        row("top-1", lambda r: r.top1, "{:.3f}".format),
+        row("top-1 agrees with the whole int8 model", lambda r: r.top1_agreement, "{:.1%}".format),
+        row("conversion time", lambda r: r.conversion_s, "{:.1f} s".format),
     ]
 
 
-def contract_lines(document: Document) -> Iterable[str]:
-    """Each boundary whose two sides differ, and what is done about it."""
-    for entry in document.get("contract", ()):
-        writer, reader = entry["writer"], entry["reader"]
-        if entry["requantise"]:
-            yield (
-                f"Boundary {entry['onnx_tensor']}: piece {writer['piece']:02d} writes scale "
-                f"{writer['scale']:.6g}, zero point {writer['zero_point']}; piece "
-                f"{reader['piece']:02d} reads scale {reader['scale']:.6g}, zero point "
-                f"{reader['zero_point']}: a QUANTIZE op was put in front "
-                f"(its Invoke: estimated {format_kinsn(entry['insn'])}; its share of "
-                "AllocateTensors is in the added figure above)."
-            )
-
-
-def proof_line(document: Document) -> str:
-    if document["route"] == "pieces":
+def proof_line(plan: Plan) -> str:
+    if plan.route == "pieces":
         return (
-            f"Proof: {document['status']} for the choice of cuts on the whole int8 model, among "
-            "those that the ONNX model has. Pieces that were converted one by one are never equal "
-            "bit for bit: they are judged on held-out samples. route: whole proves equality."
+            f"Proof: {plan.status} for the choice of cuts on the whole int8 model, among those "
+            "that the ONNX model has. Pieces that were converted one by one are never equal bit "
+            "for bit: they are judged on held-out samples. route: whole proves equality."
         )
-    if document["job"]["settings"].get("route") == "pieces" and len(document["segments"]) == 1:
+    if plan.job.settings.route == "pieces" and len(plan.segments) == 1:
         return (
-            f"Proof: {document['status']}. No cut that the ONNX model has is better under this "
-            "job's objective and limits, so the whole int8 model stays: nothing was converted "
-            "piece by piece."
+            f"Proof: {plan.status}. No cut that the ONNX model has is better under this job's "
+            "objective and limits, so the whole int8 model stays: nothing was converted piece by "
+            "piece."
         )
-    if document["status"] == "OPTIMAL":
-        basis = "" if document["exact"] else " on these estimates of bytes"
-        claim = f"No other {_choice(document)} is better under this job's objective and limits."
+    if plan.status == "OPTIMAL":
+        basis = "" if plan.exact else " on these estimates of bytes"
+        claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
-    gap = 100 * document["objective"]["gap"]
     return (
-        f"Proof: {document['status']}. Time ran out; a better plan may exist, "
-        f"by at most {gap:.2f} % of the objective."
+        f"Proof: {plan.status}. Time ran out; a better plan may exist, "
+        f"by at most {100 * plan.objective.gap:.2f} % of the objective."
     )
 
 
-def _choice(document: Document) -> str:
+def _choice(plan: Plan) -> str:
     """What was chosen from, in words."""
-    free = document["job"]["settings"].get("pieces", {})
-    bands, offline = free.get("bands"), free.get("offline_plans")
-    if bands and offline:
+    free = plan.job.settings.pieces
+    if free.bands and free.offline_plans:
         return "choice of cuts, bands and offline plans"
-    if bands or offline:
-        return f"choice of cuts and {'bands' if bands else 'offline plans'}"
+    if free.bands or free.offline_plans:
+        return f"choice of cuts and {'bands' if free.bands else 'offline plans'}"
     return "set of cuts"
 
 
-def check_lines(checks: Sequence[Check]) -> Iterable[str]:
+def check_lines(checks: Checks) -> Iterator[tuple[str, str, str]]:
+    """Of each check: its status, that as a word, and what was compared with which result."""
     if not checks:
-        yield "Verification: SKIPPED. The pieces were not run."
+        yield "skipped", "Verification: SKIPPED.", "The pieces were not run."
     for check in checks:
-        word = {"passed": "PASSED", "failed": "FAILED", "skipped": "SKIPPED"}[check.status.value]
-        tail = f" - {check.detail}" if check.detail else ""
-        ran = f", {check.inputs} inputs, worst difference {check.worst_difference:g}"
-        if check.status is CheckStatus.SKIPPED:
+        ran = f", {plural(check.inputs, 'input')}, worst difference {check.worst_difference:g}"
+        if check.status == "skipped":
             ran = ""
-        yield f"{word} {check.name}: {check.compared}{ran}{tail}"
+        tail = f" - {check.detail}" if check.detail else ""
+        status = str(check.status)
+        yield status, status.upper(), f"{check.name}: {check.compared}{ran}{tail}"
 
 
-def diagnosis_lines(diagnosis: Document | None) -> Iterable[str]:
+def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> Iterator[str]:
     """What is wrong with the outputs, then why the peak is not lower, the largest reason first."""
     if diagnosis is None:
         return
@@ -229,84 +203,3 @@ def diagnosis_lines(diagnosis: Document | None) -> Iterable[str]:
     for reason in [r for r in reasons if r["share"] >= _LEAST_SHARE][:_MOST_REASONS]:
         yield f"Why the peak is not lower: {reason['sentence']}"
         yield f"  next: {reason['next_step']}"
-
-
-def onnx_lines(document: Document) -> Iterable[str]:
-    """Each piece by the first and last ONNX node in it, each boundary tensor by its ONNX name."""
-    for segment in document["segments"]:
-        nodes = segment.get("onnx_nodes")
-        if nodes:
-            span = nodes[0] if len(nodes) == 1 else f"{nodes[0]} to {nodes[-1]}"
-            yield f"Piece {segment['index']:02d}: ONNX nodes {span} ({len(nodes)})."
-    for entry in document["layout"]["boundary"]:
-        if "onnx_tensor" in entry:
-            name = entry["onnx_tensor"] or "a tensor that the converter inserted"
-            yield f"Boundary tensor {entry['tensor']} is ONNX {name}."
-
-
-def conversion_lines(document: Document) -> Iterable[str]:
-    """What the conversion to int8 is worth, for models that were converted."""
-    record = document.get("conversion")
-    if record is None:
-        return
-    quality = record["quality"]
-    onnx = record["onnx"]
-    made = "Quantised from float" if onnx is None else "Converted from ONNX"
-    text = (
-        f"{made} on {record['calibration_samples']} samples; on {quality['samples']} "
-        f"held out: SQNR {quality['sqnr_db']:.1f} dB, TFLM against LiteRT at most "
-        f"{quality['worst_litert_lsb']:g} LSB"
-    )
-    if quality["top1_float"] is not None:
-        text += (
-            f", top-1 {quality['top1_float']:.3f} float and {quality['top1_int8']:.3f} int8, "
-            f"{100 * quality['top1_agreement']:.1f} % agree"
-        )
-    yield text + "."
-    yield from (f"WARNING: {warning}." for warning in record.get("warnings", ()))
-    yield from (f"Note: {note}." for note in (onnx or {}).get("notes", ()))
-
-
-def below_the_floor_lines(document: Document) -> Iterable[str]:
-    """What the added instructions are made of; what bands and offline plans there are, and what
-    the halo of bands costs."""
-    segments = document["segments"]
-    if document["added_insn"]:
-        invoke = document["baseline"]["estimated_invoke_insn"]
-        parts = document["added_parts"]
-        resident = parts["copy_insn"] + parts["recomputed_insn"]
-        yield (
-            "Added to each inference, in parts of the unsplit Invoke (estimates): AllocateTensors "
-            f"and construction {format_percent(parts['rebuild_insn'], invoke)}, copies and rows "
-            f"computed more than once {format_percent(resident, invoke)}."
-        )
-    banded = [segment for segment in segments if segment.get("bands")]
-    if banded:
-        again = sum(segment["estimated_recomputed_insn"] for segment in banded)
-        share = format_percent(again, document["baseline"]["estimated_invoke_insn"])
-        runs = sum(len(segment["bands"]) for segment in banded)
-        yield (
-            f"{plural(len(banded), 'piece')} of {len(segments)} run in {runs} bands; the rows that "
-            f"are computed more than once add an estimated {format_kinsn(again)} ({share} Invoke)."
-        )
-    planned = [f"{segment['index']:02d}" for segment in segments if segment.get("offline_plan")]
-    if planned:
-        yield (
-            "Offline memory plans, exact and checked, take the place of TFLM's own in "
-            f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
-        )
-
-
-def notes(document: Document) -> Iterable[str]:
-    yield from conversion_lines(document)
-    yield from onnx_lines(document)
-    yield from contract_lines(document)
-    yield from below_the_floor_lines(document)
-    if not document["exact"]:
-        yield "Bytes are ESTIMATES on the safe side: " + "; ".join(document["estimated_ops"]) + "."
-    unmeasured = document["baseline"]["ops_without_invoke_estimate"]
-    if unmeasured:
-        yield f"Invoke estimates leave out {', '.join(unmeasured)}: not measured."
-    yield (
-        "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU cycles."
-    )

@@ -2,65 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator
 
+from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
 from splitopt.base.units import plural
+from splitopt.bundle.schema.timing import PieceTiming, Timing
 
-Document = dict[str, Any]
-Row = tuple[str, ...]
 OP_COLUMNS: Row = ("piece", "op", "type", "simulated")
-_STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
 
 
-def timing_columns(timing: Document) -> Row:
+def timing_text(timing: Timing) -> Iterator[Paragraph]:
+    """Bytes against the plan's, and each step of each piece; then what the figures are not."""
+    yield table_of(timing_columns(timing), timing_rows(timing))
+    if ops := op_rows(timing):
+        yield table_of(OP_COLUMNS, ops)
+    yield tuple(
+        Line(
+            f"{found.status.upper()} {found.name}: {found.compared}"
+            + (f" - {found.detail}" if found.detail else ""),
+            found.status,
+        )
+        for found in timing.checks
+    )
+    yield lines_of(timing_lines(timing))
+
+
+def timing_columns(timing: Timing) -> Row:
     """Bytes, then simulated steps in the simulator's unit, and estimates in instructions."""
     steps = ("build", "AllocateTensors", "(estimated)", "copies", "Invoke", "(estimated)")
-    return (f"simulated {timing['unit']}", "arena used", "predicted", *steps)
+    return (f"simulated {timing.unit}", "arena used", "predicted", *steps)
 
 
-def timing_rows(timing: Document) -> list[Row]:
+def timing_rows(timing: Timing) -> list[Row]:
     """The unsplit model, then each piece."""
-    named = [("unsplit", timing["unsplit"])]
-    named += [(f"{piece['index']:02d}", piece) for piece in timing["pieces"]]
-    return [_row(name, figures, timing["unit"]) for name, figures in named]
+    return [_row(name, figures, timing.unit) for name, figures in _named(timing)]
 
 
-def timing_lines(timing: Document) -> Sequence[str]:
+def _named(timing: Timing) -> Iterator[tuple[str, PieceTiming]]:
+    yield "unsplit", timing.unsplit
+    yield from ((f"{number:02d}", piece) for number, piece in enumerate(timing.pieces))
+
+
+def timing_lines(timing: Timing) -> Iterator[str]:
     """What splitting adds to an inference, and the sentence that these are no cycles."""
-    unit = timing["unit"]
-    before = timing[f"simulated_unsplit_inference_{unit}"]
-    after = timing[f"simulated_split_inference_{unit}"]
-    return (
-        f"Simulated on {timing['simulator']}: {before:,} {unit} an inference unsplit, {after:,} in "
-        f"{plural(len(timing['pieces']), 'piece')}: {after - before:+,} {unit} (estimated "
-        f"{timing['estimated_added_insn']:+,} insn); the largest of {timing['inputs']} inputs.",
-        *([f"Per op: {timing['per_op']}."] if "per_op" in timing else []),
-        timing["caveat"],
+    unit = timing.unit
+    before = timing.simulated("unsplit_inference", unit)
+    after = timing.simulated("split_inference", unit)
+    yield (
+        f"Simulated on {timing.simulator}: {before:,} {unit} an inference unsplit, {after:,} in "
+        f"{plural(len(timing.pieces), 'piece')}: {after - before:+,} {unit} (estimated "
+        f"{timing.estimated_added_insn:+,} insn); the largest of {timing.inputs} inputs."
     )
+    if timing.per_op is not None:
+        yield f"Per op: {timing.per_op}."
+    yield timing.caveat
 
 
-def op_rows(timing: Document) -> list[Row]:
+def op_rows(timing: Timing) -> list[Row]:
     """Every op of the unsplit model and of each piece; empty where ops were not timed."""
-    named = [("unsplit", timing["unsplit"])]
-    named += [(f"{piece['index']:02d}", piece) for piece in timing["pieces"]]
     return [
-        (name, str(op["op"]), op["tag"], f"{op['simulated_' + timing['unit']]:,}")
-        for name, figures in named
-        for op in figures.get("ops", ())
+        (name, str(op.op), op.tag, f"{op.simulated(timing.unit):,}")
+        for name, figures in _named(timing)
+        for op in figures.ops
     ]
 
 
-def _row(name: str, figures: Document, unit: str) -> Row:
-    took = {step: figures[f"simulated_{step}_{unit}"] for step in _STEPS}
+def _row(name: str, figures: PieceTiming, unit: str) -> Row:
+    def took(*steps: str) -> int:
+        return sum(figures.simulated(step, unit) for step in steps)
+
     numbers = (
-        figures["measured_arena_used_bytes"],
-        figures["predicted_arena_used_bytes"],
-        took["zero"] + took["construct"],
-        took["allocate"],
-        figures["estimated_allocate_insn"],
-        took["copy_in"] + took["copy_out"],
-        took["invoke"],
-        figures["estimated_invoke_insn"],
+        figures.measured_arena_used_bytes,
+        figures.predicted_arena_used_bytes,
+        took("zero", "construct"),
+        took("allocate"),
+        figures.estimated_allocate_insn,
+        took("copy_in", "copy_out"),
+        took("invoke"),
+        figures.estimated_invoke_insn,
     )
     return (name, *(f"{number:,}" for number in numbers))

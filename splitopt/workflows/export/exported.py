@@ -15,7 +15,6 @@ from splitopt.base.errors import ToolError, UsageError
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_own_pieces
 from splitopt.bundle.open import OpenBundle, open_bundle
-from splitopt.bundle.zz_plan_figures import PlanFigures, read_figures
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.op_resolver import resolver_header
@@ -36,11 +35,11 @@ def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) 
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: already exists; pass another --out")
-    bundle, figures = open_bundle(folder), read_figures(folder)
+    bundle = open_bundle(folder)
     require_own_pieces(bundle)
     progress("running golden inputs on this machine")
     feeds = random_inputs(bundle.graph, _GOLDEN_INPUTS, bundle.plan.job.settings.verify.seed)
-    texts = _texts(bundle, figures, feeds, chained_outputs(bundle, feeds))
+    texts = _texts(bundle, feeds, chained_outputs(bundle, feeds))
     progress(f"writing {out}")
     try:
         return _write(out, texts)
@@ -55,20 +54,20 @@ def namespace_of(job_name: str) -> str:
 
 
 def _texts(
-    bundle: OpenBundle, figures: PlanFigures, feeds: Sequence[Array], outputs: list[list[bytes]]
+    bundle: OpenBundle, feeds: Sequence[Array], outputs: list[list[bytes]]
 ) -> dict[str, str]:
-    graph, namespace = bundle.graph, namespace_of(bundle.plan.job.name)
+    graph, plan, namespace = bundle.graph, bundle.plan, namespace_of(bundle.plan.job.name)
     planned = planned_tables(
         bundle,
-        [(segment.arena_offset, segment.arena_bytes) for segment in figures.segments],
-        {entry.tensor: entry.offset for entry in figures.layout.boundary},
-        figures.layout.region_bytes,
+        [(segment.arena_offset, segment.arena_bytes) for segment in plan.segments],
+        {entry.tensor: entry.offset for entry in plan.layout.boundary},
+        plan.layout.region_bytes,
     )
     host = host_tables(bundle)
     about = f"{plural(len(bundle.pieces), 'piece')} of {bundle.plan.job.name}, made by splitopt."
     ops = {op.type for piece in bundle.pieces for op in piece.graph.ops}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(_GOLDEN_INPUTS)]
-    words = _words(bundle, figures, namespace, planned, outputs[0])
+    words = _words(bundle, namespace, planned, outputs[0])
     texts = {name: (runner_folder() / name).read_text("utf-8") for name in _RUNNER}
     for name in ("CMakeLists.txt", "check.cc", "README.md"):
         texts[name] = _filled(name, words)
@@ -85,7 +84,6 @@ def _texts(
 
 def _words(
     bundle: OpenBundle,
-    figures: PlanFigures,
     namespace: str,
     planned: Tables,
     outputs: Sequence[bytes],
@@ -101,7 +99,7 @@ def _words(
         "BOARD": bundle.plan.board.name,
         "REGION": format_bytes(planned.region_bytes),
         "HEADROOM": format_bytes(bundle.plan.board.headroom_bytes),
-        "UNSPLIT": format_bytes(figures.baseline.ram_bytes),
+        "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),
         "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
         "ENDS": "\n".join(ends),

@@ -7,23 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.base.text import html_table
-from splitopt.base.units import format_bytes, format_kinsn, format_percent, plural
+from splitopt.base.units import format_bytes, format_insn, format_percent, plural
+from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.pareto import pareto_charts
-from splitopt.workflows.sweep.record import Row
 
-_HEADER = ("peak RAM", "of unsplit", "added (estimate)", "of Invoke", "pieces", "proof")
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """A plan that no other dominates: bytes, estimated instructions, and the ops it cuts before."""
-
-    peak_ram_bytes: int
-    added_insn: int
-    pieces: int
-    cuts: tuple[int, ...]
-    status: str
+_HEADER = ("peak RAM", "of unsplit", "added insn (estimate)", "of Invoke", "pieces", "proof")
 
 
 @dataclass(frozen=True)
@@ -34,33 +23,20 @@ class Front:
     model: str
     board: str
     is_complete: bool
-    rows: tuple[Row, ...]
-
-    @property
-    def points(self) -> tuple[FrontPoint, ...]:
-        return tuple(
-            FrontPoint(
-                row["peak_ram_bytes"],
-                row["added_insn"],
-                row["pieces"],
-                tuple(row["cuts"]),
-                row["status"],
-            )
-            for row in self.rows
-        )
+    points: tuple[PlannedRecord, ...]
 
     @property
     def unsplit_ram_bytes(self) -> int:
-        return int(self.rows[0]["unsplit_ram_bytes"])
+        return self.points[0].unsplit_ram_bytes
 
     @property
     def invoke_insn(self) -> int:
         """Of the unsplit model; estimated."""
-        return int(self.rows[0]["estimated_invoke_insn"])
+        return self.points[0].estimated_invoke_insn or 0
 
     def chart(self) -> Drawing:
         """Peak RAM against added instructions; notebooks show it as SVG."""
-        return drawing_of(pareto_charts(self.rows, "front", self._where)[0])
+        return drawing_of(pareto_charts(self.points, "front", self._where)[0])
 
     @property
     def _where(self) -> str:
@@ -80,7 +56,7 @@ class Front:
             (
                 format_bytes(point.peak_ram_bytes),
                 format_percent(point.peak_ram_bytes - whole, whole),
-                format_kinsn(point.added_insn),
+                format_insn(point.added_insn),
                 format_percent(point.added_insn, invoke),
                 str(point.pieces),
                 point.status,
@@ -90,18 +66,18 @@ class Front:
         return html_table(f"Pareto front of {self._where}", _HEADER, rows)
 
 
-def fronts_of(rows: Sequence[Row]) -> tuple[Front, ...]:
+def fronts_of(rows: Sequence[Record]) -> tuple[Front, ...]:
     """The undominated rows of each model and board."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    groups: dict[tuple[str, str], list[PlannedRecord]] = {}
     for row in rows:
-        if row["plan"] and not row["dominated"]:
-            groups.setdefault((row["model"], row["board"]), []).append(row)
+        if isinstance(row, PlannedRecord) and not row.dominated:
+            groups.setdefault((row.model, row.board), []).append(row)
     return tuple(
         Front(
             model,
             board,
-            all(row["front_is_complete"] for row in found),
-            tuple(sorted(found, key=lambda row: (-row["peak_ram_bytes"], row["added_insn"]))),
+            all(row.front_is_complete for row in found),
+            tuple(sorted(found, key=lambda row: (-row.peak_ram_bytes, row.added_insn))),
         )
         for (model, board), found in groups.items()
     )

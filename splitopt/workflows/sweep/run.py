@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import SplitoptError
-from splitopt.bundle.folder import sha256_of, versions
+from splitopt.base.json_input import frozen
+from splitopt.bundle.documents import dump
+from splitopt.bundle.folder import command_line, now_utc, sha256_of, versions
+from splitopt.bundle.schema.sweep import Front as FrontShape
+from splitopt.bundle.schema.sweep import Record, Sweep
 from splitopt.config.job import Job
 from splitopt.config.sweep import SweepSpec, read_sweep
 from splitopt.convert.open_model import ModelSource, open_model
@@ -22,7 +24,7 @@ from splitopt.workflows.sweep.executors import run_dask, run_local
 from splitopt.workflows.sweep.front import Front, fronts_of
 from splitopt.workflows.sweep.grid import FRONT, Point, content_key, expand
 from splitopt.workflows.sweep.prove import prove_points
-from splitopt.workflows.sweep.record import Made, Row, failed, made_of, with_dominated
+from splitopt.workflows.sweep.record import Made, failed, made_of, with_dominated
 from splitopt.workflows.sweep.store import SweepStore, open_store
 from splitopt.workflows.sweep.task import Answer, Target, Task
 from splitopt.workflows.sweep.written import write_results
@@ -37,7 +39,7 @@ class Progress:
     done: int
     total: int
     step: str = ""
-    last: Row | None = None
+    last: Record | None = None
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class SweepResult:
     """A finished sweep: its folder, its rows in the grid's order, and sweep.json."""
 
     folder: Path
-    rows: tuple[Row, ...]
-    document: dict[str, Any]
+    rows: tuple[Record, ...]
+    document: Sweep
 
     @property
     def fronts(self) -> tuple[Front, ...]:
@@ -55,7 +57,7 @@ class SweepResult:
 
     def to_dict(self) -> dict[str, Any]:
         """sweep.json, with the folder."""
-        return {**self.document, "run_dir": str(self.folder)}
+        return {**dump(self.document), "run_dir": str(self.folder)}
 
 
 def run_sweep(
@@ -99,7 +101,7 @@ class _Sweep:
     sources: dict[str, ModelSource | SplitoptError] = field(default_factory=dict)
     prepared: dict[str, Prepared | SplitoptError] = field(default_factory=dict)
 
-    def progress(self, step: str = "", last: Row | None = None) -> Progress:
+    def progress(self, step: str = "", last: Record | None = None) -> Progress:
         return Progress(len(self.store.done), len(self.points), step, last)
 
     def solve(self, workers: int | None) -> None:
@@ -173,31 +175,29 @@ class _Sweep:
             self.sources.setdefault(key, error)
             return error
 
-    def document(self, rows: Sequence[Row], wall_s: float) -> dict[str, Any]:
-        """sweep.json."""
-        return {
-            "schema_version": 1,
-            "name": self.path.stem,
-            "path": str(self.path),
-            "settings": self.spec.model_dump(mode="json"),
-            "points": len(rows),
-            "counts": dict(Counter(row["status"] for row in rows)),
-            "fronts": [
-                {
-                    "model": front.model,
-                    "board": front.board,
-                    "is_complete": front.is_complete,
-                    "points": [row["id"] for row in front.rows],
-                }
+    def document(self, rows: Sequence[Record], wall_s: float) -> Sweep:
+        return Sweep(
+            name=self.path.stem,
+            path=str(self.path),
+            settings=frozen(self.spec.model_dump(mode="json")),
+            points=len(rows),
+            counts=dict(Counter(row.status for row in rows)),
+            fronts=tuple(
+                FrontShape(
+                    model=front.model,
+                    board=front.board,
+                    is_complete=front.is_complete,
+                    points=tuple(point.id for point in front.points),
+                )
                 for front in fronts_of(rows)
-            ],
-            "resumed_points": self.store.resumed,
-            "wall_s": round(wall_s, 3),
-            "solver_s": round(sum(row["solver_s"] for row in rows), 3),
-            "versions": versions(),
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "created_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+            ),
+            resumed_points=self.store.resumed,
+            wall_s=round(wall_s, 3),
+            solver_s=round(sum(row.solver_s for row in rows), 3),
+            versions=versions(),
+            command=command_line(),
+            created_utc=now_utc(),
+        )
 
 
 def _source_key(job: Job) -> str:

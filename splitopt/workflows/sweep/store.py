@@ -7,53 +7,54 @@ found again by the same command. The folder is found by the content of the sweep
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.json_input import load_json_lines
+from splitopt.bundle.documents import json_text, row_lines
 from splitopt.bundle.folder import claim_name
-from splitopt.workflows.sweep.record import Made, Row
+from splitopt.bundle.load import MOST_BYTES, MOST_POINTS, record_of_data
+from splitopt.bundle.schema.sweep import Record
+from splitopt.workflows.sweep.record import Made
 
 _PREFIX = ".unfinished-"
 _POINTS, _LOCK = "points", "lock"
 
 
 class SweepStore:
-    """`folder` holds `points/ID.json` and `plans/ID/`; `done` is read when it is opened."""
+    """`folder` holds `points/ID.jsonl` and `plans/ID/`; `done` is read when it is opened."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._points = folder / _POINTS
         self._points.mkdir(exist_ok=True)
-        self.done: dict[str, list[Row]] = dict(_finished(self._points))
+        self.done: dict[str, list[Record]] = dict(_finished(self._points))
         self.resumed = len(self.done)
 
     def keep(self, point: str, made: Sequence[Made]) -> None:
-        """A point's rows with their plans, all or nothing; a point that is there already stays."""
+        """A point's rows with their plans, all or nothing; a point that is done stays."""
         if point in self.done:
             return
         for one in made:
             if one.plan is not None:
-                folder = self.folder / "plans" / one.row["id"]
+                folder = self.folder / "plans" / one.row.id
                 folder.mkdir(parents=True, exist_ok=True)
-                _write(folder / "plan.json", one.plan)
-                _write(folder / "memory.json", one.memory)
-        rows = [one.row for one in made]
-        _write(self._points / f"{point}.json", rows)
-        self.done[point] = rows
+                assert one.memory is not None, "made with the plan"
+                _write(folder / "plan.json", json_text(one.plan))
+                _write(folder / "memory.json", json_text(one.memory))
+        self.replace_rows(point, [one.row for one in made])
 
-    def replace_rows(self, point: str, rows: list[Row]) -> None:
+    def replace_rows(self, point: str, rows: list[Record]) -> None:
         """Rows that have learnt something, where their bundles are, say."""
-        _write(self._points / f"{point}.json", rows)
+        _write(self._points / f"{point}.jsonl", row_lines(rows))
         self.done[point] = rows
 
-    def rows(self, order: Sequence[str]) -> list[Row]:
+    def rows(self, order: Sequence[str]) -> list[Record]:
         return [row for point in order for row in self.done.get(point, ())]
 
     def finish(self, home: Path) -> Path:
@@ -93,17 +94,19 @@ def _lock(lock: int, folder: Path) -> None:
     raise UsageError(f"{folder}: another process is at this very sweep; wait for it, or stop it")
 
 
-def _finished(points: Path) -> Iterator[tuple[str, list[Row]]]:
-    for path in sorted(points.glob("*.json")):
+def _finished(points: Path) -> Iterator[tuple[str, list[Record]]]:
+    """What can be read of a killed process; the rest is done again."""
+    for path in sorted(points.glob("*.jsonl")):
         try:
-            rows = json.loads(path.read_text("utf-8"))
-        except ValueError:
+            lines = load_json_lines(path, MOST_BYTES, MOST_POINTS)
+            rows = [record_of_data(data, where) for where, data in lines]
+        except UsageError:
             continue
-        if isinstance(rows, list) and rows:
+        if rows:
             yield path.stem, rows
 
 
-def _write(path: Path, document: Any) -> None:
+def _write(path: Path, text: str) -> None:
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    partial.write_text(text, "utf-8")
     partial.replace(path)

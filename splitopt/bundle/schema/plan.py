@@ -1,0 +1,319 @@
+"""plan.json: what was asked, the pieces, where boundary tensors lie, and what it all costs.
+
+Sizes in bytes, `_insn` in instructions, cost and bound in the objective's integers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from splitopt.bundle.schema.common import (
+    MOST_OPS,
+    Count,
+    Document,
+    Index,
+    Line,
+    Map,
+    Number,
+    Offset,
+    Op,
+    Open,
+    Sha256,
+    Shape,
+    Signed,
+    Text,
+)
+from splitopt.config.board import MAX_RAM_BYTES, Board
+from splitopt.config.job import (
+    CalibrationSpec,
+    CutSpec,
+    ObjectiveSpec,
+    PiecesSpec,
+    PreprocessSpec,
+    SolveSpec,
+    VerifySpec,
+)
+
+Bytes = Annotated[int, Field(gt=0, le=2**40)]
+Texts = tuple[Text, ...]
+RouteName = Literal["whole", "pieces"]
+PlanStatus = Literal["OPTIMAL", "FEASIBLE"]
+
+
+class Settings(Open):
+    """The keys of the job, defaults filled in, but for the board."""
+
+    model: Map = Field(default={})
+    calibration: CalibrationSpec | None = None
+    preprocess: PreprocessSpec = PreprocessSpec()
+    convert: Map = Field(default={})
+    route: RouteName = "whole"
+    budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)] | None = None
+    objective: ObjectiveSpec = ObjectiveSpec()
+    pieces: PiecesSpec = PiecesSpec()
+    cut: CutSpec = CutSpec()
+    solve: SolveSpec = SolveSpec()
+    verify: VerifySpec = VerifySpec()
+    cost_table: Text | None = None
+    target: Any = "host"
+    out: Text = "results"
+
+
+class Job(Shape):
+    name: Text
+    path: Text
+    settings: Settings
+
+
+class Model(Shape):
+    """The int8 model that was planned."""
+
+    path: Text
+    sha256: Sha256
+    bytes: Count
+    ops: Annotated[int, Field(ge=1, le=MOST_OPS)]
+    tensors: Count
+
+
+class Objective(Shape):
+    minimise: Line
+    ram_weight: Number | None = None
+    insn_weight: Number | None = None
+    cost: int | float
+    bound: int | float
+    gap: Number
+
+
+class AddedParts(Shape):
+    """What `added_insn` is made of."""
+
+    rebuild_insn: Signed
+    copy_insn: Signed
+    recomputed_insn: Signed
+
+
+class Baseline(Shape):
+    """The unsplit model on the same board."""
+
+    head_bytes: Count
+    tail_bytes: Count
+    arena_used_bytes: Count
+    arena_min_bytes: Count
+    ram_bytes: Count
+    estimated_allocate_insn: Count
+    estimated_invoke_insn: Count
+    ops_without_invoke_estimate: Texts
+    exact: bool
+
+
+class HandCuts(Shape):
+    """A plan by a rule of thumb, to compare with."""
+
+    name: Text
+    cuts: tuple[Op, ...] = ()
+    peak_ram_bytes: Count
+    added_insn: Count
+
+
+class Floor(Shape):
+    """The single-op bound: no set of cuts on all rows needs less RAM."""
+
+    op: Op
+    type: Line
+    live_bytes: Count | None = None
+    least_ram_bytes: Count
+
+
+class Span(Shape):
+    """Rows of a tensor; of an output, `from_row` of the piece's own."""
+
+    tensor: Index
+    row: Index
+    rows: Annotated[int, Field(ge=1, lt=2**31)]
+    from_row: Index = 0
+
+
+Spans = Annotated[tuple[Span, ...], Field(min_length=1, max_length=64)]
+
+
+class BandRun(Shape):
+    """One execution of a banded piece: rows that are copied in, and rows that are kept."""
+
+    inputs: Spans
+    outputs: Spans
+
+
+Tensors = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MOST_OPS)]
+
+
+class Segment(Shape):
+    """Ops [start, stop) as one piece. What describes its file is null where none was written.
+
+    `bands`: its executions, each on some rows; null for a piece that runs once, on all rows.
+    """
+
+    index: Op
+    start: Op
+    stop: Annotated[int, Field(ge=1, le=MOST_OPS)]
+    inputs: Tensors
+    outputs: Tensors
+    switch: Line = "rebuild"
+    bands: Annotated[tuple[BandRun, ...], Field(min_length=1, max_length=MOST_OPS)] | None = None
+    offline_plan: bool = False
+    head_bytes: Count
+    tail_bytes: Count
+    arena_used_bytes: Count
+    arena_min_bytes: Count
+    arena_bytes: Offset
+    arena_offset: Offset = 0
+    through_bytes: Count
+    in_bytes: Count
+    out_bytes: Count
+    ram_bytes: Count
+    estimated_allocate_insn: Count
+    estimated_added_insn: Signed
+    estimated_invoke_insn: Count
+    estimated_recomputed_insn: Signed = 0
+    copied_bytes: Count = 0
+    exact: bool
+    piece: Text | None = None
+    piece_bytes: Count | None = None
+    sha256: Sha256 | None = None
+    onnx_nodes: Texts = ()
+
+
+class Boundary(Shape):
+    """Where a boundary tensor lies. `onnx_tensor` is there for models that were converted, and
+    null for a tensor that has no ONNX counterpart."""
+
+    tensor: Index
+    name: Text
+    offset: Offset
+    size: Count
+    first_segment: Op
+    last_segment: Op
+    onnx_tensor: Text | None = None
+
+
+class Layout(Shape):
+    region_bytes: Offset
+    boundary: tuple[Boundary, ...]
+
+
+class Quality(Open):
+    """The int8 model against the float one on held-out samples; top-1 in shares of one."""
+
+    samples: Count
+    sqnr_db: Number
+    worst_litert_lsb: Number
+    top1_float: Number | None
+    top1_int8: Number | None
+    top1_agreement: Number | None
+
+
+class Preprocess(Open):
+    mean: tuple[Number, ...] = ()
+    std: tuple[Annotated[Number, Field(gt=0)], ...] = ()
+
+
+class OnnxSource(Open):
+    notes: Texts = ()
+
+
+class Conversion(Open):
+    """How the int8 model was made, for models that were converted or quantised."""
+
+    onnx: OnnxSource | None
+    calibration_samples: Count
+    calibration_range: tuple[Number, Number] | None = None
+    preprocess: Preprocess = Preprocess()
+    quality: Quality
+    warnings: Texts = ()
+
+
+class Side(Shape):
+    """One piece's end of a boundary: real = scale x (integer - zero point)."""
+
+    piece: Op
+    scale: Number
+    zero_point: Annotated[int, Field(ge=-(2**31), lt=2**31)]
+    shape: tuple[int, ...] = ()
+    layout: Line = ""
+
+
+class Agreement(Shape):
+    """A boundary tensor from the piece that makes it to one that reads it."""
+
+    tensor: Index | None = None
+    position: Op | None = None
+    writer: Side
+    reader: Side
+    requantise: bool
+    insn: Count
+    onnx_tensor: Text | None
+
+
+class Route(Shape):
+    """One route from ONNX to pieces; accuracy is null where it was not measured."""
+
+    peak_ram_bytes: Count
+    largest_arena_bytes: Count
+    estimated_added_insn: Count
+    requantised_boundaries: Count
+    conversion_s: Number
+    samples: Count | None = None
+    worst_lsb: Number | None
+    sqnr_db: Number | None
+    top1: Number | None
+    top1_agreement: Number | None
+
+
+class Routes(Shape):
+    whole: Route
+    pieces: Route
+
+
+class Plan(Document):
+    """plan.json. Pieces of a plan in a sweep have no files.
+
+    On route `pieces`, status, cost and bound are those of choosing cuts on the whole int8 model.
+    """
+
+    job: Job
+    model: Model
+    board: Board
+    budget_bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+    route: RouteName
+    status: PlanStatus
+    objective: Objective
+    peak_ram_bytes: Bytes
+    added_insn: Count
+    added_parts: AddedParts | None = None
+    exact: bool
+    estimated_ops: Texts
+    baseline: Baseline
+    by_hand: tuple[HandCuts, ...]
+    floor: Floor
+    segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=MOST_OPS)]
+    layout: Layout
+    piece_bytes: Count | None
+    piece_overhead_bytes: Signed | None
+    conversion: Conversion | None = None
+    contract: tuple[Agreement, ...] = ()
+    routes: Routes | None = None
+
+    @property
+    def largest_arena_bytes(self) -> int:
+        return max(segment.arena_bytes for segment in self.segments)
+
+    @property
+    def invoke_insn(self) -> int:
+        """Of the unsplit model, estimated."""
+        return self.baseline.estimated_invoke_insn
+
+    @property
+    def limiting(self) -> Segment:
+        """The piece whose RAM is the peak; the first, where several are."""
+        return max(self.segments, key=lambda segment: segment.ram_bytes)

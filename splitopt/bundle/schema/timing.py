@@ -1,0 +1,106 @@
+"""timing.json: what a simulator counted, in its own unit, beside what was predicted.
+
+Figures of the unit that the simulator does not count are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from splitopt.bundle.schema.common import MOST_OPS, Count, Document, Line, Op, Shape, Signed, Text
+from splitopt.bundle.schema.verify import Check
+
+Unit = Literal["insn", "ticks"]
+STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+_TOTALS = ("unsplit_inference", "split_inference", "added")
+
+
+class Counted(Shape):
+    """Figures that are there in one unit: `simulated_invoke_insn` or `simulated_invoke_ticks`."""
+
+    def simulated(self, figure: str, unit: str) -> int:
+        count: int = getattr(self, f"simulated_{figure}_{unit}")
+        return count
+
+
+class OpTiming(Shape):
+    """An op, at `op` of its piece, by TFLM's own name for it."""
+
+    op: Op
+    tag: Line
+    simulated_insn: Count | None = None
+    simulated_ticks: Count | None = None
+
+    def simulated(self, unit: str) -> int:
+        count: int = getattr(self, f"simulated_{unit}")
+        return count
+
+
+class PieceTiming(Counted):
+    """A piece, all its executions together; `index` and `piece` are None for the unsplit model."""
+
+    index: Op | None = None
+    piece: Text | None = None
+    measured_arena_used_bytes: Count
+    predicted_arena_used_bytes: Count
+    executions: Count
+    simulated_zero_insn: Count | None = None
+    simulated_zero_ticks: Count | None = None
+    simulated_construct_insn: Count | None = None
+    simulated_construct_ticks: Count | None = None
+    simulated_allocate_insn: Count | None = None
+    simulated_allocate_ticks: Count | None = None
+    simulated_copy_in_insn: Count | None = None
+    simulated_copy_in_ticks: Count | None = None
+    simulated_invoke_insn: Count | None = None
+    simulated_invoke_ticks: Count | None = None
+    simulated_copy_out_insn: Count | None = None
+    simulated_copy_out_ticks: Count | None = None
+    estimated_allocate_insn: Count
+    estimated_invoke_insn: Count
+    ops: Annotated[tuple[OpTiming, ...], Field(max_length=MOST_OPS)] = ()
+
+
+class Timing(Counted, Document):
+    """timing.json."""
+
+    simulator: Line
+    unit: Unit
+    caveat: Text
+    inputs: Count
+    seed: int
+    program_sha256: Line
+    library: Text
+    library_sha256: Line
+    unsplit: PieceTiming
+    pieces: Annotated[tuple[PieceTiming, ...], Field(min_length=1, max_length=MOST_OPS)]
+    simulated_unsplit_inference_insn: Count | None = None
+    simulated_unsplit_inference_ticks: Count | None = None
+    simulated_split_inference_insn: Count | None = None
+    simulated_split_inference_ticks: Count | None = None
+    simulated_added_insn: Signed | None = None
+    simulated_added_ticks: Signed | None = None
+    estimated_added_insn: Signed
+    per_op: Text | None = None
+    checks: tuple[Check, ...]
+
+    @model_validator(mode="after")
+    def _has_its_unit(self) -> Self:
+        for name in self._missing():
+            raise ValueError(f"{name}, since unit is {self.unit}")
+        return self
+
+    def _missing(self) -> Iterator[str]:
+        """Names of figures in its unit that are not there."""
+        runs = [(self, _TOTALS), *((run, STEPS) for run in (self.unsplit, *self.pieces))]
+        for held, figures in runs:
+            for figure in figures:
+                name = f"simulated_{figure}_{self.unit}"
+                if getattr(held, name) is None:
+                    yield name
+        ops = (op for run in (self.unsplit, *self.pieces) for op in run.ops)
+        if any(getattr(op, f"simulated_{self.unit}") is None for op in ops):
+            yield f"simulated_{self.unit}"

@@ -1,0 +1,112 @@
+"""Notes on a run: the conversion, ONNX names, what the added time is made of, what is estimated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from splitopt.base.units import added_text, format_insn, format_percent, plural
+from splitopt.bundle.schema.plan import Plan
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    yield from conversion_lines(plan)
+    yield from onnx_lines(plan)
+    yield from contract_lines(plan)
+    yield from technique_lines(plan)
+    yield from estimate_lines(plan)
+
+
+def contract_lines(plan: Plan) -> Iterator[str]:
+    """Each boundary whose two sides differ, and what is done about it."""
+    for entry in plan.contract:
+        writer, reader = entry.writer, entry.reader
+        if entry.requantise:
+            yield (
+                f"Boundary {entry.onnx_tensor}: piece {writer.piece:02d} writes scale "
+                f"{writer.scale:.6g}, zero point {writer.zero_point}; piece {reader.piece:02d} "
+                f"reads scale {reader.scale:.6g}, zero point {reader.zero_point}: a QUANTIZE op "
+                f"was put in front ({added_text(entry.insn, None)}; its share of AllocateTensors "
+                "is in the added figure above)."
+            )
+
+
+def onnx_lines(plan: Plan) -> Iterator[str]:
+    """Each piece by the first and last ONNX node in it, each boundary tensor by its ONNX name."""
+    for segment in plan.segments:
+        nodes = segment.onnx_nodes
+        if nodes:
+            span = nodes[0] if len(nodes) == 1 else f"{nodes[0]} to {nodes[-1]}"
+            yield f"Piece {segment.index:02d}: ONNX nodes {span} ({len(nodes)})."
+    for entry in plan.layout.boundary:
+        if entry.onnx_tensor:
+            yield f"Boundary tensor {entry.tensor} is ONNX {entry.onnx_tensor}."
+        elif "onnx_tensor" in entry.model_fields_set:
+            yield (
+                f"Boundary tensor {entry.tensor} has no ONNX counterpart (inserted by the "
+                "converter)."
+            )
+
+
+def conversion_lines(plan: Plan) -> Iterator[str]:
+    """What the conversion to int8 is worth, for models that were converted."""
+    record = plan.conversion
+    if record is None:
+        return
+    quality = record.quality
+    made = "Quantised from float" if record.onnx is None else "Converted from ONNX"
+    text = (
+        f"{made} on {record.calibration_samples} samples; on {quality.samples} held out: SQNR "
+        f"{quality.sqnr_db:.1f} dB, TFLM against LiteRT at most {quality.worst_litert_lsb:g} LSB"
+    )
+    tops = quality.top1_float, quality.top1_int8, quality.top1_agreement
+    if tops[0] is not None and tops[1] is not None and tops[2] is not None:
+        text += f", top-1 {tops[0]:.3f} float and {tops[1]:.3f} int8, {100 * tops[2]:.1f} % agree"
+    yield text + "."
+    yield from (f"WARNING: {warning}." for warning in record.warnings)
+    yield from (f"Note: {note}." for note in (record.onnx.notes if record.onnx else ()))
+
+
+def technique_lines(plan: Plan) -> Iterator[str]:
+    """What the added instructions are made of; what bands and offline plans there are, and what
+    the halo of bands costs."""
+    parts, invoke = plan.added_parts, plan.invoke_insn
+    if plan.added_insn and parts is not None:
+        resident = parts.copy_insn + parts.recomputed_insn
+        yield (
+            "Added to each inference, in parts of the unsplit Invoke (estimates): AllocateTensors "
+            f"and construction {format_percent(parts.rebuild_insn, invoke)}, copies and rows "
+            f"computed more than once {format_percent(resident, invoke)}."
+        )
+    banded = [segment for segment in plan.segments if segment.bands]
+    if banded:
+        again = sum(segment.estimated_recomputed_insn for segment in banded)
+        runs = sum(len(segment.bands or ()) for segment in banded)
+        yield (
+            f"{plural(len(banded), 'piece')} of {len(plan.segments)} run in {runs} bands; the rows "
+            f"that are computed more than once: {added_text(again, invoke)}."
+        )
+    planned = [f"{segment.index:02d}" for segment in plan.segments if segment.offline_plan]
+    if planned:
+        yield (
+            "Offline memory plans, exact and checked, take the place of TFLM's own in "
+            f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
+        )
+
+
+def estimate_lines(plan: Plan) -> Iterator[str]:
+    """What is no exact figure, and why."""
+    if plan.exact and plan.baseline.exact:
+        yield "Bytes: none is an estimate. Every op has a measured rule (exact: true)."
+    else:
+        what = plan.estimated_ops or ("ops of the unsplit model",)
+        yield (
+            "Bytes are ESTIMATES on the safe side (exact: false), because of ops without a "
+            f"measured rule: {'; '.join(what)}."
+        )
+    unmeasured = plan.baseline.ops_without_invoke_estimate
+    rest = f", leaving out {', '.join(unmeasured)} (not measured)" if unmeasured else ""
+    yield f"Invoke of the unsplit model: {format_insn(plan.invoke_insn)} instructions{rest}."
+    yield (
+        "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU "
+        "cycles, and no times."
+    )
