@@ -94,7 +94,7 @@ def load_run(folder: str | Path) -> RunDocuments:
 def load_sweep(folder: Path) -> SweepDocuments:
     """Raises UsageError, in one sentence, for a folder that is no finished sweep."""
     _want_folder(folder, "splitopt sweep")
-    sweep = read_document(folder / "sweep.json", Sweep, MOST_BYTES)
+    sweep = read_document(folder / "sweep.json", Sweep)
     records = read_records(folder)
     planned = {record.id for record in records if record.plan}
     for front in sweep.fronts:

@@ -1,11 +1,10 @@
-"""A bundle on disk, opened and checked: its plan, the whole int8 model, and every piece file.
+"""A bundle on disk, read and checked: its plan, the whole int8 model, and every piece file.
 
-Knows nothing of what the pieces compute.
+Does not run anything: what the pieces compute is not looked at.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,12 +12,13 @@ from pathlib import Path
 
 from splitopt.base.errors import UsageError
 from splitopt.base.text import printable
+from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.load import read_plan, tile
 from splitopt.bundle.schema.plan import Plan, Spans
 from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment, segment_of
-from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite, read_tflite
+from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite
 from splitopt.tiling.plan import Execution, RowSpan
 from splitopt.tiling.rows import rows_of
 
@@ -111,10 +111,8 @@ def has_offline_plans(bundle: OpenBundle) -> bool:
 def open_bundle(folder: Path) -> OpenBundle:
     """Raises UsageError or ModelError: no bundle, a piece missing, the model changed."""
     plan = read_plan(folder)
-    model_path = _find_model(folder, plan)
-    graph = read_tflite(model_path)
-    if _digest(graph.source) != plan.model.sha256:
-        raise UsageError(f"{model_path}: changed while it was read; run it again")
+    model_path, data = _read_model(folder, plan)
+    graph = parse_tflite(data, name=model_path.stem, where=str(model_path))
     segments = _segments(folder, plan, graph)
     places = {entry.sha256: k for k, entry in enumerate(plan.segments) if entry.sha256}
     pieces = tuple(
@@ -124,46 +122,46 @@ def open_bundle(folder: Path) -> OpenBundle:
     return OpenBundle(folder, plan, model_path, graph, pieces)
 
 
-def _find_model(folder: Path, plan: Plan) -> Path:
+def _read_model(folder: Path, plan: Plan) -> tuple[Path, bytes]:
     """The int8 model that was cut: the bundle's own copy, or where the plan says it lies."""
-    own = folder / "model.tflite"
-    remedy = "put the model that was cut there, unchanged, or run the job again"
+    own, path = folder / "model.tflite", Path(plan.model.path)
+    wrong = (
+        "changed since the job was run (its SHA-256 differs); run the job again, or copy the old "
+        f"model to {own}"
+    )
     if own.is_file():
-        if _digest_of(own) != plan.model.sha256:
-            raise UsageError(
-                f"{own}: is not the model that was cut (its SHA-256 differs); {remedy}"
-            )
-        return own
-    given = Path(plan.model.path)
+        path = own
+        wrong = (
+            "is not the model that was cut (its SHA-256 differs); put the model that was cut "
+            "there, unchanged, or run the job again"
+        )
+    elif not _is_file(path):
+        raise UsageError(
+            f"{printable(plan.model.path)}: the whole model is not there, and the pieces can not "
+            "be judged without it; call splitopt from where the job was run, or copy the model to "
+            f"{own}"
+        )
+    data = _read(path)
+    if sha256_of(data) != plan.model.sha256:
+        raise UsageError(f"{path}: {wrong}")
+    return path, data
+
+
+def _is_file(path: Path) -> bool:
     try:
-        found = given.is_file()
+        return path.is_file()
     except (OSError, ValueError):
-        found = False
-    if not found:
-        where = printable(plan.model.path)
-        raise UsageError(
-            f"{where}: the whole model is not there, and the pieces can not be judged without it; "
-            f"call splitopt from where the job was run, or copy the model to {own}"
-        )
-    if _digest_of(given) != plan.model.sha256:
-        raise UsageError(
-            f"{given}: changed since the job was run (its SHA-256 differs); run the job again, or "
-            f"copy the old model to {own}"
-        )
-    return given
+        return False
 
 
-def _digest_of(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise UsageError(f"{path}: larger than {MAX_FILE_BYTES:,} bytes; not read")
-        return _digest(path.read_bytes())
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise UsageError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _segments(folder: Path, plan: Plan, graph: ModelGraph) -> list[Segment]:
@@ -234,17 +232,11 @@ def _piece(
         inside = False
     if not inside:
         raise UsageError(f"{where}: {printable(entry.piece)!r} leads out of the bundle")
-    try:
-        if not path.is_file():
-            raise UsageError(f"{path}: is missing; put piece {index} back, or run the job again")
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UsageError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-        data = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    if not _is_file(path):
+        raise UsageError(f"{path}: is missing; put piece {index} back, or run the job again")
+    data = _read(path)
     graph = parse_tflite(data, name=path.stem, where=str(path))
-    digest = _digest(data)
+    digest = sha256_of(data)
     replaced = entry.sha256 is not None and entry.sha256 != digest
     written_as = places.get(digest) if replaced else None
     name = printable(path.name)

@@ -30,6 +30,7 @@ from splitopt.bundle.schema.plan import (
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
 from splitopt.bundle.schema.plan import Floor as FloorEntry
 from splitopt.bundle.schema.plan import Job as JobEntry
+from splitopt.config.board import Board
 from splitopt.config.job import Job
 from splitopt.convert.names.match import Correspondence
 from splitopt.graph.model import ModelGraph
@@ -65,7 +66,7 @@ def plan_document(
             ops=len(graph.ops),
             tensors=len(graph.tensors),
         ),
-        board=job.board,
+        board=Board.model_validate(frozen(job.board.model_dump(mode="json"))),
         budget_bytes=job.budget_bytes,
         route=cast("RouteName", made.route),
         status=cast("PlanStatus", plan.status.name),
@@ -217,7 +218,6 @@ def with_routes(
     `planned` is the plan on the whole int8 model, `made` the pieces that were converted one by one.
     """
     assert plan.conversion is not None, "route pieces starts from a conversion"
-    whole_s: float = (plan.conversion.model_extra or {})["conversion_s"]
     requantised = sum(agreement.requantise for agreement in made.agreements)
     whole, pieces = (None, None) if judgement is None else (judgement.whole, judgement.pieces)
     contract = tuple(
@@ -225,7 +225,7 @@ def with_routes(
         for agreement in made.agreements
     )
     routes = Routes(
-        whole=_route(planned, whole_s, 0, whole),
+        whole=_route(planned, plan.conversion.conversion_s, 0, whole),
         pieces=_route(made.plan, made.conversion_s, requantised, pieces),
     )
     return plan.model_copy(update={"contract": contract, "routes": routes})

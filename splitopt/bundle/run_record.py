@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from splitopt.bundle.documents import read_document
-from splitopt.bundle.load import MOST_BYTES, ROWS, optional, read_plan, read_records
+from splitopt.bundle.load import ROWS, optional, read_plan, read_records
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import Record, Sweep
@@ -112,6 +111,4 @@ def is_sweep(folder: Path) -> bool:
 
 def read_sweep_record(folder: Path) -> SweepRecord:
     """Raises UsageError for a folder whose records are broken or too many."""
-    path = folder / "sweep.json"
-    sweep = read_document(path, Sweep, MOST_BYTES) if path.exists() else None
-    return SweepRecord(str(folder), read_records(folder), sweep)
+    return SweepRecord(str(folder), read_records(folder), optional(folder / "sweep.json", Sweep))

@@ -225,10 +225,15 @@ class OnnxSource(Open):
 class Conversion(Open):
     """How the int8 model was made, for models that were converted or quantised."""
 
+    schema_version: Count = 1
     onnx: OnnxSource | None
+    renamed: Any = None
+    external: Map = Field(default={})
     calibration_samples: Count
     calibration_range: tuple[Number, Number] | None = None
+    held_out_range: tuple[Number, Number] | None = None
     preprocess: Preprocess = Preprocess()
+    conversion_s: Number = 0
     quality: Quality
     warnings: Texts = ()
 

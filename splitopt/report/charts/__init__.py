@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""The drawings of reports, as SVG."""

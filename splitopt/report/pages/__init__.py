@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""HTML pages of runs and of sweeps."""

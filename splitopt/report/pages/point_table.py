@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeVar
 
 from splitopt.base.units import format_bytes, format_insn, format_percent
 from splitopt.bundle.schema.sweep import Record
@@ -15,6 +15,7 @@ Cell = tuple[str, Any]
 """What is shown, and by what it sorts (None: nothing there)."""
 
 _NOTHING: Cell = ("", None)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -71,16 +72,21 @@ def _columns(
     return [
         ("model", lambda row: _text(_model(row) if several["model"] else "")),
         ("board", lambda row: _text(row.board if several["board"] else "")),
-        ("budget", lambda row: _bytes(row.budget_bytes)),
-        ("peak RAM", lambda row: _bytes(row.peak_ram_bytes)),
-        ("of unsplit", _change),
-        ("added insn", _added),
-        ("of Invoke", _of_invoke),
-        ("pieces", lambda row: _count(row.pieces)),
+        ("budget", lambda row: _shown(row.budget_bytes, "{:,}".format)),
+        ("peak RAM", lambda row: _shown(row.peak_ram_bytes, "{:,}".format)),
+        (
+            "of unsplit",
+            lambda row: _share(
+                row.peak_ram_bytes, row.unsplit_ram_bytes, less=row.unsplit_ram_bytes or 0
+            ),
+        ),
+        ("added insn", lambda row: _shown(row.added_insn, lambda insn: f"+{format_insn(insn)}")),
+        ("of Invoke", lambda row: _share(row.added_insn, row.estimated_invoke_insn)),
+        ("pieces", lambda row: _shown(row.pieces, str)),
         ("place", lambda row: _text(_place(row, first))),
-        ("most pieces", lambda row: _count(row.max_pieces)),
+        ("most pieces", lambda row: _shown(row.max_pieces, str)),
         ("minimise", lambda row: _text(_objective(row) if objectives else "")),
-        ("time, s", lambda row: (f"{row.wall_s:.2f}", row.wall_s)),
+        ("time, s", lambda row: _shown(row.wall_s, "{:.2f}".format)),
     ]
 
 
@@ -112,35 +118,19 @@ def _place(row: Record, first: dict[str, str]) -> str:
     return "dominated" if row.dominated else "front"
 
 
-def _change(row: Record) -> Cell:
-    peak, unsplit = row.peak_ram_bytes, row.unsplit_ram_bytes
-    return _NOTHING if peak is None or not unsplit else _share(peak - unsplit, unsplit)
-
-
-def _added(row: Record) -> Cell:
-    added = row.added_insn
-    return _NOTHING if added is None else (f"+{format_insn(added)}", added)
-
-
-def _of_invoke(row: Record) -> Cell:
-    added, invoke = row.added_insn, row.estimated_invoke_insn
-    return _NOTHING if added is None or not invoke else _share(added, invoke)
+def _shown(value: T | None, form: Callable[[T], str]) -> Cell:
+    return _NOTHING if value is None else (form(value), value)
 
 
 def _text(value: str | None) -> Cell:
     return value or "", value or None
 
 
-def _bytes(value: int | None) -> Cell:
-    return _NOTHING if value is None else (f"{value:,}", value)
-
-
-def _count(value: int | None) -> Cell:
-    return _NOTHING if value is None else (str(value), value)
-
-
-def _share(part: int, whole: int) -> Cell:
-    return format_percent(part, whole), round(part / whole, 6)
+def _share(part: int | None, whole: int | None, *, less: int = 0) -> Cell:
+    """`part - less` of `whole`."""
+    if part is None or not whole:
+        return _NOTHING
+    return format_percent(part - less, whole), round((part - less) / whole, 6)
 
 
 def unplanned_reason(row: Record) -> str:

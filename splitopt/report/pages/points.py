@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
-from splitopt.bundle.documents import dump
 from splitopt.bundle.load import PointPlan, SweepDocuments
 from splitopt.bundle.schema.memory import ArenaMap
+from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.report.charts.memory_map import boundary_names, memory_map
 from splitopt.report.charts.pareto import first_of_plan, point_text
 from splitopt.report.charts.svg import Chart
-from splitopt.report.pages.grid import Grid
-from splitopt.report.pages.plan_parts import (
-    proof_words,
-    segment_grid,
-)
+from splitopt.report.pages.tables import Grid, segment_grid
 
 _MOST_BUFFERS = 9_000
 _LONGEST_NAME = 44
@@ -43,13 +38,13 @@ def point_views(documents: SweepDocuments) -> dict[str, PointView]:
     A map that several plans share is drawn once; those of undominated points come first. Where
     maps get too many for one page, the rest is left out, and said to be.
     """
-    drawn: dict[str, str] = {}
+    drawn: dict[tuple[str, int, str], str] = {}
     room = _MOST_BUFFERS
     views = {}
     for row in sorted(first_of_plan(documents.records), key=lambda row: bool(row.dominated)):
         point = documents.plans[row.id]
         arena = point.memory.segments[point.plan.limiting.index]
-        key = _content(arena, point)
+        key = arena.model_dump_json(), point.memory.region_bytes, point.plan.model.sha256
         size = len(arena.buffers)
         if key in drawn:
             views[row.id] = _view(row, point, None, drawn[key])
@@ -60,11 +55,6 @@ def point_views(documents: SweepDocuments) -> dict[str, PointView]:
             drawn[key] = row.id
             views[row.id] = _view(row, point, _map(row, point, arena), "")
     return views
-
-
-def _content(arena: ArenaMap, point: PointPlan) -> str:
-    region, model = point.memory.region_bytes, point.plan.model.sha256
-    return json.dumps([dump(arena), region, model])
 
 
 def _view(row: PlannedRecord, point: PointPlan, chart: Chart | None, same_as: str) -> PointView:
@@ -101,3 +91,12 @@ def _map(row: PlannedRecord, point: PointPlan, arena: ArenaMap) -> Chart:
         height=220,
         longest_name=_LONGEST_NAME,
     )
+
+
+def proof_words(status: str, plan: Plan) -> str:
+    """What the status of a point claims."""
+    if status == "OPTIMAL":
+        basis = "" if plan.exact else " on these estimates of bytes"
+        return f"OPTIMAL{basis}: no other plan is better under this point's limits."
+    gap = 100 * plan.objective.gap
+    return f"{status}: a better plan may exist, by at most {gap:.2f} % of the objective."

@@ -1,4 +1,4 @@
-"""Where a report comes from: versions, hashes, seeds, commands; and any timing as it was found."""
+"""Where a report comes from: versions, hashes, seeds, commands, settings."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from typing import Any
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Objective, Plan
 from splitopt.bundle.schema.sweep import Sweep
-from splitopt.bundle.schema.timing import Timing
-from splitopt.report.pages.grid import Grid, grid
-from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
 
 Facts = list[tuple[str, str]]
 _MOST_ROWS = 400
@@ -60,19 +57,8 @@ def _objective(objective: Objective) -> str:
     )
 
 
-def hashes(manifest: Manifest) -> Grid:
-    rows = tuple(manifest.files.items())
-    return grid("Files of the bundle", ("file", "SHA-256"), rows, numbers=2)
-
-
 def settings_facts(settings: Mapping[str, Any]) -> Facts:
     return list(_flat(settings))[:_MOST_ROWS]
-
-
-def timing_grid(timing: Timing) -> Grid:
-    """timing.json, with what its figures are not."""
-    title = " ".join(timing_lines(timing))
-    return grid(title, timing_columns(timing), tuple(timing_rows(timing)))
 
 
 def _flat(value: Any, under: str = "", depth: int = 0) -> Iterator[tuple[str, str]]:

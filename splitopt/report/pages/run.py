@@ -15,14 +15,15 @@ from splitopt.report.charts.dag import dag_chart
 from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
 from splitopt.report.charts.ram_chart import ram_chart
 from splitopt.report.charts.svg import Chart
-from splitopt.report.pages.grid import grid
 from splitopt.report.pages.page import render
-from splitopt.report.pages.plan_parts import (
+from splitopt.report.pages.provenance import facts_of_run, settings_facts
+from splitopt.report.pages.tables import (
+    Grid,
     contract_grid,
-    limit_sentence,
+    hashes,
     segment_grid,
+    timing_grid,
 )
-from splitopt.report.pages.provenance import facts_of_run, hashes, settings_facts, timing_grid
 from splitopt.report.text.notes import contract_lines, conversion_lines, estimate_lines, onnx_lines
 from splitopt.report.text.summary import (
     CHANGE_COLUMNS,
@@ -46,8 +47,8 @@ def render_run(documents: RunDocuments) -> str:
         "title": f"{plan.job.name}: splitopt run",
         "about": _about(plan),
         "verdict": verdict(plan),
-        "limit": limit_sentence(plan),
-        "before_after": grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
+        "limit": _limit(plan),
+        "before_after": Grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
         "proof": proof_line(plan),
         "checks": list(check_lines(documents.verify.checks)),
         "checked_on": _checked_on(documents.verify),
@@ -89,6 +90,25 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     found = dict(context)
     found["routes"] = context["routes"] or context["contract"]
     return [(ident, name) for ident, name, needs in _SECTIONS if not needs or found[needs]]
+
+
+def _limit(plan: Plan) -> str:
+    """What sets the peak, and what no cut can change."""
+    segment, floor = plan.limiting, plan.floor
+    where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1})"
+    if len(plan.segments) == 1:
+        where = "The unsplit model"
+    least = format_bytes(floor.least_ram_bytes)
+    op = f"op {floor.op} {floor.type}"
+    if plan.peak_ram_bytes < floor.least_ram_bytes:
+        return (
+            f"{where} sets the peak, below the {least} that a piece with {op} needs on all rows: "
+            "no set of cuts gets there without bands."
+        )
+    return (
+        f"{where} sets the peak; no set of cuts on all rows gets below {least}, the least that a "
+        f"piece with {op} needs."
+    )
 
 
 def _about(plan: Plan) -> str:
@@ -167,12 +187,12 @@ def _tables(plan: Plan) -> dict[str, Any]:
         "limiting": plan.limiting.index,
         "estimated_bytes": "" if plan.exact else "; bytes of some pieces are estimates",
         "by_hand": (
-            grid("Other cuts of the same model", HAND_COLUMNS, hand_rows(plan))
+            Grid("Other cuts of the same model", HAND_COLUMNS, hand_rows(plan))
             if plan.by_hand
             else None
         ),
         "routes": (
-            grid("The same cuts by both routes", ROUTE_COLUMNS, route_rows(plan))
+            Grid("The same cuts by both routes", ROUTE_COLUMNS, route_rows(plan))
             if plan.routes
             else None
         ),

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Runs, sweeps, timings and comparisons as text."""

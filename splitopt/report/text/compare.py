@@ -85,13 +85,13 @@ def _tables(found: Either) -> Iterator[tuple[str, Row, Sequence[Row]]]:
     if differences:
         yield f"{_counted('What was asked', len(found.job))}\n", ("key", "A", "B"), differences
     if found.versions:
-        versions = [(_name(c.figure), _word(c.before), _word(c.after)) for c in found.versions]
+        versions = [(printable(c.figure), _word(c.before), _word(c.after)) for c in found.versions]
         yield "Versions that differ\n", ("", "A", "B"), versions[:_MOST_SHOWN]
 
 
 def _run_rows(found: Comparison) -> list[Row]:
     rows: list[Row] = [_row(TITLES[change.figure], change) for change in found.changes]
-    rows += [_row(f"check {_name(change.figure)}", change) for change in found.checks]
+    rows += [_row(f"check {printable(change.figure)}", change) for change in found.checks]
     before, after = found.before, found.after
     hashes = Change("", *(run.plan.model.sha256[:_HASH_SHOWN] for run in (before, after)))
     rows.append(_row("model SHA-256", hashes))
@@ -117,7 +117,7 @@ def _sweep_tables(found: SweepComparison) -> Iterator[tuple[str, Row, Sequence[R
             rows.append(
                 (
                     _asked(point.key),
-                    f"{_name(point.before_id)}, {_name(point.after_id)}",
+                    f"{printable(point.before_id)}, {printable(point.after_id)}",
                     *_row(TITLES[change.figure], change),
                 )
             )
@@ -143,7 +143,7 @@ def _counted(title: str, count: int) -> str:
 
 
 def _difference(difference: Difference) -> Row:
-    return _name(difference.key), _word(difference.before), _word(difference.after)
+    return printable(difference.key), _word(difference.before), _word(difference.after)
 
 
 def _value(figure: str, value: Any) -> str:
@@ -162,10 +162,6 @@ def _signed(figure: str, value: int) -> str:
 
 def _word(value: Any) -> str:
     return "-" if value is None else printable(str(value))
-
-
-def _name(text: str) -> str:
-    return printable(text)
 
 
 def _plain(text: str) -> str:

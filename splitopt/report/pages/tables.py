@@ -1,0 +1,59 @@
+"""Tables of a report: a caption, columns and rows of text; the first cell of a row names it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from splitopt.base.text import Row
+from splitopt.base.units import format_insn
+from splitopt.bundle.schema.manifest import Manifest
+from splitopt.bundle.schema.plan import Agreement, Plan
+from splitopt.bundle.schema.timing import Timing
+from splitopt.report.text.summary import SEGMENT_COLUMNS, segment_rows
+from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`numbers`: columns from this one on hold numbers and stand to the right."""
+
+    caption: str
+    header: Row
+    rows: Sequence[Row]
+    numbers: int = 1
+
+
+def segment_grid(plan: Plan) -> Grid:
+    """A row for each piece. Where bytes are estimates, the row says so."""
+    header = (*SEGMENT_COLUMNS, "Invoke insn", "bytes are")
+    rows: list[Row] = []
+    for segment, row in zip(plan.segments, segment_rows(plan), strict=True):
+        invoke = format_insn(segment.estimated_invoke_insn)
+        rows.append((*row, invoke, "exact" if segment.exact else "estimated"))
+    return Grid("Pieces; sizes in bytes", header, rows)
+
+
+def contract_grid(contract: Sequence[Agreement]) -> Grid:
+    """What the two sides of each boundary agree on, or do not."""
+    header = ("boundary tensor", "from piece", "writes scale", "zero point", "to piece",
+              "reads scale", "zero point", "requantised")  # fmt: skip
+    rows: list[Row] = []
+    for entry in contract:
+        sides = (
+            cell
+            for side in (entry.writer, entry.reader)
+            for cell in (f"{side.piece:02d}", f"{side.scale:.6g}", str(side.zero_point))
+        )
+        name = entry.onnx_tensor or "inserted by the converter"
+        rows.append((name, *sides, "yes" if entry.requantise else "no"))
+    return Grid("The contract at each boundary", header, rows)
+
+
+def hashes(manifest: Manifest) -> Grid:
+    return Grid("Files of the bundle", ("file", "SHA-256"), [*manifest.files.items()], numbers=2)
+
+
+def timing_grid(timing: Timing) -> Grid:
+    """timing.json, with what its figures are not."""
+    return Grid(" ".join(timing_lines(timing)), timing_columns(timing), timing_rows(timing))
