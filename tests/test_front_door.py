@@ -169,7 +169,7 @@ def is_svg_with_style(text: str) -> bool:
 
     root = ElementTree.fromstring(text)
     style = root.findtext("{http://www.w3.org/2000/svg}style")
-    return root.tag.endswith("svg") and style is not None and "--tensor:" in style
+    return root.tag.endswith("svg") and style is not None and "fill" in style
 
 
 def test_a_front_of_a_job_is_that_of_a_sweep_file(tmp_path: Path) -> None:

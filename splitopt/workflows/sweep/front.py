@@ -36,7 +36,8 @@ class Front:
 
     def chart(self) -> Drawing:
         """Peak RAM against added instructions; notebooks show it as SVG."""
-        return drawing_of(pareto_charts(self.points, "front", self._where)[0])
+        charts = pareto_charts(self.points, "front", self._where)
+        return drawing_of(charts, charts[0].legend)
 
     @property
     def _where(self) -> str:
