@@ -14,6 +14,7 @@ import pytest
 
 import splitopt
 from splitopt.base.text import html_table
+from splitopt.bundle.documents import dump
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = CHECKOUT / "configs" / "models" / "squeeze_digits_int8.tflite"
@@ -143,8 +144,7 @@ def test_a_run_is_shown_and_read_back(result: splitopt.RunResult) -> None:
     assert said in result._repr_html_()
     assert result._repr_html_().count("<tr>") == 1 + len(result.plan.segments)
     read = splitopt.load_bundle(result.folder)
-    stamp = {"splitopt"}  # set when it is written
-    assert read.plan.model_dump(exclude=stamp) == result.document.model_dump(exclude=stamp)
+    assert dump(read.plan) == dump(result.document)
     with pytest.raises(splitopt.UsageError, match="no such folder"):
         splitopt.load_bundle(result.folder / "absent")
 
@@ -169,7 +169,7 @@ def is_svg_with_style(text: str) -> bool:
 
     root = ElementTree.fromstring(text)
     style = root.findtext("{http://www.w3.org/2000/svg}style")
-    return root.tag.endswith("svg") and style is not None and "--tensor:" in style
+    return root.tag.endswith("svg") and style is not None and "fill" in style
 
 
 def test_a_front_of_a_job_is_that_of_a_sweep_file(tmp_path: Path) -> None:
@@ -178,7 +178,9 @@ def test_a_front_of_a_job_is_that_of_a_sweep_file(tmp_path: Path) -> None:
     file.write_text(f"job: {JOB}\ngrid: {{budget_bytes: auto}}\n")
     [same] = splitopt.sweep(file, out=tmp_path / "out", workers=1).fronts
     assert (same.board, same.is_complete) == (front.board, True)
-    assert same.points == front.points
+    keys = {"peak_ram_bytes", "added_insn", "pieces", "cuts", "status", "exact"}
+    plans, wanted = ([p.model_dump(include=keys) for p in f.points] for f in (same, front))
+    assert plans == wanted
     assert Path(same.model).samefile(front.model)
 
     peaks = [point.peak_ram_bytes for point in front.points]

@@ -24,7 +24,7 @@ def compare(
     from splitopt.base.errors import UsageError
     from splitopt.bundle.folder import write_new
     from splitopt.bundle.thresholds import parse_thresholds, require_none_broken
-    from splitopt.cli import terminal
+    from splitopt.cli import console
     from splitopt.report.compare import compare_folders
     from splitopt.report.text.compare import comparison_markdown, comparison_text
 
@@ -40,7 +40,7 @@ def compare(
     elif not json:
         typer.echo(comparison_text(found), nl=False)
     elif not found.broken:
-        terminal.show_json(document)
+        console.show_json(document)
     require_none_broken(found.broken, document)  # with --json, the error's document has it all
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from splitopt.bundle.documents import json_text
 
 _NARROWEST = 100
 out = Console(highlight=False)
@@ -45,7 +46,7 @@ def show_lines(text: str) -> None:
 
 def show_json(data: Any) -> None:
     """One JSON document on stdout, and nothing else there."""
-    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(data))
 
 
 def show_error(message: str) -> None:

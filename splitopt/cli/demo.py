@@ -10,14 +10,14 @@ EXAMPLE = "Example: splitopt demo"
 def demo(out: Out = None, json: Json = False) -> None:
     """Run the job that comes along: a MobileNetV2 that does not fit, cut into pieces that do."""
     import splitopt
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
     from splitopt.config.board import PACKAGED
 
     job = splitopt.read_job(PACKAGED / "jobs" / "mbv2_digits.yaml")
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         result = splitopt.run(job, out=out, progress=progress)
     if json:
-        terminal.show_json(result.to_dict())
+        console.show_json(result.to_dict())
     else:
         terminal.show_result(result)
     result.require()

@@ -39,11 +39,11 @@ def explain(
     Faults that it finds are its answer, not its failure: the exit code is 0.
     """
     import splitopt
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
 
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         found = splitopt.explain(what, board, data=data, key=key, out=out, progress=progress)
     if json:
-        terminal.show_json(found)
+        console.show_json(found)
     else:
         terminal.show_explanation(found)

@@ -31,17 +31,17 @@ def run(
     """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
     import splitopt
     from splitopt.bundle.thresholds import parse_thresholds
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
     from splitopt.config.board import from_here
 
     limits = parse_thresholds(fail_on or ())
     given = {"budget_bytes": budget, "board": board and from_here(board)}
     read = splitopt.read_job(job, given)
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         result = splitopt.run(read, out=out, verify=not no_verify, progress=progress)
     broken = result.broken(limits)
     if not json:
         terminal.show_result(result)
     elif not broken or not result.is_equal:
-        terminal.show_json(result.to_dict())
+        console.show_json(result.to_dict())
     result.require(broken)  # with --json, the error's document has it all

@@ -56,7 +56,7 @@ def runs(
     from splitopt.base.errors import UsageError
     from splitopt.bundle.folder import write_new
     from splitopt.bundle.run_index import Filter, in_order, index_of, parse_since
-    from splitopt.cli import terminal
+    from splitopt.cli import console
 
     if open_run is not None:
         _open(results, open_run, browser=browser, json=json)
@@ -79,7 +79,7 @@ def runs(
     if out is not None:
         write_new(out, "runs.json", document)
     if json:
-        terminal.show_json(document)
+        console.show_json(document)
         return
     _show(shown)
     typer.echo(f"{len(shown)} of {len(index.entries)} in {results}")
@@ -128,11 +128,11 @@ def _open(results: Path, run: str, *, browser: bool, json: bool) -> None:
 
     from splitopt.base.errors import ToolError
     from splitopt.bundle.run_index import report_of
-    from splitopt.cli import terminal
+    from splitopt.cli import console
 
     report = report_of(results, run)
     if json:
-        terminal.show_json({"report": str(report)})
+        console.show_json({"report": str(report)})
     else:
         typer.echo(str(report))
     if browser and not webbrowser.open(report.resolve().as_uri()):

@@ -22,12 +22,12 @@ def sweep(
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
     import splitopt
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
 
     with terminal.sweep_progress(quiet=json) as notify:
         result = splitopt.sweep(file, out=out, workers=workers, notify=notify)
     if json:
-        terminal.show_json(result.to_dict())
+        console.show_json(result.to_dict())
     else:
         terminal.show_sweep(result)
 

@@ -1,23 +1,19 @@
-"""The terminal: results as tables on stdout, progress and errors on stderr."""
+"""Results on standard output as a reader wants them, and the progress of a sweep."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
-from rich.table import Table
 
 from splitopt.base.text import Paragraph, table
-from splitopt.bundle.documents import json_text
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.bundle.schema.outputs import Severity
 from splitopt.bundle.schema.timing import Timing
+from splitopt.cli.console import err, out
 from splitopt.explain.text import (
     LOWEST_PEAKS,
     REMEDIES,
@@ -42,21 +38,6 @@ _STYLES = {
     "skipped": "yellow",
 }
 _SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-
-_NARROWEST = 100
-out = Console(highlight=False)
-out.width = max(out.width, _NARROWEST)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner that names the step under way; nothing where stderr is no terminal."""
-    if quiet or not err.is_terminal:
-        yield lambda _: None
-        return
-    with err.status("starting") as status:
-        yield lambda step: status.update(f"{step} ...")
 
 
 @contextmanager
@@ -143,22 +124,3 @@ def _show_run_explanation(found: RunExplanation) -> None:
     for shown in run_tables(found):
         out.print(f"\n{escape(shown.title)}", style="bold")
         out.print(escape(table(shown.header, shown.rows)), soft_wrap=True)
-
-
-def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for k, name in enumerate(header):
-        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k > 0)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    out.print(table)
-    out.print()
-
-
-def show_json(document: Any) -> None:
-    """One JSON document on stdout, and nothing else there."""
-    sys.stdout.write(json_text(document))
-
-
-def show_error(message: str) -> None:
-    err.print(f"[bold red]error:[/bold red] {escape(message)}")

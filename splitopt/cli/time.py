@@ -29,18 +29,18 @@ def time(
     Needs a build of TFLM for the Cortex-M55 (SPLITOPT_TFLM, or tflm: of the target or board).
     """
     from splitopt.bundle.folder import write_new
-    from splitopt.cli import terminal
+    from splitopt.cli import console, terminal
     from splitopt.config.target import read_target
     from splitopt.workflows.run import require_equal
     from splitopt.workflows.time import time_bundle
 
     spec = read_target(target, Path()).changed(inputs=inputs, per_op=per_op)
-    with terminal.progress(quiet=json) as progress:
+    with console.progress(quiet=json) as progress:
         timing = time_bundle(run_dir, spec, progress)
     if out is not None:
         write_new(out, "timing.json", timing.document)
     if json:
-        terminal.show_json(timing.document)
+        console.show_json(timing.document)
     else:
         terminal.show_timing(timing.document)
     require_equal(run_dir, timing.checks)

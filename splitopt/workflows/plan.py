@@ -144,7 +144,7 @@ def plan_html(caption: str, plan: SplitPlan) -> str:
         )
         for segment in plan.segments
     ]
-    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added (estimate)")
+    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added insn (estimate)")
     return html_table(caption, header, rows)
 
 

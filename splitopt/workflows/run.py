@@ -34,6 +34,7 @@ from splitopt.planning.refusals import refuse_outgrown
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
 from splitopt.report.charts.drawing import Drawing, drawing_of
+from splitopt.report.charts.memory_map import LEGEND
 from splitopt.report.pages.run import memory_maps, render_run
 from splitopt.report.text.summary import run_text
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
@@ -87,7 +88,7 @@ class RunResult:
         """The memory map of each piece's arena to scale; notebooks show them as SVG."""
         documents = load_run(self.folder)
         charts = memory_maps(documents.plan, documents.memory)
-        return tuple(drawing_of(chart) for _, chart in charts)
+        return tuple(drawing_of([chart], LEGEND) for _, chart in charts)
 
     def __repr__(self) -> str:
         return f"<RunResult {self._line}; {self.folder}>"

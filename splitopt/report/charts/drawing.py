@@ -1,17 +1,12 @@
-"""A chart as an SVG that stands by itself, for notebooks and files."""
+"""Charts as an SVG that stands by itself, for notebooks."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 
-from splitopt.report.charts.svg import Chart
-
-_HATCH = (
-    '<defs><pattern id="hatch" width="8" height="8" patternUnits="userSpaceOnUse" '
-    'patternTransform="rotate(45)"><path d="M0 0V8"/></pattern></defs>'
-)
+from splitopt.report.charts.figures import sheet
+from splitopt.report.charts.svg import Chart, Key
 
 
 @dataclass(frozen=True)
@@ -25,18 +20,11 @@ class Drawing:
         return self.svg
 
 
-def drawing_of(chart: Chart) -> Drawing:
-    """The chart in the light colours of the page."""
-    start, rest = chart.svg.split(">", 1)
-    opened = start.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    style = f"<style>/*<![CDATA[*/{_light_style()}/*]]>*/</style>"
-    return Drawing(chart.title, f"{opened}>{style}{_HATCH}{rest}")
+def drawing_of(charts: Sequence[Chart], keys: Sequence[Key]) -> Drawing:
+    """Charts side by side under the title of the first; `keys`: of their legend."""
+    title = charts[0].title
+    return Drawing(title, sheet(title, charts, [key for key in keys if _is_drawn(key, charts)]))
 
 
-@cache
-def _light_style() -> str:
-    """The page's first block, which has the colours, and its rules for drawings."""
-    css = (files("splitopt.report") / "templates" / "report.css").read_text("utf-8")
-    colours = css[: css.index("@media")]
-    rules = (line for line in css.splitlines() if line.startswith(("svg ", ".", "#hatch")))
-    return colours + "\n".join(line for line in rules if line.endswith("}"))
+def _is_drawn(key: Key, charts: Sequence[Chart]) -> bool:
+    return key[0].startswith("point-") or any(f'{key[0]}"' in chart.svg for chart in charts)

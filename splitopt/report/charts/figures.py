@@ -62,14 +62,14 @@ def _draws_text() -> bool:
 def _of_run(documents: RunDocuments) -> Iterator[tuple[str, str]]:
     plan, memory = documents.plan, documents.memory
     chart = ram_chart(plan, memory, documents.graph)
-    yield "ram_per_step", _sheet(printable(plan.job.name), [chart], chart.legend)
+    yield "ram_per_step", sheet(printable(plan.job.name), [chart], chart.legend)
     for segment, arena in zip(plan.segments, memory.segments, strict=True):
         title = f"piece {segment.index:02d}, ops {segment.start} to {segment.stop - 1}"
         chart = memory_map(
             arena, memory.region_bytes, boundary_names(plan), ident="map", title=title
         )
         keys = [key for key in LEGEND if f'{key[0]}"' in chart.svg]
-        yield f"memory_map_{segment.index:02d}", _sheet(title, [chart], keys)
+        yield f"memory_map_{segment.index:02d}", sheet(title, [chart], keys)
 
 
 def _of_sweep(documents: SweepDocuments) -> Iterator[tuple[str, str]]:
@@ -80,10 +80,10 @@ def _of_sweep(documents: SweepDocuments) -> Iterator[tuple[str, str]]:
         title = f"{printable(PurePath(model).name)} on {printable(board)}"
         charts = pareto_charts(rows, "pareto", title)
         name = "pareto" if count == 1 else f"pareto_{count:02d}"
-        yield name, _sheet(title, charts, charts[0].legend)
+        yield name, sheet(title, charts, charts[0].legend)
 
 
-def _sheet(title: str, charts: Sequence[Chart], keys: Sequence[Key]) -> str:
+def sheet(title: str, charts: Sequence[Chart], keys: Sequence[Key]) -> str:
     """Charts side by side under a title, with their legend below: a file that stands by itself."""
     sizes = [tuple(map(float, _SIZE.findall(chart.svg)[0])) for chart in charts]
     lefts = [0.0, *accumulate(width for width, _ in sizes)]

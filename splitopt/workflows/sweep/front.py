@@ -13,18 +13,7 @@ from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.pareto import pareto_charts
 
-_HEADER = ("peak RAM", "of unsplit", "added (estimate)", "of Invoke", "pieces", "proof")
-
-
-@dataclass(frozen=True)
-class FrontPoint:
-    """A plan that no other dominates: bytes, estimated instructions, and the ops it cuts before."""
-
-    peak_ram_bytes: int
-    added_insn: int
-    pieces: int
-    cuts: tuple[int, ...]
-    status: str
+_HEADER = ("peak RAM", "of unsplit", "added insn (estimate)", "of Invoke", "pieces", "proof")
 
 
 @dataclass(frozen=True)
@@ -35,23 +24,16 @@ class Front:
     model: str
     board: str
     is_complete: bool
-    rows: tuple[PlannedRecord, ...]
-
-    @property
-    def points(self) -> tuple[FrontPoint, ...]:
-        return tuple(
-            FrontPoint(row.peak_ram_bytes, row.added_insn, row.pieces, row.cuts, row.status)
-            for row in self.rows
-        )
+    points: tuple[PlannedRecord, ...]
 
     @property
     def unsplit_ram_bytes(self) -> int:
-        return self.rows[0].unsplit_ram_bytes or 0
+        return self.points[0].unsplit_ram_bytes
 
     @property
     def invoke_insn(self) -> int:
         """Of the unsplit model; estimated."""
-        return self.rows[0].estimated_invoke_insn or 0
+        return self.points[0].estimated_invoke_insn or 0
 
     @property
     def entry(self) -> schema.Front:
@@ -60,12 +42,13 @@ class Front:
             model=self.model,
             board=self.board,
             is_complete=self.is_complete,
-            points=tuple(row.id for row in self.rows),
+            points=tuple(point.id for point in self.points),
         )
 
     def chart(self) -> Drawing:
         """Peak RAM against added instructions; notebooks show it as SVG."""
-        return drawing_of(pareto_charts(self.rows, "front", self._where)[0])
+        charts = pareto_charts(self.points, "front", self._where)
+        return drawing_of(charts, charts[0].legend)
 
     @property
     def _where(self) -> str:
