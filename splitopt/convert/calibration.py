@@ -47,10 +47,9 @@ def load_samples(
     *,
     channels_first: bool = True,
 ) -> Samples:
-    """`input_shape` is the model's, batch included: of ONNX, or of a .tflite (not channels first).
+    """Samples as the model wants them, channels last.
 
-    Samples come back with their channels last.
-
+    `input_shape` is the model's, batch included, with channels first where it is of ONNX.
     Without a test key, the last fifth is held out and not calibrated on; labels are then those of
     all samples, or of the held-out ones only.
     Raises UsageError that names the file, what it holds and what is wanted.

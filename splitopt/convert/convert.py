@@ -1,10 +1,11 @@
-"""ONNX or float .tflite and calibration data → a trusted int8 .tflite, made once and kept."""
+"""ONNX or float .tflite and calibration data → an int8 .tflite that was checked, made once."""
 
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class ConversionRequest:
-    """What to convert and how; `where` opens the text of errors about calibration data.
+    """What to convert and how; `onnx` may be a float .tflite, too.
 
-    `onnx` may be a float .tflite, too.
+    `where` is what messages about the calibration data begin with.
     """
 
     onnx: Path
@@ -105,9 +106,7 @@ def samples_of(request: ConversionRequest, graph: ModelGraph) -> Samples:
 def _options(request: ConversionRequest) -> dict[str, Any]:
     return {
         "keys": [request.key, request.test_key, request.label_key],
-        "mean": request.preprocess.mean,
-        "std": request.preprocess.std,
-        "layout": request.preprocess.layout,
+        **asdict(request.preprocess),
         "command": [] if request.command == DEFAULT_COMMAND else list(request.command),
     }
 
@@ -154,11 +153,7 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
         onnx=model.data,
         nodes=model.nodes,
         facts={
-            "onnx": {
-                "opset": model.opset,
-                "nodes": len(model.nodes),
-                "notes": list(model.notes),
-            },
+            "onnx": {"opset": model.opset, "nodes": len(model.nodes), "notes": [*model.notes]},
             "renamed": dict(model.renamed),
             "external": dict(model.external),
         },
@@ -170,11 +165,13 @@ def _from_float_tflite(request: ConversionRequest, progress: Progress) -> _Made:
     _require_one_input(request.onnx, [graph.tensors[index].name for index in graph.inputs])
     samples = _samples(request, graph.tensors[graph.inputs[0]].shape, channels_first=False)
     progress("quantising with ai-edge-quantizer")
-    made = quantise_float(request.onnx, [samples.calibration], timeout_s=request.time_limit_s)
+    started = time.monotonic()
+    tflite = quantise_float(request.onnx, [samples.calibration], timeout_s=request.time_limit_s)
+    wall_s = time.monotonic() - started
     reference = run_float_tflite(request.onnx, samples.held_out, request.time_limit_s)
     log = f"ai-edge-quantizer: min/max over {len(samples.calibration)} samples\n"
     facts: dict[str, Any] = {"onnx": None, "renamed": {}, "external": {}}
-    return _Made(made.tflite, log, made.wall_s, samples, reference, None, (), facts)
+    return _Made(tflite, log, wall_s, samples, reference, None, (), facts)
 
 
 def _require_one_input(path: Path, names: list[str]) -> None:
@@ -187,16 +184,9 @@ def _require_one_input(path: Path, names: list[str]) -> None:
 def _samples(
     request: ConversionRequest, shape: tuple[int | None, ...], *, channels_first: bool
 ) -> Samples:
-    return load_samples(
-        request.data,
-        request.key,
-        request.test_key,
-        request.label_key,
-        request.preprocess,
-        shape,
-        request.where,
-        channels_first=channels_first,
-    )
+    keys = request.key, request.test_key, request.label_key
+    prepared = request.preprocess, shape, request.where
+    return load_samples(request.data, *keys, *prepared, channels_first=channels_first)
 
 
 def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
@@ -219,7 +209,7 @@ def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
             "layout": request.preprocess.layout,
         },
         "conversion_s": round(made.wall_s, 3),
-        "quality": quality.to_dict(),
+        "quality": asdict(quality),
         "correspondence": None if names is None else names.to_dict(),
         "warnings": [*quality.warnings, *_uncovered(*ranges)],
         "versions": versions(),
@@ -229,7 +219,7 @@ def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
 def _correspondence(
     request: ConversionRequest, graph: ModelGraph, samples: Samples
 ) -> Correspondence | None:
-    """None where the two models cannot be run side by side: then plans speak of ops alone."""
+    """None where the two models cannot be run side by side: then plans name ops only."""
     with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
         path = Path(name) / "int8.tflite"
         path.write_bytes(graph.source)

@@ -9,7 +9,8 @@ from splitopt.graph.model import ModelGraph
 def cut_names(graph: ModelGraph, names: Correspondence | None) -> dict[str, int]:
     """ONNX tensor → the cut right after the op that makes its counterpart.
 
-    Tensors whose place alone speaks for them are left out, and so are those no op makes.
+    Left out are tensors that were matched by their place in the graph only, and those that no op
+    makes.
     """
     if names is None:
         return {}

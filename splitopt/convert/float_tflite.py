@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +14,6 @@ from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.arrays import Array
 
 _FLOATS = frozenset({"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
-
-
-@dataclass(frozen=True)
-class Quantised:
-    """A model with int8 inputs, outputs and activations, and how long it took to make."""
-
-    tflite: bytes
-    wall_s: float
 
 
 def read_float(path: Path) -> ModelGraph:
@@ -41,12 +31,11 @@ def read_float(path: Path) -> ModelGraph:
     return graph
 
 
-def quantise_float(
-    path: Path, calibration: Sequence[Array], *, timeout_s: float = 600.0
-) -> Quantised:
-    """`calibration`: float32 samples [N, ...] for each input, in the model's order and layout.
+def quantise_float(path: Path, calibration: Sequence[Array], *, timeout_s: float = 600.0) -> bytes:
+    """The model with int8 inputs, outputs and activations.
 
-    Ranges are the smallest and the largest value over all samples.
+    `calibration`: float32 samples [N, ...] for each input, in the model's order and layout. Ranges
+    are the smallest and the largest value over all samples.
     Raises UsageError for samples of another shape, ModelError for a model that is not float or
     stays float in part, ToolError where the quantiser is missing, crashes or takes too long.
     """
@@ -54,10 +43,9 @@ def quantise_float(
     for index, samples in zip(graph.inputs, calibration, strict=True):
         _check_samples(graph, index, samples, path)
     feeds = {str(i): np.ascontiguousarray(s[:, np.newaxis]) for i, s in enumerate(calibration)}
-    started = time.monotonic()
     tflite = ask_worker("float_worker", path, timeout_s, feeds).arrays["model"].tobytes()
     _check_integer(parse_tflite(tflite, name=path.stem, where=f"{path} quantised"), path)
-    return Quantised(tflite, time.monotonic() - started)
+    return tflite
 
 
 def _check_samples(graph: ModelGraph, index: int, samples: Array, path: Path) -> None:

@@ -46,7 +46,7 @@ def cut_out(model: Any, inputs: Sequence[str], outputs: Sequence[str]) -> Any:
 
 
 def _between(graph: Any, inputs: Iterable[str], outputs: Iterable[str]) -> list[Any]:
-    """The nodes on the ways from `inputs` to `outputs`, in file order."""
+    """The nodes on the paths from `inputs` to `outputs`, in file order."""
     maker: Mapping[str, int] = {
         name: at for at, node in enumerate(graph.node) for name in node.output
     }

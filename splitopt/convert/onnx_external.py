@@ -1,6 +1,6 @@
 """Weights that an ONNX file keeps in other files: from its own folder only, and only whole ones.
 
-Runs in the worker that reads strangers' models.
+Runs in the worker that reads untrusted models.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Is a conversion to be trusted? Float ONNX against int8 LiteRT and TFLM, on held-out samples."""
+"""How good a conversion is: the float model against int8 LiteRT and TFLM, on held-out samples."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -58,9 +57,6 @@ class Quality:
                 f"TFLM and LiteRT differ by {self.worst_litert_lsb:g} LSB on the int8 model"
             )
         return tuple(found)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def judge(

@@ -1,7 +1,7 @@
 """Which input and output of a converted model is which of the ONNX model's.
 
 Converters reorder both: the ONNX outputs (a, b) may come out as (b, a). The file's signature has
-the names: inputs keep theirs, output number i is called `output_i`. Knows no quantisation.
+the names: inputs keep theirs, output number i is called `output_i`. Independent of quantisation.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Order:
 
 
 def read_order(tflite: bytes, input_names: Sequence[str]) -> Order:
-    """`tflite` comes from a converter, not from a stranger. Raises ToolError."""
+    """The order of a converter's own output, which is no untrusted input. Raises ToolError."""
     model = fb.Model.GetRootAsModel(tflite, 0)
     graph = model.Subgraphs(0)
     if graph.InputsLength() != len(input_names):

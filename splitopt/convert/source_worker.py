@@ -1,4 +1,4 @@
-"""The worker that reads an ONNX file from a stranger and makes it fit for conversion.
+"""The worker that reads an untrusted ONNX file and makes it fit for conversion.
 
 Run as `python -m splitopt.convert.source_worker FOLDER`. The request names the file; the reply
 describes the cleaned model, whose bytes come as the array `model`.

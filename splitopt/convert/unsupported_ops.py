@@ -1,7 +1,7 @@
 """Ops of a converted model that TFLM cannot run, each with the ONNX nodes that it may come from.
 
-Converted ops carry no ONNX names. Where the two models could not be compared, a node is blamed
-by its type.
+Converted ops carry no ONNX names. Where the two models could not be compared, the nodes are
+guessed from their type.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Bounds-checked reading of FlatBuffers tables; knows nothing of TensorFlow Lite.
+"""Bounds-checked reading of FlatBuffers tables, independent of TensorFlow Lite.
 
 The `flatbuffers` package has no verifier for Python, and its readers follow any offset a file
-holds. Files come from strangers, so every read here is checked against the buffer, and the sum
+holds. Models are untrusted input, so every read here is checked against the buffer, and the sum
 of all reads is bounded: shared sub-tables cannot blow a small file up.
 """
 

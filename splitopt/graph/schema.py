@@ -26,7 +26,6 @@ DTYPES = {
     code: DType(name, _BITS[name]) for code, name in _names(fb.TensorType).items() if name in _BITS
 }
 DTYPE_NAMES = _names(fb.TensorType)
-PADDING_NAMES = _names(fb.Padding)
 
 
 def unpack_options(union: int, data: bytes, position: int, *, second: bool) -> dict[str, Any]:

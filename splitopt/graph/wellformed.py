@@ -45,7 +45,7 @@ def check_graph(graph: ModelGraph) -> None:
 
 
 def _check_scales(graph: ModelGraph) -> None:
-    """Of integer activations alone: a constant that no kernel scales may carry anything."""
+    """Of integer activations only: a constant that no kernel scales may carry anything."""
     for tensor in graph.tensors:
         if not (tensor.is_activation and tensor.dtype.name.startswith(_INTEGERS)):
             continue

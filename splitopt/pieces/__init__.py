@@ -1,1 +1,1 @@
-"""Pieces: the .tflite files written from segments, and the proof that they equal the model."""
+"""Plan → .tflite pieces, by cutting the int8 model or the ONNX model it was made from."""

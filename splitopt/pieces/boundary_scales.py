@@ -1,4 +1,4 @@
-"""The boundary contract: what both sides of each boundary tensor agree on, or where they do not.
+"""Scale, zero point, shape and layout of each boundary tensor, as both of its pieces see it.
 
 Pieces of one int8 model agree by construction. Pieces that were converted one by one may not: then
 the reader gets a QUANTIZE op of its own in front, a requantisation step that stock TFLM runs.
@@ -50,7 +50,7 @@ class Agreement:
 
 
 def agreements(segments: Sequence[Segment], pieces: Sequence[ModelGraph]) -> Iterator[Agreement]:
-    """Every meeting of a maker and a reader.
+    """Each boundary tensor with the piece that makes it and a piece that reads it.
 
     Inputs and outputs of a piece stand as its segment's do. An input of the model is fed as the
     first piece that reads it wants it, which so counts as its writer.

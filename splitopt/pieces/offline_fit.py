@@ -1,5 +1,4 @@
-"""Whether written pieces carry the offline plans that were meant, and those hold: read from the
-bytes, replayed, checked."""
+"""Whether a written piece carries the offline plan that was meant, and the plan holds."""
 
 from __future__ import annotations
 

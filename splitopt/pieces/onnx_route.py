@@ -1,7 +1,7 @@
 """Route `pieces`: the ONNX model is cut first, and each of its pieces converted on its own.
 
-Cuts are chosen on the int8 model that a conversion of the whole gives, among those that the ONNX
-model can make, too. The pieces that come out are judged by their own graphs.
+Cuts are chosen on the int8 model that a conversion of the whole gives, among those at which the
+ONNX model can be cut, too. Arenas and costs are then computed from the pieces' own graphs.
 """
 
 from __future__ import annotations

@@ -13,12 +13,12 @@ from splitopt.tiling.resized import resized
 
 @dataclass(frozen=True)
 class PieceSet:
-    """Pieces in the places that `plan` gives them, one for each of its segments.
+    """The pieces of `plan`, one for each of its segments.
 
-    `route` `pieces`: each was converted on its own, in `conversion_s` all together, when they were
-    made; `agreements` say where two sides of a boundary differ. `graphs`: the graph that the
-    figures of each segment speak of: the whole model's, that with the rows of a band, or the
-    piece's own.
+    `graphs`: for each piece, the graph that its figures are computed from: the whole model's, that
+    with the rows of a band, or the piece's own.
+    On route `pieces`, `conversion_s` is how long all conversions took when they were made, and
+    `agreements` say where two sides of a boundary differ.
     """
 
     route: str

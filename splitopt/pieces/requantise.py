@@ -16,7 +16,7 @@ def requantised(piece: bytes, writers: Mapping[int, Side]) -> bytes:
     """The piece reading each input at a position of `writers` as that side writes it.
 
     A new tensor takes the old one's place among the inputs, and a QUANTIZE op makes the old one of
-    it. `piece` was written here, not by a stranger.
+    it. `piece` is a file that splitopt wrote, no untrusted input.
     """
     if not writers:
         return piece

@@ -113,7 +113,7 @@ def test_the_range_is_that_of_all_samples(tmp_path: Path) -> None:
     path.write_bytes(dense_model())
     data = samples()
     data[0, 0], data[1, 1] = -4, 8
-    graph = parse_tflite(quantise_float(path, [data]).tflite, name="m")
+    graph = parse_tflite(quantise_float(path, [data]), name="m")
     source = graph.tensors[graph.inputs[0]]
     assert source.dtype.name == "INT8"
     assert source.quantization is not None
