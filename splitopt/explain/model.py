@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from splitopt.base.errors import ModelError
+from splitopt.base.progress import Progress
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
@@ -35,8 +36,6 @@ from splitopt.planning.request import request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import Baseline, unsplit
-
-Progress = Callable[[str], None]
 
 
 def explain_model(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError
+from splitopt.base.progress import Progress
 from splitopt.convert import cache, content
 from splitopt.convert.calibration import channels_last
 from splitopt.convert.float_onnx import cut_float, run_float
@@ -23,8 +24,6 @@ from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array
-
-Progress = Callable[[str], None]
 
 _MAX_CAPTURED_BYTES = 1 << 30
 

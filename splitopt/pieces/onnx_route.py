@@ -6,11 +6,11 @@ ONNX model can be cut, too. Arenas and costs are then computed from the pieces' 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 from splitopt.base.errors import ModelError, UsageError
+from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.calibration import MAX_HELD_OUT, HeldOut
 from splitopt.convert.convert import samples_of
@@ -27,8 +27,6 @@ from splitopt.pieces.requantise import requantised
 from splitopt.planning.build_plan import with_pieces
 from splitopt.planning.planner import Planner
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan
-
-Progress = Callable[[str], None]
 
 
 class OnnxRoute:

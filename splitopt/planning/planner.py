@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from splitopt.base.errors import UsageError
+from splitopt.base.progress import Progress
 from splitopt.planning.build_plan import solver_option, split_plan_of
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.request import PlanRequest
@@ -19,7 +20,6 @@ from splitopt.solvers.partition.instance import Goal, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import OptionName, Pruner
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
-Progress = Callable[[str], None]
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.base.errors import ToolError
+from splitopt.base.progress import Progress
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.config.job import Job
@@ -28,8 +28,6 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.outcome import Outcome
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,6 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         memories = table.rules.memories(piece.graph)
         arena = replay(piece.graph, whole_model(piece.graph), memories, table.rules.abi)
         planned = bundle.plan.segments[piece.index].arena_bytes
-        if planned is None:
-            planned = table.figures(*at).arena_bytes
         as_planned = arena.size_bytes + table.headroom_bytes == planned
         made = piece_of(table, piece.index, at, arena, len(piece.executions), bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)

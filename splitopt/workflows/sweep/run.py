@@ -62,7 +62,7 @@ class SweepResult:
 def run_sweep(
     path: Path,
     *,
-    out: Path | None = None,
+    out: Path | str | None = None,
     workers: int | None = None,
     notify: Notify = lambda _: None,
 ) -> SweepResult:
@@ -73,7 +73,7 @@ def run_sweep(
     """
     spec = read_sweep(path)
     points = expand(path, spec)
-    home = (out or Path(spec.out)) / path.stem
+    home = Path(out or spec.out) / path.stem
     facts = {"versions": sorted(versions().items()), "prove": spec.prove}
     started = time.monotonic()
     with open_store(home, content_key(path, points, facts)) as store:
