@@ -33,7 +33,7 @@ Entry = Callable[..., "IndexEntry"]
 class IndexEntry:
     """One bundle (`run`), one sweep, or a folder that should be one (`broken`: `error` says why).
 
-    `name`: its path below the folder of results. Of a sweep, `peak_ram_bytes` is the least, with
+    `name`: its path below the folder of results. Of a sweep, `peak_ram_bytes` is the lowest, with
     the instructions that it adds; `status` counts its points by status.
     """
 

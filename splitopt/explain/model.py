@@ -19,7 +19,7 @@ from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
-from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.explain.memory.unsplit_ram import (
     largest,
     load_by_op,
@@ -58,7 +58,7 @@ def explain_model(
     facts = memory_facts(
         table,
         baseline,
-        single_op_bound(table),
+        explained_bound(table),
         _pieces(table, baseline, least if saved else None),
         least,
         peaks,

@@ -71,7 +71,11 @@ class ConvertedPiece:
 def convert_pieces(
     request: PieceRequest, pieces: Sequence[OnnxPiece], progress: Progress = lambda _: None
 ) -> tuple[ConvertedPiece, ...]:
-    """Raises ModelError or ToolError that names the piece; what was finished stays in the cache."""
+    """Converts each piece of the ONNX model to int8, or takes it from the cache.
+
+    Raises ModelError or ToolError, which name the piece; pieces that were finished stay in the
+    cache.
+    """
     cleaned = request.onnx.read_bytes()
     keys = [_key(request, cleaned, piece) for piece in pieces]
     found = {k: piece for k, key in enumerate(keys) if (piece := _load(request.cache, key))}

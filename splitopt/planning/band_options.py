@@ -42,9 +42,12 @@ class _PieceBounds:
 
 @dataclass(frozen=True, slots=True)
 class PlanBounds:
-    """Of one band plan. `peak_load_bytes`: the highest of its pieces, exact. `scratch`: the least
-    number of their scratch requests. `invoke_insn`: of all executions, as estimated.
-    `copied_bytes`, `copies`: exact."""
+    """Bounds of one band plan.
+
+    `peak_load_bytes`: the highest peak load of its pieces, exact. `scratch`: the smallest number of
+    scratch requests of a piece. `invoke_insn`: estimated, of all executions. `copied_bytes` and
+    `copies`: exact.
+    """
 
     peak_load_bytes: int
     scratch: int

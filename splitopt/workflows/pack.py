@@ -1,4 +1,4 @@
-"""splitopt pack: offsets of least high-water mark for buffers with live ranges.
+"""splitopt pack: offsets with the lowest high-water mark for buffers with live ranges.
 
 Instances are CSV as google/minimalloc has them: `id,lower,upper,size`, live in [lower, upper), ids
 of any kind; plans have `offset` besides.
@@ -47,7 +47,8 @@ class Packed:
     def line(self) -> str:
         found = self.document
         return (
-            f"{found['status']}: mark {found['mark_bytes']:,}, bound {found['bound_bytes']:,}, "
+            f"{found['status']}: high-water mark {found['mark_bytes']:,}, "
+            f"bound {found['bound_bytes']:,}, "
             f"{found['peak_load_bytes']:,} alive at once, {found['buffers']} buffers, "
             f"{found['wall_s']:.2f} s"
         )

@@ -20,7 +20,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
-from splitopt.planning.lower_bound import Floor, floor_of, limiting_sentence
+from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible, refuse_stateful
 from splitopt.planning.request import PlanRequest, request_of
@@ -40,8 +40,8 @@ class Prepared:
     baseline: Baseline
 
     @cached_property
-    def floor(self) -> Floor:
-        return floor_of(self.table)
+    def single_op_bound(self) -> SingleOpBound:
+        return single_op_bound(self.table)
 
     def request(self, job: Job) -> PlanRequest:
         """Raises UsageError for cuts that the model does not have."""

@@ -30,7 +30,7 @@ from splitopt.explain.run import diagnose_run
 from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.pieces.piece_set import PieceSet, cut_flatbuffer
-from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.refusals import refuse_outgrown
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
@@ -179,7 +179,7 @@ def run_job(
 
 
 def _is_suspect(document: Plan, proof: Proof) -> bool:
-    """Whether its outputs are worth a diagnosis."""
+    """Whether outputs may be wrong: a check failed, or the conversion has warnings."""
     warned = document.conversion is not None and bool(document.conversion.warnings)
     return proof.status is CheckStatus.FAILED or (warned and bool(proof.checks))
 
@@ -221,7 +221,7 @@ def _document(
         made,
         planned.baseline,
         planned.by_hand,
-        floor_of(planned.table),
+        single_op_bound(planned.table),
         source.names,
     )
     conversion = source.conversion

@@ -19,7 +19,7 @@ from splitopt.explain.memory.cuts import (
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import written_pieces
 from splitopt.explain.memory.remedies import proof_of
-from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.segment import CUTS_ONLY
@@ -41,7 +41,7 @@ def explain_run_memory(
     progress("replaying TFLM's memory planner")
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
-    before, bound = unsplit(table), single_op_bound(table)
+    before, bound = unsplit(table), explained_bound(table)
     pieces = written_pieces(bundle, table, bound.op)
     after = _after(bundle, planner, pieces)
     progress("looking for the lowest peak of any cuts")

@@ -137,7 +137,7 @@ class _Sweep:
         self.notify(self.progress("solving", made[-1].row if made else None))
 
     def _task(self, point: Point, models: dict[str, bytes]) -> Task | str:
-        """The point as work, or why it is none."""
+        """The point as a task, or the sentence that says why it cannot be solved."""
         if point.job is None:
             return point.error or "not a job"
         prepared = self._prepared(point)
