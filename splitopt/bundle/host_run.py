@@ -24,7 +24,8 @@ def whole_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes
 
 
 def chained_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes]]:
-    """The same of its pieces, each fed with what those before it made."""
+    """Bytes of the outputs of the pieces in TFLM: [sample][output]. Each piece is fed with what
+    those before it made. Raises ToolError."""
     pieces = [PieceFile(piece.path, piece.segment, piece.executions) for piece in bundle.pieces]
     graphs = [bundle.graph] * len(pieces)
     return _by_sample(bundle, run_pieces(pieces, graphs, _fed(bundle, feeds), _timeout_s(bundle)))

@@ -137,7 +137,7 @@ def cost_table_of(bundle: OpenBundle) -> tuple[str, str]:
 def correspondence_of(bundle: OpenBundle) -> Correspondence:
     """The names that the ONNX model and the int8 model share.
 
-    Raises UsageError for a bundle without them, and for a correspondence.json that is none.
+    Raises UsageError for a bundle without them, and for a broken correspondence.json.
     """
     path = bundle.folder / CORRESPONDENCE
     try:
@@ -147,7 +147,10 @@ def correspondence_of(bundle: OpenBundle) -> Correspondence:
 
 
 def open_bundle(folder: Path) -> OpenBundle:
-    """Raises UsageError or ModelError: no bundle, a piece missing, the model changed."""
+    """Reads a run's plan, whole int8 model and piece files, and checks that they belong together.
+
+    Raises UsageError or ModelError: not a bundle, a piece is missing, or the model has changed.
+    """
     plan = read_plan(folder)
     model_path, data = _read_model(folder, plan)
     graph = parse_tflite(data, name=model_path.stem, where=str(model_path))

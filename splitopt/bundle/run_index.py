@@ -94,7 +94,8 @@ class Filter:
 
 
 def index_of(results: Path) -> RunIndex:
-    """Raises UsageError where there is no such folder."""
+    """The runs and sweeps below a folder of results. Raises UsageError where there is no such
+    folder."""
     if not results.is_dir():
         raise UsageError(f"{results}: no such folder; want a folder of results (--results DIR)")
     walk = _Walk()

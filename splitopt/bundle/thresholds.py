@@ -93,7 +93,7 @@ def _shown(limit: Fraction) -> str:
 
 
 def parse_thresholds(texts: Sequence[str]) -> tuple[Threshold, ...]:
-    """Raises UsageError with the known figures and an example."""
+    """The expressions of `--fail-on`. Raises UsageError with the known figures and an example."""
     return tuple(parse_threshold(text) for text in texts)
 
 

@@ -84,7 +84,10 @@ class _Made:
 
 
 def convert_model(request: ConversionRequest, progress: Progress = lambda _: None) -> Conversion:
-    """Raises ModelError, UsageError or ToolError; then nothing is left behind."""
+    """Calibrates and converts an ONNX model to int8, or takes the result from the cache.
+
+    Raises ModelError, UsageError or ToolError; then nothing is left behind.
+    """
     key = content_key(request.onnx, request.data, _options(request))
     entry = cache.load(request.cache, key)
     if entry is not None and is_unchanged(entry.record["external"], request.onnx.parent):

@@ -41,9 +41,11 @@ from splitopt.planning.unsplit import Baseline, unsplit
 def explain_model(
     job: Job, source: ModelSource, progress: Progress = lambda _: None
 ) -> ModelExplanation:
-    """`job`: one without limits of its own (`subject_of`).
+    """Where the RAM of a job's model goes, how low it can get with each technique, and which boards
+    it fits.
 
-    Raises UsageError for a model of more ops than are planned.
+    `job` has no limits of its own (see `subject_of`). Raises UsageError for a model of more ops
+    than are planned.
     """
     graph, board = source.graph, job.board
     progress("replaying TFLM's memory planner")

@@ -33,7 +33,7 @@ class OnnxRoute:
     """The ONNX model beside the int8 model of a job, and where both can be cut."""
 
     def __init__(self, job: Job, source: ModelSource, progress: Progress = lambda _: None) -> None:
-        """Raises UsageError for a job whose model is no ONNX, ModelError where none was matched."""
+        """Raises UsageError for a job whose model is not ONNX, ModelError for unmatched names."""
         conversion, request = source.conversion, source.request
         if conversion is None or conversion.onnx is None or request is None:
             raise UsageError(

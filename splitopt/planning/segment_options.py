@@ -190,11 +190,11 @@ class SegmentTable:
             )
 
     def _greedy(self, piece: _Piece) -> Arena:
-        """As TFLM's own planner places everything."""
+        """The arena where TFLM's own planner places every buffer."""
         return replay(piece.graph, piece.segment, piece.memories, self.rules.abi, {})
 
     def _offline(self, piece: _Piece, greedy: Arena) -> Arena:
-        """The same under the best offline plan, if the techniques allow one."""
+        """The arena under the best offline plan, or `greedy` where the techniques allow none."""
         if not self.techniques.offline_plans:
             return greedy
         at = piece.graph, piece.segment, piece.memories

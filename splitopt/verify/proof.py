@@ -49,7 +49,7 @@ def feeds_of(job: Job, source: ModelSource) -> list[Array]:
     feeds = random_inputs(graph, verify.inputs, verify.seed)
     if job.data_path is None:
         if verify.key is not None:
-            raise UsageError(f"{job.file}: $.verify.key: there is no verify.data to take it from")
+            raise UsageError(f"{job.file}: $.verify.key: give verify.data as well")
         return feeds
     where = f"{job.file}: $.verify.data"
     preprocess = Preprocess() if source.request is None else source.request.preprocess

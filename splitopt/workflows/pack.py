@@ -137,7 +137,7 @@ def _rows(path: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
             if reader.line_num > _MOST_BUFFERS + 1:
                 raise UsageError(f"{path}: more than {_MOST_BUFFERS:,} buffers; not read")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: is no CSV file ({error})") from error
+        raise UsageError(f"{path}: is not a CSV file ({error})") from error
 
 
 def _places(path: Path, header: Sequence[str]) -> tuple[int, ...]:

@@ -50,7 +50,10 @@ class Prepared:
 
 
 def prepare(job: Job, source: ModelSource) -> Prepared:
-    """Raises ModelError for a model that keeps state."""
+    """The job's model with its segment table and its unsplit figures, ready to be planned.
+
+    Raises ModelError for a model that keeps state.
+    """
     table = segment_options(job, source.graph)
     baseline = unsplit(table)
     refuse_stateful(job, source.graph, baseline)

@@ -301,7 +301,7 @@ class RunExplanation(Document):
 def _upgraded(old: dict[str, Any]) -> dict[str, Any]:
     """Version 1 had other names, and of a part of the peak no more than its size.
 
-    Raises ValueError, which pydantic reports, for a document that is no whole one.
+    Raises ValueError, which pydantic reports, for a document that is not complete.
     """
     try:
         memory, outputs = dict(old["memory"]), old["outputs"]

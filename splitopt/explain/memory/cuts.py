@@ -102,7 +102,11 @@ def peak_as_cut(bundle: OpenBundle, planner: Planner) -> int | None:
 
 
 def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachable:
-    """`free`: the lowest peak of any cuts."""
+    """How low the peak gets without the job's limits, with all of them, and without each one of
+    them.
+
+    `free`: the lowest peak of any cuts.
+    """
     settings = bundle.plan.job.settings
     pieces, cut, objective = settings.pieces, settings.cut, settings.objective
     narrow: dict[str, dict[str, Any]] = {}

@@ -14,6 +14,7 @@ from splitopt.planning.split_plan import SplitPlan
 
 
 def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
+    """What each piece of a plan needs while it runs."""
     return tuple(
         piece_of(table, s.index, (s.start, s.stop), s.figures.arena, len(s.figures.executions))
         for s in plan.segments

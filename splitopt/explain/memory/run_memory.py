@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
+from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, has_offline_plans
 from splitopt.bundle.schema.explain import Memory, Piece, Reachable, RunMemory
@@ -30,13 +31,15 @@ _HARDLY = 0.05
 
 def explain_run_memory(
     bundle: OpenBundle,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     *,
     with_lowest_peaks: bool = False,
 ) -> RunMemory:
-    """`with_lowest_peaks`: also by technique, with bands and offline plans, which takes longer.
+    """Where the RAM of a run's pieces goes, and what would lower its peak.
 
-    Raises UsageError for a model of more ops than are planned, and for a broken cost table.
+    `with_lowest_peaks`: also the lowest peak by technique, with bands and offline plans, which
+    takes longer. Raises UsageError for a model of more ops than are planned, and for a broken cost
+    table.
     """
     progress("replaying TFLM's memory planner")
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)

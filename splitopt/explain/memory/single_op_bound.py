@@ -10,6 +10,8 @@ from splitopt.planning.segment_options import SegmentTable
 
 
 def explained_bound(table: SegmentTable) -> SingleOpBound:
+    """The single-op bound with what is in RAM while its op runs, and the op that sets the bound
+    next."""
     graph, bound = table.graph, single_op_bound(table)
     alive = alive_at(table, bound.op)
     start, stop = _held(graph, bound.op, alive)

@@ -43,7 +43,9 @@ def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) 
     try:
         return _write(out, texts)
     except OSError as error:
-        raise ToolError(f"{out}: cannot be written ({error.strerror}); choose --out") from error
+        raise ToolError(
+            f"{out}: cannot be written ({error.strerror}); pass another --out"
+        ) from error
 
 
 def namespace_of(job_name: str) -> str:

@@ -62,7 +62,7 @@ class SweepResult:
 def run_sweep(
     path: Path,
     *,
-    out: Path | str | None = None,
+    out: str | Path | None = None,
     workers: int | None = None,
     notify: Notify = lambda _: None,
 ) -> SweepResult:
