@@ -1,4 +1,4 @@
-"""Bundles written by hand, and ways of breaking the pieces in them."""
+"""Bundles written by hand, and faults put into their pieces."""
 
 from __future__ import annotations
 

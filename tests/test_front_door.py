@@ -176,7 +176,7 @@ def test_a_front_of_a_job_is_that_of_a_sweep_file(tmp_path: Path) -> None:
     front = splitopt.sweep(splitopt.read_job(JOB))
     file = tmp_path / "all.yaml"
     file.write_text(f"job: {JOB}\ngrid: {{budget_bytes: auto}}\n")
-    [same] = splitopt.sweep(file, out=tmp_path / "out", workers=1).fronts
+    [same] = splitopt.sweep(file, out=str(tmp_path / "out"), workers=1).fronts
     assert (same.board, same.is_complete) == (front.board, True)
     keys = {"peak_ram_bytes", "added_insn", "pieces", "cuts", "status", "exact"}
     plans, wanted = ([p.model_dump(include=keys) for p in f.points] for f in (same, front))

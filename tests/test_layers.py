@@ -12,7 +12,8 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
-# Lowest first. A folder imports folders of lines before its own; two on one line are strangers.
+# Lowest first. A folder imports folders of lines before its own; two on one line do not import
+# one another.
 LAYERS = (
     ("solvers", "base"),
     ("config", "graph"),

@@ -33,10 +33,12 @@ _SEARCH_S = 0.5
 
 
 def solve(instance: PackingInstance, params: SolveParams | None = None) -> Outcome[PackingPlan]:
-    """Cost and bound are high-water marks. Buffers of no size go to their pin or to 0.
+    """Offsets of the lowest high-water mark, with a proved bound of it. Buffers of no size go to
+    their pin or to 0.
 
-    Parts between which nothing is alive are packed one by one; the highest of them is the mark, so
-    one that cannot be proved is no harm as long as another is proved to reach as high.
+    Groups of buffers between which nothing is alive are packed one by one, and the highest of them
+    is the result. A group that cannot be proved does no harm where another is proved to reach as
+    high.
     """
     params = params or SolveParams()
     deadline = Deadline(params.time_limit_s)

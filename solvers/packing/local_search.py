@@ -23,9 +23,11 @@ Order = list[int]
 def search(
     instance: PackingInstance, lower_bound: int, deadline: Deadline, seed: int
 ) -> PackingPlan:
-    """The best plan found. A mark of `lower_bound` ends the search, or many tries without a gain.
+    """The best plan found. The search ends at a high-water mark of `lower_bound`, when time is
+    over, or after many tries without a gain.
 
-    Pins are kept; like any greedy plan it may exceed a capacity, and overlapping pins overlap.
+    Pins are kept. Like any greedy plan, this one may exceed the capacity, and pins that overlap
+    stay so.
     """
     problem = _Problem(instance)
     best = min((problem.tried(order) for order in problem.orders()), key=lambda tried: tried.mark)

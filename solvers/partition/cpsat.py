@@ -23,7 +23,10 @@ from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
 
 
 def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[PartitionPlan]:
-    """Cost and bound are weighted sums; OPTIMAL covers the tie-breaks."""
+    """The plan of smallest weighted sum, by CP-SAT on the options that pruning leaves.
+
+    The outcome's cost and bound are weighted sums of the goal; OPTIMAL covers its tie-breaks, too.
+    """
     return _Search(instance, params or SolveParams()).run()
 
 
@@ -107,7 +110,7 @@ class _Search:
             self.bound = bound if self.bound is None else max(bound, self.bound)
 
     def _read(self, model: PartitionModel, solver: cp_model.CpSolver, is_proved: bool) -> _Choice:
-        """The peak is the least that the model allows for the chosen options."""
+        """The peak is the lowest that the model allows for the chosen options."""
         chosen = {i for i, x in model.chosen.items() if solver.boolean_value(x)}
         peaks = [self.instance.rams[i] for i in chosen]
         peaks += [cut.region for cut in self.cuts if chosen.issuperset(cut.numbers)]

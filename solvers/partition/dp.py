@@ -2,7 +2,7 @@
 
 For a bound on the RAM of each segment, the best path through the cuts is found in time linear in
 the options. The best bound is found by dividing the range of all RAM figures: no peak strictly
-between two of them can beat the least peak there together with the path of the larger bound.
+between two of them can beat the lowest peak there together with the path of the larger bound.
 
 The load is what this minimises; the peak of a plan is what its layout needs. So a plan is OPTIMAL
 if its layout reaches its load, else FEASIBLE with the optimum over loads as the bound, or UNKNOWN
@@ -24,7 +24,11 @@ Rank = tuple[int, int, int]
 
 
 def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[PartitionPlan]:
-    """Cost and bound are weighted sums; the time limit is that of the layout."""
+    """The plan of smallest weighted sum, by dynamic programming over paths of options.
+
+    The outcome's cost and bound are weighted sums of the goal. The time limit applies to laying out
+    the chosen segments.
+    """
     params = params or SolveParams()
     deadline = Deadline(params.time_limit_s)
     path = best_path(instance)

@@ -206,7 +206,7 @@ class Pruner:
         return least(self._least(self._fits, self._options.ram), np.maximum)
 
     def _least(self, usable: Mask, amounts: Column) -> Matrix:
-        """For each segment, the least amount of its usable options."""
+        """For each segment, the smallest amount of its usable options."""
         amounts = np.where(usable, amounts, NEVER)
         return least_weights(self._n, self._options.starts, self._options.stops, amounts)
 
@@ -263,14 +263,14 @@ class Pruner:
         return keep
 
     def _through(self, usable: Mask, amounts: Column) -> Column:
-        """For each option, the least amount of a plan of usable options that takes it."""
+        """For each option, the smallest amount of a plan of usable options that takes it."""
         others = around(self._least(usable, amounts), self._goal.max_segments)
         at = self._options.starts, self._options.stops
         through: Column = np.minimum(others[at] + amounts, NEVER)
         return through
 
     def _levels(self, value: int) -> Iterator[tuple[int, int]]:
-        """Ranges of the peak (from, to), both included, that cover all plans worth a look."""
+        """Ranges of the peak (from, to), both included, that hold every optimal plan."""
         goal, lowest = self._goal, self._lowest_peak() or 0
         most = self._capacity
         if goal.ram_weight:

@@ -2,7 +2,7 @@
 
 Paths through the cuts are extended segment by segment, those of k segments before those of k + 1.
 At each node a path is dropped where another of no more segments has no higher peak and no higher
-cost: whatever completes the one completes the other. A path's peak counts as at least the least
+cost: whatever completes the one completes the other. A path's peak counts as at least the lowest
 peak that any path from its node to the end must have, which drops most.
 
 Judged are loads, as in dp.py: a point whose layout needs more than its load is FEASIBLE only.
@@ -26,8 +26,8 @@ from splitopt.solvers.partition.shortest_paths import NEVER, least_weights, to_e
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A plan that no other dominates. OPTIMAL: proved; FEASIBLE: its `load` is, its layout, which
-    needs more, is not."""
+    """A plan that no other one dominates. Its status is OPTIMAL where the plan is proved, and
+    FEASIBLE where only its `load` is: the layout then needs more bytes than the load."""
 
     plan: PartitionPlan
     cost: PlanCost
@@ -48,7 +48,7 @@ class Front:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """A path from 0 to a node: the least peak it can end with, its cost, and its last option."""
+    """A path from 0 to a node: the lowest peak it can end with, its cost, and its last option."""
 
     peak: int
     cost: int
@@ -58,11 +58,12 @@ class _Label:
 
 
 def pareto_front(instance: PartitionInstance, params: SolveParams | None = None) -> Front:
-    """All limits of the goal hold; its weights play no part.
+    """All plans that no other one dominates in peak, added cost and number of segments.
 
-    Of plans equal in all three, the one of fewest copied bytes. Out of time, what is there is
-    proved, but more segments might give further points; so might points that a load dominated
-    which no layout reaches.
+    The goal's limits hold, its weights play no part. Of plans that are equal in all three, the one
+    of fewest copied bytes is kept. Where time runs out, the points found are proved, but more
+    segments might give further points; so might points that were dominated by a load which no
+    layout reaches.
     """
     params = params or SolveParams()
     ends, all_tried = _Search(instance).run(Deadline(params.time_limit_s))

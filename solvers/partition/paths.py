@@ -111,7 +111,7 @@ class PathFinder:
         return Path(options, max(self.instance.rams[number] for number in numbers), rank)
 
     def _keeps_limits(self, path: Path) -> bool:
-        """For a limit that comes first in the rank: the best path has the least of it."""
+        """For a limit that comes first in the rank: the best path has the smallest value of it."""
         most, limit = self.instance.most_segments, self.instance.goal.max_cost
         added = sum(option.cost for option in path.options)
         return len(path.options) <= most and (limit is None or added <= limit)

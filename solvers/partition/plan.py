@@ -61,7 +61,7 @@ class PlanCost:
 
 
 def plan_cost(plan: PartitionPlan) -> PlanCost:
-    """The peak is the layout's region: a load without a layout is no plan."""
+    """The peak is the layout's region: a load without a layout is not a plan."""
     return PlanCost(
         peak=plan.layout.region_bytes,
         added=sum(option.cost for option in plan.options),

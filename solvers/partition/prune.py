@@ -22,9 +22,10 @@ def fitting(instance: PartitionInstance) -> list[int]:
 def worthwhile(instance: PartitionInstance, numbers: Sequence[int], best_known: int) -> list[int]:
     """Those of `numbers` that a plan of weighted sum <= `best_known` can hold within all limits.
 
-    Every plan through an option has at least its RAM and the least bottlenecks before and behind
-    it as its peak, and at least its cost and the least costs before and behind it as its cost.
-    What is dropped makes the paths of the rest longer: so again, until nothing changes.
+    A plan that takes an option has a peak of at least the option's RAM and of the smallest
+    bottlenecks before and behind it, and costs at least the option's cost and the smallest costs
+    before and behind it. Dropping options makes the paths of the rest longer, so this is repeated
+    until nothing changes.
     """
     goal, kept = instance.goal, np.array(numbers, dtype=np.int64)
     while len(kept):

@@ -20,7 +20,7 @@ _MOST_ROUNDS = 32
 
 
 def least_weights(n: int, starts: Column, stops: Column, amounts: Column) -> Matrix:
-    """For each pair of cuts, the least of the amounts given for it."""
+    """For each pair of cuts, the smallest of the amounts given for it, as a matrix."""
     weights: Matrix = np.full((n + 1, n + 1), NEVER)
     np.minimum.at(weights, (starts, stops), amounts)
     return weights
@@ -33,7 +33,7 @@ def least(weights: Matrix, join: np.ufunc = np.add) -> int | None:
 
 
 def shortest(weights: Matrix, most_edges: int | None) -> list[int] | None:
-    """Cuts on the path of least sum that has at most that many edges, from 0 to n."""
+    """Cuts on the path of smallest sum from 0 to n that has at most that many edges."""
     if most_edges is not None:
         paths = shortest_by_edges(weights, most_edges)
         return paths[-1] if paths else None
@@ -47,7 +47,8 @@ def shortest(weights: Matrix, most_edges: int | None) -> list[int] | None:
 
 
 def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]]:
-    """The paths of least sum of 1, 2, ... edges, as far as each is shorter than all before."""
+    """The paths of smallest sum with exactly 1, 2, ... edges. A path is left out if one of fewer
+    edges is as short."""
     n = weights.shape[0] - 1
     reach = np.full(n + 1, NEVER)
     reach[0] = 0
@@ -70,8 +71,9 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
 
 
 def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
-    """For each pair of cuts, the least weight of a path that takes the edge between them, without
-    that edge's own; NEVER or more where there is none. The edge counts towards `most_edges`."""
+    """For each pair of cuts, the smallest weight of a path through the edge between them, without
+    that edge's own weight; NEVER or more where there is no path. The edge counts towards
+    `most_edges`."""
     mirrored = _mirrored(weights)
     if most_edges is None or most_edges > _MOST_ROUNDS:
         best: Matrix = join.outer(_reach(weights, join)[0], _reach(mirrored, join)[0][::-1])
@@ -85,7 +87,7 @@ def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> 
 
 
 def to_end(weights: Matrix, join: np.ufunc) -> Column:
-    """The least weight of a path from each cut to n."""
+    """The smallest weight of a path from each cut to n."""
     reach: Column = _reach(_mirrored(weights), join)[0][::-1]
     return reach
 
@@ -97,7 +99,7 @@ def _mirrored(weights: Matrix) -> Matrix:
 
 
 def _reach(weights: Matrix, join: np.ufunc) -> tuple[Column, Column]:
-    """(the least weight of a path from 0 to each cut, the cut before it on that path)."""
+    """(the smallest weight of a path from 0 to each cut, the cut before it on that path)."""
     n = weights.shape[0] - 1
     reach: Column = np.full(n + 1, NEVER)
     before: Column = np.zeros(n + 1, dtype=np.int64)
@@ -110,7 +112,7 @@ def _reach(weights: Matrix, join: np.ufunc) -> tuple[Column, Column]:
 
 
 def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Column]:
-    """The least weight of a path from 0 to each cut, of at most 0, 1, ... `most_edges` edges."""
+    """The smallest weight of a path from 0 to each cut, of at most 0, 1, ... `most_edges` edges."""
     reach: Column = np.full(weights.shape[0], NEVER)
     reach[0] = 0
     found = [reach]

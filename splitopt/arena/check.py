@@ -15,7 +15,8 @@ class OverlappingPlan(AssertionError):
 
 
 def check_head(arena: Arena) -> None:
-    """Raises OverlappingPlan that names the two; a buffer that lives at no time is passed over."""
+    """Raises OverlappingPlan, which names two buffers that share bytes while both live. A buffer
+    that is never live is ignored."""
     for a, b in combinations(arena.buffers, 2):
         together = max(a.live.start, b.live.start) < min(a.live.stop, b.live.stop)
         a_stop, b_stop = a.offset + a.size_bytes, b.offset + b.size_bytes

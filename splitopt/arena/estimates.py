@@ -22,7 +22,7 @@ _WIDE_STATE = frozenset({"SVDF", "BATCH_MATMUL", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
 
 
 def upper_estimate(view: OpView, reason: str) -> KernelMemory:
-    """At least what any kernel of TFLM asks for on such an op."""
+    """An upper bound of what any kernel of TFLM asks for on such an op."""
     shapes = [tensor.shape for tensor in (*view.inputs, view.output) if tensor.shape]
     widest = max((extent for shape in shapes for extent in (shape[0], shape[-1])), default=1)
     return KernelMemory(

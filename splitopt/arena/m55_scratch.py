@@ -19,6 +19,7 @@ def im2col_bytes(elements: int) -> int:
 
 
 def convolution_scratch(view: OpView) -> int:
+    """Scratch of a CONV_2D, in bytes."""
     height, width = convolution_axes(view)
     channels = view.input(0).shape[3]
     return _convolution_bytes(height, width, channels, grouped=view.input(1).shape[3] != channels)
@@ -54,6 +55,7 @@ def _one_row_bytes(width: Axis, channels: int) -> int:
 
 
 def depthwise_scratch(view: OpView) -> int:
+    """Scratch of a DEPTHWISE_CONV_2D, in bytes."""
     height, width = convolution_axes(view)
     batch, _, _, channels = view.input(0).shape
     outputs = view.output.shape[3]
@@ -66,7 +68,8 @@ def depthwise_scratch(view: OpView) -> int:
 
 
 def fully_connected_scratch(view: OpView) -> tuple[int, ...]:
-    """Per-tensor weights with an output of rank 3 or 4 fake a per-channel 1x1 convolution."""
+    """Scratch of a FULLY_CONNECTED, in bytes: only per-tensor weights with an output of rank 3 or 4
+    ask for any, since they run as a per-channel 1x1 convolution."""
     weights = view.input(1)
     per_channel = weights.quantization is not None and len(weights.quantization.scales) > 1
     if len(view.output.shape) > 2 and weights.shape[-1] % 4 == 0 and not per_channel:
@@ -75,6 +78,7 @@ def fully_connected_scratch(view: OpView) -> tuple[int, ...]:
 
 
 def transpose_conv_scratch(view: OpView) -> tuple[int, int]:
+    """The two scratch buffers of a TRANSPOSE_CONV, in bytes."""
     height, width = convolution_axes(view, transposed=True)
     channels, outputs = view.input(2).shape[3], view.output.shape[3]
     if height.stride <= 2 and width.stride <= 2 and channels > 16:

@@ -32,7 +32,10 @@ class OfflineArena:
 def with_offline_plan(
     graph: ModelGraph, segment: Segment, memories: Memories, abi: Abi, greedy: Arena
 ) -> OfflineArena:
-    """`greedy`: the arena without a plan, which is the answer where no plan lowers its head."""
+    """The segment's arena under the best offline plan found.
+
+    `greedy`: its arena without a plan, which is the answer where no plan lowers the head.
+    """
     best, bound = greedy, greedy.peak_load_bytes
     if greedy.head_bytes == bound:
         return OfflineArena(greedy, bound)

@@ -54,7 +54,7 @@ class TailStep:
 class Arena:
     """What AllocateTensors does with one model or segment. Sizes in bytes.
 
-    `minimum_bytes`: the least arena in which every step fits, base aligned to 16.
+    `minimum_bytes`: the smallest arena in which every step fits, base aligned to 16.
     `temporary_bytes`: the highest reach of temporary data while preparing and planning.
     `estimates`: why ops without a measured rule are estimates; empty where all is exact.
     """
@@ -166,7 +166,8 @@ def tail_bytes(steps: Sequence[TailStep]) -> int:
 
 
 def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
-    """The least arena size in bytes: each step, backwards, asks for what must be above it."""
+    """The smallest arena in bytes: each step, from the last to the first, asks for what must lie
+    above it."""
     needed = head
     for step in reversed(steps):
         needed = align_up(max(needed, step.reach), step.alignment) + step.size

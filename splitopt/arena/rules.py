@@ -58,7 +58,7 @@ _TARGETS = {
 
 
 def target_rules(abi: str) -> TargetRules:
-    """Raises UsageError for an ABI that has no rules."""
+    """The rules of an ABI, by its name. Raises UsageError for an ABI that has no rules."""
     try:
         return _TARGETS[abi]
     except KeyError:

@@ -31,7 +31,9 @@ def write_new_files(folder: Path, texts: Mapping[str, str]) -> None:
             f"{error.filename or folder}: already exists; pass another --out"
         ) from error
     except OSError as error:
-        raise ToolError(f"{folder}: cannot be written ({error.strerror}); choose --out") from error
+        raise ToolError(
+            f"{folder}: cannot be written ({error.strerror}); pass another --out"
+        ) from error
 
 
 def read_text(path: Path, most_bytes: int, wanted: str) -> str:
@@ -48,4 +50,4 @@ def read_text(path: Path, most_bytes: int, wanted: str) -> str:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is no text; want {wanted}") from error
+        raise UsageError(f"{path}: is not text; want {wanted}") from error

@@ -100,4 +100,4 @@ def _refuse_depths(data: bytes) -> None:
 
 
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a number")

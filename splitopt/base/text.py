@@ -50,7 +50,7 @@ def table_of(header: Row, rows: Sequence[Row]) -> Paragraph:
 
 
 def html_table(caption: str, header: Row, rows: Sequence[Row]) -> str:
-    """The same as HTML, for notebooks; every string is escaped."""
+    """A table as HTML, for notebooks; every string is escaped."""
 
     def line(tag: str, cells: Row) -> str:
         shown = (f'<{tag} style="text-align: right">{escape(cell)}</{tag}>' for cell in cells[1:])

@@ -58,7 +58,9 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
         _sweep(home)
         partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL_PREFIX}{os.getpid()}-", dir=home))
     except OSError as error:
-        raise ToolError(f"{home}: cannot be written ({error.strerror}); choose --out") from error
+        raise ToolError(
+            f"{home}: cannot be written ({error.strerror}); pass another --out"
+        ) from error
     try:
         bundle = BundleFolder(partial)
         yield bundle
@@ -152,7 +154,7 @@ def write_new(folder: Path, name: str, document: Any) -> Path:
 
 
 def write_new_text(folder: Path, name: str, text: str) -> Path:
-    """As `write_new`, any text."""
+    """A text file in a folder of the caller's. Raises UsageError where it already exists."""
     write_new_files(folder, {name: text})
     return folder / name
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from splitopt.base.errors import UsageError
 from splitopt.bundle.open import OpenBundle
-from splitopt.runtime.arrays import Array, arena_bytes
-from splitopt.runtime.host import Stage, run_tflm_chain
-from splitopt.verify.equality import PieceFile, bands_of
+from splitopt.runtime.arrays import Array
+from splitopt.verify.equality import PieceFile, run_pieces, run_whole
 
 
 def require_own_pieces(bundle: OpenBundle) -> None:
@@ -22,38 +19,26 @@ def require_own_pieces(bundle: OpenBundle) -> None:
 
 def whole_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes]]:
     """Bytes of the unsplit model's outputs in TFLM: [sample][output]. Raises ToolError."""
-    graph = bundle.graph
-    ends = _names(graph.inputs), _names(graph.outputs)
-    return _outputs(bundle, [Stage(bundle.model_path, *ends, arena_bytes(graph))], feeds)
+    fed, timeout_s = _fed(bundle, feeds), _timeout_s(bundle)
+    return _by_sample(bundle, run_whole(bundle.graph, bundle.model_path, fed, timeout_s))
 
 
 def chained_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes]]:
-    """The same of its pieces, each fed with what those before it made."""
-    size = arena_bytes(bundle.graph)
-    stages = [
-        Stage(
-            path=piece.path,
-            inputs=_names(piece.segment.inputs),
-            outputs=_names(piece.segment.outputs),
-            arena_bytes=size,
-            bands=bands_of(bundle.graph, PieceFile(piece.path, piece.segment, piece.executions)),
-        )
-        for piece in bundle.pieces
-    ]
-    return _outputs(bundle, stages, feeds)
+    """Bytes of the outputs of the pieces in TFLM: [sample][output]. Each piece is fed with what
+    those before it made. Raises ToolError."""
+    pieces = [PieceFile(piece.path, piece.segment, piece.executions) for piece in bundle.pieces]
+    graphs = [bundle.graph] * len(pieces)
+    return _by_sample(bundle, run_pieces(pieces, graphs, _fed(bundle, feeds), _timeout_s(bundle)))
 
 
-def _outputs(
-    bundle: OpenBundle, stages: Sequence[Stage], feeds: Sequence[Array]
-) -> list[list[bytes]]:
-    fed = dict(zip(_names(bundle.graph.inputs), feeds, strict=True))
-    timeout_s = bundle.plan.job.settings.verify.time_limit_s
-    made = run_tflm_chain(stages, fed, timeout_s=timeout_s)
-    return [
-        [np.ascontiguousarray(made[name][n]).tobytes() for name in _names(bundle.graph.outputs)]
-        for n in range(len(feeds[0]))
-    ]
+def _fed(bundle: OpenBundle, feeds: Sequence[Array]) -> dict[int, Array]:
+    return dict(zip(bundle.graph.inputs, feeds, strict=True))
 
 
-def _names(tensors: Sequence[int]) -> tuple[str, ...]:
-    return tuple(map(str, tensors))
+def _timeout_s(bundle: OpenBundle) -> float:
+    return bundle.plan.job.settings.verify.time_limit_s
+
+
+def _by_sample(bundle: OpenBundle, made: Mapping[int, Array]) -> list[list[bytes]]:
+    outputs = [made[tensor] for tensor in bundle.graph.outputs]
+    return [[array.tobytes() for array in sample] for sample in zip(*outputs, strict=True)]

@@ -59,7 +59,7 @@ class SweepDocuments:
 
 
 def read_plan(folder: Path) -> Plan:
-    """plan.json. Raises UsageError, in one sentence, for a folder that is no bundle."""
+    """plan.json. Raises UsageError, in one sentence, for a folder that is not a bundle."""
     _want_folder(folder, "splitopt run")
     path = folder / "plan.json"
     if not path.is_file():
@@ -72,7 +72,7 @@ def load_run(folder: str | Path) -> RunDocuments:
     """The documents of a run's folder, checked: plan, memory, graph, proof, and what else it has.
 
     Sizes in bytes, `_insn` in estimated instructions, ranges half-open. Raises UsageError, in one
-    sentence, for a folder that is no bundle of a run.
+    sentence, for a folder that is not a bundle of a run.
     """
     folder = Path(folder)
     plan = read_plan(folder)
@@ -92,7 +92,8 @@ def load_run(folder: str | Path) -> RunDocuments:
 
 
 def load_sweep(folder: Path) -> SweepDocuments:
-    """Raises UsageError, in one sentence, for a folder that is no finished sweep."""
+    """The documents of a finished sweep's folder, checked. Raises UsageError, in one sentence, for
+    any other folder."""
     _want_folder(folder, "splitopt sweep")
     sweep = read_document(folder / "sweep.json", Sweep)
     records = read_records(folder)
@@ -116,6 +117,7 @@ def read_records(folder: Path) -> tuple[Record, ...]:
 
 
 def record_of_data(data: Mapping[str, object], where: str) -> Record:
+    """One line of records.jsonl; a PlannedRecord where its point has a plan. Raises UsageError."""
     is_planned = data.get("plan") is not None or data.get("status") in PLANNED
     return parse_document(data, PlannedRecord if is_planned else Record, where)
 
@@ -126,6 +128,7 @@ def _want_folder(folder: Path, command: str) -> None:
 
 
 def optional(path: Path, shape: type[S]) -> S | None:
+    """The document, or None where the file does not exist. Raises UsageError."""
     return read_document(path, shape) if path.exists() else None
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import read_text
+from splitopt.base.json_input import load_json
 from splitopt.base.text import printable
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.load import read_plan, tile
 from splitopt.bundle.schema.plan import Plan, Spans
 from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.config.job import MAX_TABLE_BYTES
+from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite
@@ -26,6 +28,9 @@ from splitopt.tiling.rows import rows_of
 
 COST_TABLE = "cost_table.json"
 """A bundle's own copy of its job's cost table."""
+
+CORRESPONDENCE = "correspondence.json"
+"""A bundle's record of the names that its ONNX model and its int8 model share."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +134,23 @@ def cost_table_of(bundle: OpenBundle) -> tuple[str, str]:
     return read_text(path, MAX_TABLE_BYTES, f"the job's cost table (or a copy at {own})"), str(path)
 
 
+def correspondence_of(bundle: OpenBundle) -> Correspondence:
+    """The names that the ONNX model and the int8 model share.
+
+    Raises UsageError for a bundle without them, and for a broken correspondence.json.
+    """
+    path = bundle.folder / CORRESPONDENCE
+    try:
+        return Correspondence.from_dict(load_json(path))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: not a correspondence of names ({error})") from error
+
+
 def open_bundle(folder: Path) -> OpenBundle:
-    """Raises UsageError or ModelError: no bundle, a piece missing, the model changed."""
+    """Reads a run's plan, whole int8 model and piece files, and checks that they belong together.
+
+    Raises UsageError or ModelError: not a bundle, a piece is missing, or the model has changed.
+    """
     plan = read_plan(folder)
     model_path, data = _read_model(folder, plan)
     graph = parse_tflite(data, name=model_path.stem, where=str(model_path))

@@ -28,14 +28,14 @@ from splitopt.bundle.schema.plan import (
     Span,
 )
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
-from splitopt.bundle.schema.plan import Floor as FloorEntry
 from splitopt.bundle.schema.plan import Job as JobEntry
+from splitopt.bundle.schema.plan import SingleOpBound as BoundEntry
 from splitopt.config.board import Board
 from splitopt.config.job import Job
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
-from splitopt.planning.lower_bound import Floor
+from splitopt.planning.lower_bound import SingleOpBound
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline
 from splitopt.planning.unsplit import HandCuts as PlannedHandCuts
@@ -49,7 +49,7 @@ def plan_document(
     made: PieceSet,
     baseline: Baseline,
     by_hand: Sequence[PlannedHandCuts],
-    floor: Floor,
+    bound: SingleOpBound,
     names: Correspondence | None = None,
 ) -> Plan:
     """Where no piece was written, what would describe its file is null. `names`: of the ONNX model
@@ -78,11 +78,11 @@ def plan_document(
         estimated_ops=tuple(sorted({r for s in plan.segments for r in s.figures.arena.estimates})),
         baseline=_baseline(baseline),
         by_hand=tuple(HandCuts.model_validate(cuts) for cuts in by_hand),
-        floor=FloorEntry(
-            op=floor.op,
-            type=graph.ops[floor.op].type,
-            live_bytes=floor.live_bytes,
-            least_ram_bytes=floor.least_ram_bytes,
+        floor=BoundEntry(
+            op=bound.op,
+            type=graph.ops[bound.op].type,
+            live_bytes=bound.live_bytes,
+            least_ram_bytes=bound.least_ram_bytes,
         ),
         segments=tuple(
             _segment(segment, piece, names)

@@ -33,7 +33,7 @@ Entry = Callable[..., "IndexEntry"]
 class IndexEntry:
     """One bundle (`run`), one sweep, or a folder that should be one (`broken`: `error` says why).
 
-    `name`: its path below the folder of results. Of a sweep, `peak_ram_bytes` is the least, with
+    `name`: its path below the folder of results. Of a sweep, `peak_ram_bytes` is the lowest, with
     the instructions that it adds; `status` counts its points by status.
     """
 
@@ -94,7 +94,8 @@ class Filter:
 
 
 def index_of(results: Path) -> RunIndex:
-    """Raises UsageError where there is no such folder."""
+    """The runs and sweeps below a folder of results. Raises UsageError where there is no such
+    folder."""
     if not results.is_dir():
         raise UsageError(f"{results}: no such folder; want a folder of results (--results DIR)")
     walk = _Walk()

@@ -66,7 +66,7 @@ def as_reference(figures: Mapping[str, Figure]) -> Mapping[str, Reference]:
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Raises UsageError, in one sentence, for a folder that is no bundle."""
+    """A run's record from its folder. Raises UsageError for a folder that is not a bundle."""
     plan = read_plan(folder)
     verify = optional(folder / "verify.json", Verify)
     manifest = optional(folder / "manifest.json", Manifest)
@@ -110,5 +110,5 @@ def is_sweep(folder: Path) -> bool:
 
 
 def read_sweep_record(folder: Path) -> SweepRecord:
-    """Raises UsageError for a folder whose records are broken or too many."""
+    """A sweep's record from its folder. Raises UsageError for broken or too many records."""
     return SweepRecord(str(folder), read_records(folder), optional(folder / "sweep.json", Sweep))

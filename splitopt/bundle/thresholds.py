@@ -1,6 +1,6 @@
 """Limits on figures, as `--fail-on` has them: `peak_ram_bytes>65536`, `added_insn>+5%`.
 
-An expression says when to fail. Knows nothing of plans and runs: figures are names with values.
+An expression says when to fail. Independent of plans and runs: figures are names with values.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _shown(limit: Fraction) -> str:
 
 
 def parse_thresholds(texts: Sequence[str]) -> tuple[Threshold, ...]:
-    """Raises UsageError with the known figures and an example."""
+    """The expressions of `--fail-on`. Raises UsageError with the known figures and an example."""
     return tuple(parse_threshold(text) for text in texts)
 
 

@@ -1,4 +1,4 @@
-"""The command line; exit codes as in the README."""
+"""The command line; docs/troubleshooting.md lists its exit codes."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ err = Console(stderr=True, soft_wrap=True, highlight=False)
 
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner that names the step under way; nothing where stderr is no terminal."""
+    """A spinner that names the step under way; nothing where stderr is not a terminal."""
     if quiet or not err.is_terminal:
         yield lambda _: None
         return

@@ -1,4 +1,4 @@
-"""splitopt pack: offsets of least high-water mark for buffers with live ranges."""
+"""splitopt pack: offsets with the lowest high-water mark for buffers with live ranges."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def pack(
     json: Json = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.csv.")] = None,
 ) -> None:
-    """Pack buffers into memory: the least mark, with its proof, or that they do not fit.
+    """Pack buffers into memory with the lowest high-water mark, or say that they do not fit.
 
     The format is google/minimalloc's: a buffer lives in [lower, upper). Exit code 3: it does not
     fit the capacity.

@@ -42,7 +42,7 @@ _SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.
 
 @contextmanager
 def sweep_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar of points with what came last; a line for every tenth where stderr is no terminal."""
+    """A bar of points with what came last; a line for every tenth if stderr is not a terminal."""
     if quiet:
         yield lambda _: None
         return

@@ -64,7 +64,7 @@ def read_target(reference: str, home: Path) -> TargetSpec:
 
 
 def anchored(spec: TargetSpec, home: Path) -> TargetSpec:
-    """The same with absolute paths of the library."""
+    """The target with absolute paths of its TFLM library."""
     return spec.model_copy(update={"tflm": spec.tflm and anchored_tflm(spec.tflm, home)})
 
 

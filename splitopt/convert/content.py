@@ -19,7 +19,8 @@ _SHAPING_TOOLS = (
 
 
 def content_key(model: Path, data: Path, options: Mapping[str, Any]) -> str:
-    """Raises UsageError for a file that cannot be read or is too large."""
+    """A digest of all that shapes a conversion. Raises UsageError for a file that cannot be read or
+    is too large."""
     try:
         files = {f"data/{data.suffix}": data}
         if data.is_dir():
@@ -52,7 +53,7 @@ def is_unchanged(external: Mapping[str, str], folder: Path) -> bool:
 
 
 def versions() -> dict[str, str]:
-    """Of the tools that shape a conversion."""
+    """Versions of the tools that shape a conversion."""
     return {name: _version(name) for name in _SHAPING_TOOLS}
 
 

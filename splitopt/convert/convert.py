@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.progress import Progress
 from splitopt.convert import cache
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
 from splitopt.convert.content import content_key, is_unchanged, versions
@@ -24,8 +25,6 @@ from splitopt.convert.unsupported_ops import suspects, unregistered
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import Array
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,10 @@ class _Made:
 
 
 def convert_model(request: ConversionRequest, progress: Progress = lambda _: None) -> Conversion:
-    """Raises ModelError, UsageError or ToolError; then nothing is left behind."""
+    """Calibrates and converts an ONNX model to int8, or takes the result from the cache.
+
+    Raises ModelError, UsageError or ToolError; then nothing is left behind.
+    """
     key = content_key(request.onnx, request.data, _options(request))
     entry = cache.load(request.cache, key)
     if entry is not None and is_unchanged(entry.record["external"], request.onnx.parent):

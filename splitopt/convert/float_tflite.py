@@ -17,7 +17,8 @@ _FLOATS = frozenset({"FLOAT32", "FLOAT16", "BFLOAT16", "FLOAT64"})
 
 
 def read_float(path: Path) -> ModelGraph:
-    """Raises ModelError for a file that is broken, quantised already, or of open batch."""
+    """Reads a float .tflite model. Raises ModelError for a file that is broken, quantised already,
+    or of open batch."""
     graph = read_tflite(path)
     if not any(tensor.dtype.name == "FLOAT32" for tensor in _activations(graph)):
         raise ModelError(f"{path}: quantised already; plan it as it is, without calibration")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from splitopt.base.errors import ModelError, UsageError
+from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.cache import default_folder
 from splitopt.convert.calibration import Preprocess
@@ -16,8 +16,6 @@ from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.registered_ops import unregistered_types
 from splitopt.graph.tflite_reader import read_tflite
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)

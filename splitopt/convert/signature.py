@@ -24,7 +24,7 @@ class Order:
 
 
 def read_order(tflite: bytes, input_names: Sequence[str]) -> Order:
-    """The order of a converter's own output, which is no untrusted input. Raises ToolError."""
+    """The order of a converter's own output, which is trusted. Raises ToolError."""
     model = fb.Model.GetRootAsModel(tflite, 0)
     graph = model.Subgraphs(0)
     if graph.InputsLength() != len(input_names):

@@ -42,7 +42,10 @@ def require_onnx_tools() -> None:
 
 
 def read_onnx(path: Path) -> OnnxModel:
-    """Raises ModelError for a model that is broken or not planned, ToolError for missing tools."""
+    """Reads an untrusted ONNX file in a worker and makes it fit for conversion.
+
+    Raises ModelError for a model that is broken or cannot be planned, ToolError for missing tools.
+    """
     require_onnx_tools()
     if not path.is_file():
         raise ModelError(f"{path}: no such file; want an .onnx model")

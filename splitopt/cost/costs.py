@@ -93,7 +93,7 @@ def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> I
 
 @cache
 def built_in() -> Costs:
-    """Fitted to counts of QEMU's Cortex-M55; errors are in the README."""
+    """Fitted to counts of QEMU's Cortex-M55; for its errors, see docs/accuracy.md."""
     return Costs(m55_table())
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
 from splitopt.base.errors import ModelError
+from splitopt.base.progress import Progress
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
@@ -18,7 +19,7 @@ from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
-from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.explain.memory.unsplit_ram import (
     largest,
     load_by_op,
@@ -36,15 +37,15 @@ from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import Baseline, unsplit
 
-Progress = Callable[[str], None]
-
 
 def explain_model(
     job: Job, source: ModelSource, progress: Progress = lambda _: None
 ) -> ModelExplanation:
-    """`job`: one without limits of its own (`subject_of`).
+    """Where the RAM of a job's model goes, how low it can get with each technique, and which boards
+    it fits.
 
-    Raises UsageError for a model of more ops than are planned.
+    `job` has no limits of its own (see `subject_of`). Raises UsageError for a model of more ops
+    than are planned.
     """
     graph, board = source.graph, job.board
     progress("replaying TFLM's memory planner")
@@ -59,7 +60,7 @@ def explain_model(
     facts = memory_facts(
         table,
         baseline,
-        single_op_bound(table),
+        explained_bound(table),
         _pieces(table, baseline, least if saved else None),
         least,
         peaks,

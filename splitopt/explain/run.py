@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
+from splitopt.base.progress import Progress
 from splitopt.base.text import printable
 from splitopt.base.version import VERSION
 from splitopt.bundle.open import open_bundle
@@ -18,7 +18,7 @@ _MOST_OPS_AT_ONCE = 150
 
 
 def explain_run(
-    folder: Path, data: DataFile | None = None, progress: Callable[[str], None] = lambda _: None
+    folder: Path, data: DataFile | None = None, progress: Progress = lambda _: None
 ) -> RunExplanation:
     """Why outputs are wrong and memory is what it is; nothing in the bundle is changed.
 
@@ -43,7 +43,7 @@ def explain_run(
 
 
 def diagnose_run(
-    folder: Path, *, is_suspect: bool, progress: Callable[[str], None] = lambda _: None
+    folder: Path, *, is_suspect: bool, progress: Progress = lambda _: None
 ) -> RunExplanation | None:
     """What a run says of itself in its own report: its memory, as long as that is quick; its
     outputs, too, where a check failed or the conversion was warned of. Raises SplitoptError."""

@@ -15,13 +15,15 @@ MODEL_FILES = (*RUN_FILES, "explain.html")
 
 
 def write_run(found: RunExplanation, folder: Path) -> None:
-    """Raises UsageError where a file already exists, ToolError where none can be written."""
+    """Writes what was found about a run as text and JSON. Raises UsageError where a file already
+    exists, ToolError where none can be written."""
     texts = (run_text(found), _json(found))
     write_new_files(folder, dict(zip(RUN_FILES, texts, strict=True)))
 
 
 def write_model(found: ModelExplanation, folder: Path) -> None:
-    """Raises UsageError where a file already exists, ToolError where none can be written."""
+    """Writes what was found about a model as text, JSON and HTML. Raises UsageError where a file
+    already exists, ToolError where none can be written."""
     texts = (model_text(found), _json(found), render_model(found))
     write_new_files(folder, dict(zip(MODEL_FILES, texts, strict=True)))
 

@@ -41,7 +41,7 @@ class _OpCode:
 
 
 def read_tflite(path: Path) -> ModelGraph:
-    """Reads a model file. Raises ModelError on a file that is no model that splitopt plans."""
+    """Reads a model file. Raises ModelError on a file that is not a model splitopt can plan."""
     try:
         size = path.stat().st_size
         if not path.is_file():
@@ -68,7 +68,7 @@ def parse_tflite(data: bytes, *, name: str, where: str = "model") -> ModelGraph:
 
 def _parse(data: bytes, name: str) -> ModelGraph:
     if data[4:8] != b"TFL3":
-        raise ModelError("no TensorFlow Lite model (the file mark TFL3 is missing)")
+        raise ModelError("not a TensorFlow Lite model (the file identifier TFL3 is missing)")
     model = Table.root(data)
     version = model.scalar(0, "I")
     if version != _SCHEMA_VERSION:

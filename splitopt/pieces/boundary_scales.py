@@ -32,10 +32,11 @@ class Side:
 
 @dataclass(frozen=True)
 class Agreement:
-    """One boundary tensor from the piece that makes it to one that reads it as input `position`.
+    """One boundary tensor, from the piece that makes it to a piece that reads it as input
+    `position`.
 
-    `requantise`: the reader's own scale differs so far that an integer changes its meaning; the
-    reader then starts with a QUANTIZE op for it, which `insn` prices (estimated, per inference).
+    `requantise`: both sides use different scales, so the reader starts with a QUANTIZE op. `insn`:
+    the estimated instructions of that op, per inference.
     """
 
     tensor: int

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError
+from splitopt.base.progress import Progress
 from splitopt.convert import cache, content
 from splitopt.convert.calibration import channels_last
 from splitopt.convert.float_onnx import cut_float, run_float
@@ -23,8 +24,6 @@ from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array
-
-Progress = Callable[[str], None]
 
 _MAX_CAPTURED_BYTES = 1 << 30
 
@@ -72,7 +71,11 @@ class ConvertedPiece:
 def convert_pieces(
     request: PieceRequest, pieces: Sequence[OnnxPiece], progress: Progress = lambda _: None
 ) -> tuple[ConvertedPiece, ...]:
-    """Raises ModelError or ToolError that names the piece; what was finished stays in the cache."""
+    """Converts each piece of the ONNX model to int8, or takes it from the cache.
+
+    Raises ModelError or ToolError, which name the piece; pieces that were finished stay in the
+    cache.
+    """
     cleaned = request.onnx.read_bytes()
     keys = [_key(request, cleaned, piece) for piece in pieces]
     found = {k: piece for k, key in enumerate(keys) if (piece := _load(request.cache, key))}

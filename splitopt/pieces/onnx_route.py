@@ -6,11 +6,11 @@ ONNX model can be cut, too. Arenas and costs are then computed from the pieces' 
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
 from splitopt.base.errors import ModelError, UsageError
+from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.calibration import MAX_HELD_OUT, HeldOut
 from splitopt.convert.convert import samples_of
@@ -28,14 +28,12 @@ from splitopt.planning.build_plan import with_pieces
 from splitopt.planning.planner import Planner
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 
-Progress = Callable[[str], None]
-
 
 class OnnxRoute:
     """The ONNX model beside the int8 model of a job, and where both can be cut."""
 
     def __init__(self, job: Job, source: ModelSource, progress: Progress = lambda _: None) -> None:
-        """Raises UsageError for a job whose model is no ONNX, ModelError where none was matched."""
+        """Raises UsageError for a job whose model is not ONNX, ModelError for unmatched names."""
         conversion, request = source.conversion, source.request
         if conversion is None or conversion.onnx is None or request is None:
             raise UsageError(

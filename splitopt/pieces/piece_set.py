@@ -31,7 +31,8 @@ class PieceSet:
 
 
 def graphs_of(graph: ModelGraph, plan: SplitPlan) -> tuple[ModelGraph, ...]:
-    """For each segment the whole model's graph, that of a banded one with the rows of its bands."""
+    """For each segment, the whole model's graph; of a banded segment, the graph with its bands'
+    rows."""
     return tuple(
         resized(graph, segment.start, segment.stop, segment.figures.rows)
         if segment.figures.rows

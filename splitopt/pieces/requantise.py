@@ -13,10 +13,11 @@ from splitopt.pieces.writer import pack
 
 
 def requantised(piece: bytes, writers: Mapping[int, Side]) -> bytes:
-    """The piece reading each input at a position of `writers` as that side writes it.
+    """The piece with a QUANTIZE op in front of each input in `writers` (position → the writer's
+    scale).
 
-    A new tensor takes the old one's place among the inputs, and a QUANTIZE op makes the old one of
-    it. `piece` is a file that splitopt wrote, no untrusted input.
+    A new tensor replaces the input, and the op makes the old tensor of it. `piece` is a file that
+    splitopt wrote, so it is trusted.
     """
     if not writers:
         return piece

@@ -19,14 +19,22 @@ MAX_OPS = 1500
 
 @dataclass(frozen=True)
 class CutNames:
-    """Names beside those of the graph's own tensors: of cuts, and of what no cut can reach."""
+    """ONNX names that a job may use beside those of the int8 model's tensors.
+
+    `cuts`: name → the cut after the op that makes its counterpart. `fused`: name → the op that it
+    vanished in, where no cut can pass.
+    """
 
     cuts: Mapping[str, int] = field(default_factory=dict)
     fused: Mapping[str, int] = field(default_factory=dict)
 
 
 def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Mask:
-    """[start, stop] is true where both ends may be cuts (or ends of the model), and a piece is."""
+    """Matrix [start, stop]: true for each segment that the job's cuts allow and that has an input
+    and an output to hand over.
+
+    Raises UsageError for a cut that the model does not have, and for a model of too many ops.
+    """
     n = len(graph.ops)
     if n > MAX_OPS:
         raise UsageError(f"{job.model_path}: {n} ops; at most {MAX_OPS} are planned")

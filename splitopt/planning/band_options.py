@@ -42,9 +42,12 @@ class _PieceBounds:
 
 @dataclass(frozen=True, slots=True)
 class PlanBounds:
-    """Of one band plan. `peak_load_bytes`: the highest of its pieces, exact. `scratch`: the least
-    number of their scratch requests. `invoke_insn`: of all executions, as estimated.
-    `copied_bytes`, `copies`: exact."""
+    """Bounds of one band plan.
+
+    `peak_load_bytes`: the highest peak load of its pieces, exact. `scratch`: the smallest number of
+    scratch requests of a piece. `invoke_insn`: estimated, of all executions. `copied_bytes` and
+    `copies`: exact.
+    """
 
     peak_load_bytes: int
     scratch: int
@@ -69,15 +72,16 @@ class BandTable:
         self._ops: dict[tuple[int, int], _BandedOp] = {}
 
     def plans(self, start: int, stop: int) -> tuple[BandPlan, ...]:
+        """The band plans of a segment; empty where it cannot run in bands."""
         return self._segments[start, stop][1] if (start, stop) in self._segments else ()
 
     def rows(self, start: int, stop: int) -> SegmentRows:
-        """Of a segment that has plans."""
+        """The row geometry of a segment that has band plans."""
         return self._segments[start, stop][0]
 
     @property
     def segments(self) -> Iterator[tuple[int, int]]:
-        """Those that have plans."""
+        """The segments that have band plans."""
         return iter(self._segments)
 
     def memories(self, start: int, stop: int, height: int) -> dict[int, KernelMemory]:
@@ -86,7 +90,7 @@ class BandTable:
         return {k: self._op(k, rows[self._source(k)]).memory for k in range(start, stop)}
 
     def bounds(self, start: int, stop: int) -> Iterator[PlanBounds]:
-        """Of each plan, in their order."""
+        """Bounds of each band plan of a segment, in the order of `plans`."""
         segment = segment_of(self._graph, start, stop)
         lives = live_ranges(self._graph, segment)
         rows, plans = self._segments[start, stop]

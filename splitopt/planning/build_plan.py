@@ -62,9 +62,10 @@ def split_plan_of(
     bound: int,
     solve_s: float,
 ) -> SplitPlan:
-    """The SplitPlan of the solver's plan: one of its segments may need two pieces.
+    """The solver's plan as a SplitPlan, its bands and offline plans checked. A segment in bands of
+    two heights becomes two pieces.
 
-    Where an offline plan was not proved to be the best, neither is this one.
+    Where an offline plan was not proved to be the best, the status is not OPTIMAL.
     """
     options = [_chosen(table, option) for option in plan.options]
     for option in options:
@@ -88,7 +89,7 @@ def split_plan_of(
 def with_pieces(
     table: SegmentTable, plan: SplitPlan, segments: Sequence[PlannedSegment]
 ) -> SplitPlan:
-    """The plan's cuts with other pieces in their places: layout, peak and sums are theirs.
+    """The plan with other pieces for the same cuts; layout, peak and sums are computed for these.
 
     Status, cost and bound stay those of the choice of cuts.
     """

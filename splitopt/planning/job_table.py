@@ -39,7 +39,8 @@ def segment_options(
 
 
 def priced_segments(graph: ModelGraph, pricing: Pricing) -> SegmentTable:
-    """Raises UsageError for a cost table that is none."""
+    """The table of a model's segments under these prices. Raises UsageError for a cost table that
+    cannot be read."""
     return SegmentTable(
         graph,
         target_rules(pricing.abi),
@@ -51,7 +52,10 @@ def priced_segments(graph: ModelGraph, pricing: Pricing) -> SegmentTable:
 
 
 def pricing_of(job: Job, techniques: Techniques | None = None) -> Pricing:
-    """Raises UsageError where the job's cost table cannot be read."""
+    """What a job says about its segments' figures; `techniques` replace those that the job allows.
+
+    Raises UsageError where the job's cost table cannot be read.
+    """
     return Pricing(
         abi=job.board.abi,
         headroom_bytes=job.board.headroom_bytes,
@@ -63,8 +67,11 @@ def pricing_of(job: Job, techniques: Techniques | None = None) -> Pricing:
 
 
 def techniques_of(job: Job) -> Techniques:
-    """Pieces that are converted one by one can only be cut. Two heights make two pieces of one
-    segment, so a limit on pieces rules them out."""
+    """What the job's plans may use beyond cuts.
+
+    Pieces that are converted one by one can only be cut. Bands of two heights make two pieces of
+    one segment, so a limit on pieces rules them out.
+    """
     pieces = job.spec.pieces
     if job.spec.route == "pieces":
         return CUTS_ONLY

@@ -13,8 +13,8 @@ from splitopt.planning.split_plan import SplitPlan
 
 
 @dataclass(frozen=True, slots=True)
-class Floor:
-    """The op that needs most RAM in whatever piece it stands.
+class SingleOpBound:
+    """The op that needs most RAM, in whichever piece it is.
 
     `least_ram_bytes`: every piece with the op in it needs that much on all rows, headroom
     included. `live_bytes`: activations and scratch alive while the op runs.
@@ -25,16 +25,17 @@ class Floor:
     live_bytes: int
 
 
-def floor_of(table: SegmentTable) -> Floor:
-    """The op of which the least bound over all segments around it is largest."""
-    least = least_by_op(table)
+def single_op_bound(table: SegmentTable) -> SingleOpBound:
+    """The op whose smallest RAM over all segments around it is the largest: no set of cuts on all
+    rows needs less."""
+    least = lowest_ram_by_op(table)
     op = max(range(len(least)), key=least.__getitem__)
     at = (op, op + 1)
-    return Floor(op, least[op], int(table.peak_load[at] + table.boundary.through[at]))
+    return SingleOpBound(op, least[op], int(table.peak_load[at] + table.boundary.through[at]))
 
 
-def least_by_op(table: SegmentTable) -> tuple[int, ...]:
-    """For each op, the least RAM of any piece with it, in bytes.
+def lowest_ram_by_op(table: SegmentTable) -> tuple[int, ...]:
+    """For each op, the smallest RAM of any piece with it on all rows, in bytes.
 
     A piece [a, b) holds op k where a <= k < b: first the minimum over all starts up to a, then over
     all stops from b on, so that entry (k, k + 1) is the minimum over all pieces with op k.
@@ -46,7 +47,7 @@ def least_by_op(table: SegmentTable) -> tuple[int, ...]:
 
 def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -> str:
     """One sentence: which piece sets the peak, what it is made of, and what no cut can change."""
-    segment, floor = plan.limiting_segment, floor_of(table)
+    segment, bound = plan.limiting_segment, single_op_bound(table)
     arena = segment.figures.arena
     held = f"head {format_bytes(arena.head_bytes)}, tail {format_bytes(arena.tail_bytes)}"
     if segment.boundary_bytes:
@@ -54,9 +55,9 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1})"
     if len(plan.segments) == 1:
         where = "The unsplit model"
-    least, op = format_bytes(floor.least_ram_bytes), graph.op_name(floor.op)
-    live = f"({format_bytes(floor.live_bytes)} of it live at once)"
-    if plan.peak_ram_bytes < floor.least_ram_bytes:
+    least, op = format_bytes(bound.least_ram_bytes), graph.op_name(bound.op)
+    live = f"({format_bytes(bound.live_bytes)} of it live at once)"
+    if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
             f"{where} sets the peak ({held}), below the {least} that a piece with {op} needs on "
             f"all rows {live}: no cut gets there without bands."

@@ -98,9 +98,10 @@ def lowest_peaks(
     request: PlanRequest,
     invoke_insn: int,
 ) -> tuple[LowestPeak, ...]:
-    """From `cuts` downwards, a technique at a time; empty where one was not answered in time.
+    """The lowest peak with each technique, starting with `cuts`. Empty where one of them had no
+    answer in time.
 
-    `invoke_insn`: of the unsplit model.
+    `invoke_insn`: estimated instructions of the unsplit model.
     """
     found = list(_beyond(cuts, planner_of, request, invoke_insn))
     peaks = [peak for peak in found if isinstance(peak, LowestPeak)]

@@ -16,7 +16,10 @@ Row = tuple[int, int, int, int, int, int]
 
 
 def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
-    """`allowed`: [start, stop] is true for the segments that may be chosen."""
+    """RAM, instructions and copied bytes that every option needs at least, one row for each.
+
+    `allowed`: [start, stop] is true for the segments that may be chosen.
+    """
     starts, stops = np.nonzero(allowed)
     at = (starts, stops)
     columns = [starts, stops, np.zeros_like(starts), table.ram_bound[at], table.added_bound[at]]

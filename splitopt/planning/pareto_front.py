@@ -24,10 +24,10 @@ class PlanFront:
 
 
 def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
-    """The request's limits hold; its weights play no part.
+    """All undominated plans; the request's limits hold, its weights play no part.
 
-    A segment that needs more than the unsplit model is in no such plan: leaving the model whole
-    adds nothing. Raises UsageError where a sum leaves 64 bits.
+    No such plan has a segment that needs more than the unsplit model, because leaving the model
+    whole adds nothing. Raises UsageError where a sum leaves 64 bits.
     """
     started = time.monotonic()
     table = planner.table

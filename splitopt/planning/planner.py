@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from splitopt.base.errors import UsageError
+from splitopt.base.progress import Progress
 from splitopt.planning.build_plan import solver_option, split_plan_of
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.request import PlanRequest
@@ -19,12 +20,11 @@ from splitopt.solvers.partition.instance import Goal, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import OptionName, Pruner
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
-Progress = Callable[[str], None]
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 
 
 class Planner:
-    """Plans one model on one board; the segment table serves every question asked of it."""
+    """Plans one model on one board. Its segment table is kept for further requests."""
 
     def __init__(self, table: SegmentTable, progress: Progress = lambda _: None) -> None:
         self.table = table
@@ -32,7 +32,7 @@ class Planner:
         self._boundaries = boundaries_of(table.graph)
 
     def plan(self, request: PlanRequest) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
-        """An optimal (or at least feasible) plan, or Infeasible with the least feasible budget.
+        """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
 
         Where time ran out without a plan, the solver's outcome (UNKNOWN) comes back as it is.
         """
@@ -107,7 +107,7 @@ class Planner:
         return Pruner(bounds, len(table.graph.ops), exact, request.goal)
 
     def _explain_infeasible(self, request: PlanRequest) -> Infeasible:
-        """The least budget with a plan, every other limit kept; proved by CP-SAT."""
+        """The smallest budget with a plan, every other limit kept; proved by CP-SAT."""
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
         outcome, _ = self.solve(replace(request, goal=goal))

@@ -1,4 +1,4 @@
-"""Jobs that end without a plan: the error that says why, and what the least is that would do."""
+"""Jobs that end without a plan: the error that says why, and which budget would do."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from splitopt.base.errors import InfeasibleError, ModelError
 from splitopt.base.units import format_bytes, plural
 from splitopt.config.job import Job
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unsplit import Baseline
 
 
 def refuse_stateful(job: Job, graph: ModelGraph, baseline: Baseline) -> None:
-    """A piece is rebuilt at each inference, and AllocateTensors zeroes variables."""
+    """Raises ModelError for a model that keeps state between inferences: its pieces are rebuilt at
+    each inference, and AllocateTensors zeroes variables."""
     stateful = [f"tensor {t.index} {t.name!r}" for t in graph.variables]
     stateful += [graph.op_name(op.index) for op in graph.ops if op.type in _STATEFUL_OPS]
     if stateful:
@@ -28,8 +29,9 @@ _STATEFUL_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 
 
 def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleError:
-    floor = floor_of(table)
-    op = table.graph.op_name(floor.op)
+    """The error for a job without a plan: which budget would do, and which op needs most."""
+    bound = single_op_bound(table)
+    op = table.graph.op_name(bound.op)
     if answer.least is None:
         return InfeasibleError(
             f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
@@ -40,7 +42,7 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     error = InfeasibleError(
         f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
         f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
-        f"a piece with it on all rows takes at least {format_bytes(floor.least_ram_bytes)}"
+        f"a piece with it on all rows takes at least {format_bytes(bound.least_ram_bytes)}"
         f"{_rests_on(answer.least)}"
     )
     error.facts = {
@@ -51,10 +53,10 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
         "exact": answer.least.exact,
         "pieces": len(answer.least.segments),
         "floor": {
-            "op": floor.op,
-            "type": table.graph.ops[floor.op].type,
-            "live_bytes": floor.live_bytes,
-            "least_ram_bytes": floor.least_ram_bytes,
+            "op": bound.op,
+            "type": table.graph.ops[bound.op].type,
+            "live_bytes": bound.live_bytes,
+            "least_ram_bytes": bound.least_ram_bytes,
         },
     }
     return error
@@ -82,7 +84,7 @@ def _rests_on(plan: SplitPlan) -> str:
 
 
 def refuse_outgrown(job: Job, planned: SplitPlan, made: SplitPlan) -> None:
-    """Pieces that were converted one by one may need more than their plan: raises then."""
+    """Raises InfeasibleError where converted pieces exceed a limit that their plan kept."""
     if made.peak_ram_bytes > job.budget_bytes:
         more = made.peak_ram_bytes - planned.peak_ram_bytes
         raise InfeasibleError(

@@ -25,7 +25,8 @@ class PlanRequest:
 
 
 def request_of(graph: ModelGraph, job: Job, names: CutNames | None = None) -> PlanRequest:
-    """Raises UsageError for cuts that the model does not have."""
+    """What a job asks for: its objective, limits, allowed cuts and time. Raises UsageError for cuts
+    that the model does not have."""
     spec = job.spec
     ram_weight, cost_weight = integer_weights(spec.objective)
     goal = Goal(

@@ -151,7 +151,7 @@ def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
 
 
 def tail_bounds(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi) -> Matrix:
-    """At least these bytes of tail: the sizes without the padding between them."""
+    """Lower bounds of every segment's tail in bytes: its sizes without the padding between them."""
     per_op = np.zeros(len(graph.ops) + 1, dtype=np.int64)
     handle, node = abi.scratch_handle[0], abi.node[0]
     for k, memory in enumerate(memories):
@@ -167,7 +167,8 @@ def tail_bounds(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi) -
 def rebuild_bounds(
     graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
 ) -> Matrix:
-    """At least these instructions of AllocateTensors and construction, without the planner's."""
+    """Lower bounds of the instructions of AllocateTensors and construction, without the memory
+    planner's."""
     n = len(graph.ops)
     prepare = np.array([0.0, *(prepare_insn(graph, op, table) for op in graph.ops)])
     scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)

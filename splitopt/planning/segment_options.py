@@ -190,11 +190,11 @@ class SegmentTable:
             )
 
     def _greedy(self, piece: _Piece) -> Arena:
-        """As TFLM's own planner places everything."""
+        """The arena where TFLM's own planner places every buffer."""
         return replay(piece.graph, piece.segment, piece.memories, self.rules.abi, {})
 
     def _offline(self, piece: _Piece, greedy: Arena) -> Arena:
-        """The same under the best offline plan, if the techniques allow one."""
+        """The arena under the best offline plan, or `greedy` where the techniques allow none."""
         if not self.techniques.offline_plans:
             return greedy
         at = piece.graph, piece.segment, piece.memories
@@ -262,7 +262,8 @@ class SegmentTable:
 
     @cached_property
     def ram_bound(self) -> Matrix:
-        """At least the RAM while a segment runs on all rows, boundary buffer included, in bytes."""
+        """Lower bound of the RAM while a segment runs on all rows, boundary buffer included, in
+        bytes."""
         arena = self.peak_load + self.tail_bound
         rounded = -(-arena // ARENA_ALIGNMENT) * ARENA_ALIGNMENT + self.headroom_bytes
         bound: Matrix = rounded + self.boundary.load
@@ -270,12 +271,12 @@ class SegmentTable:
 
     @cached_property
     def tail_bound(self) -> Matrix:
-        """At least every segment's tail on all rows, in bytes."""
+        """Lower bound of every segment's tail on all rows, in bytes."""
         return tail_bounds(self.graph, self.memories, self.rules.abi)
 
     @cached_property
     def added_bound(self) -> Matrix:
-        """At least the instructions that a segment adds on all rows."""
+        """Lower bound of the instructions that a segment adds on all rows."""
         copies = copy_insn(self.boundary.copied, self.boundary.copies)
         bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
         bound[0, len(self.graph.ops)] = 0
@@ -283,7 +284,7 @@ class SegmentTable:
 
     @cached_property
     def rebuild_bound(self) -> Matrix:
-        """At least the instructions of AllocateTensors and construction on all rows."""
+        """Lower bound of the instructions of AllocateTensors and construction on all rows."""
         return rebuild_bounds(self.graph, self.memories, self.costs.allocate)
 
     def ram(self, start: int, stop: int) -> int:

@@ -42,7 +42,7 @@ class PlannedSegment:
 
     @property
     def invoke_insn(self) -> int:
-        """Of all its executions, without requantising."""
+        """Estimated instructions of all its executions, requantising excluded."""
         return self.figures.invoke_insn - self.requantise_insn
 
     @property
@@ -59,7 +59,8 @@ class PlannedSegment:
 
     @property
     def boundary_bytes(self) -> int:
-        """Bands are read while others are written: then inputs and outputs share no bytes."""
+        """Bytes of boundary tensors while it runs. Bands are read while others are written, so
+        inputs and outputs of a banded piece share no bytes."""
         ends = self.in_bytes, self.out_bytes
         return self.through_bytes + (sum(ends) if self.is_banded else max(ends))
 

@@ -39,7 +39,7 @@ class HandCuts:
 
 
 def unsplit(table: SegmentTable) -> Baseline:
-    """The model as it is in its file."""
+    """Arena, RAM and instructions of the model without cuts."""
     graph, segment = table.graph, whole_model(table.graph)
     arena = replay(graph, segment, table.memories, table.rules.abi)
     return Baseline(
@@ -51,9 +51,10 @@ def unsplit(table: SegmentTable) -> Baseline:
 
 
 def by_hand(table: SegmentTable, pieces: int, request: PlanRequest) -> tuple[HandCuts, ...]:
-    """No cut; equal op counts; greedy by file size, as onnx2tf's automatic split does it.
+    """Cuts as people choose them, for comparison: none; equal op counts; greedy by file size, as
+    the automatic split of onnx2tf does it.
 
-    A name says so where the cuts break the request's limits on cuts and pieces.
+    The name says so where the cuts break the request's limits on cuts and pieces.
     """
     n = len(table.graph.ops)
     pieces = min(max(pieces, 2), n)
@@ -67,7 +68,7 @@ def by_hand(table: SegmentTable, pieces: int, request: PlanRequest) -> tuple[Han
 
 
 def equal_cuts(n: int, pieces: int) -> list[int]:
-    """Cuts of n ops into that many pieces of equal op counts, as near as may be."""
+    """Cuts of n ops into that many pieces whose op counts differ by one at most."""
     return [n * k // pieces for k in range(1, pieces)]
 
 

@@ -123,13 +123,17 @@ def load_array(path: Path, key: str | None, where: str) -> Array:
         if path.suffix == ".npz":
             return _load_npz(path, key, where)
         if key is not None:
-            raise UsageError(f"{where}: {path} is no .npz file; `key` has nothing to choose from")
+            raise UsageError(
+                f"{where}: {path} is not an .npz file; `key` has nothing to choose from"
+            )
         with path.open("rb") as file:
             return _read_npy(file, f"{where}: {path}")
     except UsageError:
         raise
     except Exception as error:  # numpy's and zipfile's decoders raise many on untrusted input
-        raise UsageError(f"{where}: {path} is no readable .npy or .npz file ({error})") from error
+        raise UsageError(
+            f"{where}: {path} is not a readable .npy or .npz file ({error})"
+        ) from error
 
 
 def _read_npy(file: IO[bytes], where: str) -> Array:

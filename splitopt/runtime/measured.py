@@ -52,7 +52,10 @@ class RunTime:
 def measured(
     events: Sequence[Event], simulator: Simulator, runs: Sequence[PlannedRun]
 ) -> tuple[RunTime, ...]:
-    """Raises ToolError: a piece failed on the target, or the lines do not fit the job."""
+    """What the simulated runs took and used, from the lines that the program printed.
+
+    Raises ToolError where a piece failed on the target, or the lines do not fit the job.
+    """
     reader = _Reader(events, simulator)
     return tuple(reader.run(number, run) for number, run in enumerate(runs))
 

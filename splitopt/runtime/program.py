@@ -50,7 +50,7 @@ def runner_folder() -> Path:
 
 
 def require_compiler() -> str:
-    """Raises ToolError with the Debian packages that have it."""
+    """The cross compiler. Raises ToolError with the Debian packages that have it."""
     found = shutil.which(COMPILER)
     if found is None:
         raise ToolError(f"{COMPILER} is absent: apt-get install {PACKAGES}")

@@ -49,7 +49,8 @@ def check_bands(graph: ModelGraph, start: int, stop: int, pieces: Sequence[Piece
 def identities(
     graph: ModelGraph, start: int, stop: int, rows: Mapping[int, int], execution: Execution
 ) -> dict[int, Identity]:
-    """Of every tensor, in one execution."""
+    """For every tensor in one execution, which row of the unsplit model each of its rows equals
+    (None: no row). Raises InvalidBands where an input reads rows that do not exist."""
     known: dict[int, Identity] = {}
     for span in execution.inputs:
         inside = 0 <= span.row <= span.row + span.rows <= _rows(graph, span.tensor)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Rows [start, start + rows) of the segment's inputs, by piece (0 or 1).
+    """Rows [start, start + rows) of a segment's inputs, and the piece (0 or 1) that runs on them.
 
-    Rows of the segment's highest input; a lower one has proportionally fewer.
+    The rows are those of the segment's highest input; a lower input has proportionally fewer.
     """
 
     piece: int
@@ -23,7 +23,7 @@ class Band:
 
 @dataclass(frozen=True, slots=True)
 class BandPlan:
-    """Bands from the top of the image to its bottom. Pieces differ in nothing but their height."""
+    """Bands from the top of the image to its bottom. The pieces differ only in their height."""
 
     image_rows: int
     bands: tuple[Band, ...]
@@ -37,7 +37,8 @@ class BandPlan:
 
 @dataclass(frozen=True, slots=True)
 class RowSpan:
-    """Rows [row, row + rows) of a tensor of the model; `from_row`: of the piece's tensor."""
+    """Rows [row, row + rows) of a tensor of the model. In the piece's own tensor they start at
+    `from_row`."""
 
     tensor: int
     row: int
@@ -47,7 +48,8 @@ class RowSpan:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """One Invoke of a piece: what is copied in, in the order of its inputs; what is kept after."""
+    """One Invoke of a piece: the rows that are copied in, in the order of its inputs, and the rows
+    of its outputs that are kept."""
 
     inputs: tuple[RowSpan, ...]
     outputs: tuple[RowSpan, ...]

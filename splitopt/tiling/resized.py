@@ -15,8 +15,8 @@ RESIZING = frozenset({"RESIZE_NEAREST_NEIGHBOR"})
 
 
 def resized(graph: ModelGraph, start: int, stop: int, rows: Mapping[int, int]) -> ModelGraph:
-    """`rows`: of each activation of ops [start, stop). Nothing else changes but the constants that
-    say a size in rows."""
+    """The graph with the activations of ops [start, stop) cut down to `rows` (tensor → rows).
+    Constants that state a size in rows are changed, too."""
     tensors = list(graph.tensors)
     for tensor, count in rows.items():
         tensors[tensor] = with_rows(graph.tensors[tensor], count)
@@ -30,5 +30,6 @@ def resized(graph: ModelGraph, start: int, stop: int, rows: Mapping[int, int]) -
 
 
 def with_rows(tensor: Tensor, rows: int) -> Tensor:
+    """The tensor [1, rows, columns, channels] with another number of rows."""
     assert rows_of(tensor), f"tensor {tensor.index} has no rows"
     return replace(tensor, shape=(tensor.shape[0], rows, *tensor.shape[2:]))

@@ -48,7 +48,7 @@ class RowRule:
         return low
 
     def high(self, high: Rows, rows: Rows) -> Rows:
-        """The end of the right rows of the output, likewise."""
+        """The end of the right rows of the output, as `low`."""
         return high
 
 
@@ -92,7 +92,7 @@ class Window(RowRule):
 
 @dataclass(frozen=True, slots=True)
 class Padding(RowRule):
-    """Rows are added above and below every band; what is no padding of the image is wrong."""
+    """Rows are added above and below every band; only those at the ends of the image are right."""
 
     above: int
     below: int
@@ -109,7 +109,7 @@ class Padding(RowRule):
 
 @dataclass(frozen=True, slots=True)
 class Repetition(RowRule):
-    """Each row `factor` times."""
+    """Every row of the input stands `factor` times in the output."""
 
     factor: int
 
@@ -147,7 +147,8 @@ def rows_of(tensor: Tensor) -> int:
 
 
 def row_rule(graph: ModelGraph, op: Op) -> RowRule | None:
-    """None for an op that does not work row by row, or whose rule is not known here."""
+    """How the op's output rows depend on its input rows. None for an op that does not work row by
+    row, or that has no rule here."""
     view = OpView(graph, op)
     moving = [tensor for tensor in view.inputs if tensor.is_activation]
     made = [graph.tensors[tensor] for tensor in op.outputs]

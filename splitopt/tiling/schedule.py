@@ -14,7 +14,8 @@ from splitopt.tiling.rows import rows_of
 def executions_of(
     graph: ModelGraph, segment: Segment, rows: SegmentRows, plan: BandPlan
 ) -> tuple[tuple[Execution, ...], ...]:
-    """For each piece, its executions from top to bottom. Every row is kept once."""
+    """For each piece of a band plan, its executions from top to bottom. Every output row is kept
+    exactly once."""
     found: list[list[Execution]] = [[] for _ in plan.heights]
     done = dict.fromkeys(segment.outputs, 0)
     for number, band in enumerate(plan.bands):
@@ -43,18 +44,19 @@ def heights_of(rows: SegmentRows, height: int) -> dict[int, int]:
 
 
 def copied_bytes(graph: ModelGraph, executions: Sequence[Execution]) -> list[int]:
-    """Bytes of each copy, in and out."""
+    """Bytes of each copy between arena and boundary buffer, into and out of the piece."""
     spans = (span for execution in executions for span in (*execution.inputs, *execution.outputs))
     return [span.rows * row_bytes(graph, span.tensor) for span in spans]
 
 
 def row_bytes(graph: ModelGraph, tensor: int) -> int:
+    """Bytes of one row of a tensor."""
     whole = graph.tensors[tensor]
     return whole.bytes // rows_of(whole)
 
 
 def kept_rows(executions: Sequence[Execution]) -> Mapping[int, int]:
-    """Rows kept of each output."""
+    """Output tensor → how many of its rows these executions keep."""
     kept: dict[int, int] = {}
     for execution in executions:
         for span in execution.outputs:

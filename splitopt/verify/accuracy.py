@@ -130,7 +130,7 @@ def _judgement(before: Accuracy, after: Accuracy) -> Check:
     fails = [f"SQNR falls by {lost_db:.1f} dB"] if lost_db > MAX_SQNR_LOSS_DB else []
     if before.top1 is not None and after.top1 is not None:
         lost = before.top1 - after.top1
-        if lost > MAX_TOP1_LOSS and lost * before.samples > 1.5:  # one sample is no evidence
+        if lost > MAX_TOP1_LOSS and lost * before.samples > 1.5:  # one sample is not evidence
             fails.append(f"top-1 falls by {100 * lost:.1f} points")
     return Check(
         name="pieces",

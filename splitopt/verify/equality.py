@@ -27,6 +27,8 @@ _FLOAT_TOLERANCE = 1e-5
 
 
 class CheckStatus(StrEnum):
+    """How a check ended; SKIPPED says that it could not be made."""
+
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -202,9 +204,10 @@ def litert_check(
     inner: Sequence[int],
     timeout_s: float,
 ) -> Check:
-    """LiteRT's BUILTIN_REF may differ by 1 LSB per FULLY_CONNECTED on the path, by nothing else.
+    """Compares the unsplit model in TFLM with LiteRT's reference kernels (BUILTIN_REF).
 
-    `fed`: the model's inputs; `tflm`: its outputs, and `inner`, as TFLM made them.
+    A value may differ by 1 LSB for each FULLY_CONNECTED on its path, and by nothing else. `fed`:
+    the model's inputs; `tflm`: its outputs and the tensors `inner`, as TFLM made them.
     """
     count = len(next(iter(fed.values())))
     compared = "unsplit model in TFLM = LiteRT BUILTIN_REF (1 LSB per FULLY_CONNECTED passed)"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from splitopt.base.errors import UsageError
+from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.calibration import Preprocess, preprocessed
 from splitopt.convert.open_model import ModelSource
@@ -16,8 +17,6 @@ from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
 from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def feeds_of(job: Job, source: ModelSource) -> list[Array]:
     feeds = random_inputs(graph, verify.inputs, verify.seed)
     if job.data_path is None:
         if verify.key is not None:
-            raise UsageError(f"{job.file}: $.verify.key: there is no verify.data to take it from")
+            raise UsageError(f"{job.file}: $.verify.key: give verify.data as well")
         return feeds
     where = f"{job.file}: $.verify.data"
     preprocess = Preprocess() if source.request is None else source.request.preprocess

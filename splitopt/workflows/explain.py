@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import refuse_to_overwrite
+from splitopt.base.progress import Progress
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
@@ -14,8 +14,6 @@ from splitopt.explain.outputs.samples import data_file
 from splitopt.explain.run import explain_run
 from splitopt.explain.subject import subject_of
 from splitopt.explain.written import MODEL_FILES, RUN_FILES, write_model, write_run
-
-Progress = Callable[[str], None]
 
 
 def explain(

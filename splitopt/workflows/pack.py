@@ -1,4 +1,4 @@
-"""splitopt pack: offsets of least high-water mark for buffers with live ranges.
+"""splitopt pack: offsets with the lowest high-water mark for buffers with live ranges.
 
 Instances are CSV as google/minimalloc has them: `id,lower,upper,size`, live in [lower, upper), ids
 of any kind; plans have `offset` besides.
@@ -47,7 +47,8 @@ class Packed:
     def line(self) -> str:
         found = self.document
         return (
-            f"{found['status']}: mark {found['mark_bytes']:,}, bound {found['bound_bytes']:,}, "
+            f"{found['status']}: high-water mark {found['mark_bytes']:,}, "
+            f"bound {found['bound_bytes']:,}, "
             f"{found['peak_load_bytes']:,} alive at once, {found['buffers']} buffers, "
             f"{found['wall_s']:.2f} s"
         )
@@ -136,7 +137,7 @@ def _rows(path: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
             if reader.line_num > _MOST_BUFFERS + 1:
                 raise UsageError(f"{path}: more than {_MOST_BUFFERS:,} buffers; not read")
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: is no CSV file ({error})") from error
+        raise UsageError(f"{path}: is not a CSV file ({error})") from error
 
 
 def _places(path: Path, header: Sequence[str]) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.base.errors import ToolError
+from splitopt.base.progress import Progress
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.config.job import Job
@@ -20,7 +20,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
-from splitopt.planning.lower_bound import Floor, floor_of, limiting_sentence
+from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible, refuse_stateful
 from splitopt.planning.request import PlanRequest, request_of
@@ -28,8 +28,6 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.outcome import Outcome
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -42,8 +40,8 @@ class Prepared:
     baseline: Baseline
 
     @cached_property
-    def floor(self) -> Floor:
-        return floor_of(self.table)
+    def single_op_bound(self) -> SingleOpBound:
+        return single_op_bound(self.table)
 
     def request(self, job: Job) -> PlanRequest:
         """Raises UsageError for cuts that the model does not have."""
@@ -52,7 +50,10 @@ class Prepared:
 
 
 def prepare(job: Job, source: ModelSource) -> Prepared:
-    """Raises ModelError for a model that keeps state."""
+    """The job's model with its segment table and its unsplit figures, ready to be planned.
+
+    Raises ModelError for a model that keeps state.
+    """
     table = segment_options(job, source.graph)
     baseline = unsplit(table)
     refuse_stateful(job, source.graph, baseline)

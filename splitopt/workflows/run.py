@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import NotEqualError
+from splitopt.base.progress import Progress
 from splitopt.base.text import plain_text
 from splitopt.base.units import plural
 from splitopt.bundle.documents import dump
 from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
 from splitopt.bundle.load import load_run
 from splitopt.bundle.memory_json import graph_document, memory_document
-from splitopt.bundle.open import COST_TABLE
+from splitopt.bundle.open import CORRESPONDENCE, COST_TABLE
 from splitopt.bundle.plan_json import plan_document, with_conversion, with_routes
 from splitopt.bundle.run_record import record_of
 from splitopt.bundle.schema.explain import RunExplanation
@@ -29,7 +30,7 @@ from splitopt.explain.run import diagnose_run
 from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.pieces.piece_set import PieceSet, cut_flatbuffer
-from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.refusals import refuse_outgrown
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
@@ -41,8 +42,6 @@ from splitopt.verify.equality import Check, CheckStatus, PieceFile
 from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
 from splitopt.workflows.time import time_bundle
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -180,7 +179,7 @@ def run_job(
 
 
 def _is_suspect(document: Plan, proof: Proof) -> bool:
-    """Whether its outputs are worth a diagnosis."""
+    """Whether outputs may be wrong: a check failed, or the conversion has warnings."""
     warned = document.conversion is not None and bool(document.conversion.warnings)
     return proof.status is CheckStatus.FAILED or (warned and bool(proof.checks))
 
@@ -222,7 +221,7 @@ def _document(
         made,
         planned.baseline,
         planned.by_hand,
-        floor_of(planned.table),
+        single_op_bound(planned.table),
         source.names,
     )
     conversion = source.conversion
@@ -244,7 +243,7 @@ def _write_documents(
         log = source.conversion.log.read_text("utf-8")
         bundle.write_text("convert.log", log + made.log)
     if source.names is not None:
-        bundle.write_json("correspondence.json", source.names.to_dict())
+        bundle.write_json(CORRESPONDENCE, source.names.to_dict())
     bundle.write_json("plan.json", document)
 
 

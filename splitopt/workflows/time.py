@@ -6,12 +6,13 @@ are what the simulator counts, which is never CPU cycles.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from splitopt.base.errors import UsageError
+from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import chained_outputs, require_own_pieces, whole_outputs
@@ -22,17 +23,20 @@ from splitopt.bundle.schema.timing import Timing as TimingDocument
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
-from splitopt.graph.segments import whole_model
 from splitopt.runtime.arrays import Array, random_inputs
-from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, pack
+from splitopt.runtime.job_blob import (
+    PlannedPiece,
+    PlannedRun,
+    output_bytes,
+    pack,
+    unsplit_run,
+)
 from splitopt.runtime.links import links_of
 from splitopt.runtime.measured import PieceTime, RunTime, measured
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import find_library
 from splitopt.verify.equality import Check, CheckStatus
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -103,10 +107,7 @@ def _require_room(bundle: OpenBundle, plan: Plan, simulator: Simulator) -> None:
 
 def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[PlannedRun, PlannedRun]:
     graph = bundle.graph
-    sizes = tuple(graph.tensors[tensor].bytes for tensor in graph.outputs)
-    [whole] = links_of(graph, [whole_model(graph)], {})
-    ram = plan.baseline.ram_bytes
-    unsplit = PlannedRun((PlannedPiece(graph.source, ram, whole),), ram, tuple(feeds), sizes)
+    unsplit = unsplit_run(graph, plan.baseline.ram_bytes, feeds)
     offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
     segments = [piece.segment for piece in bundle.pieces]
     links = links_of(graph, segments, offsets, [piece.executions for piece in bundle.pieces])
@@ -114,7 +115,8 @@ def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[Plann
         PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link, segment.arena_offset)
         for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
     )
-    return unsplit, PlannedRun(pieces, plan.layout.region_bytes, tuple(feeds), sizes)
+    region_bytes = plan.layout.region_bytes
+    return unsplit, PlannedRun(pieces, region_bytes, tuple(feeds), output_bytes(graph))
 
 
 def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunTime) -> Check:

@@ -1,4 +1,4 @@
-"""Planning below the floor: how long the optimum and the front take, and what the front reaches.
+"""Planning below the single-op bound: how long optimum and front take, what the front reaches.
 
     python tests/bench/bench_front.py MODEL.tflite...
 

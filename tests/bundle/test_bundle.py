@@ -128,7 +128,7 @@ def test_a_name_that_is_taken_at_the_last_moment_is_left_alone(
 @pytest.mark.parametrize("below", ["", "deeper"])
 def test_an_out_that_cannot_be_written_is_exit_code_5(below: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("kept")
-    with pytest.raises(ToolError, match=r"cannot be written .*choose --out") as caught:
+    with pytest.raises(ToolError, match=r"cannot be written .*pass another --out") as caught:
         made(tmp_path / "file" / below, "x")
     assert caught.value.exit_code == 5
     assert (tmp_path / "file").read_text() == "kept"

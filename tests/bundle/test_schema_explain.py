@@ -25,7 +25,7 @@ def test_a_document_of_version_1_is_read() -> None:
     sentences = [reason["sentence"] for reason in old["memory"]["reasons"]]
     assert [remedy.sentence for remedy in found.memory.remedies] == sentences
     assert found.memory.causes[0].sentence == sentences[0]
-    peaks = [rung["peak_ram_bytes"] for rung in old["memory"]["ladder"]]
+    peaks = [peak["peak_ram_bytes"] for peak in old["memory"]["ladder"]]
     assert [peak.peak_ram_bytes for peak in found.memory.lowest_peaks] == peaks
     assert list(found.memory.lowest_peak_lines) == old["memory"]["ladder_lines"]
     assert found.outputs is not None

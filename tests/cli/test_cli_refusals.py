@@ -40,7 +40,7 @@ def test_what_cannot_be_written_or_run_in_time_is_exit_code_5(job: Job, tmp_path
     (tmp_path / "file").touch()
     done = splitopt("run", job(), "--out", "file", "--no-verify", cwd=tmp_path)
     assert done.returncode == 5
-    assert "file/small: cannot be written (Not a directory); choose --out" in done.stderr
+    assert "file/small: cannot be written (Not a directory); pass another --out" in done.stderr
 
     hasty = job(verify={"time_limit_s": 0.01})
     done = splitopt("run", hasty, "--json", cwd=tmp_path)
@@ -105,9 +105,9 @@ def test_cuts_by_hand_that_break_the_jobs_limits_say_so(job: Job, tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda _: b"", "no TensorFlow Lite model"),
+        (lambda _: b"", "not a TensorFlow Lite model"),
         (lambda whole: whole[:50_000], "not a whole .tflite file"),
-        (lambda whole: whole[:4] + b"ONNX" + whole[8:], "no TensorFlow Lite model"),
+        (lambda whole: whole[:4] + b"ONNX" + whole[8:], "not a TensorFlow Lite model"),
         (None, "cannot be read (No such file or directory)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What makes a conversion doubtful, what makes a kept one stale, and whom to blame."""
+"""What makes a conversion doubtful, what makes a kept one stale, and which side is at fault."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX files from strangers: what is refused, in which words, and what a sound one becomes."""
+"""Untrusted ONNX files: what is refused, in which words, and what a sound one becomes."""
 
 from __future__ import annotations
 

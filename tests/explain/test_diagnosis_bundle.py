@@ -52,7 +52,7 @@ def explain(*args: object) -> subprocess.CompletedProcess[str]:
         (b'{"schema_version": 1, "job"', "not a whole JSON document"),
         (b"\xff\xfe\x00garbage", "not a whole JSON document"),
         (b"[1, 2]", "it holds no object"),
-        (b'{"schema_version": NaN}', "NaN is no number"),
+        (b'{"schema_version": NaN}', "NaN is not a number"),
         (b"[" * 100_000, "not a whole JSON document"),
         (b"{" + b" " * MAX_PLAN_BYTES + b"}", "larger than"),
         (b'{"schema_version": 1' + b"0" * 5000 + b"}", "not a whole JSON document"),

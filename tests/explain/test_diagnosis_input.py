@@ -207,7 +207,7 @@ def test_values_that_no_square_holds_are_judged(plain: OpenBundle, tmp_path: Pat
 
 
 def test_a_key_without_data_is_refused() -> None:
-    with pytest.raises(UsageError, match="there is no --data"):
+    with pytest.raises(UsageError, match="give --data as well"):
         data_file(None, "test")
     assert data_file(None, None) is None
 

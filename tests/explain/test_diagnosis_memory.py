@@ -26,7 +26,7 @@ from splitopt.explain.outputs.samples import choose_samples
 from splitopt.explain.subject import subject_of
 from splitopt.explain.text import run_text
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 
@@ -124,9 +124,9 @@ def single_op(folder: Path) -> Path:
 @pytest.mark.parametrize("name", ["resnet8", "mbv2", "squeeze", "unet"])
 def test_what_is_alive_at_the_floor_adds_up_to_it(name: str) -> None:
     table = table_of(digits(name))
-    floor = floor_of(table)
-    alive = alive_at(table, floor.op)
-    assert sum(align_up(item.size_bytes, 16) for item in alive) == floor.live_bytes
+    bound = single_op_bound(table)
+    alive = alive_at(table, bound.op)
+    assert sum(align_up(item.size_bytes, 16) for item in alive) == bound.live_bytes
     for op in range(len(table.graph.ops)):
         at = (op, op + 1)
         want = int(table.peak_load[at] + table.boundary.through[at])

@@ -281,7 +281,7 @@ def test_a_piece_that_is_not_the_run_s_own_is_noted(resnet: Path) -> None:
     assert found.verdict.startswith("No fault found")
 
 
-def test_names_of_strangers_do_not_steer_the_terminal(resnet: Path) -> None:
+def test_untrusted_names_do_not_steer_the_terminal(resnet: Path) -> None:
     plan = read_plan(resnet)
     plan["layout"] = {
         "region_bytes": 1,

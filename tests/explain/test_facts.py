@@ -29,7 +29,7 @@ from splitopt.explain.model_html import render_model
 from splitopt.explain.subject import subject_of
 from splitopt.explain.text import model_text
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.planning.lower_bound import floor_of, least_by_op
+from splitopt.planning.lower_bound import lowest_ram_by_op, single_op_bound
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
@@ -208,11 +208,11 @@ def test_remedys_are_sorted_by_worth_and_none_exceeds_the_peak(shared_model: Fin
 
 
 @pytest.mark.parametrize("name", ["resnet8", "mbv2", "squeeze", "unet"])
-def test_the_floor_of_each_op(name: str) -> None:
+def test_the_lowest_ram_of_each_op(name: str) -> None:
     table = SegmentTable(
         read_tflite(MODELS / f"{name}_digits_int8.tflite"), target_rules("m55"), headroom_bytes=16
     )
-    least, floor, bound = least_by_op(table), floor_of(table), table.ram_bound
+    least, floor, bound = lowest_ram_by_op(table), single_op_bound(table), table.ram_bound
     assert max(least) == least[floor.op] == floor.least_ram_bytes
     for op in range(0, len(least), 5):
         assert least[op] == bound[: op + 1, op + 1 :].min()

@@ -1,4 +1,4 @@
-"""Every cut of every model gives two pieces that equal it bit for bit, and so does every op alone.
+"""Every cut of every model gives two pieces equal to it bit for bit; so does every op by itself.
 
 The unsplit model runs in TFLM twice, as it is and with its activations kept apart; the pieces of
 all ways to cut it run in the same worker on the same inputs: all least, all most, and noise.
@@ -52,7 +52,7 @@ def spread_cuts(graph: ModelGraph, count: int, seed: int) -> list[Cuts]:
     return [(rng.randrange(start, stop),) for start, stop in pairwise(ends) if start < stop]
 
 
-def every_op_alone(graph: ModelGraph) -> Cuts:
+def every_op_isolated(graph: ModelGraph) -> Cuts:
     return tuple(range(1, len(graph.ops)))
 
 
@@ -151,7 +151,7 @@ def test_pieces_of_one_op_each_equal_the_model(
     int8_model: tuple[ModelGraph, Path], tmp_path: Path
 ) -> None:
     graph, path = int8_model
-    assert differing(graph, path, [every_op_alone(graph)], tmp_path) == {}
+    assert differing(graph, path, [every_op_isolated(graph)], tmp_path) == {}
 
 
 @pytest.mark.slow
@@ -162,7 +162,7 @@ def test_every_cut_of_a_model_converted_from_onnx(
     path = converted(name).model
     graph = read_tflite(path)
     assert len(graph.ops) == OPS[name]
-    ways = [*single_cuts(graph), every_op_alone(graph)]
+    ways = [*single_cuts(graph), every_op_isolated(graph)]
     assert differing(graph, path, ways, tmp_path) == {}
 
 

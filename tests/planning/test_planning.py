@@ -15,7 +15,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import boundary_candidates
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.planning.lower_bound import floor_of
+from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
@@ -186,8 +186,8 @@ def test_no_plan_at_any_budget_says_so(shared_model: FindModel) -> None:
 @pytest.mark.parametrize("name", MODELS)
 def test_no_plan_is_below_the_floor(name: str, shared_model: FindModel) -> None:
     graph = read_tflite(shared_model(name))
-    floor = floor_of(planner_of(graph).table)
-    assert floor.live_bytes < floor.least_ram_bytes <= plan(graph, LEAST_PEAK).peak_ram_bytes
+    bound = single_op_bound(planner_of(graph).table)
+    assert bound.live_bytes < bound.least_ram_bytes <= plan(graph, LEAST_PEAK).peak_ram_bytes
 
 
 def test_the_unsplit_plan_adds_nothing_and_headroom_counts_once(shared_model: FindModel) -> None:
@@ -209,4 +209,4 @@ def test_zeroing_costs_what_the_arena_is_large(shared_model: FindModel) -> None:
 def test_the_floor_is_set_where_the_tail_is_large(shared_model: FindModel) -> None:
     """ad01: its last op has little live and most to keep."""
     graph = read_tflite(shared_model("ad01_int8"))
-    assert floor_of(planner_of(graph).table).op == 9
+    assert single_op_bound(planner_of(graph).table).op == 9

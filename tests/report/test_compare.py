@@ -166,7 +166,7 @@ def test_a_run_against_its_unsplit_model(made: dict[str, Path]) -> None:
 
 
 def garbage(folder: Path, made: dict[str, Path]) -> list[Path]:
-    """Folders that are no bundles, each in its own way."""
+    """Folders that are not bundles, each in its own way."""
     texts = {
         "empty": b"", "binary": bytes(range(256)), "list": b"[]", "number": b"3",
         "deep": b"[" * 100_000, "nested": b'{"a":' * 500 + b"1" + b"}" * 500,
@@ -211,7 +211,7 @@ def test_no_bundle_is_a_sentence(made: dict[str, Path], tmp_path: Path) -> None:
         (b'{"a": ' * 100 + b"1" + b"}" * 100, "nested more than"),
         (b'{"a": "\\ud800"}', "surrogates not allowed"),
         (b'{"\\udfff": 1}', "surrogates not allowed"),
-        (b'{"a": Infinity}', "Infinity is no number"),
+        (b'{"a": Infinity}', "Infinity is not a number"),
         (b"[1]", "it holds no object"),
     ],
 )

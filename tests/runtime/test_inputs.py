@@ -111,7 +111,7 @@ def test_keys_of_an_npz(graph: ModelGraph, tmp_path: Path) -> None:
     assert refusal(graph, path).endswith("holds first, second; say which with `key`")
     assert refusal(graph, path, "q").endswith("has no array 'q'; it holds first, second")
     np.save(tmp_path / "a.npy", data)
-    assert "no .npz file; `key`" in refusal(graph, tmp_path / "a.npy", "first")
+    assert "not an .npz file; `key`" in refusal(graph, tmp_path / "a.npy", "first")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes", "text")
     assert refusal(graph, path).endswith("holds no array; say which with `key`")
@@ -152,7 +152,7 @@ def test_files_that_hold_no_plain_array(
     if path.name == "sound_archive.npz":
         assert "holds [9999]" in refusal(graph, path)
         return
-    assert "is no readable .npy or .npz file (" in refusal(graph, path)
+    assert "is not a readable .npy or .npz file (" in refusal(graph, path)
 
 
 def test_a_missing_data_file(graph: ModelGraph, tmp_path: Path) -> None:
@@ -213,5 +213,5 @@ def test_given_inputs_follow_the_random_ones_into_the_proof(tmp_path: Path) -> N
 
     del settings["verify"]["data"]
     path.write_text(yaml.safe_dump(settings))
-    with pytest.raises(UsageError, match=r"\$\.verify\.key: there is no verify\.data"):
+    with pytest.raises(UsageError, match=r"\$\.verify\.key: give verify\.data as well"):
         run.run_job(read_job(path), out=tmp_path)

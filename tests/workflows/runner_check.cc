@@ -70,7 +70,7 @@ void ExpectError(Error error, std::uint32_t piece, const char* what) {
   std::uint8_t made[4];
   const splitopt::Result result = Run(made);
   Expect(result.error == error && result.piece == piece, what);
-  Expect(splitopt::ErrorText(error)[0] != 0, "every error has a text");
+  Expect(splitopt::ErrorText(error)[0] != 0, "every error has a message");
   Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
   Reset();
 }

@@ -87,7 +87,7 @@ def test_other_columns_and_their_order_are_no_matter(file: Path) -> None:
 
 def test_noise_and_folders_are_refused(file: Path, tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UsageError, match="is no CSV file"):
+    with pytest.raises(UsageError, match="is not a CSV file"):
         read_instance(file, None)
     with pytest.raises(UsageError, match="cannot be read"):
         read_instance(tmp_path, None)

@@ -252,7 +252,7 @@ def test_two_processes_at_one_sweep_are_refused(write: Ask, tmp_path: Path) -> N
 
     with (
         open_store(tmp_path, "k" * 64),
-        pytest.raises(UsageError, match="another process is at this very sweep"),
+        pytest.raises(UsageError, match="another process is running this sweep"),
         open_store(tmp_path, "k" * 64),
     ):
         pass

@@ -39,11 +39,11 @@ class LiveTensor(Shape):
 
 
 class SingleOpBound(Shape):
-    """The op that needs most in whatever piece it stands: no set of cuts gets below it.
+    """The op that needs most RAM, in whichever piece it is: no set of cuts gets below it.
 
     `least_ram_bytes`: what every piece with the op needs on all rows, headroom included.
     `alive`: the largest first; `held_start`, `held_stop`: the ops that the first of them is alive
-    at. `next_op` sets the bound, at `next_ram_bytes`, once these are out of the way.
+    at. `next_op` sets the bound, at `next_ram_bytes`, when these ops are left out.
     """
 
     op: Op
@@ -301,7 +301,7 @@ class RunExplanation(Document):
 def _upgraded(old: dict[str, Any]) -> dict[str, Any]:
     """Version 1 had other names, and of a part of the peak no more than its size.
 
-    Raises ValueError, which pydantic reports, for a document that is no whole one.
+    Raises ValueError, which pydantic reports, for a document that is not complete.
     """
     try:
         memory, outputs = dict(old["memory"]), old["outputs"]

@@ -117,7 +117,7 @@ class HandCuts(Shape):
     added_insn: Count
 
 
-class Floor(Shape):
+class SingleOpBound(Shape):
     """The single-op bound: no set of cuts on all rows needs less RAM."""
 
     op: Op
@@ -300,7 +300,7 @@ class Plan(Document):
     estimated_ops: Texts
     baseline: Baseline
     by_hand: tuple[HandCuts, ...]
-    floor: Floor
+    floor: SingleOpBound
     segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=MOST_OPS)]
     layout: Layout
     piece_bytes: Count | None

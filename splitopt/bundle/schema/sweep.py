@@ -21,7 +21,7 @@ from splitopt.bundle.schema.common import (
     Shape,
     Text,
 )
-from splitopt.bundle.schema.plan import Floor
+from splitopt.bundle.schema.plan import SingleOpBound
 from splitopt.bundle.thresholds import Figure
 
 Id = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
@@ -87,7 +87,7 @@ class Record(Shape):
     limiting_ops: tuple[Op, Op] | None = None
     unsplit_ram_bytes: Count | None
     estimated_invoke_insn: Count | None
-    floor: Floor | None
+    floor: SingleOpBound | None
     smallest_feasible_budget_bytes: Count | None
     plan: Text | None
     bundle: Text | None = None

@@ -135,7 +135,7 @@ class _Group:
 
 
 def _axes(shape: tuple[int, ...], wanted: set[tuple[int, ...]]) -> list[Axes]:
-    """The orders of axes worth a row: as it is, channels last, and all that fit a shape."""
+    """The orders of axes to try: as it is, channels last, and all that fit a wanted shape."""
     rank = len(shape)
     found = {tuple(range(rank)): None, _channels_last(rank): None}
     if 1 < rank <= _MAX_PERMUTED_RANK:

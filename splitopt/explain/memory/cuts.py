@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import UsageError
-from splitopt.base.json_input import load_json
 from splitopt.base.units import format_bytes, plural
-from splitopt.bundle.open import OpenBundle, cost_table_of
+from splitopt.bundle.open import OpenBundle, correspondence_of, cost_table_of
 from splitopt.bundle.schema.explain import (
     LiftedLimit,
     Reachable,
@@ -30,7 +29,6 @@ from splitopt.config.job import (
     SolveSpec,
 )
 from splitopt.convert.cut_names import cut_names, fused_away
-from splitopt.convert.names.record import Correspondence
 from splitopt.explain.subject import without_limits
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import priced_segments, pricing_of
@@ -104,7 +102,11 @@ def peak_as_cut(bundle: OpenBundle, planner: Planner) -> int | None:
 
 
 def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachable:
-    """`free`: the lowest peak of any cuts."""
+    """How low the peak gets without the job's limits, with all of them, and without each one of
+    them.
+
+    `free`: the lowest peak of any cuts.
+    """
     settings = bundle.plan.job.settings
     pieces, cut, objective = settings.pieces, settings.cut, settings.objective
     narrow: dict[str, dict[str, Any]] = {}
@@ -153,9 +155,9 @@ def _lowest(bundle: OpenBundle, planner: Planner, settings: dict[str, Any]) -> P
 def _cut_names(bundle: OpenBundle) -> CutNames | None:
     """The ONNX names that cuts may have, from the bundle's own record; None without one."""
     try:
-        names = Correspondence.from_dict(load_json(bundle.folder / "correspondence.json"))
+        names = correspondence_of(bundle)
         return CutNames(cut_names(bundle.graph, names), fused_away(names))
-    except (UsageError, ValueError, LookupError, TypeError, AttributeError):
+    except (UsageError, LookupError, TypeError):  # indices and names are not checked
         return None
 
 

@@ -26,9 +26,10 @@ def memory_facts(
     peak_bytes: int,
     limits: Iterable[Remedy] = (),
 ) -> Memory:
-    """`pieces` have the peak `peak_bytes`; cuts start from `start_bytes`.
+    """The single-op bound, the pieces, the lowest peaks and the remedies of a model or a run.
 
-    The remedies that lie in the job itself (`limits`) go first, then what is worth most.
+    `pieces` have the peak `peak_bytes`; cuts start from `start_bytes`. Remedies that lie in the job
+    itself (`limits`) go first, then those that are worth most.
     """
     found = [
         *technique_remedies(cuts, peaks, start_bytes, peak_bytes),

@@ -14,6 +14,7 @@ from splitopt.planning.split_plan import SplitPlan
 
 
 def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
+    """What each piece of a plan needs while it runs."""
     return tuple(
         piece_of(table, s.index, (s.start, s.stop), s.figures.arena, len(s.figures.executions))
         for s in plan.segments
@@ -28,8 +29,6 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         memories = table.rules.memories(piece.graph)
         arena = replay(piece.graph, whole_model(piece.graph), memories, table.rules.abi)
         planned = bundle.plan.segments[piece.index].arena_bytes
-        if planned is None:
-            planned = table.figures(*at).arena_bytes
         as_planned = arena.size_bytes + table.headroom_bytes == planned
         made = piece_of(table, piece.index, at, arena, len(piece.executions), bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
+from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, has_offline_plans
 from splitopt.bundle.schema.explain import Memory, Piece, Reachable, RunMemory
@@ -19,7 +20,7 @@ from splitopt.explain.memory.cuts import (
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import written_pieces
 from splitopt.explain.memory.remedies import proof_of
-from splitopt.explain.memory.single_op_bound import single_op_bound
+from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.segment import CUTS_ONLY
@@ -30,18 +31,20 @@ _HARDLY = 0.05
 
 def explain_run_memory(
     bundle: OpenBundle,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     *,
     with_lowest_peaks: bool = False,
 ) -> RunMemory:
-    """`with_lowest_peaks`: also by technique, with bands and offline plans, which takes longer.
+    """Where the RAM of a run's pieces goes, and what would lower its peak.
 
-    Raises UsageError for a model of more ops than are planned, and for a broken cost table.
+    `with_lowest_peaks`: also the lowest peak by technique, with bands and offline plans, which
+    takes longer. Raises UsageError for a model of more ops than are planned, and for a broken cost
+    table.
     """
     progress("replaying TFLM's memory planner")
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
-    before, bound = unsplit(table), single_op_bound(table)
+    before, bound = unsplit(table), explained_bound(table)
     pieces = written_pieces(bundle, table, bound.op)
     after = _after(bundle, planner, pieces)
     progress("looking for the lowest peak of any cuts")

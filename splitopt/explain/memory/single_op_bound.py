@@ -5,22 +5,24 @@ from __future__ import annotations
 from splitopt.base.text import printable
 from splitopt.bundle.schema.explain import LiveTensor, SingleOpBound
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.lower_bound import floor_of, least_by_op
+from splitopt.planning.lower_bound import lowest_ram_by_op, single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 
 
-def single_op_bound(table: SegmentTable) -> SingleOpBound:
-    graph, floor = table.graph, floor_of(table)
-    alive = alive_at(table, floor.op)
-    start, stop = _held(graph, floor.op, alive)
-    least = least_by_op(table)
+def explained_bound(table: SegmentTable) -> SingleOpBound:
+    """The single-op bound with what is in RAM while its op runs, and the op that sets the bound
+    next."""
+    graph, bound = table.graph, single_op_bound(table)
+    alive = alive_at(table, bound.op)
+    start, stop = _held(graph, bound.op, alive)
+    least = lowest_ram_by_op(table)
     others = [op for op in range(len(graph.ops)) if not start <= op < stop]
     following = max(others, key=least.__getitem__, default=None)
     return SingleOpBound(
-        op=floor.op,
-        name=graph.op_name(floor.op),
-        least_ram_bytes=floor.least_ram_bytes,
-        live_bytes=floor.live_bytes,
+        op=bound.op,
+        name=graph.op_name(bound.op),
+        least_ram_bytes=bound.least_ram_bytes,
+        live_bytes=bound.live_bytes,
         alive=alive,
         held_start=start,
         held_stop=stop,

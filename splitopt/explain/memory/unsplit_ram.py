@@ -84,12 +84,12 @@ def tensor_facts(
 
 
 def longest_lived(facts: Sequence[TensorFact]) -> tuple[TensorFact, ...]:
-    """By lifetime, then by size, then as in the file."""
+    """The tensors that live longest: by lifetime, then by size, then as in the file."""
     order = sorted(facts, key=lambda t: (t.start - t.stop, -t.size_bytes, t.tensor))
     return tuple(order[:_SHOWN_TENSORS])
 
 
 def largest(facts: Sequence[TensorFact]) -> tuple[TensorFact, ...]:
-    """By size, then by lifetime, then as in the file."""
+    """The largest tensors: by size, then by lifetime, then as in the file."""
     order = sorted(facts, key=lambda t: (-t.size_bytes, t.start - t.stop, t.tensor))
     return tuple(order[:_SHOWN_TENSORS])

@@ -61,6 +61,7 @@ def sound(tensor: Tensor) -> bool:
 
 
 real = dequantised
+"""Stored integers as real values."""
 
 
 def stored(values: Array, tensor: Tensor) -> Array:

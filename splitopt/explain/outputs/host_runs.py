@@ -5,13 +5,14 @@ Arrays are kept as they are stored; `values.real` gives what they mean.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from splitopt.base.errors import ToolError
+from splitopt.base.progress import Progress
 from splitopt.bundle.open import OpenBundle, Piece
 from splitopt.explain.outputs.array_compare import Grid, grid_of, real, sound, stored
 from splitopt.graph.model import ModelGraph, Tensor
@@ -140,7 +141,7 @@ class Chain:
         return real(self.arrays[tensor], self.makers[tensor])
 
 
-def run_chain(bundle: OpenBundle, feeds: Sequence[Array], progress: Callable[[str], None]) -> Chain:
+def run_chain(bundle: OpenBundle, feeds: Sequence[Array], progress: Progress) -> Chain:
     """The pieces as a runner runs them: bytes are copied across each boundary as they are."""
     graph = bundle.graph
     arrays = dict(zip(graph.inputs, feeds, strict=True))

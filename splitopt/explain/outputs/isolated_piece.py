@@ -5,11 +5,11 @@ A piece that is right here and wrong in the chain is not at fault: it is fed the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from splitopt.base.progress import Progress
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
 from splitopt.bundle.schema.outputs import Difference
@@ -62,7 +62,7 @@ class IsolatedRun:
 
 
 def run_isolated(
-    bundle: OpenBundle, reference: Reference, chain: Chain, progress: Callable[[str], None]
+    bundle: OpenBundle, reference: Reference, chain: Chain, progress: Progress
 ) -> tuple[IsolatedRun, ...]:
     """One answer per piece of the plan, in its order."""
     fit = [piece for piece in bundle.pieces if can_be_fed(piece, bundle.graph)]

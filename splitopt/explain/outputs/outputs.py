@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from splitopt.base.progress import Progress
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.schema.outputs import (
@@ -30,11 +31,13 @@ from splitopt.explain.outputs.tensor_contract import contract_findings
 def explain_outputs(
     bundle: OpenBundle,
     samples: Samples,
-    progress: Callable[[str], None] = lambda _: None,
+    progress: Progress = lambda _: None,
     known: Sequence[Finding] = (),
 ) -> Outputs:
-    """`known`: what was found before any run. Raises ToolError where TFLM cannot run the whole
-    model."""
+    """Runs the pieces in several ways and says why their outputs differ from the whole model's.
+
+    `known`: findings made before any run. Raises ToolError where TFLM cannot run the whole model.
+    """
     progress(f"running the whole model in TFLM on {plural(samples.count, 'sample')}")
     reference = run_reference(bundle, samples.feeds)
     statistics = input_statistics(bundle, samples)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from splitopt.base.progress import Progress
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
 from splitopt.bundle.schema.outputs import Difference, Finding, Severity
@@ -37,7 +38,7 @@ def piece_findings(
     bundle: OpenBundle,
     runs: Sequence[IsolatedRun],
     reference: Reference,
-    progress: Callable[[str], None],
+    progress: Progress,
 ) -> list[Finding]:
     """One cause for each piece that is not right by itself, in the order of the pieces."""
     found: list[Finding] = []

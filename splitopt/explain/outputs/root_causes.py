@@ -65,7 +65,7 @@ def _not_explained_by_input(
 
 
 def _is_of_input(finding: Finding) -> bool:
-    """Whether the maker of the tensor is no piece."""
+    """Whether no piece makes the tensor."""
     return finding.code == "boundary_quantisation" and len(finding.pieces) == 1
 
 

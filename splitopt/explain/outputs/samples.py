@@ -37,14 +37,15 @@ class DataFile:
 def data_file(path: Path | None, key: str | None) -> DataFile | None:
     """What the caller named, if anything. Raises UsageError for a key of nothing."""
     if path is None and key is not None:
-        raise UsageError("--key: there is no --data to take it from")
+        raise UsageError("--key: give --data as well")
     return None if path is None else DataFile(path, key)
 
 
 @dataclass(frozen=True)
 class Samples:
-    """`feeds`: per model input [N, *shape] as the whole model stores it, N of `total` samples.
+    """The inputs that an explanation runs.
 
+    `feeds`: per model input [N, *shape] as the whole model stores it, N of `total` samples.
     `values`: all samples of a single input as real values, before quantisation; None where they
     were random, or given as integers.
     """
@@ -62,7 +63,11 @@ class Samples:
 
 
 def choose_samples(bundle: OpenBundle, data: DataFile | None) -> Samples:
-    """Raises UsageError for data that the caller named; anything else falls back, and says so."""
+    """The samples to run: those of `data`, else the job's own, else random ones; their source says
+    which.
+
+    Raises UsageError for `data` that cannot be used; other sources are skipped with a note.
+    """
     if data is not None:
         return _given(bundle, data, "--data")
     notes: list[str] = []

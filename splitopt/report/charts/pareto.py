@@ -28,7 +28,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 LEGEND: tuple[Key, ...] = (
     ("point-front", "on the front, OPTIMAL; number and size: pieces"),
     ("point-open", "on the front, FEASIBLE: a better plan may exist"),
-    ("point-dominated", "dominated: another plan is no worse in RAM, instructions and pieces"),
+    (
+        "point-dominated",
+        "dominated: another plan is at least as good in RAM, instructions and pieces",
+    ),
     ("point-refused", "a budget that no plan fits (INFEASIBLE), or none was found for (UNKNOWN)"),
 )
 
@@ -169,11 +172,11 @@ def _axes(frame: _Frame) -> Iterator[str]:
 
 def _references(row: PlannedRecord, frame: _Frame) -> list[tuple[str, str, int]]:
     """Where the unsplit model and the single-op bound are, if that is in sight."""
-    floor = row.floor
+    bound = row.floor
     found = [("line-unsplit", "unsplit model", row.unsplit_ram_bytes)]
-    if floor is not None:
-        says = f"single-op bound, because of op {floor.op} {floor.type}"
-        found.append(("line-floor", says, floor.least_ram_bytes))
+    if bound is not None:
+        says = f"single-op bound, because of op {bound.op} {bound.type}"
+        found.append(("line-floor", says, bound.least_ram_bytes))
     return [entry for entry in found if frame.x.low <= entry[2] <= frame.x.high]
 
 

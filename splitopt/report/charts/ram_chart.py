@@ -86,7 +86,7 @@ def _lines(plan: Plan) -> list[tuple[str, int]]:
 
 
 def _keys(plan: Plan) -> tuple[Key, ...]:
-    baseline, floor = plan.baseline, plan.floor
+    baseline, bound = plan.baseline, plan.floor
     above = "" if plan.budget_bytes <= _top(plan) * 1.04 else " (above this chart)"
     return (
         ("tensor", "alive in the unsplit model's head"),
@@ -96,8 +96,8 @@ def _keys(plan: Plan) -> tuple[Key, ...]:
         ("line-budget", f"budget: {format_bytes(plan.budget_bytes)}{above}"),
         (
             "line-floor",
-            f"single-op bound, on all rows: {format_bytes(floor.least_ram_bytes)}, because of op "
-            f"{floor.op} {floor.type}",
+            f"single-op bound, on all rows: {format_bytes(bound.least_ram_bytes)}, because of op "
+            f"{bound.op} {bound.type}",
         ),
     )
 

@@ -51,5 +51,5 @@ def spread(places: Sequence[float], apart: float) -> list[float]:
 
 
 def every(count: int, room: float, least: float) -> int:
-    """Of `count` labels in `room`, each how manyth to show so that they stand `least` apart."""
+    """The n for which every n-th of `count` labels fits in `room`, at least `least` apart."""
     return max(1, math.ceil(count * least / room)) if room > 0 else max(count, 1)

@@ -141,7 +141,7 @@ def unplanned_reason(row: Record) -> str:
         return ""
     if row.status != "INFEASIBLE":
         return "time ran out before a plan was found; that does not mean that there is none"
-    floor, least = row.floor, row.smallest_feasible_budget_bytes
-    cause = f" because of op {floor.op} {floor.type}" if floor else ""
+    bound, least = row.floor, row.smallest_feasible_budget_bytes
+    cause = f" because of op {bound.op} {bound.type}" if bound else ""
     hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
     return f"no plan fits{cause}{hint}"

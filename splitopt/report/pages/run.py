@@ -94,13 +94,13 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _limit(plan: Plan) -> str:
     """What sets the peak, and what no cut can change."""
-    segment, floor = plan.limiting, plan.floor
+    segment, bound = plan.limiting, plan.floor
     where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1})"
     if len(plan.segments) == 1:
         where = "The unsplit model"
-    least = format_bytes(floor.least_ram_bytes)
-    op = f"op {floor.op} {floor.type}"
-    if plan.peak_ram_bytes < floor.least_ram_bytes:
+    least = format_bytes(bound.least_ram_bytes)
+    op = f"op {bound.op} {bound.type}"
+    if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
             f"{where} sets the peak, below the {least} that a piece with {op} needs on all rows: "
             "no set of cuts gets there without bands."

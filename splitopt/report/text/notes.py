@@ -94,7 +94,7 @@ def technique_lines(plan: Plan) -> Iterator[str]:
 
 
 def estimate_lines(plan: Plan) -> Iterator[str]:
-    """What is no exact figure, and why."""
+    """Which figures are not exact, and why."""
     if plan.exact and plan.baseline.exact:
         yield "Bytes: none is an estimate. Every op has a measured rule (exact: true)."
     else:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import ToolError
+from splitopt.base.progress import Progress
 from splitopt.base.units import align_up
 from splitopt.bundle.folder import sha256_of
 from splitopt.config.target import TargetSpec
@@ -26,8 +27,6 @@ from splitopt.runtime.simulator import Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import TflmLibrary, find_library
 from splitopt.workflows.calibrate.fit import Point, estimate_errors, fit, fit_prepare
 from splitopt.workflows.calibrate.models import Sample, generated, quantize_chain
-
-Progress = Callable[[str], None]
 
 _SLACK_BYTES = 4096
 _RUNS_AT_ONCE = 64

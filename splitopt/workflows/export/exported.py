@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_own_pieces
 from splitopt.bundle.open import OpenBundle, open_bundle
@@ -21,8 +22,6 @@ from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import runner_folder
 from splitopt.workflows.export.code import golden_text, header_text, piece_text, plan_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
-
-Progress = Callable[[str], None]
 
 _GOLDEN_INPUTS = 2
 _RUNNER = ("splitopt_runner.h", "splitopt_runner.cc")
@@ -44,7 +43,9 @@ def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) 
     try:
         return _write(out, texts)
     except OSError as error:
-        raise ToolError(f"{out}: cannot be written ({error.strerror}); choose --out") from error
+        raise ToolError(
+            f"{out}: cannot be written ({error.strerror}); pass another --out"
+        ) from error
 
 
 def namespace_of(job_name: str) -> str:

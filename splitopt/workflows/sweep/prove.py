@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from splitopt.base.errors import SplitoptError
+from splitopt.base.progress import Progress
 from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.config.job import Job, read_job
 from splitopt.config.sweep import SweepSpec
@@ -15,7 +16,7 @@ from splitopt.workflows.sweep.store import SweepStore
 
 
 def prove_points(
-    spec: SweepSpec, points: Sequence[Point], store: SweepStore, progress: Callable[[str], None]
+    spec: SweepSpec, points: Sequence[Point], store: SweepStore, progress: Progress
 ) -> None:
     """Sets `bundle` and `proved` of the rows that the sweep asks to be proved."""
     if spec.prove == "none":

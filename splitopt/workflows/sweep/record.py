@@ -9,7 +9,7 @@ from typing import Any
 from splitopt.bundle.memory_json import memory_document
 from splitopt.bundle.plan_json import plan_document
 from splitopt.bundle.schema.memory import Memory
-from splitopt.bundle.schema.plan import Floor, Plan
+from splitopt.bundle.schema.plan import Plan, SingleOpBound
 from splitopt.bundle.schema.sweep import PlannedRecord, Record, RowObjective
 from splitopt.pieces.piece_set import PieceSet, graphs_of
 from splitopt.planning.split_plan import SplitPlan
@@ -80,7 +80,7 @@ def _asked(point: Point, prepared: Prepared | None) -> dict[str, Any]:
         "exact": None,
         "unsplit_ram_bytes": None if prepared is None else prepared.baseline.ram_bytes,
         "estimated_invoke_insn": None if prepared is None else prepared.baseline.invoke.insn,
-        "floor": None if prepared is None else _floor(prepared),
+        "floor": None if prepared is None else _bound(prepared),
         "smallest_feasible_budget_bytes": None,
         "plan": None,
         "dominated": False,
@@ -89,10 +89,10 @@ def _asked(point: Point, prepared: Prepared | None) -> dict[str, Any]:
     }
 
 
-def _floor(prepared: Prepared) -> Floor:
-    floor = prepared.floor
-    type_ = prepared.graph.ops[floor.op].type
-    return Floor(op=floor.op, type=type_, least_ram_bytes=floor.least_ram_bytes)
+def _bound(prepared: Prepared) -> SingleOpBound:
+    bound = prepared.single_op_bound
+    type_ = prepared.graph.ops[bound.op].type
+    return SingleOpBound(op=bound.op, type=type_, least_ram_bytes=bound.least_ram_bytes)
 
 
 def _figures(plan: SplitPlan) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def _documents(point: Point, prepared: Prepared, plan: SplitPlan) -> tuple[Plan,
     graph = prepared.graph
     made = PieceSet("whole", plan, (), graphs_of(graph, plan))
     document = plan_document(
-        graph, point.job, made, prepared.baseline, (), prepared.floor, prepared.names
+        graph, point.job, made, prepared.baseline, (), prepared.single_op_bound, prepared.names
     )
     return document, memory_document(graph, prepared.baseline, made)
 

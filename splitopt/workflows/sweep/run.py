@@ -62,7 +62,7 @@ class SweepResult:
 def run_sweep(
     path: Path,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     workers: int | None = None,
     notify: Notify = lambda _: None,
 ) -> SweepResult:
@@ -73,7 +73,7 @@ def run_sweep(
     """
     spec = read_sweep(path)
     points = expand(path, spec)
-    home = (out or Path(spec.out)) / path.stem
+    home = Path(out or spec.out) / path.stem
     facts = {"versions": sorted(versions().items()), "prove": spec.prove}
     started = time.monotonic()
     with open_store(home, content_key(path, points, facts)) as store:
@@ -137,7 +137,7 @@ class _Sweep:
         self.notify(self.progress("solving", made[-1].row if made else None))
 
     def _task(self, point: Point, models: dict[str, bytes]) -> Task | str:
-        """The point as work, or why it is none."""
+        """The point as a task, or the sentence that says why it cannot be solved."""
         if point.job is None:
             return point.error or "not a job"
         prepared = self._prepared(point)

@@ -72,7 +72,9 @@ def open_store(home: Path, key: str) -> Iterator[SweepStore]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder / _LOCK, os.O_CREAT | os.O_RDWR, 0o644)
     except OSError as error:
-        raise ToolError(f"{folder}: cannot be written ({error.strerror}); choose --out") from error
+        raise ToolError(
+            f"{folder}: cannot be written ({error.strerror}); pass another --out"
+        ) from error
     try:
         _lock(lock, folder)
         yield SweepStore(folder)
@@ -91,7 +93,7 @@ def _lock(lock: int, folder: Path) -> None:
         except BlockingIOError:
             if attempt < 9:
                 time.sleep(0.1)
-    raise UsageError(f"{folder}: another process is at this very sweep; wait for it, or stop it")
+    raise UsageError(f"{folder}: another process is running this sweep; wait for it, or stop it")
 
 
 def _finished(points: Path) -> Iterator[tuple[str, list[Record]]]:

@@ -26,7 +26,7 @@ def sweep(what: Job) -> Front: ...
 def sweep(
     what: str | Path,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     workers: int | None = None,
     notify: Notify = lambda _: None,
 ) -> SweepResult: ...
@@ -35,7 +35,7 @@ def sweep(
 def sweep(
     what: Job | str | Path,
     *,
-    out: Path | None = None,
+    out: str | Path | None = None,
     workers: int | None = None,
     notify: Notify = lambda _: None,
 ) -> Front | SweepResult:
