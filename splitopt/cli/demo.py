@@ -8,7 +8,7 @@ EXAMPLE = "Example: splitopt demo"
 
 
 def demo(out: Out = None, json: Json = False) -> None:
-    """Run the job that comes along: a MobileNetV2 that does not fit, cut into pieces that do."""
+    """Run the packaged job: a MobileNetV2 that exceeds its RAM budget is cut to fit."""
     import splitopt
     from splitopt.cli import console, terminal
     from splitopt.config.board import PACKAGED

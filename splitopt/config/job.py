@@ -268,6 +268,11 @@ def read_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Jo
     return job_of(path, load_yaml(path), overrides)
 
 
+def job_from(what: Job | str | Path) -> Job:
+    """A job as it is, or the one that a file holds. Raises UsageError."""
+    return what if isinstance(what, Job) else read_job(what)
+
+
 def job_of(
     path: Path, loaded: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
 ) -> Job:

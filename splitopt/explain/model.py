@@ -152,6 +152,8 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
 
 def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str:
     budget, board = job.budget_bytes, f"the {format_bytes(job.budget_bytes)} of {job.board.name}"
+    if job.spec.budget_bytes is not None:
+        board = f"the job's budget of {format_bytes(budget)}"
     if unsplit_bytes <= budget:
         return f"fits {board} unsplit"
     if cut_bytes <= budget:

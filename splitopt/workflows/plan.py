@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ from splitopt.base.errors import ToolError
 from splitopt.base.progress import Progress
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
-from splitopt.config.job import Job
+from splitopt.config.job import Job, job_from
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource, open_model
@@ -103,9 +104,10 @@ class Planned:
         return plan_html(plan_line(self.baseline, self.plan), self.plan)
 
 
-def plan(job: Job, *, progress: Progress = lambda _: None) -> Planned:
+def plan(job: Job | str | Path, *, progress: Progress = lambda _: None) -> Planned:
     """Chooses the cuts of the job's model, proves the choice, and writes nothing.
 
+    `job`: a job, or the path of a job file.
     The result has `peak_ram_bytes`, `unsplit_ram_bytes`, `added_insn` (estimated instructions
     added to each inference), `cuts` and `segments`; `plan.status` says whether it is proved.
 
@@ -117,6 +119,7 @@ def plan(job: Job, *, progress: Progress = lambda _: None) -> Planned:
     >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "peak_ram"}))
     <Planned 52,944 B unsplit, 20,560 B in 5 pieces, OPTIMAL>
     """
+    job = job_from(job)
     source = open_model(job, progress)
     on_pieces = job.spec.route == "pieces"
     allowed = OnnxRoute(job, source, progress).allowed if on_pieces else None

@@ -24,7 +24,7 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.verify_json import verify_document
-from splitopt.config.job import IN_MEMORY, Job
+from splitopt.config.job import IN_MEMORY, Job, job_from
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
 from splitopt.pieces.offline_fit import check_written
@@ -38,10 +38,11 @@ from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.memory_map import LEGEND
 from splitopt.report.pages.run import memory_maps, render_run
 from splitopt.report.text.summary import run_text
+from splitopt.runtime.arrays import Array
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
 from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
-from splitopt.workflows.time import time_bundle
+from splitopt.workflows.time import TimedBundle, time_bundle
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +104,7 @@ class RunResult:
 
 
 def run_job(
-    job: Job,
+    job: Job | str | Path,
     *,
     out: str | Path | None = None,
     verify: bool = True,
@@ -111,6 +112,7 @@ def run_job(
 ) -> RunResult:
     """Plans, writes and proves the pieces; the bundle appears under `out` (or the job's `out`).
 
+    `job`: a job, or the path of a job file.
     The bundle is a new folder `out/<job>/<date and time>`, whole or not at all. `verify=False`
     leaves the pieces unproved, and the bundle says so.
 
@@ -126,6 +128,7 @@ def run_job(
     >>> result.is_equal, result.plan.peak_ram_bytes, type(documents).__name__
     (True, 20560, 'RunDocuments')
     """
+    job = job_from(job)
     source = open_model(job, progress)
     feeds = feeds_of(job, source) if verify else []
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
@@ -134,36 +137,16 @@ def run_job(
         made = _make(job, route, planned)
         progress("writing pieces")
         files = _write_pieces(bundle, made)
-        proof = Proof()
-        if verify and made.route == "pieces" and route is not None:
-            proof = judge_converted(job, source, route, files, progress)
-        elif verify:
-            proof = prove_equal(job, source, files, feeds, progress)
+        proof = _prove(job, source, made, route, files, feeds, progress) if verify else Proof()
         document = _document(job, source, planned, made, proof, route)
-        _write_documents(bundle, source, made, document)
-        if job.spec.cost_table is not None:
-            bundle.write_text(COST_TABLE, job.cost_table_text)
-        bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
-        bundle.write_json("graph.json", graph_document(planned.graph, source.names))
-        timing = None
-        if job.target is not None and verify:
-            timing = time_bundle(bundle.folder, job.target, progress)
-            bundle.write_json("timing.json", timing.document)
-        diagnosis = diagnose_run(
-            bundle.folder, is_suspect=_is_suspect(document, proof), progress=progress
-        )
-        if diagnosis is not None:
-            bundle.write_json("diagnosis.json", diagnosis.model_dump(mode="json"))
-        if timing is not None:
-            proof = replace(proof, checks=(*proof.checks, *timing.checks))
-        bundle.write_json("verify.json", verify_document(job, proof))
-        shown = None if timing is None else timing.document
-        summary = run_text(document, proof.checks, planned.limit, diagnosis, shown)
-        bundle.write_text("summary.txt", plain_text(summary))
-        progress("writing the report")
-        bundle.write_json("manifest.json", _manifest(job, bundle.folder))
-        bundle.write_text("report.html", render_run(load_run(bundle.folder)))
-        bundle.write_json("manifest.json", _manifest(job, bundle.folder))
+        _write_documents(bundle, job, source, planned, made, document)
+        timed = _time(bundle, job, progress) if verify else None
+        diagnosis = _diagnose(bundle, is_suspect=_is_suspect(document, proof), progress=progress)
+        if timed is not None:
+            proof = replace(proof, checks=(*proof.checks, *timed.checks))
+        timing = None if timed is None else timed.document
+        summary = plain_text(run_text(document, proof.checks, planned.limit, diagnosis, timing))
+        _finish(bundle, job, proof, summary, progress)
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(
         folder=bundle.final,
@@ -174,8 +157,52 @@ def run_job(
         checks=proof.checks,
         limit=planned.limit,
         diagnosis=diagnosis,
-        timing=shown,
+        timing=timing,
     )
+
+
+def _prove(
+    job: Job,
+    source: ModelSource,
+    made: PieceSet,
+    route: OnnxRoute | None,
+    files: Sequence[PieceFile],
+    feeds: Sequence[Array],
+    progress: Progress,
+) -> Proof:
+    """Pieces of the int8 model must equal it; pieces that were converted are judged by accuracy."""
+    if route is not None and made.route == "pieces":
+        return judge_converted(job, source, route, files, progress)
+    return prove_equal(job, source, files, feeds, progress)
+
+
+def _time(bundle: BundleFolder, job: Job, progress: Progress) -> TimedBundle | None:
+    """timing.json, where the job names a target to run on."""
+    if job.target is None:
+        return None
+    timed = time_bundle(bundle.folder, job.target, progress)
+    bundle.write_json("timing.json", timed.document)
+    return timed
+
+
+def _diagnose(
+    bundle: BundleFolder, *, is_suspect: bool, progress: Progress
+) -> RunExplanation | None:
+    """diagnosis.json, where explaining it does not take long."""
+    found = diagnose_run(bundle.folder, is_suspect=is_suspect, progress=progress)
+    if found is not None:
+        bundle.write_json("diagnosis.json", found.model_dump(mode="json"))
+    return found
+
+
+def _finish(bundle: BundleFolder, job: Job, proof: Proof, summary: str, progress: Progress) -> None:
+    """verify.json, summary.txt, report.html; the manifest last, as it names every file."""
+    bundle.write_json("verify.json", verify_document(job, proof))
+    bundle.write_text("summary.txt", summary)
+    progress("writing the report")
+    bundle.write_json("manifest.json", _manifest(job, bundle.folder))  # which the report shows
+    bundle.write_text("report.html", render_run(load_run(bundle.folder)))
+    bundle.write_json("manifest.json", _manifest(job, bundle.folder))
 
 
 def _is_suspect(document: Plan, proof: Proof) -> bool:
@@ -234,17 +261,24 @@ def _document(
 
 def _write_documents(
     bundle: BundleFolder,
+    job: Job,
     source: ModelSource,
+    planned: Planned,
     made: PieceSet,
     document: Plan,
 ) -> None:
+    """All that is known before anything runs on a target."""
     if source.conversion is not None:
         (bundle.folder / "model.tflite").write_bytes(source.graph.source)
         log = source.conversion.log.read_text("utf-8")
         bundle.write_text("convert.log", log + made.log)
     if source.names is not None:
         bundle.write_json(CORRESPONDENCE, source.names.to_dict())
+    if job.spec.cost_table is not None:
+        bundle.write_text(COST_TABLE, job.cost_table_text)
     bundle.write_json("plan.json", document)
+    bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
+    bundle.write_json("graph.json", graph_document(planned.graph, source.names))
 
 
 def _manifest(job: Job, folder: Path) -> Manifest:

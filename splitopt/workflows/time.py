@@ -18,8 +18,7 @@ from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import chained_outputs, require_own_pieces, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
-from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Unit
-from splitopt.bundle.schema.timing import Timing as TimingDocument
+from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Timing, Unit
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
@@ -40,14 +39,14 @@ from splitopt.verify.equality import Check, CheckStatus
 
 
 @dataclass(frozen=True)
-class Timing:
+class TimedBundle:
     """timing.json, and the checks that bytes and outputs passed or did not."""
 
-    document: TimingDocument
+    document: Timing
     checks: tuple[Check, ...]
 
 
-def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: None) -> Timing:
+def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: None) -> TimedBundle:
     """Runs unsplit model and pieces on the simulator, on random inputs of the job's seed.
 
     Raises SplitoptError: no bundle, or a piece that was replaced since; no compiler, no library,
@@ -74,7 +73,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         _bytes_check(simulator, plan, unsplit, split),
         _outputs_check(simulator, bundle, feeds, unsplit, split),
     )
-    document = TimingDocument(
+    document = Timing(
         simulator=simulator.name,
         unit=cast("Unit", simulator.unit),
         caveat=simulator.caveat,
@@ -87,7 +86,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         **_per_op_note(spec, unsplit),
         checks=tuple(map(CheckEntry.model_validate, checks)),
     )
-    return Timing(document, checks)
+    return TimedBundle(document, checks)
 
 
 def _require_room(bundle: OpenBundle, plan: Plan, simulator: Simulator) -> None:

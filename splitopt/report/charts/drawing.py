@@ -9,12 +9,15 @@ from splitopt.report.charts.figures import sheet
 from splitopt.report.charts.svg import Chart, Key
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Drawing:
     """An SVG with its style inside. Notebooks show it; `svg` is what to write to a file."""
 
     title: str
     svg: str
+
+    def __repr__(self) -> str:
+        return f"<Drawing {self.title}>"
 
     def _repr_svg_(self) -> str:
         return self.svg
