@@ -3,31 +3,18 @@ names."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain, combinations, pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 from golden_figures import MODELS as MEASURED
-from models import Builder, with_variable
+from model_facts import facts, small
 from planning_helpers import allowed_everywhere, dp_outcome
-from typer.testing import CliRunner
 
 from splitopt.arena.rules import target_rules
-from splitopt.base.errors import ModelError, UsageError
-from splitopt.base.json_input import load_json
 from splitopt.base.units import align_up
-from splitopt.bundle.schema.explain import ModelExplanation
-from splitopt.cli.explain import explain
-from splitopt.convert.open_model import open_model
-from splitopt.explain.model import explain_model
-from splitopt.explain.model_html import render_model
-from splitopt.explain.subject import subject_of
-from splitopt.explain.text import model_text
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import lowest_ram_by_op, single_op_bound
 from splitopt.planning.planner import Planner
@@ -41,32 +28,6 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 MODELS = CHECKOUT / "configs" / "models"
 RESNET = MODELS / "resnet8_digits_int8.tflite"
 FindModel = Callable[[str], Path]
-
-
-@pytest.fixture
-def board(tmp_path: Path) -> Path:
-    """A board without headroom."""
-    path = tmp_path / "bare.yaml"
-    path.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
-    return path
-
-
-def facts(model: Path, board: Path | str | None) -> ModelExplanation:
-    job = subject_of(model, None if board is None else str(board))
-    return explain_model(job, open_model(job))
-
-
-def small(folder: Path, name: bytes = b"plain") -> Path:
-    """Seven RELUs on tensors of unlike sizes, with holes in TFLM's plan."""
-    builder = Builder()
-    sizes = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)
-    tensors = [builder.typed([1, size], "INT8") for size in sizes]
-    builder.graph.tensors[tensors[2]].name = name
-    for source, out in pairwise(tensors):
-        builder.relu(source, out)
-    path = folder / "small.tflite"
-    path.write_bytes(builder.bytes([tensors[0]], [tensors[-1]]))
-    return path
 
 
 def test_person_detect(shared_model: FindModel, board: Path) -> None:
@@ -246,124 +207,3 @@ def test_a_board_of_another_abi_is_planned_by_its_own_rules(tmp_path: Path, boar
     assert "broken" not in fits
     table = SegmentTable(read_tflite(model), target_rules("x86_64"), headroom_bytes=160)
     assert fits["pc"].unsplit_bytes == table.ram(0, len(table.graph.ops))
-
-
-def test_a_job_gives_board_and_headroom_but_no_limits() -> None:
-    """resnet8_digits.yaml forbids cut 1 and allows four pieces; facts are the model's."""
-    job = subject_of(CHECKOUT / "configs" / "jobs" / "resnet8_digits.yaml", None)
-    assert (job.board.name, job.spec.pieces.max, job.spec.cut.forbid) == (
-        "corstone300_128k",
-        None,
-        (),
-    )
-    assert subject_of(job.file, "corstone300_64k").board.name == "corstone300_64k"
-
-
-def test_a_model_that_keeps_state_has_facts_but_no_cuts(tmp_path: Path, board: Path) -> None:
-    model = tmp_path / "stateful.tflite"
-    model.write_bytes(with_variable())
-    found = facts(model, board)
-    assert found.least is None
-    assert "keeps state" in found.no_cuts
-    assert found.no_cuts in model_text(found)
-    assert "keeps state" in render_model(found)
-    assert all(fit.split_bytes is None for fit in found.boards)
-
-
-@pytest.mark.parametrize(
-    ("name", "board", "said"),
-    [
-        ("m.onnx", "corstone300_64k", "calibration"),
-        ("m.tflite", None, "--board"),
-        ("m.txt", "corstone300_64k", ".tflite"),
-        ("m.tflite", "corstone_64k", "did you mean 'corstone300_64k'"),
-        ("", "corstone300_64k", "a folder"),
-    ],
-)
-def test_wrong_subjects(tmp_path: Path, name: str, board: str | None, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        subject_of(tmp_path / name, board)
-
-
-def test_a_broken_model_is_a_model_error(tmp_path: Path, board: Path) -> None:
-    model = tmp_path / "m.tflite"
-    model.write_bytes(b"garbage")
-    with pytest.raises(ModelError):
-        facts(model, board)
-
-
-EVIL = "<script>alert(1)</script>\x1b[31m"
-
-
-def test_untrusted_names_are_text(tmp_path: Path, board: Path) -> None:
-    found = facts(small(tmp_path, EVIL.encode()), board)
-    document = found.model_dump(mode="json")
-    page = render_model(found)
-    assert "<script" not in page
-    assert "&lt;script&gt;alert(1)" in page
-    assert "\x1b" not in page + model_text(found) + json.dumps(document)
-    for outside in ("http:", "https:", "src=", "@import", "url("):
-        assert outside not in page
-    assert "prefers-color-scheme: dark" in page
-
-
-def with_scratch(folder: Path) -> Path:
-    """A model of two inputs, one read last, and an output that nothing reads."""
-    maker = Builder()
-    a, b, x, y = (maker.tensor([1, 64]) for _ in range(4))
-    maker.op("RELU", [a], [x])
-    maker.op("MINIMUM", [x, b], [y])
-    path = folder / "two.tflite"
-    path.write_bytes(maker.bytes([a, b], [y]))
-    return path
-
-
-def test_a_model_of_two_inputs(tmp_path: Path, board: Path) -> None:
-    found = facts(with_scratch(tmp_path), board)
-    assert {(t.tensor, t.start, t.stop) for t in found.largest} == {
-        (0, 0, 1), (1, 0, 2), (2, 0, 2), (3, 1, 2)
-    }  # fmt: skip
-    assert max(found.load_by_op) == found.ram.peak_load_bytes == 192
-
-
-def run(*args: object) -> Any:
-    app = typer.Typer()
-    app.command()(explain)
-    return CliRunner().invoke(app, [str(arg) for arg in args])
-
-
-def test_the_command(tmp_path: Path, board: Path) -> None:
-    out = tmp_path / "out"
-    shown = run(small(tmp_path), "--board", board, "--out", out)
-    assert shown.exit_code == 0, shown.output
-    assert (out / "explain.txt").read_text() == shown.output
-    document = json.loads(run(small(tmp_path), "--board", board, "--json").output)
-    assert document == json.loads((out / "explain.json").read_text())
-    read = ModelExplanation.model_validate(load_json(out / "explain.json"))
-    assert (out / "explain.html").read_text() == render_model(read)
-    again = run(small(tmp_path), "--board", board, "--out", out)
-    assert isinstance(again.exception, UsageError)
-    assert again.exception.exit_code == 2
-    for words in (
-        "arena_used_bytes()",
-        "What would lower the peak",
-        "Known boards",
-        "Longest-lived",
-    ):
-        assert words in shown.output
-
-
-def test_eight_questions_are_asked_whatever_the_number_of_boards(
-    board: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The lowest peak, then its cheapest plan: with each of four sets of techniques."""
-    asked: list[object] = []
-    plan = Planner.plan
-
-    def counted(self: Planner, request: Any) -> Any:
-        asked.append(request)
-        return plan(self, request)
-
-    monkeypatch.setattr(Planner, "plan", counted)
-    facts(RESNET, board)
-    assert len(asked) == 8

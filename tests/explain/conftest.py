@@ -1,0 +1,15 @@
+"""What the tests of explanations share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """A board without headroom."""
+    path = tmp_path / "bare.yaml"
+    path.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
+    return path
