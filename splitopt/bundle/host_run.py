@@ -5,13 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from splitopt.base.errors import UsageError
+from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.load import optional
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema.manifest import Manifest
 from splitopt.runtime.arrays import Array
 from splitopt.verify.equality import PieceFile, run_pieces, run_whole
 
 
-def require_own_pieces(bundle: OpenBundle) -> None:
-    """Raises UsageError for a piece that is not the one that the run wrote."""
+def require_as_written(bundle: OpenBundle) -> None:
+    """Raises UsageError for a plan or a piece that is not the one that the run wrote.
+
+    A plan's arenas and boundary tensors were proved not to overlap when it was written. While a run
+    is under way there is no manifest yet.
+    """
+    plan = bundle.folder / "plan.json"
+    manifest = optional(bundle.folder / "manifest.json", Manifest)
+    written = None if manifest is None else manifest.files.get(plan.name)
+    if written not in (None, sha256_of(plan.read_bytes())):
+        raise UsageError(f"{plan}: changed since the run wrote it; run the job again")
     for piece in bundle.pieces:
         if piece.replaced:
             raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")

@@ -15,7 +15,7 @@ from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes
 from splitopt.bundle.folder import sha256_of
-from splitopt.bundle.host_run import chained_outputs, require_own_pieces, whole_outputs
+from splitopt.bundle.host_run import chained_outputs, require_as_written, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
 from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Timing, Unit
@@ -54,7 +54,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     """
     bundle = open_bundle(folder)
     plan = bundle.plan
-    require_own_pieces(bundle)
+    require_as_written(bundle)
     settings = bundle.plan.job.settings
     simulator = simulator_of(spec)
     _require_room(bundle, plan, simulator)

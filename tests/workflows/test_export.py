@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -95,6 +96,16 @@ def test_nothing_is_overwritten_and_nothing_half_written(bundle: Path, tmp_path:
     with pytest.raises(UsageError, match="is not the piece that the run wrote"):
         export_bundle(bundle, tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_an_edited_plan_is_refused(bundle: Path, tmp_path: Path) -> None:
+    """Its layout was checked when it was planned; an export would take an overlap as it is."""
+    plan = json.loads((bundle / "plan.json").read_text())
+    plan["layout"]["boundary"][0]["offset"] += 16
+    (bundle / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UsageError, match=r"plan\.json: changed since the run wrote it"):
+        export_bundle(bundle, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
-from splitopt.bundle.host_run import chained_outputs, require_own_pieces
+from splitopt.bundle.host_run import chained_outputs, require_as_written
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
@@ -35,7 +35,7 @@ def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) 
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: already exists; pass another --out")
     bundle = open_bundle(folder)
-    require_own_pieces(bundle)
+    require_as_written(bundle)
     progress("running golden inputs on this machine")
     feeds = random_inputs(bundle.graph, _GOLDEN_INPUTS, bundle.plan.job.settings.verify.seed)
     texts = _texts(bundle, feeds, chained_outputs(bundle, feeds))
