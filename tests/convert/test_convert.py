@@ -141,7 +141,7 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
         ("time.sleep(60)", ToolError, "took longer than 1 s"),
         ("print('ERROR: node Foo'); sys.exit(1)", ModelError, r"exit code 1\): ERROR: node Foo"),
         ("pass", ModelError, "could not convert"),
-        ("print('No module named onnx2tf'); sys.exit(1)", ToolError, r"\.\[onnx\]"),
+        ("print('No module named onnx2tf'); sys.exit(1)", ToolError, r"splitopt\[onnx\]"),
         (
             "print('RuntimeError: Select TensorFlow op(s) ... Node number 0 (FlexErf) failed')",
             ModelError,
