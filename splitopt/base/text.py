@@ -32,6 +32,12 @@ def printable(text: str) -> str:
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
 
 
+def first_few(items: Sequence[object], most: int = 8) -> str:
+    """`3, 6, 9, ...`: the first items of a list that may be long."""
+    shown = ", ".join(map(str, items[:most]))
+    return f"{shown}, ..." if len(items) > most else shown
+
+
 def table(header: Row, rows: Sequence[Row]) -> str:
     """Columns padded to the widest cell; the first to the left, the others to the right."""
     widths = [max(len(row[k]) for row in (header, *rows)) for k in range(len(header))]

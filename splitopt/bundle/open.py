@@ -13,7 +13,7 @@ from pathlib import Path
 from splitopt.base.errors import UsageError
 from splitopt.base.files import read_text
 from splitopt.base.json_input import load_json
-from splitopt.base.text import printable
+from splitopt.base.text import first_few, printable
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.load import read_plan, tile
 from splitopt.bundle.schema.plan import Plan, Spans
@@ -219,7 +219,8 @@ def _segments(folder: Path, plan: Plan, graph: ModelGraph) -> list[Segment]:
         ):
             if sorted(got) != sorted(want):
                 raise UsageError(
-                    f"{where}: $.segments[{k}].{key}: got {_short(got)}, want {_short(want)}"
+                    f"{where}: $.segments[{k}].{key}: got [{first_few(got)}], "
+                    f"want [{first_few(want)}]"
                 )
         found.append(Segment(entry.start, entry.stop, entry.inputs, entry.outputs, own.tensors))
     return found
@@ -246,11 +247,6 @@ def _executions(
 
 def _spans(entries: Spans) -> tuple[RowSpan, ...]:
     return tuple(RowSpan(e.tensor, e.row, e.rows, e.from_row) for e in entries)
-
-
-def _short(tensors: tuple[int, ...]) -> str:
-    shown = ", ".join(map(str, tensors[:8]))
-    return f"[{shown}{', ...' if len(tensors) > 8 else ''}]"
 
 
 def _piece(

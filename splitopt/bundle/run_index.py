@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
+from splitopt.base.text import first_few
 from splitopt.bundle.load import ROWS
 from splitopt.bundle.run_record import RunRecord, SweepRecord, read_run, read_sweep_record
 
@@ -290,7 +291,6 @@ def _named(results: Path, run: str) -> Path:
         if len(found) == 1:
             return Path(found[0].path)
         if found:
-            shown = ", ".join(entry.name for entry in found[:5])
-            more = ", ..." if len(found) > 5 else ""
-            raise UsageError(f"--open {run!r}: several: {shown}{more}; name one of them")
+            shown = first_few([entry.name for entry in found], 5)
+            raise UsageError(f"--open {run!r}: several: {shown}; name one of them")
     raise UsageError(f"--open {run!r}: no such run in {results} (splitopt runs lists them)")

@@ -135,7 +135,7 @@ def _failure(exit_code: int, log: str) -> ModelError | ToolError:
     absent = re.search(r"No module named '?([A-Za-z0-9_.]+)", log)
     if absent:
         return ToolError(
-            f"{absent[1]} is absent, which onnx2tf needs: pip install 'splitopt[onnx]'"
+            f"{absent[1]} is absent, which ONNX input needs: pip install 'splitopt[onnx]'"
         )
     foreign = dict.fromkeys(one or other for one, other in _FLEX.findall(log))
     if foreign:

@@ -13,7 +13,14 @@ from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.runtime.arrays import Array, arena_bytes, dequantised, difference, quantise
+from splitopt.runtime.arrays import (
+    Array,
+    arena_bytes,
+    dequantised,
+    difference,
+    is_constant,
+    quantise,
+)
 from splitopt.runtime.host import Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
@@ -94,7 +101,7 @@ def judge(
         top1_float=top1(classes[0], labels) if ranks else None,
         top1_int8=top1(classes[1], labels) if ranks else None,
         top1_agreement=agreement(*classes) if ranks else None,
-        constant_output=any(_is_constant(g) and not _is_constant(w) for w, g in pairs),
+        constant_output=any(is_constant(g) and not is_constant(w) for w, g in pairs),
     )
 
 
@@ -144,11 +151,6 @@ def is_class_vector(tensor: Tensor, labels: Array) -> bool:
     """One score for each class, and every label is the number of one."""
     scores = tensor.elements
     return 1 < scores == max(tensor.shape) and 0 <= labels.min() <= labels.max() < scores
-
-
-def _is_constant(values: Array) -> bool:
-    """Every sample gives the same output."""
-    return len(values) > 1 and bool((values == values[:1]).all())
 
 
 def agreement(want: Array, got: Array) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from splitopt.base.text import Row, table
+from splitopt.base.text import Row, first_few, table
 from splitopt.base.units import format_bytes, format_percent, more_text, plural
 from splitopt.bundle.schema.explain import (
     Memory,
@@ -94,12 +94,11 @@ def _model_verdict(found: ModelExplanation) -> Iterator[str]:
     least = found.least
     if least is None or not found.saved_bytes:
         return
-    shown = ", ".join(map(str, least.cuts[:_SHOWN_CUTS]))
-    more = ", ..." if len(least.cuts) > _SHOWN_CUTS else ""
     cheap = "no cuts that reach it add less" if least.is_cheapest else "cheaper ones may exist"
     yield (
-        f"Cuts before ops {shown}{more} reach it ({plural(least.pieces, 'piece')}): "
-        f"{more_text(least.added_insn)} per inference (estimate); {cheap}."
+        f"Cuts before ops {first_few(least.cuts, _SHOWN_CUTS)} reach it "
+        f"({plural(least.pieces, 'piece')}): {more_text(least.added_insn)} per inference "
+        f"(estimate); {cheap}."
     )
 
 

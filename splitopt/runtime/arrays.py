@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from splitopt.base.errors import UsageError
+from splitopt.base.text import first_few
 from splitopt.graph.model import ModelGraph, Tensor
 
 Array = npt.NDArray[Any]
@@ -155,18 +156,20 @@ def _load_npz(path: Path, key: str | None, where: str) -> Array:
         names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
         if key is None and len(names) != 1:
             raise UsageError(
-                f"{where}: {path} holds {_listed(names) or 'no array'}; say which with `key`"
+                f"{where}: {path} holds {first_few(names) or 'no array'}; say which with `key`"
             )
         wanted = names[0] if key is None else key
         if wanted not in names:
-            raise UsageError(f"{where}: {path} has no array {wanted!r}; it holds {_listed(names)}")
+            raise UsageError(
+                f"{where}: {path} has no array {wanted!r}; it holds {first_few(names)}"
+            )
         with archive.open(f"{wanted}.npy") as file:
             return _read_npy(file, f"{where}: {path}: {wanted!r}")
 
 
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:8])
-    return f"{shown}, ..." if len(names) > 8 else shown
+def is_constant(values: Array) -> bool:
+    """Every sample gives the same; False for a single sample, which tells nothing."""
+    return len(values) > 1 and bool((values == values[:1]).all())
 
 
 def arena_bytes(graph: ModelGraph) -> int:

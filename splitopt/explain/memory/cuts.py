@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from splitopt.base.errors import UsageError
+from splitopt.base.text import first_few
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, correspondence_of, cost_table_of
 from splitopt.bundle.schema.explain import (
@@ -191,7 +192,7 @@ def _limits(
             lifted.saved_bytes,
             f"the job's {lifted.setting}: without it cuts reach "
             f"{format_bytes(least.peak_ram_bytes)} in {plural(least.pieces, 'piece')}",
-            f"loosen {lifted.setting} (cuts before ops {_listed(least.cuts)})",
+            f"loosen {lifted.setting} (cuts before ops {first_few(least.cuts) or 'none'})",
         )
     if allowed is None:
         return
@@ -220,8 +221,3 @@ def _limits(
             f"reach {least_bytes}",
             "use route: whole, which can cut between any two ops",
         )
-
-
-def _listed(cuts: Sequence[int]) -> str:
-    shown = ", ".join(map(str, cuts[:8]))
-    return f"{shown}, ..." if len(cuts) > 8 else shown or "none"

@@ -10,7 +10,7 @@ import numpy as np
 from splitopt.base.errors import UsageError
 from splitopt.bundle.schema.outputs import EQUAL_DB, Difference
 from splitopt.graph.model import Tensor
-from splitopt.runtime.arrays import Array, dequantised, numpy_dtype, quantise
+from splitopt.runtime.arrays import Array, dequantised, is_constant, numpy_dtype, quantise
 
 _BLOCK = 1 << 22
 
@@ -90,11 +90,6 @@ def _decibels(signal: float, noise: float) -> float:
         return EQUAL_DB
     ratio = max(signal, 1e-300) / noise
     return float(np.clip(10 * math.log10(max(ratio, 1e-20)), -EQUAL_DB, EQUAL_DB - 1))
-
-
-def is_constant(values: Array) -> bool:
-    """Every sample gives the same; False for a single sample, which tells nothing."""
-    return len(values) > 1 and bool((values == values[:1]).all())
 
 
 def hardly_varies(values: Array, want: Array) -> bool:

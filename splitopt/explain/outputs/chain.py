@@ -11,12 +11,11 @@ from splitopt.bundle.schema.outputs import BoundaryHealth, Finding, Severity
 from splitopt.explain.outputs.array_compare import (
     distance,
     hardly_varies,
-    is_constant,
     percent,
     share,
 )
 from splitopt.explain.outputs.host_runs import Chain, Reference
-from splitopt.runtime.arrays import Array
+from splitopt.runtime.arrays import Array, is_constant
 
 _LIMIT = 0.5
 

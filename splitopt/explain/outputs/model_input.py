@@ -12,9 +12,9 @@ import numpy as np
 
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.schema.outputs import Figure, Finding, InputStatistics, Severity
-from splitopt.explain.outputs.array_compare import Grid, grid_of, is_constant, percent, share, span
+from splitopt.explain.outputs.array_compare import Grid, grid_of, percent, share, span
 from splitopt.explain.outputs.samples import Samples
-from splitopt.runtime.arrays import Array
+from splitopt.runtime.arrays import Array, is_constant
 
 _CLIPPED_NOTE = 0.001
 _CLIPPED_FAULT = 0.02

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from splitopt.base.progress import Progress
+from splitopt.base.text import first_few
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.schema.outputs import (
@@ -17,7 +18,7 @@ from splitopt.bundle.schema.outputs import (
     SamplesRun,
     Severity,
 )
-from splitopt.explain.outputs.array_compare import is_constant, sound
+from splitopt.explain.outputs.array_compare import sound
 from splitopt.explain.outputs.chain import chain_findings, judge_chain
 from splitopt.explain.outputs.host_runs import Reference, run_chain, run_reference
 from splitopt.explain.outputs.isolated_piece import IsolatedRun, run_isolated
@@ -26,6 +27,7 @@ from splitopt.explain.outputs.piece_faults import piece_findings
 from splitopt.explain.outputs.root_causes import root_causes
 from splitopt.explain.outputs.samples import Samples
 from splitopt.explain.outputs.tensor_contract import contract_findings
+from splitopt.runtime.arrays import is_constant
 
 
 def explain_outputs(
@@ -92,13 +94,12 @@ def _replaced(bundle: OpenBundle) -> list[Finding]:
     replaced = [p for p in bundle.pieces if p.replaced and p.written_as is None]
     if not replaced:
         return []
-    names = ", ".join(piece.name for piece in replaced[:8])
-    more = ", ..." if len(replaced) > 8 else ""
+    names = first_few([piece.name for piece in replaced])
     return [
         Finding(
             code="piece_replaced",
             severity=Severity.NOTE,
-            title=f"{plural(len(replaced), 'piece')} did not come from this run: {names}{more}",
+            title=f"{plural(len(replaced), 'piece')} did not come from this run: {names}",
             where="pieces",
             evidence=("SHA-256 differs from what plan.json has",),
             next_step="nothing, if that is meant; the run's proof does not hold for them",

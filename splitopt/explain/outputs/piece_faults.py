@@ -14,7 +14,6 @@ from splitopt.base.progress import Progress
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
 from splitopt.bundle.schema.outputs import Difference, Finding, Severity
-from splitopt.explain.outputs.array_compare import is_constant
 from splitopt.explain.outputs.constants import OddBias, Weights, compare_weights, odd_bias
 from splitopt.explain.outputs.host_runs import Reference
 from splitopt.explain.outputs.isolated_piece import IsolatedRun
@@ -27,6 +26,7 @@ from splitopt.explain.outputs.unsplit_coverage import (
     worst_inside,
 )
 from splitopt.explain.outputs.wiring import find_rewiring, rewiring_findings
+from splitopt.runtime.arrays import is_constant
 
 _RECALIBRATE = (
     "calibrate this piece on what the model before it really makes of your samples, not on random "
