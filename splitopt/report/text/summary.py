@@ -58,8 +58,7 @@ def run_text(
     yield (Line(limit),)
     if found := lines_of(diagnosis_lines(diagnosis)):
         yield found
-    for note in notes(plan):
-        yield (Line(note, "note"),)
+    yield tuple(Line(note, "note") for note in notes(plan))
 
 
 def verdict(plan: Plan) -> str:
