@@ -37,8 +37,8 @@ class OnnxRoute:
         conversion, request = source.conversion, source.request
         if conversion is None or conversion.onnx is None or request is None:
             raise UsageError(
-                f"{job.file}: $.route: got 'pieces', want 'whole': {job.model_path.name} is no "
-                "ONNX model that could be cut before it is converted"
+                f"{job.file}: $.route: got 'pieces', want 'whole': {job.model_path.name} is not an "
+                "ONNX model, which could be cut before it is converted"
             )
         if conversion.correspondence is None:
             raise ModelError(
