@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from splitopt.base.files import write_new_files
+from splitopt.bundle.documents import json_text
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.explain.model_html import render_model
 from splitopt.explain.text import model_text, run_text
@@ -17,17 +17,12 @@ MODEL_FILES = (*RUN_FILES, "explain.html")
 def write_run(found: RunExplanation, folder: Path) -> None:
     """Writes what was found about a run as text and JSON. Raises UsageError where a file already
     exists, ToolError where none can be written."""
-    texts = (run_text(found), _json(found))
+    texts = (run_text(found), json_text(found))
     write_new_files(folder, dict(zip(RUN_FILES, texts, strict=True)))
 
 
 def write_model(found: ModelExplanation, folder: Path) -> None:
     """Writes what was found about a model as text, JSON and HTML. Raises UsageError where a file
     already exists, ToolError where none can be written."""
-    texts = (model_text(found), _json(found), render_model(found))
+    texts = (model_text(found), json_text(found), render_model(found))
     write_new_files(folder, dict(zip(MODEL_FILES, texts, strict=True)))
-
-
-def _json(found: RunExplanation | ModelExplanation) -> str:
-    document = found.model_dump(mode="json")
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

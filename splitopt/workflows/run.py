@@ -191,7 +191,7 @@ def _diagnose(
     """diagnosis.json, where explaining it does not take long."""
     found = diagnose_run(bundle.folder, is_suspect=is_suspect, progress=progress)
     if found is not None:
-        bundle.write_json("diagnosis.json", found.model_dump(mode="json"))
+        bundle.write_json("diagnosis.json", found)
     return found
 
 
