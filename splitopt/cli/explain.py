@@ -38,11 +38,11 @@ def explain(
 
     Faults that it finds are its answer, not its failure: the exit code is 0.
     """
-    import splitopt
     from splitopt.cli import console, terminal
+    from splitopt.workflows import explain as workflow
 
     with console.progress(quiet=json) as progress:
-        found = splitopt.explain(what, board, data=data, key=key, out=out, progress=progress)
+        found = workflow.explain(what, board, data=data, key=key, out=out, progress=progress)
     if json:
         console.show_json(found)
     else:

@@ -29,16 +29,17 @@ def run(
     fail_on: FailOn = None,
 ) -> None:
     """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
-    import splitopt
     from splitopt.bundle.thresholds import parse_thresholds
     from splitopt.cli import console, terminal
     from splitopt.config.board import from_here
+    from splitopt.config.job import read_job
+    from splitopt.workflows.run import run_job
 
     limits = parse_thresholds(fail_on or ())
     given = {"budget_bytes": budget, "board": board and from_here(board)}
-    read = splitopt.read_job(job, given)
+    read = read_job(job, given)
     with console.progress(quiet=json) as progress:
-        result = splitopt.run(read, out=out, verify=not no_verify, progress=progress)
+        result = run_job(read, out=out, verify=not no_verify, progress=progress)
     broken = result.broken(limits)
     if not json:
         terminal.show_result(result)

@@ -21,11 +21,11 @@ def sweep(
     json: Json = False,
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
-    import splitopt
     from splitopt.cli import console, terminal
+    from splitopt.workflows.sweep import sweep as workflow
 
     with terminal.sweep_progress(quiet=json) as notify:
-        result = splitopt.sweep(file, out=out, workers=workers, notify=notify)
+        result = workflow.sweep(file, out=out, workers=workers, notify=notify)
     if json:
         console.show_json(result.to_dict())
     else:
