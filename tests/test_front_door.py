@@ -124,6 +124,15 @@ def test_a_plan_that_does_not_fit_is_an_error_of_its_own() -> None:
         splitopt.plan(job)
 
 
+def test_a_job_file_may_be_named_by_its_path() -> None:
+    assert (
+        splitopt.plan(str(JOB)).peak_ram_bytes
+        == splitopt.plan(splitopt.read_job(JOB)).peak_ram_bytes
+    )
+    with pytest.raises(splitopt.UsageError, match=r"nope\.yaml"):
+        splitopt.plan("nope.yaml")
+
+
 def test_planning_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     splitopt.sweep(splitopt.Job.of(model=MODEL, board="corstone300_64k"))
