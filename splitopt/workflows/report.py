@@ -6,7 +6,7 @@ from pathlib import Path
 
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.bundle.load import load_run, load_sweep
-from splitopt.report.charts.figures import figures
+from splitopt.report.charts.chart_files import write_charts
 from splitopt.report.charts.pareto import pareto_csv
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
@@ -31,7 +31,7 @@ def _write_run(folder: Path, out: Path) -> list[Path]:
     documents = load_run(folder)
     return [
         _write(out / "report.html", render_run(documents)),
-        *figures(documents, out / "figures"),
+        *write_charts(documents, out / "figures"),
     ]
 
 
@@ -40,7 +40,7 @@ def _write_sweep(folder: Path, out: Path) -> list[Path]:
     return [
         _write(out / "report.html", render_sweep(documents)),
         _write(out / "pareto.csv", pareto_csv(documents.records)),
-        *figures(documents, out / "figures"),
+        *write_charts(documents, out / "figures"),
     ]
 
 

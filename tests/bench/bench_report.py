@@ -18,7 +18,7 @@ from report_documents import run_bundle, run_documents, synthetic_sweep, write_s
 from synthetic import convolution_chain
 
 from splitopt.bundle.load import load_run, load_sweep
-from splitopt.report.charts.figures import figures
+from splitopt.report.charts.chart_files import write_charts
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
 
@@ -53,7 +53,10 @@ def main(sizes: list[int]) -> None:
         bundle = run_bundle("mbv2_digits", folder)
         timed("run: read and rendered", lambda: render_run(load_run(bundle)))
         timed("run: rendered once more", lambda: render_run(load_run(bundle)))
-        timed("run: figures as SVG and PNG", lambda: figures(load_run(bundle), folder / "figures"))
+        timed(
+            "run: figures as SVG and PNG",
+            lambda: write_charts(load_run(bundle), folder / "figures"),
+        )
         chain = chain_bundle(200, folder)
         timed("chain of 200 ops: read and rendered", lambda: render_run(load_run(chain)))
         for points in sizes:

@@ -16,7 +16,7 @@ from report_documents import changed, hostile, run_bundle, run_documents, synthe
 from splitopt.bundle.documents import dump
 from splitopt.bundle.load import RunDocuments, SweepDocuments, load_run
 from splitopt.config.job import read_job
-from splitopt.report.charts.figures import figures
+from splitopt.report.charts.chart_files import write_charts
 from splitopt.report.charts.pareto import pareto_csv
 from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
@@ -322,8 +322,8 @@ def test_figures_are_written_twice(
     job = run.plan.job.model_copy(update={"name": name})
     plan = run.plan.model_copy(update={"job": job, "segments": run.plan.segments[:1]})
     memory = run.memory.model_copy(update={"segments": run.memory.segments[:1]})
-    written = figures(replace(run, plan=plan, memory=memory), tmp_path)
-    written += figures(sweep, tmp_path)
+    written = write_charts(replace(run, plan=plan, memory=memory), tmp_path)
+    written += write_charts(sweep, tmp_path)
     names = {path.name for path in written}
     stems = ("ram_per_step", "memory_map_00", "pareto", "pareto_02")
     assert names == {f"{stem}.{suffix}" for stem in stems for suffix in ("svg", "png")}

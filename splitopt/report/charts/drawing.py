@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from splitopt.report.charts.figures import sheet
+from splitopt.report.charts.chart_files import sheet
 from splitopt.report.charts.svg import Chart, Key
 
 

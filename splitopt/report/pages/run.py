@@ -52,7 +52,7 @@ def render_run(documents: RunDocuments) -> str:
         "proof": proof_line(plan),
         "checks": list(check_lines(documents.verify.checks)),
         "checked_on": _checked_on(documents.verify),
-        **_figures(documents),
+        **_charts(documents),
         **_tables(plan),
         "contract": contract_grid(plan.contract) if plan.contract else None,
         "requantised": list(contract_lines(plan)),
@@ -135,7 +135,7 @@ def _checked_on(verify: Verify) -> str:
     return f"Inputs: {', '.join(counts) or 'none'}, seed {verify.seed}. Run with {tools}."
 
 
-def _figures(documents: RunDocuments) -> dict[str, Any]:
+def _charts(documents: RunDocuments) -> dict[str, Any]:
     plan, memory = documents.plan, documents.memory
     unsplit = memory.unsplit
     whole = memory_map(

@@ -9,7 +9,7 @@ from splitopt.bundle.documents import json_text, row_lines
 from splitopt.bundle.folder import manifest
 from splitopt.bundle.load import ROWS, load_sweep
 from splitopt.bundle.schema.sweep import Record, Sweep
-from splitopt.report.charts.figures import figures
+from splitopt.report.charts.chart_files import write_charts
 from splitopt.report.charts.pareto import pareto_csv
 from splitopt.report.pages.sweep import render_sweep
 
@@ -21,6 +21,6 @@ def write_results(folder: Path, document: Sweep, rows: Sequence[Record]) -> None
     (folder / "pareto.csv").write_text(pareto_csv(documents.records), "utf-8")
     (folder / "report.html").write_text(render_sweep(documents), "utf-8")
     if documents.plans:
-        figures(documents, folder / "figures")
+        write_charts(documents, folder / "figures")
     own = manifest(folder, 0, {"sweep": Path(document.path)})
     (folder / "manifest.json").write_text(json_text(own), "utf-8")

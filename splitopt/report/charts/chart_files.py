@@ -24,8 +24,8 @@ _CHARACTER = 6.6
 _SIZE = re.compile(r'width="([\d.]+)" height="([\d.]+)"')
 
 
-def figures(documents: RunDocuments | SweepDocuments, folder: Path) -> list[Path]:
-    """Writes every figure as .svg, and as .png where this machine has a font; the files written.
+def write_charts(documents: RunDocuments | SweepDocuments, folder: Path) -> list[Path]:
+    """Writes every chart as .svg, and as .png where this machine has a font; the files written.
 
     Of a run: `ram_per_step`, and `memory_map_NN` for each piece. Of a sweep: `pareto`, numbered
     (`pareto_02`) from the second model and board on.
