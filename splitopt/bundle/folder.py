@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +14,7 @@ from typing import Any
 
 from splitopt.base.errors import ToolError
 from splitopt.base.files import write_new_files
+from splitopt.base.owned_folder import owned_folder, remove_orphans
 from splitopt.base.version import VERSION
 from splitopt.bundle.documents import json_text
 from splitopt.bundle.schema.manifest import Input, Manifest
@@ -55,44 +54,21 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
     made = [folder for folder in (home, out) if not folder.exists()]
     try:
         home.mkdir(parents=True, exist_ok=True)
-        _sweep(home)
-        partial = Path(tempfile.mkdtemp(prefix=f"{_PARTIAL_PREFIX}{os.getpid()}-", dir=home))
+        remove_orphans(home, _PARTIAL_PREFIX)
+        with owned_folder(home, _PARTIAL_PREFIX) as partial:
+            bundle = BundleFolder(partial)
+            yield bundle
+            partial.chmod(0o755)
+            bundle.final = claim_name(partial, home)
     except OSError as error:
-        raise ToolError(
-            f"{home}: cannot be written ({error.strerror}); pass another --out"
-        ) from error
-    try:
-        bundle = BundleFolder(partial)
-        yield bundle
-        partial.chmod(0o755)
-        bundle.final = claim_name(partial, home)
-    except OSError as error:
-        _discard(partial, made)
         where = error.filename or home
-        raise ToolError(f"{where}: cannot be written or read ({error.strerror})") from error
-    except BaseException:
-        _discard(partial, made)
-        raise
-
-
-def _discard(partial: Path, made: Sequence[Path]) -> None:
-    """Removes a bundle that will not be finished, and folders made for it that stayed empty."""
-    shutil.rmtree(partial, ignore_errors=True)
-    with suppress(OSError):
-        for folder in made:
-            folder.rmdir()
-
-
-def _sweep(home: Path) -> None:
-    """Removes what killed runs left: partial folders whose process is gone."""
-    for folder in home.glob(f"{_PARTIAL_PREFIX}*"):
-        owner = folder.name.removeprefix(_PARTIAL_PREFIX).split("-")[0]
-        if (
-            owner.isdecimal()
-            and not Path(f"/proc/{owner}").exists()
-            and Path("/proc/self").exists()
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
+        raise ToolError(
+            f"{where}: cannot be written or read ({error.strerror}); pass another --out"
+        ) from error
+    finally:
+        with suppress(OSError):  # folders made for it that stayed empty
+            for folder in made:
+                folder.rmdir()
 
 
 def claim_name(partial: Path, home: Path) -> Path:

@@ -11,18 +11,16 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import ToolError
+from splitopt.base.owned_folder import owned_folder, remove_orphans
 
 _MODEL, _RECORD, _LOG, _ONNX = "model.tflite", "conversion.json", "convert.log", "clean.onnx"
 _PARTIAL = ".partial-"
-_STALE_S = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -86,11 +84,8 @@ def store(
     final = cache / key
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        _sweep(cache)
-        with tempfile.TemporaryDirectory(
-            prefix=_PARTIAL, dir=cache, ignore_cleanup_errors=True
-        ) as name:
-            partial = Path(name)
+        remove_orphans(cache, _PARTIAL)
+        with owned_folder(cache, _PARTIAL) as partial:
             (partial / _MODEL).write_bytes(model)
             if onnx is not None:
                 (partial / _ONNX).write_bytes(onnx)
@@ -102,14 +97,6 @@ def store(
     except OSError as error:
         raise ToolError(f"{cache}: cannot be written ({error.strerror})") from error
     return Entry(final, full)
-
-
-def _sweep(cache: Path) -> None:
-    """Removes what a killed run left unfinished a day ago or longer."""
-    for folder in cache.glob(f"{_PARTIAL}*"):
-        with contextlib.suppress(OSError):
-            if time.time() - folder.stat().st_mtime > _STALE_S:
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sha256(data: bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.progress import Progress
 from splitopt.convert import cache
 from splitopt.convert.calibration import Preprocess, Samples, load_samples
@@ -222,8 +222,8 @@ def _correspondence(
     request: ConversionRequest, graph: ModelGraph, samples: Samples
 ) -> Correspondence | None:
     """None where the two models cannot be run side by side: then plans name ops only."""
-    with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
-        path = Path(name) / "int8.tflite"
+    with scratch_folder("names") as folder:
+        path = folder / "int8.tflite"
         path.write_bytes(graph.source)
         try:
             return correspond(request.onnx, graph, path, samples.calibration, request.time_limit_s)

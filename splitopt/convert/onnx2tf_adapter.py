@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.signature import Order, read_order
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.bound_process import bound_command
@@ -72,10 +72,7 @@ def convert(
     ModelError where it says that it cannot convert. Nothing is left behind.
     """
     assert len({len(samples) for samples in calibration.values()}) == 1, "samples differ in number"
-    with tempfile.TemporaryDirectory(
-        prefix="splitopt-onnx2tf-", ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    with scratch_folder("onnx2tf") as folder:
         (folder / "model.onnx").write_bytes(onnx)
         np.save(folder / _SAMPLE_FILE, np.zeros(_SAMPLE_SHAPE, np.float32))
         words = [*command, "-i", "model.onnx", "-o", "out", "-oiqt", "-qt", "per-channel"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
@@ -82,8 +82,8 @@ def judge(
     images, labels = held_out[:count], None if labels is None else labels[:count]
     feed = quantise(images[:, np.newaxis], graph.tensors[graph.inputs[0]])
     names = [f"y{number}" for number in range(len(graph.outputs))]
-    with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
-        path = Path(name) / "int8.tflite"
+    with scratch_folder("quality") as folder:
+        path = folder / "int8.tflite"
         path.write_bytes(graph.source)
         stage = Stage(path, ("x",), tuple(names), arena_bytes(graph))
         tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
@@ -108,8 +108,8 @@ def judge(
 def run_float_onnx(model: OnnxModel, held_out: Array, timeout_s: float) -> list[Array]:
     """The ONNX model's outputs in onnxruntime, [N, ...] each, for at most MAX_SAMPLES samples."""
     names = [value.name for value in model.outputs]
-    with tempfile.TemporaryDirectory(prefix="splitopt-") as folder:
-        path = Path(folder) / "model.onnx"
+    with scratch_folder("quality") as folder:
+        path = folder / "model.onnx"
         path.write_bytes(model.data)
         samples = held_out[:MAX_SAMPLES]
         made = run_float(path, model.inputs[0].name, samples, names, timeout_s)

@@ -6,12 +6,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
 from splitopt.base.errors import ToolError
+from splitopt.base.owned_folder import owned_folder, scratch_folder
 from splitopt.runtime.bound_process import bound_command
 from splitopt.runtime.op_resolver import any_op_header
 from splitopt.runtime.tflm_library import TflmLibrary
@@ -79,8 +79,7 @@ def link_program(
     target = cache / f"sim-{digest.hexdigest()[:24]}.elf"
     if target.is_file():
         return target
-    with tempfile.TemporaryDirectory(prefix="splitopt-build-") as name:
-        folder = Path(name)
+    with scratch_folder("build") as folder:
         (folder / "resolver.h").write_text(resolver, "utf-8")
         command = [compiler, *words, f"-I{folder}", "-T", str(source / "sim" / "m55.ld"), *_LINK,
                    *inputs, "-lm", "-o", str(folder / "sim.elf")]  # fmt: skip
@@ -93,9 +92,9 @@ def link_program(
         if code != 0:
             raise _failure((folder / "log").read_text("utf-8", "replace"))
         cache.mkdir(parents=True, exist_ok=True)
-        partial = cache / f".partial-{os.getpid()}.elf"
-        shutil.copyfile(folder / "sim.elf", partial)
-        partial.replace(target)
+        with owned_folder(cache, ".partial-") as partial:
+            shutil.copyfile(folder / "sim.elf", partial / target.name)
+            (partial / target.name).replace(target)
     return target
 
 

@@ -9,13 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from splitopt.base.errors import ToolError
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.config.target import TargetSpec
 from splitopt.runtime.bound_process import bound_command
 from splitopt.runtime.worker_process import run_in_group
@@ -124,8 +124,7 @@ def simulate(
 
     Raises ToolError: it is absent, too slow or crashed, or the target failed.
     """
-    with tempfile.TemporaryDirectory(prefix="splitopt-sim-") as name:
-        folder = Path(name)
+    with scratch_folder("simulator") as folder:
         job = folder / "job.bin"
         job.write_bytes(blob)
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:

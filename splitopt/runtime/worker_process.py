@@ -15,7 +15,6 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,8 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.bound_process import end_with_parent, limit
+from splitopt.base.owned_folder import scratch_folder
+from splitopt.runtime.bound_process import Lifeline, end_with_parent, limit
 
 Array = npt.NDArray[Any]
 Request = Mapping[str, Any]
@@ -74,8 +74,7 @@ def run_worker(
     Raises ToolError saying what the worker was doing and how it ended; the last 4 KB of its
     stderr are the exception's note.
     """
-    with tempfile.TemporaryDirectory(prefix="splitopt-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with scratch_folder("worker") as folder:
         limits = {"memory_bytes": memory_bytes, "cpu_s": math.ceil(timeout_s) + _CPU_GRACE_S}
         _write(folder, "request", {"limits": limits, "body": dict(request)}, arrays)
         exit_code = _run_group(module, folder, timeout_s)
@@ -103,23 +102,28 @@ def run_in_group(
 ) -> int:
     """Exit code of a command in a process group of its own, all of which has ended on return.
 
+    The group ends with this process, too, where the command is a `bound_command` or calls
+    `serve`; its temporary files go to `folder`.
     Raises OSError where it cannot be started, subprocess.TimeoutExpired.
     """
-    process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
-        command,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        start_new_session=True,
-    )
-    try:
-        return process.wait(timeout_s)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with contextlib.closing(Lifeline()) as lifeline:
+        process = subprocess.Popen(  # noqa: S603 - a list of words, no shell
+            command,
+            cwd=folder,
+            env={**environment, **lifeline.environment, "TMPDIR": str(folder)},
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            start_new_session=True,
+            pass_fds=(lifeline.read_end,),
+        )
+        try:
+            lifeline.tie_group(process.pid)
+            return process.wait(timeout_s)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _environment() -> dict[str, str]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 from splitopt.base.errors import SplitoptError, ToolError
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.text import table
 from splitopt.config.board import list_boards
 from splitopt.runtime.program import COMPILER, PACKAGES
@@ -92,8 +91,8 @@ def _run_tiny_model() -> str:
     from splitopt.runtime.host import Stage, run_tflm_chain
     from splitopt.runtime.model_builder import relu_model
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "relu.tflite"
+    with scratch_folder("doctor") as folder:
+        path = folder / "relu.tflite"
         path.write_bytes(relu_model())
         feed = np.array([[[-1.0, 0.0, 2.0, 3.0]]], dtype=np.float32)
         made = run_tflm_chain([Stage(path, ("x",), ("y",), 1 << 16)], {"x": feed}, timeout_s=60)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def test_a_bundle_has_its_name_only_when_complete(tmp_path: Path) -> None:
         folder.write_json("plan.json", {"ü": 1})
         (folder.pieces / "00.tflite").write_bytes(b"piece")
         assert folder.final is None
-        [partial] = (tmp_path / "deep" / "out" / "job").iterdir()
+        partial, _ = sorted((tmp_path / "deep" / "out" / "job").iterdir())
         assert partial.name.startswith(".partial-")
     assert folder.final is not None
     assert list(folder.final.parent.iterdir()) == [folder.final]
@@ -84,10 +83,11 @@ def test_a_killed_run_leaves_no_final_folder(tmp_path: Path) -> None:
         assert process.stdout.readline() == "ready\n"
         process.kill()
     assert process.returncode == -signal.SIGKILL
-    [left] = (tmp_path / "job").iterdir()
+    left, lock = sorted((tmp_path / "job").iterdir())
     assert left.name.startswith(".partial-")
     assert made(tmp_path, "next").parent == left.parent
     assert not left.exists(), "its process is gone: nobody will finish it"
+    assert not lock.exists()
 
 
 def test_runs_of_one_second_get_folders_of_their_own(
@@ -158,12 +158,10 @@ def test_the_manifest_names_files_inputs_and_versions(
 
 
 def test_what_a_killed_run_left_is_swept_by_the_next(tmp_path: Path) -> None:
-    home = tmp_path / "job"
-    abandoned = home / ".partial-999999999-x"
+    abandoned = tmp_path / "job" / ".partial-999999999-x"
     abandoned.mkdir(parents=True)
-    ours = home / f".partial-{os.getpid()}-x"
-    ours.mkdir()
-    with new_bundle(tmp_path, "job"):
-        pass
-    assert not abandoned.exists()
-    assert ours.exists()
+    with new_bundle(tmp_path, "job") as ours:
+        made(tmp_path, "another run of this moment")
+        assert ours.folder.exists()
+        assert not abandoned.exists()
+    assert len(list((tmp_path / "job").iterdir())) == 2

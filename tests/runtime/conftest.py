@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from splitopt.base.owned_folder import scratch_home
 from splitopt.runtime import worker_process
 
 
@@ -27,7 +29,5 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where workers' folders go, so that a test can see them gone."""
-    folder = tmp_path / "temporary"
-    folder.mkdir()
-    monkeypatch.setattr(worker_process.tempfile, "tempdir", str(folder))
-    return folder
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return scratch_home()

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.bundle.open import OpenBundle, Piece
 from splitopt.bundle.schema.outputs import Finding, Severity
 from splitopt.graph.model import ModelGraph
@@ -34,14 +34,14 @@ def on_all_rows(bundle: OpenBundle) -> Iterator[tuple[OpenBundle, tuple[Finding,
 
     A piece that is none of its segment stays as it is: it does not fit, and that is found.
     """
-    with TemporaryDirectory() as folder:
+    with scratch_folder("rows") as folder:
         pieces: list[Piece] = []
         findings: list[Finding] = []
         for _, group in groupby(bundle.pieces, lambda p: (p.segment.start, p.segment.stop)):
             own = list(group)
             if own[0].executions:
                 findings += _band_findings(bundle.graph, own)
-                raised = [_raised(bundle.graph, piece, Path(folder)) for piece in own]
+                raised = [_raised(bundle.graph, piece, folder) for piece in own]
                 findings += _height_findings(own, raised)
                 own = [next((p for p in raised if p.replaced), raised[0])]
             pieces += own

@@ -5,11 +5,11 @@ The first of the three that explains it is named.
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.progress import Progress
 from splitopt.base.units import plural
 from splitopt.bundle.open import OpenBundle, Piece
@@ -42,14 +42,14 @@ def piece_findings(
 ) -> list[Finding]:
     """One cause for each piece that is not right by itself, in the order of the pieces."""
     found: list[Finding] = []
-    with tempfile.TemporaryDirectory(prefix="splitopt-") as name:
+    with scratch_folder("pieces") as folder:
         for run in runs:
             if run.refused:
                 odd = odd_bias(run.piece.graph)
                 found.append(_does_not_run(run) if odd is None else _edited_scale(run, odd))
             elif run.is_wrong:
                 progress(f"looking for what is wrong with {run.piece.label}")
-                found += _why_wrong(bundle, run, reference, Path(name))
+                found += _why_wrong(bundle, run, reference, folder)
             elif run.ran and not run.is_right:
                 found.append(_noisy(run, reference))
     return found

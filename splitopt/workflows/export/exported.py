@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.owned_folder import owned_folder, remove_orphans
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_as_written
@@ -137,12 +136,11 @@ def _filled(name: str, words: Mapping[str, str]) -> str:
 
 def _write(out: Path, texts: Mapping[str, str]) -> list[Path]:
     out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=out.parent))
-    try:
+    prefix = f".partial-{out.name}-"
+    remove_orphans(out.parent, prefix)
+    with owned_folder(out.parent, prefix) as partial:
         for name, text in texts.items():
             (partial / name).write_text(text, "utf-8")
         partial.chmod(0o755)
         partial.rename(out)  # takes the place of an empty folder, too
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return [out / name for name in texts]

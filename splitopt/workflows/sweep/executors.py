@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 
 from splitopt.base.errors import ToolError
-from splitopt.runtime.bound_process import end_with_parent
+from splitopt.runtime.bound_process import Lifeline
 from splitopt.workflows.sweep.task import Answer, Task, solve
 
 Models = Mapping[str, bytes]
@@ -50,9 +50,9 @@ def _until_a_worker_dies(
     tasks: Sequence[Task], models: Models, workers: int
 ) -> Iterator[Answer | Task]:
     """Answers; then, if a worker died, the tasks that were under way."""
-    begin = (dict(models), os.getpid())
+    lifeline = Lifeline()
     # Forking saves a second of imports in each worker; no solver has run in this process yet.
-    pool = ProcessPoolExecutor(workers, get_context("fork"), _begin, begin)
+    pool = ProcessPoolExecutor(workers, get_context("fork"), _begin, (dict(models), lifeline))
     todo = list(reversed(tasks))
     running: dict[Future[Answer], Task] = {}
     try:
@@ -68,6 +68,7 @@ def _until_a_worker_dies(
         yield from running.values()
     finally:
         _stop(pool)
+        lifeline.close()
 
 
 def _stop(pool: ProcessPoolExecutor) -> None:
@@ -78,11 +79,9 @@ def _stop(pool: ProcessPoolExecutor) -> None:
         process.kill()
 
 
-def _begin(models: dict[str, bytes], parent: int) -> None:
+def _begin(models: dict[str, bytes], lifeline: Lifeline) -> None:
     """A worker ends when its parent does, also if that is killed."""
-    end_with_parent()
-    if os.getppid() != parent:
-        os._exit(1)
+    lifeline.tie_self()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _models.update(models)
 
