@@ -108,19 +108,15 @@ def with_vector_options() -> bytes:
 
 
 def recurrent() -> bytes:
-    """Absent inputs in the middle, a variable that is mutated, intermediates."""
+    """An absent input in the middle, a variable that is mutated, intermediates."""
     builder = Builder()
     builder.tensor([7])  # nothing touches it: in a piece, every other tensor gets a new index
     source, state, inner, out = (builder.tensor([1, 4], variable=k == 1) for k in range(4))
-    weights = builder.tensor([4, 4], data=bytes(range(16)), scales=4)
-    options = fb.UnidirectionalSequenceLSTMOptionsT()
-    options.cellClip, options.timeMajor = 1.5, True
-    builder.op(
-        "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        [source, -1, weights, -1, state],
-        [out],
-        ("UnidirectionalSequenceLSTMOptions", options),
-    )
+    features = builder.tensor([4, 4], data=bytes(range(16)), scales=4)
+    times = builder.tensor([4, 1], "int16", data=bytes(8))
+    options = fb.SVDFOptionsT()
+    options.rank, options.asymmetricQuantizeInputs = 1, True
+    builder.op("SVDF", [source, features, times, -1, state], [out], ("SVDFOptions", options))
     builder.last_op.mutatingVariableInputs = [False, False, False, False, True]
     builder.last_op.intermediates = [inner]
     last = builder.tensor([1, 4])

@@ -1,4 +1,5 @@
-"""What makes a graph plannable: one maker per tensor, a topological order, sound scales."""
+"""What makes a graph plannable: one maker per tensor, a topological order, every op with the
+operands that its kernel reads, sound scales."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from math import isfinite
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.model import ModelGraph
+from splitopt.graph.op_signatures import check_signature
 
 _INTEGERS = ("INT", "UINT")
 _NAME_CHARS = 60
@@ -28,6 +30,7 @@ def check_graph(graph: ModelGraph) -> None:
         where = f"{graph.op_name(op.index)}"
         if not op.outputs:
             raise ModelError(f"{where} has no output")
+        check_signature(graph, op)
         for tensor in op.given_inputs:
             if tensor not in made and not _needs_no_maker(graph, tensor):
                 raise ModelError(

@@ -61,15 +61,16 @@ def test_every_kind_of_tensor_is_told_apart() -> None:
     graph = parse(recurrent())
     kinds = {kind: [t.index for t in graph.tensors if t.kind is kind] for kind in TensorKind}
     assert kinds == {
-        TensorKind.ACTIVATION: [0, 1, 3, 4, 6], TensorKind.VARIABLE: [2], TensorKind.CONSTANT: [5],
+        TensorKind.ACTIVATION: [0, 1, 3, 4, 7], TensorKind.VARIABLE: [2],
+        TensorKind.CONSTANT: [5, 6],
     }  # fmt: skip
     op = graph.ops[0]
-    assert op.inputs == (1, ABSENT, 5, ABSENT, 2)
-    assert op.given_inputs == (1, 5, 2)
+    assert op.inputs == (1, 5, 6, ABSENT, 2)
+    assert op.given_inputs == (1, 5, 6, 2)
     assert op.intermediates == (3,)
-    assert op.touched == (1, 5, 2, 4, 3)
-    assert op.options["cellClip"] == 1.5
-    assert op.options["timeMajor"] is True
+    assert op.touched == (1, 5, 6, 2, 4, 3)
+    assert op.options["rank"] == 1
+    assert op.options["asymmetricQuantizeInputs"] is True
 
 
 def test_quantisation_is_that_of_the_file() -> None:

@@ -190,7 +190,7 @@ def test_custom_options_are_the_same_bytes() -> None:
 def test_absent_inputs_stay_absent_and_variables_variable() -> None:
     piece = piece_of("recurrent", 0, 1).subgraphs[0]
     op = piece.operators[0]
-    assert [t == -1 for t in op.inputs] == [False, True, False, True, False]
+    assert [t == -1 for t in op.inputs] == [False, False, False, True, False]
     assert op.mutatingVariableInputs.tolist() == [False] * 4 + [True]
     assert piece.tensors[op.inputs[4]].isVariable
     assert piece.tensors[op.intermediates[0]].name == b"t3"
