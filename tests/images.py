@@ -82,6 +82,14 @@ class ImageNet:
         self.maker.op("ADD", [left, right], [made], ("AddOptions", fb.AddOptionsT()))
         return made
 
+    def shift(self, source: int, shape: list[int]) -> int:
+        """Adds a constant of that shape, which TFLM broadcasts where it is not the source's."""
+        data = self.rng.randbytes(int(np.prod(shape)))
+        constant = self.maker.tensor(shape, data=data)
+        made = self.image(*self.shapes[source])
+        self.maker.op("ADD", [source, constant], [made], ("AddOptions", fb.AddOptionsT()))
+        return made
+
     def join(self, left: int, right: int) -> int:
         rows, columns, channels = self.shapes[left]
         options = fb.ConcatenationOptionsT()
@@ -126,6 +134,44 @@ def chance_net(seed: int) -> ModelGraph:
             break
     read = {t for op in net.maker.graph.operators for t in op.inputs}
     return net.graph([source], [t for t in made[1:] if t not in read])
+
+
+def chance_neck(seed: int) -> ModelGraph:
+    """Two upsamplings, skips that enter at each of the three heights, constants that broadcast,
+    inputs that no op reads."""
+    rng = random.Random(seed)
+    net = ImageNet(rng)
+    rows, columns, channels = rng.choice([2, 3, 4, 5]), rng.choice([1, 2, 3]), rng.randint(1, 3)
+    factors = rng.choice([(2, 2), (2, 2), (4, 2), (2, 4)])
+    current = net.image(rows, columns, channels)
+    inputs, read = [current], [current]
+    for factor in (1, *factors):
+        current = net.enlarge(current, factor) if factor > 1 else current
+        current = _stage(net, rng, current)
+        if rng.random() < 0.7:
+            skip = net.image(*net.shapes[current])
+            inputs.append(skip)
+            read.append(skip)
+            pair = [current, skip] if rng.random() < 0.5 else [skip, current]
+            current = rng.choice([net.add, net.join])(*pair)
+    if rng.random() < 0.3:
+        inputs.append(net.image(*net.shapes[rng.choice(read)]))
+    rng.shuffle(inputs)
+    return net.graph(inputs, [_stage(net, rng, current)])
+
+
+def _stage(net: ImageNet, rng: random.Random, source: int) -> int:
+    rows, columns, channels = net.shapes[source]
+    kind = rng.choice(["conv", "conv", "shift", "depthwise", "nothing"])
+    if kind == "conv":
+        return net.conv(source, rng.randint(1, 4), rng.choice([1, 3]), 1, "same")
+    if kind == "depthwise":
+        return net.depthwise(source, 3, 1, "same")
+    if kind == "shift":
+        shapes = [[1, 1, columns, channels], [1, 1, 1, 1], [1, 1, 1, channels], [channels], [1]]
+        whole = [[1, rows, columns, channels], [1, rows, 1, channels], [1, rows, 1, 1]]
+        return net.shift(source, rng.choice([*shapes, *whole]))
+    return source
 
 
 def _next(net: ImageNet, rng: random.Random, made: list[int]) -> int:

@@ -15,9 +15,10 @@ _MOST_SUM = 2**58
 class Option:
     """One option to run the segment [start, stop); `key` tells apart those of the same segment.
 
-    `cost` holds all that this segment adds, the copies into and out of it too; `copied_bytes` are
-    those copies. `apart`: it reads its inputs while it makes its outputs, so that these cannot
-    share bytes, and what comes from outside of all segments or goes there is kept for it, too.
+    `cost` holds all that this segment adds, the copies into and out of it too, and may be negative;
+    `copied_bytes` are those copies. `apart`: it reads its inputs while it makes its outputs, so
+    that these cannot share bytes, and what comes from outside of all segments or goes there is
+    kept for it, too.
     """
 
     start: int
@@ -31,7 +32,7 @@ class Option:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"option: got [{self.start}, {self.stop}), want 0 <= start < stop")
-        if min(self.arena_bytes, self.cost, self.copied_bytes) < 0:
+        if min(self.arena_bytes, self.copied_bytes) < 0:
             raise ValueError(f"option [{self.start}, {self.stop}): a negative amount")
 
 
@@ -105,7 +106,7 @@ class PartitionInstance:
     def _check_sums(self) -> None:
         peak = max((o.arena_bytes for o in self.options), default=0)
         peak += 2 * sum(b.size for b in self.boundaries)
-        cost = self.n * max((o.cost for o in self.options), default=0)
+        cost = self.n * max((abs(o.cost) for o in self.options), default=0)
         copied = self.n * max((o.copied_bytes for o in self.options), default=0)
         weighted = self.goal.weigh(max(1, peak), max(1, cost))
         if weighted >= _MOST_WEIGHTED:

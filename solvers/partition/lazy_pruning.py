@@ -95,10 +95,13 @@ class Pruner:
         """Options that a plan of at most that value may use; None: all that fit the capacity."""
         return self._names(self._fits if value is None else self._within(value, None))
 
-    def kept_for_front(self) -> list[OptionName]:
-        """Options of plans that no other dominates in peak, cost and number of segments."""
+    def kept_for_front(self, most_peak: int | None = None) -> list[OptionName]:
+        """Options of plans that no other dominates in peak, cost and number of segments.
+
+        `most_peak`: no such plan is known to have a higher peak.
+        """
         found: set[int] = set()
-        level = self._capacity
+        level = self._capacity if most_peak is None else min(most_peak, self._capacity)
         while True:
             paths = self._exact_paths(level)
             if not paths:
@@ -116,6 +119,11 @@ class Pruner:
             return False
         tie = int(self._tie[list(best.options)].sum())
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
+
+    @property
+    def least_cost(self) -> int:
+        """No plan adds less: negative where some options save more than others add."""
+        return least(self._least(self._fits, self._options.cost)) or 0
 
     @property
     def _fits(self) -> Mask:
@@ -266,7 +274,7 @@ class Pruner:
         """For each option, the smallest amount of a plan of usable options that takes it."""
         others = around(self._least(usable, amounts), self._goal.max_segments)
         at = self._options.starts, self._options.stops
-        through: Column = np.minimum(others[at] + amounts, NEVER)
+        through: Column = np.where(others[at] < NEVER, others[at] + amounts, NEVER)
         return through
 
     def _levels(self, value: int) -> Iterator[tuple[int, int]]:
@@ -274,7 +282,7 @@ class Pruner:
         goal, lowest = self._goal, self._lowest_peak() or 0
         most = self._capacity
         if goal.ram_weight:
-            most = min(most, value // goal.ram_weight)
+            most = min(most, (value - goal.cost_weight * self.least_cost) // goal.ram_weight)
         held = np.unique(self._options.ram[self._fits])
         held = held[(held >= lowest) & (held <= most)]
         if not len(held):

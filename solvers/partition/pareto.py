@@ -84,9 +84,12 @@ class _Search:
             for ram, option in zip(instance.rams, instance.options, strict=True)
             if instance.goal.fits(ram)
         ]
-        columns = np.array([arc[:3] for arc in arcs], dtype=np.int64).reshape(-1, 3).T
-        peaks = to_end(least_weights(instance.n, *columns), np.maximum)
+        rows = [(start, stop, ram, option.cost) for start, stop, ram, option in arcs]
+        starts, stops, rams, costs = np.array(rows, dtype=np.int64).reshape(-1, 4).T
+        peaks = to_end(least_weights(instance.n, starts, stops, rams), np.maximum)
         self._peak_to_end: list[int] = peaks.tolist()
+        rests = to_end(least_weights(instance.n, starts, stops, costs), np.add)
+        self._cost_to_end: list[int] = rests.tolist()
         self._arcs: list[list[tuple[int, Option]]] = [[] for _ in range(instance.n)]
         for start, stop, ram, option in arcs:
             if self._peak_to_end[stop] < NEVER:
@@ -115,11 +118,11 @@ class _Search:
         found: dict[int, list[_Label]] = {}
         for node, labels in layer.items():
             for least, option in self._arcs[node]:
-                front = fronts.get(option.stop)
+                front, rest = fronts.get(option.stop), self._cost_to_end[option.stop]
                 made = found.setdefault(option.stop, [])
                 for label in labels:
                     peak, cost = max(label.peak, least), label.cost + option.cost
-                    if self._max_cost is not None and cost > self._max_cost:
+                    if self._max_cost is not None and cost + rest > self._max_cost:
                         continue
                     if front is None or not front.dominates(peak, cost):
                         copied = label.copied + option.copied_bytes

@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 
+import numpy as np
+
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.shortest_paths import least_weights, to_end
 
 Label = tuple[int, int, int, int]
 """(rank, resource used, number of the option taken, position of the label it extends)."""
@@ -38,13 +41,14 @@ class PathFinder:
 
     def best(self, ram_limit: int) -> Path | None:
         """The best path with no option above `ram_limit`; None where there is none."""
-        n, limit = self.instance.n, self._resource[1]
+        n, limits = self.instance.n, self._limits
         nodes: list[list[Label]] = [[] for _ in range(n + 1)]
         nodes[0] = [(0, 0, -1, 0)]
         for start in range(n):
             labels = nodes[start] = self._kept(nodes[start])
             for ram, stop, more, resource, number in self._arcs[start] if labels else ():
                 if ram <= ram_limit:
+                    limit = limits[stop]
                     nodes[stop] += [
                         (rank + more, used + resource, number, position)
                         for position, (rank, used, _, _) in enumerate(labels)
@@ -83,6 +87,21 @@ class PathFinder:
         return "nothing", 0
 
     @cached_property
+    def _limits(self) -> list[int]:
+        """How much of the resource a path to each cut may use: the rest needs at least something,
+        or gives it back, where costs are negative."""
+        name, limit = self._resource
+        starts, stops, amounts = (
+            np.array(
+                [(o.start, o.stop, _used(name, o)) for o in self.instance.options], dtype=np.int64
+            )
+            .reshape(-1, 3)
+            .T
+        )
+        weights = least_weights(self.instance.n, starts, stops, amounts)
+        return [limit - int(rest) for rest in to_end(weights, np.add)]
+
+    @cached_property
     def _arcs(self) -> list[list[tuple[int, int, int, int, int]]]:
         """For each start: (ram, stop, rank, resource, number of the option)."""
         segment_bits, cost_bits = self._rank_bits
@@ -91,7 +110,7 @@ class PathFinder:
         pairs = zip(self.instance.options, self.instance.rams, strict=True)
         for number, (option, ram) in enumerate(pairs):
             rank = (weight * option.cost << cost_bits) + (1 << segment_bits) + option.copied_bytes
-            resource = {"segments": 1, "cost": option.cost, "nothing": 0}[self._resource[0]]
+            resource = _used(self._resource[0], option)
             arcs[option.start].append((ram, option.stop, rank, resource, number))
         return arcs
 
@@ -115,3 +134,7 @@ class PathFinder:
         most, limit = self.instance.most_segments, self.instance.goal.max_cost
         added = sum(option.cost for option in path.options)
         return len(path.options) <= most and (limit is None or added <= limit)
+
+
+def _used(resource: str, option: Option) -> int:
+    return {"segments": 1, "cost": option.cost, "nothing": 0}[resource]

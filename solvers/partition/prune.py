@@ -31,11 +31,10 @@ def worthwhile(instance: PartitionInstance, numbers: Sequence[int], best_known: 
     while len(kept):
         starts, stops, rams, costs = _columns(instance, kept)
         at, most = (starts, stops), goal.max_segments
-        others = around(least_weights(instance.n, starts, stops, costs), most)
-        cost = others[at] + costs
-        others = around(least_weights(instance.n, starts, stops, rams), most, np.maximum)
-        peak = np.maximum(others[at], rams)
-        stays = (cost < NEVER) & (peak < NEVER)
+        other_costs = around(least_weights(instance.n, starts, stops, costs), most)[at]
+        other_rams = around(least_weights(instance.n, starts, stops, rams), most, np.maximum)[at]
+        cost, peak = other_costs + costs, np.maximum(other_rams, rams)
+        stays = (other_costs < NEVER) & (other_rams < NEVER)
         stays &= goal.ram_weight * peak + goal.cost_weight * cost <= best_known
         if goal.max_cost is not None:
             stays &= cost <= goal.max_cost

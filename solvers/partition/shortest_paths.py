@@ -1,7 +1,7 @@
 """Shortest paths from cut 0 to cut n, where weights[start, stop] is the weight of an edge.
 
-Edges lead upwards (start < stop). The weight of a path is the sum of its edges (`join` is np.add)
-or the largest of them (np.maximum).
+Edges lead upwards (start < stop). The weight of a path is the sum of its edges (`join` is np.add),
+which may be negative, or the largest of them (np.maximum).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
     paths: list[list[int]] = []
     best = NEVER
     for _ in range(n if most_edges is None else min(most_edges, n)):
-        sums = np.minimum(reach[:, None] + weights, NEVER)
+        sums = _joined(np.add, reach[:, None], weights)
         steps.append(sums.argmin(axis=0))  # where the best path of so many edges comes from
         reach = sums.min(axis=0)
         if (reach >= NEVER).all():
@@ -72,17 +72,16 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
 
 def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
     """For each pair of cuts, the smallest weight of a path through the edge between them, without
-    that edge's own weight; NEVER or more where there is no path. The edge counts towards
-    `most_edges`."""
+    that edge's own weight; NEVER where there is no path. The edge counts towards `most_edges`."""
     mirrored = _mirrored(weights)
     if most_edges is None or most_edges > _MOST_ROUNDS:
-        best: Matrix = join.outer(_reach(weights, join)[0], _reach(mirrored, join)[0][::-1])
-        return best
-    best = np.full(weights.shape, NEVER)
+        ahead_of, behind_it = _reach(weights, join)[0], _reach(mirrored, join)[0][::-1]
+        return _joined(join, ahead_of[:, None], behind_it[None, :])
+    best: Matrix = np.full(weights.shape, NEVER)
     ahead = _reach_by_edges(weights, most_edges - 1, join)
     behind = _reach_by_edges(mirrored, most_edges - 1, join)
     for before, after in zip(ahead, reversed(behind), strict=True):
-        np.minimum(best, join.outer(before, after[::-1]), out=best)
+        np.minimum(best, _joined(join, before[:, None], after[None, ::-1]), out=best)
     return best
 
 
@@ -105,9 +104,9 @@ def _reach(weights: Matrix, join: np.ufunc) -> tuple[Column, Column]:
     before: Column = np.zeros(n + 1, dtype=np.int64)
     reach[0] = 0
     for stop in range(1, n + 1):
-        joined = join(reach[:stop], weights[:stop, stop])
+        joined = _joined(join, reach[:stop], weights[:stop, stop])
         before[stop] = joined.argmin()
-        reach[stop] = min(joined[before[stop]], NEVER)
+        reach[stop] = joined[before[stop]]
     return reach, before
 
 
@@ -117,6 +116,14 @@ def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Co
     reach[0] = 0
     found = [reach]
     for _ in range(most_edges):
-        further = join(found[-1][:, None], weights).min(axis=0)
-        found.append(np.minimum(np.minimum(further, found[-1]), NEVER))
+        further = _joined(join, found[-1][:, None], weights).min(axis=0)
+        found.append(np.minimum(further, found[-1]))
     return found
+
+
+def _joined(join: np.ufunc, before: Matrix, after: Matrix) -> Matrix:
+    """Weights of paths made of two parts; what lacks one part is not there, however little the
+    other weighs."""
+    is_there = (before < NEVER) & (after < NEVER)
+    joined: Matrix = np.where(is_there, join(before, after), NEVER)
+    return joined

@@ -38,7 +38,12 @@ def added_text(insn: int, invoke_insn: int | None) -> str:
 
 def more_text(insn: int) -> str:
     """`+6.8 M instructions`."""
-    return f"{'+' if insn >= 0 else ''}{format_insn(insn)} instructions"
+    return f"{signed_insn(insn)} instructions"
+
+
+def signed_insn(insn: int) -> str:
+    """`+6.8 M`; `-12.3 k` where bands save more than they add."""
+    return f"{'+' if insn >= 0 else ''}{format_insn(insn)}"
 
 
 def format_percent(part: float, whole: float) -> str:

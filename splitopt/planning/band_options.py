@@ -106,10 +106,17 @@ class BandTable:
         found = {}
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
-                plans = tuple(self._plans(rows)) if rows.outputs else ()
+                plans = tuple(self._plans(rows)) if self._has_all_rows(start, stop, rows) else ()
                 if plans:
                     found[start, stop] = rows, plans
         return found
+
+    def _has_all_rows(self, start: int, stop: int, rows: SegmentRows) -> bool:
+        """Whether all that the segment reads and makes has a height in bands. The whole model may
+        have inputs that no op reads."""
+        segment = segment_of(self._graph, start, stop)
+        ends = (*segment.inputs, *segment.outputs)
+        return bool(rows.outputs) and all(tensor in rows.tensors for tensor in ends)
 
     @cached_property
     def _rules_by_op(self) -> list[RowRule | None]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from splitopt.planning.build_plan import split_plan_of
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
@@ -26,18 +24,18 @@ class PlanFront:
 def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     """All undominated plans; the request's limits hold, its weights play no part.
 
-    No such plan has a segment that needs more than the unsplit model, because leaving the model
-    whole adds nothing. Raises UsageError where a sum leaves 64 bits.
+    Where every plan adds something, none of these has a segment that needs more than the unsplit
+    model, because leaving the model whole adds nothing.
+
+    Raises UsageError where a sum leaves 64 bits.
     """
     started = time.monotonic()
     table = planner.table
     whole = (0, len(table.graph.ops))
-    most = table.ram(*whole) if request.allowed[whole] else np.iinfo(np.int64).max
-    if request.goal.capacity is not None:
-        most = min(most, request.goal.capacity)
-    goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=most)
-    kept = planner.pruner(replace(request, goal=goal)).kept_for_front()
-    goal = replace(goal, capacity=request.goal.capacity)
+    goal = replace(request.goal, ram_weight=1, cost_weight=0)
+    pruner = planner.pruner(replace(request, goal=goal))
+    is_bounded = request.allowed[whole] and pruner.least_cost >= 0
+    kept = pruner.kept_for_front(table.ram(*whole) if is_bounded else None)
     front = pareto_front(planner.instance(kept, goal), request.params)
     spent_s = time.monotonic() - started
     plans = tuple(

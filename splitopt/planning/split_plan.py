@@ -107,7 +107,7 @@ class SplitPlan:
 
     @property
     def gap(self) -> float:
-        return (self.cost - self.bound) / max(1, self.cost)
+        return (self.cost - self.bound) / max(1, abs(self.cost))
 
     @property
     def cuts(self) -> tuple[int, ...]:

@@ -174,7 +174,7 @@ def _outputs(graph: ModelGraph, rows: SegmentRows, start: int, stop: int) -> tup
 def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) -> SegmentRows | None:
     """The segment with one op more; None where no height is left."""
     tensors = dict(current.tensors)
-    usable = current.usable.copy()
+    usable, alignment = current.usable.copy(), current.alignment
     read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
     for tensor in read:
         if tensor not in tensors:
@@ -183,6 +183,7 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
                 return None
             tensors[tensor], possible = entering
             usable &= possible
+            alignment = lcm(alignment, tensors[tensor].scale.denominator)  # case 6
     states = [tensors[tensor] for tensor in read]
     first = states[0]
     if any(state.scale != first.scale for state in states):  # case 2
@@ -206,7 +207,7 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
     )
     if not usable.any():
         return None
-    alignment = lcm(current.alignment, scale.denominator)
+    alignment = lcm(alignment, scale.denominator)
     return replace(current, usable=usable, alignment=alignment, tensors=tensors)
 
 

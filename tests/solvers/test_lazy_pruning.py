@@ -29,7 +29,7 @@ def draw(seed: int) -> PartitionInstance:
     )  # fmt: skip
 
     def option(i: int, j: int, key: int) -> Option:
-        amounts = 16 * chance.randint(1, 8), chance.randint(0, 20), chance.randint(0, 9)
+        amounts = 16 * chance.randint(1, 8), chance.randint(-6, 20), chance.randint(0, 9)
         return Option(i, j, *amounts, key, apart=key > 1)
 
     keys = [(0,), (0,), (0, 1), (0, 2), (0, 1, 2, 3)]
@@ -59,7 +59,7 @@ def pruner_of(instance: PartitionInstance, seed: int) -> Pruner:
     for name, options in forms.items():
         slack = loose.randint(0, 40)
         ram = max(0, min(map(instance.ram, options)) - slack)
-        cost = max(0, min(option.cost for option in options) - slack // 4)
+        cost = min(option.cost for option in options) - slack // 4
         rows.append((*name, ram, cost, min(option.copied_bytes for option in options)))
     bounds = OptionBounds(*np.array(rows, dtype=np.int64).T)
     exact = lambda *name: [(instance.ram(o), o.cost) for o in forms[name]]  # noqa: E731

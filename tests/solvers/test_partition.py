@@ -244,7 +244,7 @@ def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
     ("make", "sentence"),
     [
         (lambda: Option(1, 1, 0, 0), "want 0 <= start < stop"),
-        (lambda: Option(0, 1, 0, -1), "negative amount"),
+        (lambda: Option(0, 1, -16, 0), "negative amount"),
         (lambda: Boundary(16, 2, (2,)), "read before or by it"),
         (lambda: Boundary(16, 2, ()), "crosses no cut"),
         (lambda: Goal(0, 0), "one > 0"),

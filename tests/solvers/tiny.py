@@ -29,7 +29,8 @@ def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
     options = []
     for start, stop in combinations(range(n + 1), 2):
         for key in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
-            arena, cost, copied = (draw(st.integers(0, 5)) for _ in range(3))
+            arena, copied = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+            cost = draw(st.integers(-3, 5))
             apart = draw(st.sampled_from([False, False, True]))
             options.append(Option(start, stop, 16 * arena, cost, copied, key, apart))
     return PartitionInstance(

@@ -114,7 +114,7 @@ class HandCuts(Shape):
     name: Text
     cuts: tuple[Op, ...] = ()
     peak_ram_bytes: Count
-    added_insn: Count
+    added_insn: Signed
 
 
 class SingleOpBound(Shape):
@@ -265,7 +265,7 @@ class Route(Shape):
 
     peak_ram_bytes: Count
     largest_arena_bytes: Count
-    estimated_added_insn: Count
+    estimated_added_insn: Signed
     requantised_boundaries: Count
     conversion_s: Number
     samples: Count | None = None
@@ -294,7 +294,7 @@ class Plan(Document):
     status: PlanStatus
     objective: Objective
     peak_ram_bytes: Bytes
-    added_insn: Count
+    added_insn: Signed
     added_parts: AddedParts | None = None
     exact: bool
     estimated_ops: Texts

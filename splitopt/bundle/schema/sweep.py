@@ -19,6 +19,7 @@ from splitopt.bundle.schema.common import (
     Op,
     Open,
     Shape,
+    Signed,
     Text,
 )
 from splitopt.bundle.schema.plan import SingleOpBound
@@ -79,7 +80,7 @@ class Record(Shape):
     max_pieces: Count | None
     status: Literal["OPTIMAL", "FEASIBLE", "INFEASIBLE", "UNKNOWN", "FAILED"]
     peak_ram_bytes: Count | None = None
-    added_insn: Count | None = None
+    added_insn: Signed | None = None
     pieces: Annotated[int, Field(ge=1, le=10**6)] | None = None
     cuts: Annotated[tuple[Op, ...], Field(max_length=MOST_OPS)] | None = None
     exact: bool | None
@@ -135,7 +136,7 @@ class PlannedRecord(Record):
     board: Line
     status: Literal["OPTIMAL", "FEASIBLE"]
     peak_ram_bytes: Count
-    added_insn: Count
+    added_insn: Signed
     pieces: Annotated[int, Field(ge=1, le=10**6)]
     cuts: Annotated[tuple[Op, ...], Field(max_length=MOST_OPS)]
     exact: bool

@@ -103,7 +103,8 @@ def _framed(peaks: Sequence[int], added: Sequence[int], width: int) -> _Frame:
     def margin(values: Sequence[int]) -> tuple[float, float]:
         low, high = min(values), max(values)
         room = 0.07 * (high - low) or max(0.05 * high, 1)
-        return (0 if low == 0 else max(low - room, 0)), high + room
+        least = low - room if low < 0 else max(low - room, 0) if low else 0
+        return least, high + room
 
     return _Frame(
         Scale(*margin(peaks), _LEFT, _LEFT + width),

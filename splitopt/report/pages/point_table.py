@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from splitopt.base.units import format_bytes, format_insn, format_percent
+from splitopt.base.units import format_bytes, format_percent, signed_insn
 from splitopt.bundle.schema.sweep import Record
 from splitopt.report.charts.pareto import first_of_plan
 
@@ -80,7 +80,7 @@ def _columns(
                 row.peak_ram_bytes, row.unsplit_ram_bytes, less=row.unsplit_ram_bytes or 0
             ),
         ),
-        ("added insn", lambda row: _shown(row.added_insn, lambda insn: f"+{format_insn(insn)}")),
+        ("added insn", lambda row: _shown(row.added_insn, signed_insn)),
         ("of Invoke", lambda row: _share(row.added_insn, row.estimated_invoke_insn)),
         ("pieces", lambda row: _shown(row.pieces, str)),
         ("place", lambda row: _text(_place(row, first))),

@@ -15,6 +15,7 @@ from splitopt.base.units import (
     format_insn,
     format_percent,
     plural,
+    signed_insn,
 )
 from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.plan import Plan, Route, Segment
@@ -90,7 +91,7 @@ def before_after(plan: Plan) -> list[Row]:
         (
             "added instructions per inference (estimate)",
             "0",
-            f"+{format_insn(plan.added_insn)}",
+            signed_insn(plan.added_insn),
             f"{format_percent(plan.added_insn, plan.invoke_insn)} of Invoke",
         ),
     ]
@@ -121,7 +122,7 @@ def _sizes(s: Segment) -> tuple[int, ...]:
 def hand_rows(plan: Plan) -> list[Row]:
     plans = [("splitopt", plan.peak_ram_bytes, plan.added_insn)]
     plans += [(cuts.name, cuts.peak_ram_bytes, cuts.added_insn) for cuts in plan.by_hand]
-    return [(name, format_bytes(peak), f"+{format_insn(added)}") for name, peak, added in plans]
+    return [(name, format_bytes(peak), signed_insn(added)) for name, peak, added in plans]
 
 
 def route_rows(plan: Plan) -> list[Row]:

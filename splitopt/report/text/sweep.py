@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
-from splitopt.base.units import added_text, format_bytes, format_insn, format_percent, plural
+from splitopt.base.units import added_text, format_bytes, format_percent, plural, signed_insn
 from splitopt.bundle.schema.sweep import PLANNED, Front, PlannedRecord, Record, Sweep
 
 FRONT_COLUMNS = (
@@ -67,7 +67,7 @@ def _cells(row: PlannedRecord) -> Row:
         "auto" if row.budget_bytes is None else format_bytes(row.budget_bytes),
         format_bytes(row.peak_ram_bytes),
         format_percent(row.peak_ram_bytes - unsplit, unsplit),
-        f"+{format_insn(row.added_insn)}",
+        signed_insn(row.added_insn),
         format_percent(row.added_insn, row.estimated_invoke_insn or 0),
         str(row.pieces),
         f"{row.status}{'' if row.exact else ', bytes estimated'}{proved}",
