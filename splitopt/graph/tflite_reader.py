@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import ModelError
+from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.flatbuffer import BrokenBuffer, Table
 from splitopt.graph.model import (
     ABSENT,
@@ -27,7 +28,6 @@ from splitopt.graph.schema import CUSTOM_OP, DTYPE_NAMES, DTYPES, OP_NAMES, unpa
 from splitopt.graph.wellformed import check_graph
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
-MAX_TENSOR_BYTES = 1 << 30
 _SCHEMA_VERSION = 3
 _OFFLINE_PLAN = "OfflineMemoryAllocation"
 _CUSTOM_QUANTIZATION = 1
@@ -147,8 +147,10 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
     if len(shape) > 8 or any(extent < 0 for extent in shape):
         raise ModelError(f"{where}: shape {list(shape)}; want up to 8 sizes that are known")
     elements = np.prod(np.asarray(shape, dtype=np.float64))
-    if elements * DTYPES[code].bits > 8 * MAX_TENSOR_BYTES:
-        raise ModelError(f"{where}: shape {list(shape)} holds more than {MAX_TENSOR_BYTES:,} bytes")
+    if elements * DTYPES[code].bits > 8 * MODEL_TENSORS_BYTES:
+        raise ModelError(
+            f"{where}: shape {list(shape)} holds more than {MODEL_TENSORS_BYTES:,} bytes"
+        )
     if table.scalar(10, "I"):
         raise ModelError(f"{where}: its data stand outside the flatbuffer")
     buffer = table.scalar(2, "I")

@@ -6,6 +6,7 @@ from __future__ import annotations
 from math import isfinite
 
 from splitopt.base.errors import ModelError
+from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.op_signatures import check_signature
 
@@ -45,6 +46,20 @@ def check_graph(graph: ModelGraph) -> None:
         if tensor not in graph.producer:
             raise ModelError(f"output tensor {tensor} is made by no op")
     _check_scales(graph)
+    _check_size(graph)
+
+
+def _check_size(graph: ModelGraph) -> None:
+    """What a file claims, before inputs, arenas or rows are made of it."""
+    held = [tensor for tensor in graph.tensors if not tensor.is_constant]
+    total = sum(tensor.bytes for tensor in held)
+    if total > MODEL_TENSORS_BYTES:
+        most = max(held, key=lambda tensor: tensor.bytes)
+        raise ModelError(
+            f"its activations hold {total:,} bytes in all, at most {MODEL_TENSORS_BYTES:,} are "
+            f"planned; the largest is tensor {most.index} {most.name[:_NAME_CHARS]!r} "
+            f"{list(most.shape)} with {most.bytes:,}; give the model a smaller input"
+        )
 
 
 def _check_scales(graph: ModelGraph) -> None:

@@ -19,9 +19,15 @@ from splitopt.graph.model import ModelGraph, Tensor
 Array = npt.NDArray[Any]
 MAX_DATA_BYTES = 1 << 30
 _NUMPY = {
-    "INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
-    "FLOAT32": np.float32, "BOOL": np.bool_,
+    "INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
+    "UINT8": np.uint8, "UINT32": np.uint32, "UINT64": np.uint64, "BOOL": np.bool_,
+    "FLOAT16": np.float16, "FLOAT32": np.float32, "FLOAT64": np.float64,
+    "COMPLEX64": np.complex64, "COMPLEX128": np.complex128,
 }  # fmt: skip
+"""The element types whose values TFLM's interpreter for Python takes.
+
+Source: NumPyTypeToTfLiteType of python/tflite_micro/numpy_utils.cc.
+"""
 
 
 def random_inputs(graph: ModelGraph, count: int, seed: int) -> list[Array]:
@@ -38,7 +44,7 @@ def _random(tensor: Tensor, count: int, random: np.random.Generator) -> Array:
     shape = (count, *tensor.shape)
     if dtype == np.bool_:
         return random.integers(0, 2, shape).astype(np.bool_)
-    if np.issubdtype(dtype, np.floating):
+    if np.issubdtype(dtype, np.inexact):
         low, high = -1.0, 1.0
         samples = random.uniform(low, high, shape).astype(dtype)
     else:
@@ -55,7 +61,10 @@ def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
     try:
         return np.dtype(_NUMPY[tensor.dtype.name])
     except KeyError:
-        raise UsageError(f"input {tensor.name!r} is {tensor.dtype.name}; cannot be fed") from None
+        raise UsageError(
+            f"tensor {tensor.index} {tensor.name!r} is {tensor.dtype.name}, of which TFLM's "
+            "interpreter takes no values: nothing can be proved on it; --no-verify plans without"
+        ) from None
 
 
 def given_inputs(
@@ -185,7 +194,8 @@ def difference(a: Array, b: Array) -> float:
     """The largest absolute difference; infinite where only one of two values is NaN."""
     if a.size == 0:
         return 0.0
-    wide_a, wide_b = a.astype(np.float64), b.astype(np.float64)
+    wide = np.complex128 if np.iscomplexobj(a) else np.float64
+    wide_a, wide_b = a.astype(wide), b.astype(wide)
     same = (wide_a == wide_b) | (np.isnan(wide_a) & np.isnan(wide_b))
     apart = np.where(same, 0.0, np.abs(wide_a - wide_b))
     return float(np.where(np.isnan(apart), np.inf, apart).max())

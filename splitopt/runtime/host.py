@@ -87,6 +87,24 @@ def run_tflm_chain(
     return run_worker(_WORKER, job, feeds, timeout_s=timeout_s, memory_bytes=memory_bytes).arrays
 
 
+def refusal_of_tflm(
+    path: Path,
+    arena_bytes: int,
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> str | None:
+    """Why TFLM does not run the model, in its own words; None where it does.
+
+    One AllocateTensors and one Invoke. The child makes the inputs, all zeros; as some models
+    divide by one, an Invoke that fails is tried again on ones.
+    """
+    job = {"kind": "refusal", "file": _absolute(path), "arena_bytes": arena_bytes}
+    reply = run_worker(_WORKER, job, {}, timeout_s=timeout_s, memory_bytes=memory_bytes)
+    refusal: str | None = reply.json["refusal"]
+    return refusal
+
+
 @dataclass(frozen=True)
 class LitertRun:
     """Tensors by name, and the number of biases whose axis was corrected for LiteRT."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,34 @@ Made = tuple[dict[str, Any], Mapping[str, Array]]
 
 def handle(task: Task) -> Made:
     """The reply: figures, and arrays by name."""
-    run = {"tflm": _run_tflm_chain, "litert": _run_litert}[task.request["kind"]]
-    return run(task)
+    run = {"tflm": _run_tflm_chain, "litert": _run_litert, "refusal": _refusal_of_tflm}
+    return run[task.request["kind"]](task)
+
+
+def _refusal_of_tflm(task: Task) -> Made:
+    """One AllocateTensors, and one Invoke on zeros; on ones where that fails."""
+    path, arena_bytes = task.request["file"], task.request["arena_bytes"]
+    task.working_on(tflm_subject(path, arena_bytes))
+    refusal = None
+    for value in (0, 1):
+        try:
+            interpreter, counts = make_tflm(path, arena_bytes, preserve=False)
+            for position in range(counts["inputs"]):
+                _fill_input(interpreter, position, value)
+            with _refusals_explained():
+                interpreter.invoke()
+        except ToolError as error:
+            refusal = refusal or "; ".join(task.said() or [str(error)])
+        else:
+            return {"refusal": None}, {}
+    return {"refusal": refusal}, {}
+
+
+def _fill_input(interpreter: Any, position: int, value: int) -> None:
+    """Inputs of a type that numpy does not have keep what is in the arena."""
+    detail = interpreter.get_input_details(position)
+    with suppress(ValueError):
+        interpreter.set_input(np.full(detail["shape"], value, detail["dtype"]), position)
 
 
 def _run_tflm_chain(task: Task) -> Made:

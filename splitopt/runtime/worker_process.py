@@ -33,6 +33,7 @@ Request = Mapping[str, Any]
 STDERR_TAIL_BYTES = 4096
 _SENTENCE_CHARS = 400
 _CPU_GRACE_S = 5
+_LAST_LINES = 3
 _NOISE = ("INFO:", "WARNING:", "I0000", "W0000")
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "Cannot allocate memory")
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -57,6 +58,14 @@ class Task:
     def working_on(self, subject: str) -> None:
         """Notes what an error message must name if the process dies from here on."""
         (self.folder / "subject").write_text(subject, encoding="utf-8")
+
+    def said(self) -> list[str]:
+        """The last lines that libraries of this process wrote to stderr, plain."""
+        lines = [line.strip() for line in _stderr_tail(self.folder).splitlines()]
+        useful = [
+            _one_line(line).rstrip(".") for line in lines if line and not line.startswith(_NOISE)
+        ]
+        return list(dict.fromkeys(useful))[-_LAST_LINES:]
 
 
 def run_worker(

@@ -76,7 +76,7 @@ def verify_pieces(
     Raises ToolError where an interpreter cannot run a file at all.
     """
     fed = dict(zip(graph.inputs, feeds, strict=True))
-    inner = [t for t in boundary_tensors(pieces, graph.outputs) if t not in graph.outputs]
+    inner = [t for t in boundary_tensors(pieces) if t not in graph.outputs]
     whole = run_whole(graph, model, fed, timeout_s)
     tapped = run_whole(graph, model, fed, timeout_s, inner) if inner else whole
     chained = run_pieces(pieces, [graph] * len(pieces), fed, timeout_s)
@@ -90,7 +90,7 @@ def verify_pieces(
     )
 
 
-def boundary_tensors(pieces: Sequence[PieceFile], outputs: Sequence[int]) -> tuple[int, ...]:
+def boundary_tensors(pieces: Sequence[PieceFile]) -> tuple[int, ...]:
     """Every tensor that some piece makes for the outside, in the order they are made."""
     return tuple(dict.fromkeys(t for piece in pieces for t in piece.segment.outputs))
 

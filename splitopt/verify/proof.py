@@ -9,14 +9,22 @@ from functools import partial
 import numpy as np
 
 from splitopt.base.errors import UsageError
+from splitopt.base.limits import PROOF_BYTES
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.calibration import Preprocess, preprocessed
 from splitopt.convert.open_model import ModelSource
+from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
-from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
+from splitopt.verify.equality import (
+    Check,
+    CheckStatus,
+    PieceFile,
+    boundary_tensors,
+    verify_pieces,
+)
 
 
 @dataclass(frozen=True)
@@ -40,22 +48,43 @@ class Proof:
         return CheckStatus.FAILED if failed else CheckStatus.PASSED
 
 
-def feeds_of(job: Job, source: ModelSource) -> list[Array]:
-    """Random inputs, then the user's own samples, float ones prepared as calibration data are.
+def given_feeds(job: Job, source: ModelSource) -> list[Array]:
+    """The user's own samples, float ones prepared as calibration data are; none where none are
+    named.
 
     Raises UsageError.
     """
     verify, graph = job.spec.verify, source.graph
-    feeds = random_inputs(graph, verify.inputs, verify.seed)
     if job.data_path is None:
         if verify.key is not None:
             raise UsageError(f"{job.file}: $.verify.key: give verify.data as well")
-        return feeds
+        return []
     where = f"{job.file}: $.verify.data"
     preprocess = Preprocess() if source.request is None else source.request.preprocess
-    given = given_inputs(
-        graph, job.data_path, verify.key, where, partial(preprocessed, preprocess=preprocess)
-    )
+    prepare = partial(preprocessed, preprocess=preprocess)
+    return given_inputs(graph, job.data_path, verify.key, where, prepare)
+
+
+def feeds_of(
+    job: Job, graph: ModelGraph, given: Sequence[Array], files: Sequence[PieceFile]
+) -> list[Array]:
+    """Random inputs, then the given ones: made when there are pieces to run on them.
+
+    Raises UsageError where inputs and boundary tensors of all samples exceed PROOF_BYTES.
+    """
+    verify = job.spec.verify
+    count = verify.inputs + (len(given[0]) if given else 0)
+    held = {*graph.inputs, *boundary_tensors(files)}
+    each = sum(graph.tensors[tensor].bytes for tensor in held)
+    if count * each > PROOF_BYTES:
+        raise UsageError(
+            f"{job.file}: $.verify.inputs: {count} inputs with the tensors that are compared hold "
+            f"{count * each:,} bytes, at most {PROOF_BYTES:,} are held; want at most "
+            f"{PROOF_BYTES // each} inputs in all"
+        )
+    feeds = random_inputs(graph, verify.inputs, verify.seed)
+    if not given:
+        return feeds
     return [np.concatenate([a, b]) for a, b in zip(feeds, given, strict=True)]
 
 
@@ -63,11 +92,15 @@ def prove_equal(
     job: Job,
     source: ModelSource,
     files: Sequence[PieceFile],
-    feeds: Sequence[Array],
+    given: Sequence[Array],
     progress: Progress,
 ) -> Proof:
-    """Pieces of one int8 model against that model, bit for bit. Raises ToolError."""
+    """Pieces of one int8 model against that model, bit for bit, on random inputs and those given.
+
+    Raises UsageError for more inputs than can be held, ToolError.
+    """
     verify = job.spec.verify
+    feeds = feeds_of(job, source.graph, given, files)
     progress(f"running model and pieces in TFLM on {len(feeds[0])} inputs")
     checks = verify_pieces(
         source.graph,

@@ -40,7 +40,8 @@ from splitopt.report.pages.run import memory_maps, render_run
 from splitopt.report.text.summary import run_text
 from splitopt.runtime.arrays import Array
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
-from splitopt.verify.proof import Proof, feeds_of, judge_converted, prove_equal
+from splitopt.verify.probe import require_runnable
+from splitopt.verify.proof import Proof, given_feeds, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
 from splitopt.workflows.time import TimedBundle, time_bundle
 
@@ -130,14 +131,16 @@ def run_job(
     """
     job = job_from(job)
     source = open_model(job, progress)
-    feeds = feeds_of(job, source) if verify else []
+    given = given_feeds(job, source) if verify else []
+    if verify:
+        require_runnable(job, source, progress)
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
     with new_bundle(Path(out or job.spec.out), job.name) as bundle:
         planned = plan_job(job, source, progress, None if route is None else route.allowed)
         made = _make(job, route, planned)
         progress("writing pieces")
         files = _write_pieces(bundle, made)
-        proof = _prove(job, source, made, route, files, feeds, progress) if verify else Proof()
+        proof = _prove(job, source, made, route, files, given, progress) if verify else Proof()
         document = _document(job, source, planned, made, proof, route)
         _write_documents(bundle, job, source, planned, made, document)
         timed = _time(bundle, job, progress) if verify else None
@@ -167,13 +170,13 @@ def _prove(
     made: PieceSet,
     route: OnnxRoute | None,
     files: Sequence[PieceFile],
-    feeds: Sequence[Array],
+    given: Sequence[Array],
     progress: Progress,
 ) -> Proof:
     """Pieces of the int8 model must equal it; pieces that were converted are judged by accuracy."""
     if route is not None and made.route == "pieces":
         return judge_converted(job, source, route, files, progress)
-    return prove_equal(job, source, files, feeds, progress)
+    return prove_equal(job, source, files, given, progress)
 
 
 def _time(bundle: BundleFolder, job: Job, progress: Progress) -> TimedBundle | None:

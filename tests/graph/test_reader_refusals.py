@@ -112,7 +112,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "unknown extent": (_with(_tensor, "shape", [-1, 4]), r"tensor 0: shape \[-1, 4\]"),
     "over 1 GiB of int64": (
         lambda: relu_builder("INT64", (2**28,)).bytes([0], [1]),
-        "tensor 0: shape .* holds more than 1,073,741,824 bytes",
+        "tensor 0: shape .* holds more than 268,435,456 bytes",
     ),
     "largest extents": (_with(_tensor, "shape", [2**31 - 1] * 8), "holds more than"),
     "unknown type": (_with(_tensor, "type", 99), "tensor 0: type 99"),

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from limits import seconds
-from models import add_chain
+from models import Builder, add_chain
 
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.config.job import read_job
@@ -73,7 +73,7 @@ def test_sound_pieces_pass_every_check(graph: ModelGraph, pieces: list[PieceFile
     assert [check.status for check in checks.values()] == [PASSED] * 3
     assert {check.inputs for check in checks.values()} == {3}
     assert {check.worst_difference for check in checks.values()} == {0}
-    boundary = equality.boundary_tensors(pieces, graph.outputs)
+    boundary = equality.boundary_tensors(pieces)
     assert checks["boundaries"].compared.startswith(f"{len(boundary) - 1} boundary tensors")
 
 
@@ -236,6 +236,24 @@ def test_nans_of_the_model_itself_are_equal_to_themselves(tmp_path: Path) -> Non
     checks = proof(graph, pieces, model, litert=True)
     assert [check.status for check in checks.values()] == [PASSED] * 3
     assert checks["outputs"].worst_difference == 0
+
+
+@pytest.mark.parametrize(
+    "type_name",
+    ["BOOL", "INT16", "INT32", "INT64", "UINT8", "UINT32", "UINT64", "FLOAT16", "FLOAT64"],
+)
+def test_every_type_that_tflm_hands_on_is_proved(type_name: str, tmp_path: Path) -> None:
+    """RESHAPE copies bytes of any type: inputs, a boundary and outputs are of it."""
+    builder = Builder()
+    tensors = [builder.typed([1, 8 >> k, 1 << k], type_name) for k in range(3)]
+    for source, out in pairwise(tensors):
+        shape = np.array(builder.graph.tensors[out].shape, "<i4").tobytes()
+        builder.op("RESHAPE", [source, builder.typed([3], "INT32", data=shape)], [out])
+    model = tmp_path / "model.tflite"
+    model.write_bytes(builder.bytes([tensors[0]], [tensors[2]]))
+    graph = read_tflite(model)
+    checks = proof(graph, pieces_of(graph, tmp_path, [1]), model)
+    assert (checks["outputs"].status, checks["boundaries"].status) == (PASSED, PASSED)
 
 
 NAN, INF = float("nan"), float("inf")

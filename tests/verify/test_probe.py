@@ -1,0 +1,129 @@
+"""What TFLM does not run is told before planning, in its own words; no plan is made of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ai_edge_litert import schema_py_generated as fb
+from limits import seconds
+from models import Builder, add_chain, chain, with_custom_op
+
+from splitopt.base.errors import ModelError, SplitoptError, ToolError, UsageError
+from splitopt.base.limits import MODEL_TENSORS_BYTES
+from splitopt.config.job import Job
+from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.workflows import run
+
+
+def job_of(tmp_path: Path, model: bytes, **settings: Any) -> Job:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(model)
+    return Job.of(model=str(path), board="corstone300_256k", **settings)
+
+
+def refused(tmp_path: Path, model: bytes, **settings: Any) -> SplitoptError:
+    """The error of a run, which must come before any planning."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, "plan_job", lambda *_: pytest.fail("planned"))
+        with pytest.raises(SplitoptError) as caught:
+            run.run_job(job_of(tmp_path, model, **settings), out=tmp_path / "out")
+    assert list((tmp_path / "out").rglob("*.json")) == []
+    return caught.value
+
+
+def cast_from_uint8() -> bytes:
+    builder = Builder()
+    source, out = builder.typed([1, 4], "UINT8"), builder.typed([1, 4], "INT8")
+    options = fb.CastOptionsT()
+    options.inDataType, options.outDataType = fb.TensorType.UINT8, fb.TensorType.INT8
+    builder.op("CAST", [source], [out], ("CastOptions", options))
+    return builder.bytes([source], [out])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (with_custom_op, "Failed to get registration from op code CUSTOM"),
+        (cast_from_uint8, "UINT8 (3) not supported; Node CAST (number 0) failed to invoke"),
+    ],
+)
+def test_what_tflm_refuses_is_wrong_input(
+    make: Callable[[], bytes], says: str, tmp_path: Path
+) -> None:
+    error = refused(tmp_path, make())
+    assert isinstance(error, ModelError)
+    assert "TFLM on this machine cannot run it: " in str(error)
+    assert says in str(error)
+    assert str(error).endswith("--no-verify plans without running it")
+
+
+def test_without_proof_it_is_planned(tmp_path: Path) -> None:
+    result = run.run_job(job_of(tmp_path, with_custom_op()), out=tmp_path / "out", verify=False)
+    assert result.plan.segments
+    assert not result.checks
+
+
+def test_a_sound_model_is_not_refused(tmp_path: Path) -> None:
+    result = run.run_job(job_of(tmp_path, add_chain([[1, 2, 3, 4]])), out=tmp_path / "out")
+    assert result.is_equal
+
+
+def pool(filter_size: int) -> bytes:
+    """A few hundred bytes that ask for years of work."""
+    builder = Builder()
+    source, out = builder.tensor([1, 500, 500, 64]), builder.tensor([1, 500, 500, 64])
+    options = fb.Pool2DOptionsT()
+    options.filterHeight = options.filterWidth = filter_size
+    options.strideH = options.strideW = 1
+    builder.op("AVERAGE_POOL_2D", [source], [out], ("Pool2DOptions", options))
+    return builder.bytes([source], [out])
+
+
+def test_an_endless_inference_is_ended(tmp_path: Path) -> None:
+    started = time.monotonic()
+    error = refused(tmp_path, pool(1001), verify={"time_limit_s": 40})
+    assert isinstance(error, ToolError)
+    assert "took longer than the time limit of 2 s" in str(error)
+    assert "raise verify.time_limit_s" in str(error)
+    assert time.monotonic() - started < seconds(20)
+
+
+def test_a_type_that_cannot_be_fed_is_named(tmp_path: Path) -> None:
+    error = refused(tmp_path, chain(2, "UINT16"))
+    assert isinstance(error, UsageError)
+    assert "tensor 0 't0' is UINT16" in str(error)
+
+
+def relus(*shape: int) -> bytes:
+    builder = Builder()
+    tensors = [builder.tensor(shape) for _ in range(3)]
+    builder.relu(*tensors[:2])
+    builder.relu(*tensors[1:])
+    return builder.bytes([tensors[0]], [tensors[2]])
+
+
+def test_tensors_over_the_budget_are_refused_when_the_file_is_read() -> None:
+    third = MODEL_TENSORS_BYTES // 3
+    parse_tflite(relus(1, third), name="fits")
+    with pytest.raises(ModelError, match=r"hold 268,435,458 bytes in all, at most 268,435,456"):
+        parse_tflite(relus(1, third + 1), name="over")
+
+
+def test_inputs_are_made_for_a_plan_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random inputs of a model without a plan once took 8 GB."""
+    monkeypatch.setattr("splitopt.verify.proof.random_inputs", lambda *_: pytest.fail("made"))
+    with pytest.raises(SplitoptError, match="no plan") as caught:
+        run.run_job(job_of(tmp_path, relus(1, 1 << 20)), out=tmp_path / "out")
+    assert caught.value.exit_code == 3
+
+
+def test_more_inputs_than_can_be_held_are_refused(tmp_path: Path) -> None:
+    job = job_of(tmp_path, relus(1, 60_000), verify={"inputs": 10_000})
+    with pytest.raises(
+        UsageError, match=r"\$\.verify\.inputs: 10000 inputs .* at most 536,870,912"
+    ):
+        run.run_job(job, out=tmp_path / "out")
