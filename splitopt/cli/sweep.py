@@ -26,10 +26,11 @@ def sweep(
 
     with terminal.sweep_progress(quiet=json) as notify:
         result = workflow.sweep(file, out=out, workers=workers, notify=notify)
-    if json:
-        console.show_json(result.to_dict())
-    else:
+    if not json:
         terminal.show_sweep(result)
+    elif not result.has_failed:
+        console.show_json(result.to_dict())
+    result.require()  # with --json, the error's document has it all
 
 
 EXAMPLE = "Example: splitopt sweep my_sweep.yaml --json"

@@ -26,7 +26,7 @@ from splitopt.planning.request import PlanRequest
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
-from splitopt.workflows.sweep import executors
+from splitopt.workflows.sweep import local_pool
 from splitopt.workflows.sweep.grid import expand
 from splitopt.workflows.sweep.record import with_dominated
 from splitopt.workflows.sweep.run import SweepResult, run_sweep
@@ -170,7 +170,7 @@ def a_task(name: str, abi: str = "m55") -> tuple[Task, dict[str, bytes]]:
     n = len(graph.ops)
     allowed = allowed_everywhere(n)
     request = PlanRequest(Goal(1, 0), allowed, SolveParams(60.0))
-    return Task(name, "budget", Target("sha", Pricing(abi)), request), {"sha": model}
+    return Task("sweep", name, "budget", Target("sha", Pricing(abi)), request), {"sha": model}
 
 
 def killing_solve(task: Task, model: bytes) -> Answer:
@@ -183,9 +183,9 @@ def killing_solve(task: Task, model: bytes) -> Answer:
 def test_a_point_that_kills_workers_is_given_up_and_no_other_is_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(executors, "solve", killing_solve)
+    monkeypatch.setattr(local_pool, "solve", killing_solve)
     tasks = [a_task(name)[0] for name in ("a", "b", "killer", "c", "d", "e")]
-    answers = {a.id: a for a in executors.run_local(tasks, a_task("a")[1], 2)}
+    answers = {a.id: a for a in local_pool.run_local(tasks, a_task("a")[1], 2)}
     assert set(answers) == {"a", "b", "killer", "c", "d", "e"}
     assert "died twice" in (answers["killer"].error or "")
     assert all(answers[name].plans for name in "abcde")

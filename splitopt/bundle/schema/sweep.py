@@ -42,10 +42,11 @@ class Front(Shape):
 
 
 class Sweep(Document):
-    """sweep.json. `counts`: points by status."""
+    """sweep.json. `counts`: points by status. `key`: a hash of all that decides the results."""
 
     name: Text
     path: Text
+    key: Line = ""
     settings: Map
     points: Count
     counts: dict[Line, Count]

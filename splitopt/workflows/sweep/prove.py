@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 
 from splitopt.base.errors import SplitoptError
@@ -34,8 +35,11 @@ def prove_points(
 
 
 def _proved(point: Point, row: PlannedRecord, store: SweepStore) -> Record:
+    out = store.folder / "bundles" / row.id
+    if out.exists():  # of a process that was killed before it noted the proof
+        shutil.rmtree(out)
     try:
-        result = run_job(_job_of(point, row), out=store.folder / "bundles" / row.id)
+        result = run_job(_job_of(point, row), out=out)
     except SplitoptError as error:
         return row.model_copy(update={"proved": False, "error": str(error)})
     bundle = result.folder.relative_to(store.folder).as_posix()

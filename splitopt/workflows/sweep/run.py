@@ -5,23 +5,27 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
-from splitopt.base.errors import SplitoptError
+from splitopt.base.build import build
+from splitopt.base.errors import SplitoptError, ToolError, UsageError
 from splitopt.base.json_input import frozen
 from splitopt.bundle.documents import dump
 from splitopt.bundle.folder import command_line, now_utc, sha256_of, versions
+from splitopt.bundle.load import load_sweep
 from splitopt.bundle.schema.sweep import Record, Sweep
 from splitopt.config.job import Job
 from splitopt.config.sweep import SweepSpec, read_sweep
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.planning.job_table import pricing_of
 from splitopt.workflows.plan import Prepared, prepare
-from splitopt.workflows.sweep.executors import run_dask, run_local
+from splitopt.workflows.sweep.dask_cluster import run_dask
 from splitopt.workflows.sweep.front import Front, fronts_of
 from splitopt.workflows.sweep.grid import FRONT, Point, content_key, expand
+from splitopt.workflows.sweep.local_pool import run_local
 from splitopt.workflows.sweep.prove import prove_points
 from splitopt.workflows.sweep.record import Made, failed, made_of, with_dominated
 from splitopt.workflows.sweep.store import SweepStore, open_store
@@ -58,6 +62,22 @@ class SweepResult:
         """sweep.json, with the folder."""
         return {**dump(self.document), "run_dir": str(self.folder)}
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether every point failed."""
+        return all(row.status == "FAILED" for row in self.rows)
+
+    def require(self) -> None:
+        """Raises where every point failed: UsageError where none got so far as to be planned,
+        ToolError otherwise."""
+        if not self.has_failed:
+            return
+        error = f"{self.document.path}: every point failed; the first: {self.rows[0].error}"
+        is_planned = any(row.unsplit_ram_bytes is not None for row in self.rows)
+        failure = (ToolError if is_planned else UsageError)(error)
+        failure.facts = self.to_dict()
+        raise failure
+
 
 def run_sweep(
     path: Path,
@@ -68,24 +88,20 @@ def run_sweep(
 ) -> SweepResult:
     """Runs what is not done yet; the folder appears under `out` (or the sweep's).
 
-    Raises SplitoptError for a wrong sweep file and for a cluster that does not answer; a point that
-    fails is a row.
+    Where another process runs this very sweep, waits for it and returns what it found. Raises
+    SplitoptError for a wrong sweep file, ToolError for a cluster that does not answer or is lost;
+    a point that fails is a row.
     """
     spec = read_sweep(path)
     points = expand(path, spec)
     home = Path(out or spec.out) / path.stem
-    facts = {"versions": sorted(versions().items()), "prove": spec.prove}
-    started = time.monotonic()
-    with open_store(home, content_key(path, points, facts)) as store:
-        sweep = _Sweep(path, spec, points, store, notify)
-        sweep.solve(workers)
-        prove_points(spec, points, store, lambda step: notify(sweep.progress(step)))
-        rows = with_dominated(store.rows([point.id for point in points]))
-        document = sweep.document(rows, time.monotonic() - started)
-        notify(sweep.progress("writing the report"))
-        write_results(store.folder, document, rows)
-        final = store.finish(home)
-    return SweepResult(final, tuple(rows), document)
+    facts = {"versions": sorted(versions().items()), "build": build(), "prove": spec.prove}
+    key = content_key(path, points, facts)
+    with open_store(home, key, lambda step: notify(Progress(0, len(points), step))) as store:
+        if isinstance(store, Path):
+            found = load_sweep(store)
+            return SweepResult(store, found.records, found.sweep)
+        return _Sweep(path, spec, points, key, store, notify).run(home, workers)
 
 
 @dataclass
@@ -95,10 +111,25 @@ class _Sweep:
     path: Path
     spec: SweepSpec
     points: tuple[Point, ...]
+    key: str
     store: SweepStore
     notify: Notify
+    execution: str = field(default_factory=lambda: uuid4().hex)
+    started: float = field(default_factory=time.monotonic)
     sources: dict[str, ModelSource | SplitoptError] = field(default_factory=dict)
     prepared: dict[str, Prepared | SplitoptError] = field(default_factory=dict)
+
+    def run(self, home: Path, workers: int | None) -> SweepResult:
+        self.solve(workers)
+        prove_points(
+            self.spec, self.points, self.store, lambda step: self.notify(self.progress(step))
+        )
+        rows = with_dominated(self.store.rows([point.id for point in self.points]))
+        document = self.document(rows)
+        self.notify(self.progress("writing the report"))
+        self.store.drop_unnamed(rows)
+        write_results(self.store.folder, document, rows)
+        return SweepResult(self.store.finish(home), tuple(rows), document)
 
     def progress(self, step: str = "", last: Record | None = None) -> Progress:
         return Progress(len(self.store.done), len(self.points), step, last)
@@ -120,10 +151,17 @@ class _Sweep:
             return
         self.notify(self.progress("solving"))
         for answer in self._answers(tasks, models, workers):
-            point = by_id[answer.id]
-            prepared = self._prepared(point)
-            assert isinstance(prepared, Prepared), "a task was made of it"
-            self._keep(point, list(made_of(point, prepared, answer)))
+            self._keep(by_id[answer.id], self._made(by_id[answer.id], answer))
+
+    def _made(self, point: Point, answer: Answer) -> list[Made]:
+        """Rows of an answer. A shared plan is written again where the point that had it first has
+        another by now, as when a cluster lost it and solved it elsewhere."""
+        prepared = self._prepared(point)
+        assert isinstance(prepared, Prepared), "a task was made of it"
+        made = list(made_of(point, prepared, answer))
+        if answer.shared_from is None or not any(self.store.refusal(one.row) for one in made):
+            return made
+        return list(made_of(point, prepared, replace(answer, shared_from=None)))
 
     def _answers(
         self, tasks: Sequence[Task], models: Mapping[str, bytes], workers: int | None
@@ -152,7 +190,7 @@ class _Sweep:
         digest = sha256_of(prepared.graph.source)
         models[digest] = prepared.graph.source
         target = Target(digest, pricing_of(point.job))
-        return Task(point.id, point.kind, target, request)
+        return Task(self.execution, point.id, point.kind, target, request)
 
     def _prepared(self, point: Point) -> Prepared | SplitoptError:
         job = point.job
@@ -174,16 +212,17 @@ class _Sweep:
             self.sources.setdefault(key, error)
             return error
 
-    def document(self, rows: Sequence[Record], wall_s: float) -> Sweep:
+    def document(self, rows: Sequence[Record]) -> Sweep:
         return Sweep(
             name=self.path.stem,
             path=str(self.path),
+            key=self.key,
             settings=frozen(self.spec.model_dump(mode="json")),
             points=len(rows),
             counts=dict(Counter(row.status for row in rows)),
             fronts=tuple(front.entry for front in fronts_of(rows)),
             resumed_points=self.store.resumed,
-            wall_s=round(wall_s, 3),
+            wall_s=round(time.monotonic() - self.started, 3),
             solver_s=round(sum(row.solver_s for row in rows), 3),
             versions=versions(),
             command=command_line(),

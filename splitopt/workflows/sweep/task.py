@@ -1,16 +1,21 @@
 """One point of a sweep, solved in any process: data in, plans out; no file is read or written.
 
-A process keeps the planners and the answers of the models that it worked on last: a plan that is
-optimal under a larger budget and fits a smaller one is optimal there, too.
+A thread keeps the planners and the answers of the models that it worked on last: a plan that is
+optimal under a larger budget and fits a smaller one is optimal there, too. A worker of a cluster
+outlives a sweep, so all of it is kept by sweep: an answer names points of its own sweep only.
 """
 
 from __future__ import annotations
 
+import pickle
+import threading
 import time
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from splitopt.base.build import build
 from splitopt.base.errors import SplitoptError
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.planning.job_table import Pricing, priced_segments
@@ -20,6 +25,9 @@ from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.outcome import Outcome
 from splitopt.workflows.sweep.grid import FRONT
+
+Models = Mapping[str, bytes]
+"""SHA-256 → the int8 model."""
 
 _MOST_MODELS = 4
 
@@ -34,8 +42,12 @@ class Target:
 
 @dataclass(frozen=True)
 class Task:
-    """A point with all that its solution depends on, except the model's bytes."""
+    """A point with all that its solution depends on, except the model's bytes.
 
+    `sweep`: one execution of one sweep, unlike any other.
+    """
+
+    sweep: str
     id: str
     kind: str
     target: Target
@@ -78,15 +90,21 @@ class _PlannedModel:
     known: dict[bytes, list[_Known]] = field(default_factory=dict)
 
 
-_models: OrderedDict[Target, _PlannedModel] = OrderedDict()
-"""The models worked on last; the latest stands at the end."""
+class _Memory(threading.local):
+    """The models that this thread worked on last, by sweep and target; the latest at the end."""
+
+    def __init__(self) -> None:
+        self.models: OrderedDict[tuple[str, Target], _PlannedModel] = OrderedDict()
+
+
+_memory = _Memory()
 
 
 def solve(task: Task, model: bytes) -> Answer:
     """Never raises for what a job can hold: a failure is an answer with its reason."""
     started = time.monotonic()
     try:
-        planned = _planned_model(task.target, model)
+        planned = _planned_model(task, model)
         made = (_front if task.kind == FRONT else _plan)(task, planned)
     except SplitoptError as error:
         made = Answer(task.id, error=str(error))
@@ -95,14 +113,30 @@ def solve(task: Task, model: bytes) -> Answer:
     return replace(made, wall_s=time.monotonic() - started)
 
 
-def _planned_model(target: Target, model: bytes) -> _PlannedModel:
-    if target not in _models:
+def solve_pickled(asking: str, task: bytes, model: bytes) -> bytes | str:
+    """The pickled answer to a pickled task of the splitopt `asking` (`build`); or which splitopt
+    this is, where it is another one, which may plan otherwise."""
+    if asking != build():
+        return build()
+    return pickle.dumps(solve(pickle.loads(task), model))  # noqa: S301 - as sent by Dask's user
+
+
+def dead(task: Task) -> Answer:
+    """Of a point at which worker processes died, also when it was solved alone."""
+    return Answer(
+        task.id, error="its worker process died twice; too little memory for so large a model?"
+    )
+
+
+def _planned_model(task: Task, model: bytes) -> _PlannedModel:
+    models, key = _memory.models, (task.sweep, task.target)
+    if key not in models:
         graph = parse_tflite(model, name="model", where="the model")
-        _models[target] = _PlannedModel(Planner(priced_segments(graph, target.pricing)))
-    _models.move_to_end(target)
-    while len(_models) > _MOST_MODELS:
-        _models.popitem(last=False)
-    return _models[target]
+        models[key] = _PlannedModel(Planner(priced_segments(graph, task.target.pricing)))
+    models.move_to_end(key)
+    while len(models) > _MOST_MODELS:
+        models.popitem(last=False)
+    return models[key]
 
 
 def _front(task: Task, model: _PlannedModel) -> Answer:
