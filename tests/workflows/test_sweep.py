@@ -247,17 +247,6 @@ def alive_in_group(group: int) -> list[int]:
     return found
 
 
-def test_two_processes_at_one_sweep_are_refused(write: Ask, tmp_path: Path) -> None:
-    from splitopt.workflows.sweep.store import open_store
-
-    with (
-        open_store(tmp_path, "k" * 64),
-        pytest.raises(UsageError, match="another process is running this sweep"),
-        open_store(tmp_path, "k" * 64),
-    ):
-        pass
-
-
 # Wrong files.
 
 

@@ -1,123 +1,220 @@
-"""A sweep on a real Dask cluster: scheduler and workers are processes, one of which is killed."""
+"""Sweeps on a real Dask cluster: scheduler and workers are processes, which are killed, strangers,
+or not there. What a sweep without a cluster finds is the oracle."""
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
+import logging
+import shutil
+import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from dask_clusters import REPOSITORY, Cluster
+from limits import seconds
+from sweep_files import asking, points_of
 
-from splitopt.workflows.sweep.run import Progress, run_sweep
+from splitopt.base.build import build
+from splitopt.base.errors import ToolError
+from splitopt.bundle.schema.sweep import Record
+from splitopt.workflows.sweep import dask_cluster
+from splitopt.workflows.sweep.run import Progress, SweepResult, run_sweep
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MODELS = REPOSITORY / "configs" / "models"
-distributed = pytest.importorskip("distributed", reason="executor: dask needs distributed")
-
-
-@dataclass
-class Cluster:
-    scheduler: str
-    processes: list[subprocess.Popen[bytes]]
+pytest.importorskip("distributed", reason="executor: dask needs distributed")
+GRID = "{budget_bytes: {start: 34000, stop: 60000, step: 2000}, max_pieces: [3, 6]}"
+POINTS = 28
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    """A scheduler and two workers of one thread on this machine, each in a group of its own."""
-    found = Cluster("", [])
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-
-    def start(*words: str, name: str) -> Path:
-        log = tmp_path / f"{name}.log"
-        command = [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]]
-        with log.open("wb") as output:
-            found.processes.append(
-                subprocess.Popen(
-                    command, stdout=output, stderr=output, env=environment, cwd=tmp_path,
-                    start_new_session=True,
-                )
-            )  # fmt: skip
-        return log
-
+    """A scheduler; tests add workers."""
+    found = Cluster(tmp_path)
     try:
-        log = start(
-            "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show",
-            name="scheduler",
-        )  # fmt: skip
-        found.scheduler = wait_for(log, r"(tcp://127\.0\.0\.1:\d+)")
-        for number in range(2):
-            worker = start(
-                "dask_worker", found.scheduler, "--nworkers", "1", "--nthreads", "1",
-                "--no-dashboard", "--nanny", "--host", "127.0.0.1", name=f"worker{number}",
-            )  # fmt: skip
-            wait_for(worker, r"Registered to")
         yield found
     finally:
-        for process in found.processes:
-            kill_group(process.pid)
-            process.wait()
+        found.kill_all()
 
 
-def wait_for(log: Path, pattern: str) -> str:
-    for _ in range(600):
-        match = re.search(pattern, log.read_text("utf-8", "replace"))
-        if match:
-            return match[match.lastindex or 0]
-        time.sleep(0.05)
-    raise AssertionError(f"{log.read_text('utf-8', 'replace')}: {pattern} never came")
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_cluster, "ANSWER_S", seconds(5))
+    monkeypatch.setattr(dask_cluster, "WORKERS_S", seconds(1))
 
 
-def kill_group(group: int) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    folder = tmp_path_factory.mktemp("local")
+    return run_sweep(asking(folder)(GRID), out=folder / "out", workers=1)
 
 
-def a_sweep(folder: Path, scheduler: str) -> Path:
-    (folder / "job.yaml").write_text(
-        f"model: {{path: {MODELS / 'squeeze_digits_int8.tflite'}}}\n"
-        "board: corstone300_128k\nobjective: {minimise: weighted}\n"
-    )
-    sweep = folder / "sweep.yaml"
-    sweep.write_text(
-        "job: job.yaml\nexecutor: dask\n"
-        f"scheduler: {scheduler}\n"
-        "grid:\n  budget_bytes: {start: 50000, stop: 62000, step: 200}\n"
-        "  max_pieces: [2, 3, 5, 8]\n"
-    )
-    return sweep
+def a_sweep(folder: Path, scheduler: str, grid: str = GRID) -> Path:
+    return asking(folder)(grid, more=f"executor: dask\nscheduler: '{scheduler}'\n")
 
 
-def test_a_cluster_loses_a_worker_and_no_point(cluster: Cluster, tmp_path: Path) -> None:
-    """Every point once, and the same plans as without a cluster."""
+def figures(rows: tuple[Record, ...]) -> list[tuple[object, ...]]:
+    return [
+        (row.id, row.status, *points_of([row]), row.smallest_feasible_budget_bytes, row.error)
+        for row in rows
+    ]
+
+
+def assert_whole(result: SweepResult, local: SweepResult) -> None:
+    """As found without a cluster, each row beside a plan file that says the same."""
+    assert len(result.rows) == POINTS
+    assert figures(result.rows) == figures(local.rows)
+    for row in result.rows:
+        if row.plan is not None:
+            plan = json.loads((result.folder / row.plan).read_text())
+            assert (plan["peak_ram_bytes"], plan["added_insn"], len(plan["segments"])) == (
+                row.peak_ram_bytes, row.added_insn, row.pieces,
+            )  # fmt: skip
+
+
+def test_two_sweeps_on_one_cluster_share_nothing(
+    cluster: Cluster, local: SweepResult, tmp_path: Path
+) -> None:
+    """The second has its ids elsewhere in the same grid: a plan that a worker remembers of the
+    first one would stand under another point's id."""
+    cluster.add_worker()
+    first = a_sweep(tmp_path, cluster.scheduler, GRID.replace("[3, 6]", "[6, 3, 1]"))
+    run_sweep(first, out=tmp_path / "first")
     sweep = a_sweep(tmp_path, cluster.scheduler)
+    assert_whole(run_sweep(sweep, out=tmp_path / "second"), local)
+    assert_whole(run_sweep(sweep, out=tmp_path / "third"), local)
+
+
+def test_a_worker_that_is_lost_early_loses_no_point(
+    cluster: Cluster, local: SweepResult, tmp_path: Path
+) -> None:
+    """The first worker, which has the model first, dies with the first answer."""
+    cluster.add_worker()
+    cluster.add_worker()
     seen: list[int] = []
-    killed = threading.Event()
 
     def notify(at: Progress) -> None:
         seen.append(at.done)
-        if at.done >= 20 and not killed.is_set():
-            kill_group(cluster.processes[-1].pid)
-            killed.set()
+        if at.done == 1:
+            cluster.kill(1)
 
-    result = run_sweep(sweep, out=tmp_path / "cluster", notify=notify)
-    assert killed.is_set()
-    assert len(result.rows) == 244
-    ids = [json.loads(line)["id"] for line in (result.folder / "records.jsonl").open()]
-    assert len(set(ids)) == len(ids) == 244
-    assert not any(row.error for row in result.rows)
-    sweep.write_text(re.sub("executor: .*\nscheduler: .*\n", "", sweep.read_text()))
-    local = run_sweep(sweep, out=tmp_path / "local")
-    figures = ("id", "status", "peak_ram_bytes", "smallest_feasible_budget_bytes")
-    assert [[getattr(r, f) for f in figures] for r in result.rows] == [
-        [getattr(r, f) for f in figures] for r in local.rows
-    ]
+    assert_whole(
+        run_sweep(a_sweep(tmp_path, cluster.scheduler), out=tmp_path, notify=notify), local
+    )
     assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["scheduler", "only worker"])
+def test_a_lost_cluster_ends_the_sweep_and_the_same_command_goes_on(
+    victim: int, cluster: Cluster, local: SweepResult, tmp_path: Path
+) -> None:
+    cluster.add_worker()
+    sweep = a_sweep(tmp_path, cluster.scheduler)
+
+    def notify(at: Progress) -> None:
+        if at.done == 3:
+            cluster.kill(victim)
+
+    with pytest.raises(ToolError, match=r"the same command goes on|no Dask scheduler answers"):
+        run_sweep(sweep, out=tmp_path / "out", notify=notify)
+    home = tmp_path / "out" / "sweep"
+    assert all(entry.name.startswith(".unfinished-") for entry in home.iterdir())
+    kept = [json.loads(line) for path in home.glob("*/points/*") for line in path.open()]
+    assert 3 <= len(kept) < POINTS
+    assert not any(row["status"] == "FAILED" for row in kept)
+    if victim == 0:
+        return
+    cluster.add_worker()
+    result = run_sweep(sweep, out=tmp_path / "out")
+    assert result.document.resumed_points == len(kept)
+    assert_whole(result, local)
+
+
+def test_a_worker_with_another_source_is_refused_by_name(
+    cluster: Cluster, local: SweepResult, tmp_path: Path
+) -> None:
+    """One number of the cost table differs, the version does not."""
+    other = tmp_path / "other"
+    unwanted = shutil.ignore_patterns("__pycache__", "data")
+    shutil.copytree(REPOSITORY / "splitopt", other / "splitopt", ignore=unwanted)
+    table = other / "splitopt" / "cost" / "m55_allocate_tensors.json"
+    table.write_text(table.read_text().replace("1", "2", 1))
+    worker = cluster.add_worker(source=other)
+    sweep = a_sweep(tmp_path, cluster.scheduler)
+    with pytest.raises(ToolError) as caught:
+        run_sweep(sweep, out=tmp_path / "out")
+    assert f"worker {worker} has splitopt" in str(caught.value)
+    assert f"want {build()}" in str(caught.value)
+    assert not list((tmp_path / "out").glob("sweep/*/points/*"))
+    cluster.kill(1)
+    cluster.add_worker()
+    assert_whole(run_sweep(sweep, out=tmp_path / "out"), local)
+
+
+def test_a_worker_without_splitopt_and_a_cluster_without_workers(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    sweep = a_sweep(tmp_path, cluster.scheduler)
+    with pytest.raises(ToolError, match="no workers"):
+        run_sweep(sweep, out=tmp_path / "out")
+    worker = cluster.add_worker(has_splitopt=False)
+    with pytest.raises(ToolError, match=r"ModuleNotFoundError: No module named 'splitopt"):
+        run_sweep(sweep, out=tmp_path / "out")
+    with pytest.raises(ToolError, match="a Dask Worker; want the address of the scheduler"):
+        run_sweep(a_sweep(tmp_path, worker), out=tmp_path / "out")
+    assert not list((tmp_path / "out").glob("sweep/*/points/*"))
+
+
+def test_a_listener_that_never_answers_is_left_in_time(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        sweep = a_sweep(tmp_path, f"tcp://127.0.0.1:{silent.getsockname()[1]}")
+        started = time.monotonic()
+        with pytest.raises(ToolError, match="no Dask scheduler answers there within"):
+            run_sweep(sweep, out=tmp_path / "out")
+        assert time.monotonic() - started < seconds(30)
+
+
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("tcp://127.0.0.1:9", "Connection refused"),
+        ("http://127.0.0.1:8787", "unknown address scheme 'http'"),
+        ("tcp://127.0.0.1:port", "invalid literal"),
+        ("tls://127.0.0.1:9", "TLS"),
+        ("localhost", "missing port"),
+        ("tcp://", "missing port"),
+    ],
+)
+def test_a_wrong_kind_of_address_is_named_with_the_cause(
+    address: str, says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ToolError, match="no Dask scheduler answers there") as caught:
+        run_sweep(a_sweep(tmp_path, address), out=tmp_path / "out")
+    assert says in str(caught.value)
+
+
+def test_the_command_ends_with_5_and_one_sentence(cluster: Cluster, tmp_path: Path) -> None:
+    """The scheduler is killed once there is a row: no traceback, none of Dask's own messages."""
+    cluster.add_worker()
+    sweep, out = a_sweep(tmp_path, cluster.scheduler), tmp_path / "out"
+    command = [sys.executable, "-m", "splitopt", "sweep", str(sweep), "--out", str(out), "--json"]
+    process = subprocess.Popen(
+        command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + seconds(60)
+    while not list(out.glob("sweep/*/points/*")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    cluster.kill(0)
+    stdout, stderr = process.communicate(timeout=seconds(100))
+    assert process.returncode == 5, stderr
+    assert len(stderr.splitlines()) == 1, stderr
+    assert json.loads(stdout)["exit_code"] == 5
+
+
+def test_dask_keeps_its_own_logging_afterwards(tmp_path: Path) -> None:
+    before = [handler.level for handler in logging.getLogger("distributed").handlers]
+    with pytest.raises(ToolError):
+        run_sweep(a_sweep(tmp_path, "tcp://127.0.0.1:9"), out=tmp_path / "out")
+    assert [handler.level for handler in logging.getLogger("distributed").handlers] == before
