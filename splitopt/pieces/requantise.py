@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
+from splitopt.graph.packed import pack
 from splitopt.pieces.boundary_scales import Side
-from splitopt.pieces.writer import pack
 
 
 def requantised(piece: bytes, writers: Mapping[int, Side]) -> bytes:

@@ -11,34 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
 from splitopt.graph.model import ABSENT, ModelGraph, Tensor
+from splitopt.graph.packed import aligned_buffer, pack
 from splitopt.graph.segments import Segment
+from splitopt.graph.tflite_reader import OFFLINE_PLAN
 from splitopt.tiling.resized import RESIZING
 
-OFFLINE_PLAN = "OfflineMemoryAllocation"
-_FILE_MARK = b"TFL3"
 _PLAN_VERSION, _PLANNED_BY_TFLM = 1, -1
-_CONSTANT_ALIGNMENT = 16
-
-
-class _AlignedBuffer(fb.BufferT):  # type: ignore[misc]
-    """A buffer whose data start on 16 bytes, which the generated bindings do not ask for."""
-
-    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
-        data = None
-        if self.data is not None:
-            builder.StartVector(1, len(self.data), _CONSTANT_ALIGNMENT)
-            builder.head = builder.head - len(self.data)
-            builder.Bytes[builder.head : builder.head + len(self.data)] = self.data
-            data = builder.EndVector()
-        fb.BufferStart(builder)
-        if data is not None:
-            fb.BufferAddData(builder, data)
-        return int(fb.BufferEnd(builder))
 
 
 def write_piece(
@@ -59,7 +41,10 @@ def write_piece(
     piece.version = source.Version()
     piece.description = source.Description()
     piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
-    piece.buffers = [_buffer(b""), *(_buffer(_data(graph, source, b)) for b in buffers)]
+    piece.buffers = [
+        aligned_buffer(b""),
+        *(aligned_buffer(_data(graph, source, b)) for b in buffers),
+    ]
     part = fb.SubGraphT()
     part.name = subgraph.Name()
     part.tensors = [
@@ -74,21 +59,13 @@ def write_piece(
     return pack(piece)
 
 
-def pack(model: fb.ModelT) -> bytes:
-    """A model as a file whose constants are aligned; its buffers are replaced by such."""
-    model.buffers = [_buffer(b"" if b.data is None else b.data) for b in model.buffers]
-    builder = flatbuffers.Builder(1024)
-    builder.Finish(model.Pack(builder), file_identifier=_FILE_MARK)
-    return bytes(builder.Output())
-
-
 def _add_offline_plan(piece: fb.ModelT, offsets: Sequence[int]) -> None:
     """The metadata that TFLM reads: version, subgraph, number of tensors, an offset for each.
 
     Source: tensorflow/lite/micro/docs/memory_management.md.
     """
     words = [_PLAN_VERSION, 0, len(offsets), *offsets]
-    piece.buffers.append(_buffer(np.array(words, dtype="<i4").tobytes()))
+    piece.buffers.append(aligned_buffer(np.array(words, dtype="<i4").tobytes()))
     entry = fb.MetadataT()
     entry.name = OFFLINE_PLAN
     entry.buffer = len(piece.buffers) - 1
@@ -100,12 +77,6 @@ def _renumber_buffers(graph: ModelGraph, segment: Segment) -> dict[int, int]:
     held = (graph.tensors[t] for t in segment.tensors)
     used = dict.fromkeys(tensor.buffer for tensor in held if tensor.is_constant)
     return {old: new for new, old in enumerate(used, start=1)}
-
-
-def _buffer(data: Any) -> _AlignedBuffer:
-    buffer = _AlignedBuffer()
-    buffer.data = bytes(data) if len(data) else None
-    return buffer
 
 
 def _data(graph: ModelGraph, source: Any, buffer: int) -> Any:
