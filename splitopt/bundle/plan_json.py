@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from splitopt.base.json_input import frozen
 from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.io_json import io_document
 from splitopt.bundle.schema.plan import (
     AddedParts,
     Agreement,
@@ -32,6 +33,7 @@ from splitopt.bundle.schema.plan import Job as JobEntry
 from splitopt.bundle.schema.plan import SingleOpBound as BoundEntry
 from splitopt.config.board import Board
 from splitopt.config.job import Job
+from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
@@ -51,13 +53,15 @@ def plan_document(
     by_hand: Sequence[PlannedHandCuts],
     bound: SingleOpBound,
     names: Correspondence | None = None,
+    io: IntegerIo | None = None,
 ) -> Plan:
     """Where no piece was written, what would describe its file is null. `names`: of the ONNX model
-    that `graph` was converted from."""
+    that `graph` was converted from; `io`: how its ends became integers, where that was asked for.
+    """
     plan = made.plan
     data: Sequence[bytes | None] = made.data or [None] * len(plan.segments)
     piece_bytes = sum(map(len, made.data)) if made.data else None
-    return Plan(
+    document = Plan(
         job=_job(job),
         model=Model(
             path=str(job.model_path.absolute()),
@@ -95,6 +99,7 @@ def plan_document(
         piece_bytes=piece_bytes,
         piece_overhead_bytes=None if piece_bytes is None else piece_bytes - len(graph.source),
     )
+    return document if io is None else document.model_copy(update={"io": io_document(io)})
 
 
 def _job(job: Job) -> JobEntry:

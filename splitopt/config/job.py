@@ -31,6 +31,9 @@ IN_MEMORY = Path("Job.of")
 
 class ModelFile(Strict):
     path: Annotated[str, Field(description="A .tflite or .onnx file, relative to this file.")]
+    io: Annotated[
+        Literal["as_is", "int8"], Field(description="int8: no QUANTIZE or DEQUANTIZE at the ends.")
+    ] = "as_is"
 
 
 class CalibrationSpec(Strict):

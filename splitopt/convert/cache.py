@@ -99,6 +99,20 @@ def store(
     return Entry(final, full)
 
 
+def keep_model(cache: Path, model: bytes) -> Path:
+    """A model made from another, under its own SHA-256; raises ToolError."""
+    file = cache / f"{_sha256(model)}.tflite"
+    try:
+        if not file.is_file() or file.read_bytes() != model:
+            cache.mkdir(parents=True, exist_ok=True)
+            with owned_folder(cache, _PARTIAL) as partial:
+                (partial / _MODEL).write_bytes(model)
+                (partial / _MODEL).replace(file)
+    except OSError as error:
+        raise ToolError(f"{cache}: cannot be written ({error.strerror})") from error
+    return file
+
+
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

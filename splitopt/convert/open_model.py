@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
-from splitopt.convert.cache import default_folder
+from splitopt.convert.cache import default_folder, keep_model
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
+from splitopt.convert.integer_io import IntegerIo, with_integer_io
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
@@ -20,12 +21,18 @@ from splitopt.graph.tflite_reader import read_tflite
 
 @dataclass(frozen=True)
 class ModelSource:
-    """A graph, the file it was read from, and the conversion that made it, if one did."""
+    """A graph, the file it was read from, and the conversion that made it, if one did.
+
+    `io`: how its ends became integers, where the job asks for it; `given`: the file of the model
+    that they were taken from.
+    """
 
     graph: ModelGraph
     path: Path
     conversion: Conversion | None = None
     request: ConversionRequest | None = None
+    io: IntegerIo | None = None
+    given: Path | None = None
 
     @property
     def names(self) -> Correspondence | None:
@@ -36,8 +43,21 @@ class ModelSource:
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
 
+    With `model.io: int8`, float inputs and outputs then become the integers behind them.
     Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model.
     """
+    source = _opened(job, progress)
+    if job.spec.model.io == "as_is":
+        return source
+    io = with_integer_io(source.graph)
+    if not io.changed:
+        return replace(source, io=io)
+    assert source.conversion is None, "conversions have integer ends, and names for every op"
+    path = keep_model(_cache_of(job), io.graph.source)
+    return replace(source, graph=io.graph, path=path, io=io, given=source.path)
+
+
+def _opened(job: Job, progress: Progress) -> ModelSource:
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
         request = _request(job)
         conversion = convert_model(request, progress)
@@ -69,6 +89,11 @@ def _request(job: Job) -> ConversionRequest:
         preprocess=Preprocess(preprocess.mean, preprocess.std, preprocess.layout),
         command=spec.convert.command or DEFAULT_COMMAND,
         time_limit_s=spec.convert.time_limit_s,
-        cache=home / spec.convert.cache if spec.convert.cache else default_folder(),
+        cache=_cache_of(job),
         where=f"{job.file}: $.calibration",
     )
+
+
+def _cache_of(job: Job) -> Path:
+    named = job.spec.convert.cache
+    return job.file.parent / named if named else default_folder()

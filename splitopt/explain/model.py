@@ -12,12 +12,14 @@ from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
 from splitopt.bundle.folder import sha256_of
+from splitopt.bundle.io_json import io_document
 from splitopt.bundle.schema.explain import BoardFit, ModelExplanation, Piece
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
 from splitopt.explain.memory.facts import memory_facts
+from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
 from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.explain.memory.unsplit_ram import (
@@ -49,7 +51,8 @@ def explain_model(
     """
     graph, board = source.graph, job.board
     progress("replaying TFLM's memory planner")
-    table = segment_options(job, graph, CUTS_ONLY)
+    price = partial(segment_options, job, techniques=CUTS_ONLY)
+    table = price(graph)
     baseline = unsplit(table)
     arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
     loads = load_by_op(arena.buffers, len(graph.ops))
@@ -67,6 +70,7 @@ def explain_model(
         budget_bytes=job.budget_bytes,
         start_bytes=ram.ram_bytes,
         peak_bytes=ram.ram_bytes - saved,
+        limits=float_end_remedy(graph, job, price, ram.ram_bytes - saved),
     )
     need = _need(ram.ram_bytes, least, peaks)
     lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
@@ -95,6 +99,7 @@ def explain_model(
         saved_bytes=saved,
         lowest_bytes=lowest,
         boards=_boards(job, graph, need, progress),
+        io=None if source.io is None else io_document(source.io),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from splitopt.base.text import Row, first_few, table
 from splitopt.base.units import format_bytes, format_percent, more_text, plural
+from splitopt.bundle.io_json import io_lines
 from splitopt.bundle.schema.explain import (
     Memory,
     ModelExplanation,
@@ -91,6 +92,8 @@ def _model_verdict(found: ModelExplanation) -> Iterator[str]:
     )
     if not found.exact:
         yield "Bytes are ESTIMATES on the safe side: " + "; ".join(ram.estimates) + "."
+    if found.io is not None:
+        yield from io_lines(found.io)
     least = found.least
     if least is None or not found.saved_bytes:
         return

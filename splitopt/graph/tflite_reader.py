@@ -29,7 +29,7 @@ from splitopt.graph.wellformed import check_graph
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _SCHEMA_VERSION = 3
-_OFFLINE_PLAN = "OfflineMemoryAllocation"
+OFFLINE_PLAN = "OfflineMemoryAllocation"
 _CUSTOM_QUANTIZATION = 1
 _CONTROL_FLOW = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"})
 
@@ -102,16 +102,16 @@ def _parse(data: bytes, name: str) -> ModelGraph:
 def _offline_offsets(model: Table, buffers: list[memoryview], tensors: int) -> dict[int, int]:
     """int32 words: version, subgraph, number of tensors, then an offset per tensor, -1: free."""
     for entry in model.tables(6):
-        if entry.text(0) != _OFFLINE_PLAN:
+        if entry.text(0) != OFFLINE_PLAN:
             continue
         index = entry.scalar(1, "I")
         data = buffers[index] if index < len(buffers) else memoryview(b"")
         words = np.frombuffer(data[: len(data) // 4 * 4], "<i4").tolist()
         if len(words) != 3 + tensors or words[2] != tensors:
-            raise ModelError(f"{_OFFLINE_PLAN} metadata do not hold {tensors} offsets")
+            raise ModelError(f"{OFFLINE_PLAN} metadata do not hold {tensors} offsets")
         placed = {tensor: at for tensor, at in enumerate(words[3:]) if at != -1}
         if any(at < 0 for at in placed.values()):
-            raise ModelError(f"{_OFFLINE_PLAN} metadata hold an offset below -1")
+            raise ModelError(f"{OFFLINE_PLAN} metadata hold an offset below -1")
         return placed
     return {}
 

@@ -25,6 +25,7 @@ from splitopt.verify.equality import (
     boundary_tensors,
     verify_pieces,
 )
+from splitopt.verify.integer_io import io_check
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def prove_equal(
     given: Sequence[Array],
     progress: Progress,
 ) -> Proof:
-    """Pieces of one int8 model against that model, bit for bit, on random inputs and those given.
+    """Pieces of one int8 model against that model, bit for bit, on random inputs and those given;
+    and an integer model against the one with float ends.
 
     Raises UsageError for more inputs than can be held, ToolError.
     """
@@ -110,7 +112,17 @@ def prove_equal(
         timeout_s=verify.time_limit_s,
         litert=verify.litert,
     )
+    checks = (*checks, *_io_checks(job, source, progress))
     return Proof(checks, verify.inputs, len(feeds[0]) - verify.inputs)
+
+
+def _io_checks(job: Job, source: ModelSource, progress: Progress) -> Iterator[Check]:
+    """That integer inputs and outputs mean what the float ones of the model as given mean."""
+    if source.io is not None and source.given is not None:
+        progress("running the model with float inputs and outputs in TFLM")
+        verify = job.spec.verify
+        count, seed, limit_s = verify.inputs, verify.seed, verify.time_limit_s
+        yield io_check(source.io, source.given, source.path, count, seed, limit_s)
 
 
 def judge_converted(

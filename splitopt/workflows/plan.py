@@ -15,6 +15,7 @@ from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.config.job import Job, job_from
 from splitopt.convert.cut_names import cut_names, fused_away
+from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.graph.model import ModelGraph
@@ -33,12 +34,14 @@ from splitopt.solvers.outcome import Outcome
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model on its target, before any cut is chosen. `names`: of the ONNX model it came from."""
+    """A model on its target, before any cut is chosen. `names`: of the ONNX model it came from;
+    `io`: how its ends became integers, where the job asks for that."""
 
     graph: ModelGraph
     names: Correspondence | None
     table: SegmentTable
     baseline: Baseline
+    io: IntegerIo | None = None
 
     @cached_property
     def single_op_bound(self) -> SingleOpBound:
@@ -58,7 +61,7 @@ def prepare(job: Job, source: ModelSource) -> Prepared:
     table = segment_options(job, source.graph)
     baseline = unsplit(table)
     refuse_stateful(job, source.graph, baseline)
-    return Prepared(source.graph, source.names, table, baseline)
+    return Prepared(source.graph, source.names, table, baseline, source.io)
 
 
 @dataclass(frozen=True, repr=False)

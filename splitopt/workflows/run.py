@@ -253,6 +253,7 @@ def _document(
         planned.by_hand,
         single_op_bound(planned.table),
         source.names,
+        source.io,
     )
     conversion = source.conversion
     if conversion is not None:
@@ -271,8 +272,9 @@ def _write_documents(
     document: Plan,
 ) -> None:
     """All that is known before anything runs on a target."""
-    if source.conversion is not None:
+    if source.path != job.model_path:
         (bundle.folder / "model.tflite").write_bytes(source.graph.source)
+    if source.conversion is not None:
         log = source.conversion.log.read_text("utf-8")
         bundle.write_text("convert.log", log + made.log)
     if source.names is not None:

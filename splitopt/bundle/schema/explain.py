@@ -21,6 +21,7 @@ from splitopt.bundle.schema.common import (
     Signed,
     Text,
 )
+from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.outputs import Outputs
 
 PEAK_PARTS = frozenset(
@@ -256,6 +257,7 @@ class ModelExplanation(Memory, Document):
     """explain.json of a model on a board. `peak_op`: where most is alive in the unsplit model.
 
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
+    `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     """
 
     verdict: Long
@@ -278,6 +280,7 @@ class ModelExplanation(Memory, Document):
     saved_bytes: Count
     lowest_bytes: Count
     boards: tuple[BoardFit, ...]
+    io: Io | None = None
 
 
 class RunExplanation(Document):

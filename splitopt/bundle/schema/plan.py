@@ -25,6 +25,7 @@ from splitopt.bundle.schema.common import (
     Signed,
     Text,
 )
+from splitopt.bundle.schema.io import Io
 from splitopt.config.board import MAX_RAM_BYTES, Board
 from splitopt.config.job import (
     CalibrationSpec,
@@ -305,6 +306,7 @@ class Plan(Document):
     layout: Layout
     piece_bytes: Count | None
     piece_overhead_bytes: Signed | None
+    io: Io | None = None
     conversion: Conversion | None = None
     contract: tuple[Agreement, ...] = ()
     routes: Routes | None = None

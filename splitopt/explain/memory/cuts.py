@@ -30,13 +30,15 @@ from splitopt.config.job import (
     SolveSpec,
 )
 from splitopt.convert.cut_names import cut_names, fused_away
+from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.subject import without_limits
+from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames
-from splitopt.planning.job_table import priced_segments, pricing_of
+from splitopt.planning.job_table import Pricing, priced_segments, pricing_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest, request_of
-from splitopt.planning.segment import Techniques
+from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
@@ -82,9 +84,23 @@ def job_of(bundle: OpenBundle) -> Job:
 
 def planner_of(bundle: OpenBundle, techniques: Techniques) -> Planner:
     """With the costs that the run was planned with. Raises UsageError for a broken cost table."""
+    return Planner(priced_segments(bundle.graph, _pricing(bundle, techniques)))
+
+
+def _pricing(bundle: OpenBundle, techniques: Techniques) -> Pricing:
     table, where = cost_table_of(bundle)
-    pricing = replace(pricing_of(job_of(bundle), techniques), cost_table=table)
-    return Planner(priced_segments(bundle.graph, replace(pricing, cost_table_from=where)))
+    pricing = pricing_of(job_of(bundle), techniques)
+    return replace(pricing, cost_table=table, cost_table_from=where)
+
+
+def float_ends(bundle: OpenBundle, after: int) -> Iterator[Remedy]:
+    """What float inputs and outputs cost the run's model. Raises as `planner_of`."""
+    job = without_limits(job_of(bundle))
+
+    def price(graph: ModelGraph) -> SegmentTable:
+        return priced_segments(graph, _pricing(bundle, CUTS_ONLY))
+
+    return float_end_remedy(bundle.graph, job, price, after)
 
 
 def free_request(bundle: OpenBundle) -> PlanRequest:

@@ -10,6 +10,7 @@ from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, has_offline_plans
 from splitopt.bundle.schema.explain import Memory, Piece, Reachable, RunMemory
 from splitopt.explain.memory.cuts import (
+    float_ends,
     free_request,
     limit_remedies,
     peak_as_cut,
@@ -65,8 +66,9 @@ def explain_run_memory(
         budget_bytes=bundle.plan.budget_bytes,
         start_bytes=after,
         peak_bytes=after,
-        limits=limit_remedies(
-            bundle, reach, after, as_planned=all(piece.as_planned for piece in pieces)
+        limits=(
+            *limit_remedies(bundle, reach, after, as_planned=all(p.as_planned for p in pieces)),
+            *float_ends(bundle, after),
         ),
     )
     return RunMemory(

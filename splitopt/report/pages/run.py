@@ -7,6 +7,7 @@ from typing import Any
 
 from splitopt.base.units import added_text, format_bytes, plural
 from splitopt.bundle.documents import dump
+from splitopt.bundle.io_json import io_lines
 from splitopt.bundle.load import RunDocuments
 from splitopt.bundle.schema.memory import Memory
 from splitopt.bundle.schema.plan import Plan, Segment
@@ -56,6 +57,7 @@ def render_run(documents: RunDocuments) -> str:
         **_tables(plan),
         "contract": contract_grid(plan.contract) if plan.contract else None,
         "requantised": list(contract_lines(plan)),
+        "io": [] if plan.io is None else list(io_lines(plan.io)),
         "conversion": list(conversion_lines(plan)),
         "onnx": list(onnx_lines(plan)),
         "timing": None if documents.timing is None else timing_grid(documents.timing),
@@ -77,6 +79,7 @@ _SECTIONS = (
     ("segments", "Pieces", ""),
     ("by-hand", "Cuts chosen by", "by_hand"),
     ("routes", "Both routes from ONNX", "routes"),
+    ("io", "Integer inputs and outputs", "io"),
     ("conversion", "Conversion to int8", "conversion"),
     ("timing", "Timing", "timing"),
     ("diagnosis", "Diagnosis", "diagnosis"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from splitopt.base.units import added_text, format_insn, format_percent, plural
+from splitopt.bundle.io_json import io_lines
 from splitopt.bundle.schema.plan import Plan
 
 
 def notes(plan: Plan) -> Iterator[str]:
+    yield from () if plan.io is None else io_lines(plan.io)
     yield from conversion_lines(plan)
     yield from onnx_lines(plan)
     yield from contract_lines(plan)

@@ -114,7 +114,14 @@ def _documents(point: Point, prepared: Prepared, plan: SplitPlan) -> tuple[Plan,
     graph = prepared.graph
     made = PieceSet("whole", plan, (), graphs_of(graph, plan))
     document = plan_document(
-        graph, point.job, made, prepared.baseline, (), prepared.single_op_bound, prepared.names
+        graph,
+        point.job,
+        made,
+        prepared.baseline,
+        (),
+        prepared.single_op_bound,
+        prepared.names,
+        prepared.io,
     )
     return document, memory_document(graph, prepared.baseline, made)
 

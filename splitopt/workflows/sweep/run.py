@@ -232,4 +232,5 @@ class _Sweep:
 
 def _source_key(job: Job) -> str:
     spec = job.spec
-    return repr((str(job.model_path), str(job.file.parent), spec.calibration, spec.preprocess))
+    model = str(job.model_path), spec.model.io
+    return repr((*model, str(job.file.parent), spec.calibration, spec.preprocess))
