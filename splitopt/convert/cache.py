@@ -113,6 +113,17 @@ def keep_model(cache: Path, model: bytes) -> Path:
     return file
 
 
+def keep_log(cache: Path, log: str) -> Path:
+    """What a tool printed before it failed, under a hash of it; raises ToolError."""
+    file = cache / "logs" / f"{_sha256(log.encode())[:16]}.log"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(log, "utf-8")
+    except OSError as error:
+        raise ToolError(f"{file}: cannot be written ({error.strerror})") from error
+    return file
+
+
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 

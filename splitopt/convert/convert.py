@@ -18,7 +18,8 @@ from splitopt.convert.float_tflite import quantise_float, read_float
 from splitopt.convert.names.match import correspond
 from splitopt.convert.names.onnx_graph import OnnxNode
 from splitopt.convert.names.record import Correspondence
-from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, UnmappedError, convert
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, convert
+from splitopt.convert.onnx2tf_log import UnmappedError
 from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
 from splitopt.convert.source import read_onnx
 from splitopt.convert.unsupported_ops import suspects, unregistered
@@ -142,6 +143,7 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
             {source.name: samples.calibration},
             command=request.command,
             timeout_s=request.time_limit_s,
+            logs=request.cache,
         )
     except UnmappedError as error:
         raise _unmapped(request.onnx, error, model.nodes) from error

@@ -19,8 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.errors import SplitoptError, ToolError
 from splitopt.base.owned_folder import scratch_folder
+from splitopt.convert.cache import default_folder, keep_log
+from splitopt.convert.onnx2tf_log import failure
 from splitopt.convert.signature import Order, read_order
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.bound_process import bound_command
@@ -33,16 +35,7 @@ _RESULT = "*_full_integer_quant.tflite"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOG_BYTES = 1 << 20
 _MEMORY_BYTES = 16 << 30  # of address space, of which TensorFlow reserves much
-_FLEX = re.compile(r"\(Flex([A-Za-z0-9]+)\)|TF Select ops: ([A-Za-z0-9]+)")
 _NOWHERE = "http://127.0.0.1:9"  # what would fetch something fails at once
-
-
-class UnmappedError(ModelError):
-    """The converter fell back on TensorFlow's own ops, which TFLM cannot run."""
-
-    def __init__(self, ops: tuple[str, ...]) -> None:
-        super().__init__(f"onnx2tf found no TFLite op for TensorFlow's {', '.join(ops)}")
-        self.ops = ops
 
 
 @dataclass(frozen=True)
@@ -64,12 +57,14 @@ def convert(
     *,
     command: Sequence[str] = DEFAULT_COMMAND,
     timeout_s: float = 600.0,
+    logs: Path | None = None,
 ) -> Converted:
     """`calibration`: an array [N, ...] for each input by name, channels last, ready for the model.
 
     Any number of inputs of any rank, as long as each has as many samples as the others.
     Raises: ToolError where the tool is missing, takes too long or ends without a result;
-    ModelError where it says that it cannot convert. Nothing is left behind.
+    ModelError where it says that it cannot convert. Then nothing is left behind but what it
+    printed: the message says where in `logs` (default: the user's cache) that is.
     """
     assert len({len(samples) for samples in calibration.values()}) == 1, "samples differ in number"
     with scratch_folder("onnx2tf") as folder:
@@ -82,11 +77,18 @@ def convert(
             rank = samples.ndim
             words += ["-cind", input_name, file, _nested("0", rank), _nested("1", rank)]
         started = time.monotonic()
-        exit_code = _run(words, folder, timeout_s)
-        log = _tail(folder / "log")
-        results = sorted((folder / "out").glob(_RESULT))
-        if exit_code != 0 or not results:
-            raise _failure(exit_code, log)
+        try:
+            exit_code = _run(words, folder, timeout_s)
+            log = _tail(folder / "log")
+            results = sorted((folder / "out").glob(_RESULT))
+            if exit_code != 0 or not results:
+                raise failure(exit_code, log)
+        except SplitoptError as error:
+            printed = _tail(folder / "log")
+            if printed:
+                kept = keep_log(logs or default_folder(), printed)
+                error.args = (f"{error}; its log: {kept}",)
+            raise
         return Converted(results[0].read_bytes(), log, time.monotonic() - started)
 
 
@@ -126,19 +128,3 @@ def _tail(file: Path) -> str:
         log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_BYTES))
         text = log.read().decode("utf-8", "replace")
     return _COLOUR.sub("", text)
-
-
-def _failure(exit_code: int, log: str) -> ModelError | ToolError:
-    absent = re.search(r"No module named '?([A-Za-z0-9_.]+)", log)
-    if absent:
-        return ToolError(
-            f"{absent[1]} is absent, which ONNX input needs: pip install 'splitopt[onnx]'"
-        )
-    foreign = dict.fromkeys(one or other for one, other in _FLEX.findall(log))
-    if foreign:
-        raise UnmappedError(tuple(foreign))
-    lines = [line.strip() for line in log.splitlines() if "ERROR" in line or "Error" in line]
-    said = "".join(c for c in (lines[-1] if lines else "") if c.isprintable())[:240]
-    error = ModelError(f"onnx2tf could not convert the model (exit code {exit_code}): {said}")
-    error.add_note(log[-4096:])
-    return error

@@ -16,6 +16,7 @@ import numpy as np
 
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
+from splitopt.convert.unsupported_nodes import refusal
 from splitopt.runtime.worker_process import Array, Task, serve
 
 OLDEST_OPSET = 7
@@ -40,6 +41,9 @@ def clean(path: Path) -> tuple[dict[str, Any], bytes]:
     batch = _fix_shapes(model)
     _check_whole(model)
     model, simplified = _simplify(model)
+    refused = refusal(model.graph)
+    if refused is not None:
+        raise Refusal(refused)
     rewritten = rewrite_hard_sigmoids(model, _opset(model))
     renamed = _plain_names(model)
     _check_whole(model)
@@ -106,7 +110,10 @@ def _check_operators(model: Any) -> None:
                 f"unknown in opset {opset}"
             )
         if any(a.HasField("g") or a.graphs for a in node.attribute):
-            raise Refusal(f"node {node.name!r}: {node.op_type} is control flow, not planned")
+            raise Refusal(
+                f"node {node.name!r}: {node.op_type} is control flow, which a model for TFLM "
+                "cannot hold here; unroll it before export"
+            )
 
 
 def _fix_shapes(model: Any) -> bool:

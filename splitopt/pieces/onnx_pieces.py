@@ -143,6 +143,7 @@ def _convert(
         {name: captured[name] for name in piece.inputs},
         command=request.command,
         timeout_s=request.time_limit_s,
+        logs=request.cache,
     )
     tflite = _in_order(made.tflite, made.order(piece.inputs))
     seconds = round(time.monotonic() - started, 3)

@@ -100,7 +100,10 @@ def test_an_unknown_key_names_the_nearest(text: str, says: str, write: Write) ->
         ("cut: {forbid: [1, 1.5]}", "$.cut.forbid[1]: got 1.5, want a whole number or a string"),
         ("cut: {allow: [0]}", "$.cut.allow[0]: got 0, want at least 1 or a string"),
         ("cut: [1]", "$.cut: got a list, want a mapping with keys of its own (allow, forbid)"),
-        ("model: a.tflite", "$.model: got 'a.tflite', want a mapping with keys of its own (path, io)"),
+        (
+            "model: a.tflite",
+            "$.model: got 'a.tflite', want a mapping with keys of its own (path, io)",
+        ),
         ("model:", "$.model: got None, want a mapping with keys of its own (path, io)"),
         ("model: {}", "$.model.path: missing; add it"),
         ("board: 5", "$.board: got 5, want a mapping with keys of its own (name, "),

@@ -138,10 +138,24 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
 @pytest.mark.parametrize(
     ("body", "error", "says"),
     [
-        ("time.sleep(60)", ToolError, "took longer than 1 s"),
+        ("time.sleep(60)", ToolError, "took longer than 5 s"),
         ("print('ERROR: node Foo'); sys.exit(1)", ModelError, r"exit code 1\): ERROR: node Foo"),
         ("pass", ModelError, "could not convert"),
         ("print('No module named onnx2tf'); sys.exit(1)", ToolError, r"splitopt\[onnx\]"),
+        (
+            "import os, signal; print(\"FileNotFoundError: 'onnxsim'\", flush=True); "
+            "os.kill(os.getpid(), signal.SIGSEGV)",
+            ModelError,
+            "ended by SIGSEGV: a crash of the converter",
+        ),
+        (
+            "print('ERROR: onnx_op_name: /net/Foo_3\\nERROR: Alternatively, use -b\\nTraceback:\\n'"
+            "'  File x\\nkeras.errors.OddError: bad shape,\\n  got (3, 4)\\n\\n  want (4, 3)\\n'"
+            "'INFO: bye'); sys.exit(1)",
+            ModelError,
+            r"at ONNX node '/net/Foo_3' \(exit code 1\): "
+            r"keras.errors.OddError: bad shape, got \(3, 4\) want \(4, 3\); its log",
+        ),
         (
             "print('RuntimeError: Select TensorFlow op(s) ... Node number 0 (FlexErf) failed')",
             ModelError,
@@ -152,8 +166,13 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
 def test_a_failing_converter_is_one_clear_error(
     body: str, error: type[Exception], says: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(error, match=says):
-        convert(b"x", {"image": images()}, command=stand_in(tmp_path, body), timeout_s=1)
+    logs = tmp_path / "cache"
+    with pytest.raises(error, match=says) as caught:
+        convert(b"x", {"image": images()}, command=stand_in(tmp_path, body), timeout_s=5, logs=logs)
+    if "print" in body:
+        kept = Path(str(caught.value).rpartition("; its log: ")[2])
+        assert kept.read_text()
+        assert kept.is_relative_to(logs)
     with pytest.raises(ToolError, match="cannot be started"):
         convert(b"x", {"image": images()}, command=("no-such-program",))
 

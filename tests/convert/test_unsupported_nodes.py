@@ -1,0 +1,153 @@
+"""ONNX nodes that are refused before conversion, and those like them that are not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from extras import need_onnx_extra
+from limits import seconds
+
+from splitopt.base.errors import ModelError
+from splitopt.convert.calibration import Preprocess
+from splitopt.convert.convert import ConversionRequest, convert_model
+from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
+from splitopt.convert.source import read_onnx
+from splitopt.graph.tflite_reader import read_tflite
+
+
+@pytest.fixture
+def onnx() -> Any:
+    need_onnx_extra()
+    return pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
+
+
+@pytest.fixture
+def write(onnx: Any, tmp_path: Path) -> Callable[..., Path]:
+    """x → nodes → y, with constants by name; Conv first, so that the node reads an activation."""
+
+    def make(
+        nodes: Sequence[Any],
+        constants: dict[str, Any] | None = None,
+        size: Sequence[int] = (1, 4, 8, 8),
+        opset: int = 17,
+    ) -> Path:
+        helper, float32 = onnx.helper, onnx.TensorProto.FLOAT
+        result = helper.make_tensor_value_info("y", float32, None)
+        graph = helper.make_graph(
+            list(nodes),
+            "g",
+            [helper.make_tensor_value_info("x", float32, list(size))],
+            [result],
+            [
+                onnx.numpy_helper.from_array(np.asarray(value), name)
+                for name, value in (constants or {}).items()
+            ],
+        )
+        imports = [helper.make_opsetid("", opset)]
+        model = helper.make_model(graph, opset_imports=imports, ir_version=8 if opset < 20 else 10)
+        path = tmp_path / "model.onnx"
+        path.write_bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
+        return path
+
+    return make
+
+
+def recurrent(onnx: Any, kind: str, gates: int) -> tuple[list[Any], dict[str, Any]]:
+    make = onnx.helper.make_node
+    weights = np.zeros((1, gates * 4, 4), np.float32)
+    nodes = [
+        make("Transpose", ["x"], ["t"], perm=[1, 0, 2]),
+        make(kind, ["t", "W", "R"], ["s"], hidden_size=4, name=f"/net/{kind.lower()}"),
+        make("Squeeze", ["s", "one"], ["y"]),
+    ]
+    return nodes, {"W": weights, "R": weights, "one": np.array([1], np.int64)}
+
+
+@pytest.mark.parametrize(("kind", "gates"), [("GRU", 3), ("LSTM", 4), ("RNN", 1)])
+def test_recurrent_nodes_are_refused_at_once(
+    kind: str, gates: int, onnx: Any, write: Callable[..., Path]
+) -> None:
+    path = write(*recurrent(onnx, kind, gates), size=(1, 6, 4))
+    started = time.monotonic()
+    with pytest.raises(ModelError) as caught:
+        read_onnx(path)
+    assert time.monotonic() - started < seconds(60)
+    said = f"node '/net/{kind.lower()}' {kind} becomes control flow"
+    assert said in str(caught.value)
+    assert "unroll it over its time steps before export" in str(caught.value)
+
+
+REFUSED = {
+    "Tile": ({"r": np.array([1, 2, 1, 1])}, "TILE", {}),
+    "Pow": ({"e": np.float32(1.7)}, "POW", {}),
+    "Gelu": ({}, "GELU", {}),
+    "Erf": ({}, "TensorFlow's own", {}),
+    "Softplus": ({}, "EXP", {}),
+    "Selu": ({}, "SELECT", {}),
+    "LRN": ({}, "LOCAL_RESPONSE_NORMALIZATION", {"size": 3}),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(REFUSED))
+def test_nodes_without_a_kernel_are_refused_by_name(
+    kind: str, onnx: Any, write: Callable[..., Path]
+) -> None:
+    constants, becomes, attributes = REFUSED[kind]
+    make = onnx.helper.make_node
+    nodes = [
+        make("Relu", ["x"], ["a"]),
+        make(kind, ["a", *constants], ["b"], name=f"/block/{kind}_1", **attributes),
+        make(kind, ["b", *constants], ["y"], name=f"/block/{kind}_2", **attributes),
+    ]
+    opset = 20 if kind == "Gelu" else 17
+    with pytest.raises(ModelError) as caught:
+        read_onnx(write(nodes, constants, opset=opset))
+    text = str(caught.value)
+    assert f"node '/block/{kind}_1', '/block/{kind}_2' {kind} " in text
+    assert becomes in text
+
+
+def whole_power(onnx: Any) -> tuple[list[Any], dict[str, Any]]:
+    make = onnx.helper.make_node
+    return [make("Relu", ["x"], ["a"]), make("Pow", ["a", "e"], ["y"])], {"e": np.float32(2)}
+
+
+def folded(onnx: Any) -> tuple[list[Any], dict[str, Any]]:
+    """What reads constants only is folded, by whoever comes first."""
+    make = onnx.helper.make_node
+    constants = {"k": np.ones((1, 2, 1, 1), np.float32), "r": np.array([1, 2, 1, 1])}
+    return [make("Tile", ["k", "r"], ["t"]), make("Mul", ["x", "t"], ["y"])], constants
+
+
+@pytest.mark.parametrize("made", [whole_power, folded])
+def test_like_nodes_that_convert_are_let_through(
+    made: Callable[..., Any], onnx: Any, write: Callable[..., Path]
+) -> None:
+    assert read_onnx(write(*made(onnx))).nodes
+
+
+@pytest.mark.slow
+def test_a_square_converts_to_mul(onnx: Any, write: Callable[..., Path], tmp_path: Path) -> None:
+    """The exception that the table of Pow makes is what onnx2tf does."""
+    path = write(*whole_power(onnx))
+    data = np.random.default_rng(0).uniform(0, 1, (10, 8, 8, 4)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", a=data)
+    request = ConversionRequest(
+        onnx=path,
+        data=tmp_path / "d.npz",
+        key="a",
+        test_key=None,
+        label_key=None,
+        preprocess=Preprocess(),
+        command=DEFAULT_COMMAND,
+        time_limit_s=seconds(300),
+        cache=tmp_path / "cache",
+        where="job",
+    )
+    made = read_tflite(convert_model(request).model)
+    assert {op.type for op in made.ops} <= {"RELU", "MUL", "SQUARE"}
