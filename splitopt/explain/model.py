@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from splitopt.base.errors import ModelError
 from splitopt.base.progress import Progress
@@ -80,14 +81,7 @@ def explain_model(
         splitopt=VERSION,
         verdict=f"{printable(job.model_path.name)} needs {format_bytes(ram.ram_bytes)} unsplit; "
         f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.",
-        model=printable(job.model_path.name),
-        path=printable(str(job.model_path)),
-        sha256=sha256_of(graph.source),
-        file_bytes=len(graph.source),
-        ops=len(graph.ops),
-        tensors=len(graph.tensors),
-        board=board.name,
-        abi=board.abi,
+        **_about(job, source),
         ram=ram,
         peak_op=peak_op,
         peak_op_name=graph.op_name(peak_op),
@@ -99,8 +93,23 @@ def explain_model(
         saved_bytes=saved,
         lowest_bytes=lowest,
         boards=_boards(job, graph, need, progress),
-        io=None if source.io is None else io_document(source.io),
     )
+
+
+def _about(job: Job, source: ModelSource) -> dict[str, Any]:
+    """What was explained."""
+    graph = source.graph
+    return {
+        "model": printable(job.model_path.name),
+        "path": printable(str(job.model_path)),
+        "sha256": sha256_of(graph.source),
+        "file_bytes": len(graph.source),
+        "ops": len(graph.ops),
+        "tensors": len(graph.tensors),
+        "board": job.board.name,
+        "abi": job.board.abi,
+        "io": None if source.io is None else io_document(source.io),
+    }
 
 
 def _pieces(table: SegmentTable, baseline: Baseline, least: LowestPeak | None) -> tuple[Piece, ...]:
