@@ -120,9 +120,12 @@ def _io_checks(job: Job, source: ModelSource, progress: Progress) -> Iterator[Ch
     """That integer inputs and outputs mean what the float ones of the model as given mean."""
     if source.io is not None and source.given is not None:
         progress("running the model with float inputs and outputs in TFLM")
-        verify = job.spec.verify
-        count, seed, limit_s = verify.inputs, verify.seed, verify.time_limit_s
-        yield io_check(source.io, source.given, source.path, count, seed, limit_s)
+        verify, given = job.spec.verify, source.io.given
+        held = {*given.inputs, *given.outputs, *(end.given for end in source.io.changed)}
+        each = sum(given.tensors[tensor].bytes for tensor in held)
+        count = max(1, min(verify.inputs, PROOF_BYTES // each))
+        limit_s = verify.time_limit_s
+        yield io_check(source.io, source.given, source.path, count, verify.seed, limit_s)
 
 
 def judge_converted(
