@@ -86,6 +86,31 @@ class OpView:
 KernelRule = Callable[[OpView], KernelMemory]
 
 
-def fixed(pattern: str, params: Block | None = None, init: tuple[int, ...] = ()) -> KernelRule:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How a kernel's requests follow from an op. `types`: all element types, those of weights and
+    results included, of the ops that it was measured on; biases and indices aside."""
+
+    types: frozenset[str]
+    memory: KernelRule
+
+
+def measured(types: str, memory: KernelRule) -> Rule:
+    return Rule(frozenset(types.split()), memory)
+
+
+def fixed(
+    types: str,
+    pattern: str,
+    params: Block | None = None,
+    init: tuple[int, ...] = (),
+    kept: tuple[int, ...] = (),
+) -> Rule:
     """A kernel whose requests depend on no shape; it looks at the tensors of `pattern`."""
-    return lambda view: KernelMemory(params, init, temporaries=view.tensors(pattern))
+    return measured(types, lambda view: KernelMemory(params, init, kept, view.tensors(pattern)))
+
+
+def by_type(position: int, **rules: KernelRule) -> KernelRule:
+    """A kernel whose requests differ with the element type of one input: a rule for each. An op of
+    another type has no rule: LookupError."""
+    return lambda view: rules[view.input(position).dtype.name](view)

@@ -1,4 +1,4 @@
-"""Scratch that CMSIS-NN asks for on a Cortex-M55 (int8, Helium), in bytes before rounding.
+"""Scratch that CMSIS-NN asks for on a Cortex-M55 (Helium), in bytes before rounding.
 
 Source: the *_get_buffer_size functions of CMSIS-NN at 4ab83cc3, checked by measurement.
 """
@@ -18,8 +18,16 @@ def im2col_bytes(elements: int) -> int:
     return _IM2COL_ROWS * 16 * ceil_div(elements, 16)
 
 
+def int16_convolution_scratch(view: OpView) -> int:
+    """Scratch of a CONV_2D of int16, whatever its window, in bytes: four columns, each padded to
+    whole 16-byte vectors."""
+    _, height, width, _ = view.input(1).shape
+    column_bytes = 2 * view.input(0).shape[3] * height * width
+    return _IM2COL_ROWS * 16 * ceil_div(column_bytes, 16)
+
+
 def convolution_scratch(view: OpView) -> int:
-    """Scratch of a CONV_2D, in bytes."""
+    """Scratch of a CONV_2D of int8, in bytes."""
     height, width = convolution_axes(view)
     channels = view.input(0).shape[3]
     return _convolution_bytes(height, width, channels, grouped=view.input(1).shape[3] != channels)
@@ -67,16 +75,6 @@ def depthwise_scratch(view: OpView) -> int:
     return 0
 
 
-def fully_connected_scratch(view: OpView) -> tuple[int, ...]:
-    """Scratch of a FULLY_CONNECTED, in bytes: only per-tensor weights with an output of rank 3 or 4
-    ask for any, since they run as a per-channel 1x1 convolution."""
-    weights = view.input(1)
-    per_channel = weights.quantization is not None and len(weights.quantization.scales) > 1
-    if len(view.output.shape) > 2 and weights.shape[-1] % 4 == 0 and not per_channel:
-        return (8 * view.output.shape[-1],)
-    return ()
-
-
 def transpose_conv_scratch(view: OpView) -> tuple[int, int]:
     """The two scratch buffers of a TRANSPOSE_CONV, in bytes."""
     height, width = convolution_axes(view, transposed=True)
@@ -86,3 +84,11 @@ def transpose_conv_scratch(view: OpView) -> tuple[int, int]:
         return im2col_bytes(taps), taps * outputs
     row = (width.input - 1) * width.stride + max(width.kernel, height.stride)
     return 4 * row * outputs * max(height.kernel, height.stride), 0
+
+
+def int16_transpose_conv_scratch(view: OpView) -> tuple[int, ...]:
+    """Accumulators of 64 bits, and a bias of 16 bits widened to as many."""
+    accumulators = 8 * view.output.elements
+    if view.has_input(3) and view.input(3).dtype.name == "INT16":
+        return accumulators, 8 * view.input(3).elements
+    return (accumulators,)

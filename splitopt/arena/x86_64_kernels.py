@@ -8,8 +8,8 @@ compressed models are not covered.
 
 from __future__ import annotations
 
-from splitopt.arena.common_kernels import COMMON_RULES
-from splitopt.arena.kernel import KernelMemory, KernelRule, OpView, fixed
+from splitopt.arena.common_kernels import common_rules
+from splitopt.arena.kernel import KernelMemory, KernelRule, OpView, Rule, fixed, measured
 from splitopt.graph.model import Tensor
 
 _EVAL_TENSOR_BYTES = 24
@@ -81,31 +81,6 @@ def _svdf(view: OpView) -> KernelMemory:
     )
 
 
-def _mean(view: OpView) -> KernelMemory:
-    iterators = (4 * len(view.input(0).shape), 4 * view.input(1).elements)
-    sums = () if _is_float(view) else (4 * view.output.elements,)
-    return KernelMemory(
-        params=(1, 1),
-        init=(44,),
-        temporaries=view.tensors("0 o 1") + _rescaled(view),
-        scratch=sums + iterators,
-    )
-
-
-def _reduce_max(view: OpView) -> KernelMemory:
-    return KernelMemory(
-        params=(1, 1),
-        init=(44,),
-        temporaries=_rescaled(view) + view.tensors("0 o 1"),
-        scratch=(4 * len(view.input(0).shape), 4 * view.input(1).elements),
-    )
-
-
-def _rescaled(view: OpView) -> tuple[int, ...]:
-    """What a reduction looks at to find its multiplier."""
-    return view.tensors("0 1 o" if view.input(0).dtype.name == "INT8" else "0 1")
-
-
 def _softmax(view: OpView) -> KernelMemory:
     tables = (_INT16_TABLE_BYTES,) * 2 if view.input(0).dtype.name == "INT16" else ()
     return KernelMemory(params=(4, 4), init=(80,), kept=tables, temporaries=view.tensors("0 o"))
@@ -145,23 +120,19 @@ def _lstm(view: OpView) -> KernelMemory:
     )
 
 
-RULES: dict[str, KernelRule] = {
-    **COMMON_RULES,
-    "CONV_2D": _convolution(channel_axis=0),
-    "DEPTHWISE_CONV_2D": _convolution(channel_axis=3),
-    "TRANSPOSE_CONV": _transpose_conv,
-    "FULLY_CONNECTED": _fully_connected,
-    "SVDF": _svdf,
-    "MEAN": _mean,
-    "SUM": _mean,
-    "REDUCE_MAX": _reduce_max,
-    "SOFTMAX": _softmax,
-    "CONCATENATION": _concatenation,
-    "BATCH_MATMUL": _batch_matmul,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": _lstm,
-    "ADD": fixed("0 1 o", params=(8, 4), init=(60,)),
-    "SUB": fixed("0 1 o", params=(8, 4), init=(52,)),
-    "MUL": fixed("0 1 o", params=(4, 4), init=(36,)),
-    "AVERAGE_POOL_2D": fixed("0 o", params=(40, 4), init=(32,)),
-    "MAX_POOL_2D": fixed("0 o", params=(40, 4), init=(32,)),
+RULES: dict[str, Rule] = {
+    **common_rules(enum_bytes=4, pointer_bytes=8),
+    "CONV_2D": measured("INT8 INT4 INT16 FLOAT32", _convolution(channel_axis=0)),
+    "DEPTHWISE_CONV_2D": measured("INT8 INT4 INT16 FLOAT32", _convolution(channel_axis=3)),
+    "TRANSPOSE_CONV": measured("INT8 INT16 FLOAT32", _transpose_conv),
+    "FULLY_CONNECTED": measured("INT8 INT4 INT16 FLOAT32", _fully_connected),
+    "SVDF": measured("INT8 INT16 FLOAT32", _svdf),
+    "SOFTMAX": measured("INT8 INT16 FLOAT32", _softmax),
+    "CONCATENATION": measured("INT8 INT16 FLOAT32 INT32 INT64 BOOL", _concatenation),
+    "BATCH_MATMUL": measured("INT8 INT16 FLOAT32", _batch_matmul),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": measured("INT8 INT16 FLOAT32", _lstm),
+    "ADD": fixed("INT8 INT16 FLOAT32 INT32", "0 1 o", params=(8, 4), init=(60,)),
+    "SUB": fixed("INT8 INT16 FLOAT32 INT32", "0 1 o", params=(8, 4), init=(52,)),
+    "AVERAGE_POOL_2D": fixed("INT8 INT16 FLOAT32", "0 o", params=(40, 4), init=(32,)),
+    "MAX_POOL_2D": fixed("INT8 INT16 FLOAT32", "0 o", params=(40, 4), init=(32,)),
 }

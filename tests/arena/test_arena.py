@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
+from models import Builder, chain
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import Arena, TailStep, minimum_arena, replay, tail_bytes
 from splitopt.arena.rules import TargetRules, target_rules
 from splitopt.base.errors import UsageError
-from splitopt.graph.model import DType, ModelGraph
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of, whole_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
@@ -81,28 +82,28 @@ def test_the_models_of_the_repository_are_exact() -> None:
         assert arena.minimum_bytes == measured["arena_min_bytes"]
 
 
-def test_an_op_without_a_rule_is_a_named_estimate_on_the_safe_side(
-    shared_model: FindModel,
-) -> None:
+def test_an_op_without_a_rule_is_a_named_estimate(shared_model: FindModel) -> None:
     graph = read_tflite(shared_model("person_detect_int8"))
     unknown = replace(M55, kernels={k: v for k, v in M55.kernels.items() if k != "CONV_2D"})
-    exact, estimate = arena_of(graph), arena_of(graph, unknown)
-    assert not estimate.exact
-    assert "CONV_2D" in estimate.estimates[0]
-    assert estimate.minimum_bytes >= exact.minimum_bytes
-    assert estimate.head_bytes >= exact.head_bytes
+    assert arena_of(graph, unknown).estimates == ("CONV_2D has no measured rule",)
 
 
-def test_an_element_type_without_measurement_is_an_estimate(shared_model: FindModel) -> None:
-    graph = read_tflite(shared_model("person_detect_int8"))
-    wide = DType("INT16", 16)
-    tensors = tuple(
-        replace(t, dtype=wide) if t.is_activation and t.dtype.name == "INT8" else t
-        for t in graph.tensors
-    )
-    arena = arena_of(replace(graph, tensors=tensors))
-    assert any("INT16" in reason for reason in arena.estimates)
-    assert arena.head_bytes >= 2 * arena_of(graph).head_bytes - 16 * len(graph.tensors)
+def test_scratch_of_a_custom_op_is_estimated_by_what_it_moves() -> None:
+    builder = Builder()
+    source, made = builder.typed([1, 100], "INT8"), builder.typed([1, 20], "INT8")
+    builder.op("CUSTOM", [source], [made], custom=("secret", b""))
+    graph = parse_tflite(builder.bytes([source], [made]), name="custom")
+    [memory] = M55.memories(graph)
+    assert memory.estimate == "CUSTOM:secret has no measured rule"
+    assert memory.scratch == (2 * (100 + 20),)
+
+
+def test_a_type_that_a_rule_was_not_measured_on_is_named() -> None:
+    [memory] = M55.memories(parse_tflite(chain(1, "UINT8"), name="unsigned"))
+    assert memory.estimate == "RELU was not measured on UINT8"
+    [known] = M55.memories(parse_tflite(chain(1, "INT8"), name="signed"))
+    assert known.exact
+    assert replace(memory, estimate="") == known
 
 
 def test_the_minimum_arena_is_the_least_size_in_which_every_step_fits() -> None:
