@@ -19,6 +19,12 @@ class Axis:
     total_padding: int
 
     @property
+    def unread(self) -> int:
+        """Input positions behind the last window: no window reads them."""
+        reach = (self.kernel - 1) * self.dilation + 1
+        return max(0, self.input - (self.output - 1) * self.stride - reach)
+
+    @property
     def pad_before(self) -> int:
         return self.total_padding // 2
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from splitopt.base.json_input import parse_json
 from splitopt.base.yaml_input import Strict, check
 from splitopt.cost.allocate import AllocateTable, m55_table
-from splitopt.cost.invoke import PER_INVOKE_INSN, invoke_insn
+from splitopt.cost.invoke import PER_INVOKE_INSN, insn_of, kernel_of
 from splitopt.graph.model import ModelGraph, Op
 
 Factor = Annotated[float, Field(gt=0, lt=1e3, allow_inf_nan=False)]
@@ -29,7 +29,7 @@ class _Fitted(Strict):
 
 
 class Correction(_Fitted):
-    """One op type's Invoke: measured = constant + factor * built-in estimate."""
+    """One kernel's Invoke: measured = constant + factor * built-in estimate."""
 
     constant_insn: Annotated[float, Field(ge=-1e6, le=1e9, allow_inf_nan=False)]
     factor: Factor
@@ -43,11 +43,15 @@ class Preparation(_Fitted):
 
 
 class CostTable(Strict):
-    """A table as its file has it; what it leaves out stays as it is built in."""
+    """A table as its file has it; what it leaves out stays as it is built in.
+
+    `invoke`: by kernel, as `kernel_of` names it; `prepare`: by op type. Factors are relative to the
+    built-in fits, so that a table of version 1, which knew others, does not hold any more.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     simulator: str
     per_invoke_insn: Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
     invoke: Mapping[str, Correction]
@@ -64,9 +68,10 @@ class Costs:
     per_invoke: float = PER_INVOKE_INSN
 
     def invoke(self, graph: ModelGraph, op: Op) -> int | None:
-        """Of one op; None where its type was never measured."""
-        insn = invoke_insn(graph, op)
-        correction = self.corrections.get(op.type)
+        """Of one op; None where there is no estimate of its kernel."""
+        kernel = kernel_of(graph, op)
+        insn = None if kernel is None else insn_of(kernel)
+        correction = None if kernel is None else self.corrections.get(kernel.name)
         if insn is None or correction is None:
             return insn
         return max(0, round(correction.constant_insn + correction.factor * insn))
@@ -74,10 +79,16 @@ class Costs:
 
 @dataclass(frozen=True, slots=True)
 class InvokeEstimate:
-    """Estimated instructions of Invoke; `unmeasured` names op types that are missing in it."""
+    """Estimated instructions of Invoke of the ops that have an estimate; `unmeasured` names those
+    that have none, as `CONV_2D (INT16)`."""
 
     insn: int
     unmeasured: tuple[str, ...]
+
+    @property
+    def whole(self) -> int | None:
+        """Of all ops; None where one of them has no estimate."""
+        return None if self.unmeasured else self.insn
 
 
 def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> InvokeEstimate:
@@ -86,9 +97,16 @@ def estimate_invoke(costs: Costs, graph: ModelGraph, start: int, stop: int) -> I
     for op in graph.ops[start:stop]:
         insn = costs.invoke(graph, op)
         if insn is None:
-            unmeasured[op.type] = None
+            unmeasured[_named(graph, op)] = None
         total += insn or 0
     return InvokeEstimate(total, tuple(unmeasured))
+
+
+def _named(graph: ModelGraph, op: Op) -> str:
+    """`CONV_2D (INT16)`: the type is that of the first activation among the inputs."""
+    tensors = [graph.tensors[tensor] for tensor in (*op.given_inputs, *op.outputs)]
+    types = [tensor.dtype.name for tensor in tensors if tensor.is_activation]
+    return f"{op.type} ({types[0]})" if types else op.type
 
 
 @cache

@@ -46,17 +46,14 @@ def test_allocate_tensors_of_pieces_within_1_5_percent(name: str, shared_model: 
     assert mean(errors) < 0.005
 
 
-@pytest.mark.parametrize("name", [n for n in CONV_NETS if n != "unet_digits_int8"])
-def test_invoke_of_conv_nets_within_1_percent(name: str, shared_model: FindModel) -> None:
+@pytest.mark.parametrize("name", MODELS)
+def test_invoke_of_public_models(name: str, shared_model: FindModel) -> None:
+    """None of them was part of the fits, which are of models of one op."""
     graph = read_tflite(shared_model(name))
     estimate = estimate_invoke(built_in(), graph, 0, len(graph.ops))
-    assert estimate.unmeasured == ()
-    assert estimate.insn == pytest.approx(MODELS[name]["invoke_insn"], rel=0.01)
-
-
-def test_an_op_without_measurement_is_named(shared_model: FindModel) -> None:
-    graph = read_tflite(shared_model("unet_digits_int8"))
-    assert estimate_invoke(built_in(), graph, 0, len(graph.ops)).unmeasured == ("TRANSPOSE_CONV",)
+    assert estimate.whole is not None
+    within = 0.015 if name == "unet_digits_int8" else 0.006  # the former has TRANSPOSE_CONV
+    assert estimate.whole == pytest.approx(MODELS[name]["invoke_insn"], rel=within)
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,11 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.workflows.run import run_job
 
 TABLE: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "simulator": "a simulator",
     "per_invoke_insn": 100,
     "invoke": {
-        "CONV_2D": {
+        "CONV_2D INT8": {
             "constant_insn": 50.0,
             "factor": 2.0,
             "samples": 3,

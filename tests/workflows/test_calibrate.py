@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from splitopt.config.job import read_job
 from splitopt.config.target import read_target
 from splitopt.convert.open_model import open_model
 from splitopt.cost.costs import built_in, estimate_invoke, parse_costs
+from splitopt.cost.invoke import kernel_of
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.workflows.calibrate.calibrate import calibrate
 from splitopt.workflows.calibrate.fit import Point, fit, fit_prepare
@@ -23,11 +25,11 @@ from splitopt.workflows.calibrate.text import held_out_rows, lines, rows
 from splitopt.workflows.plan import plan_job
 
 TABLE: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "simulator": "made by hand",
     "per_invoke_insn": 100.0,
     "invoke": {
-        "CONV_2D": {
+        "CONV_2D INT8": {
             "constant_insn": 50.0, "factor": 2.0, "samples": 3, "mean_error": 0.0,
             "worst_error": 0.0,
         }
@@ -77,7 +79,9 @@ def test_a_table_changes_what_its_types_cost() -> None:
     for op in graph.ops:
         before, after = built_in().invoke(graph, op), costs.invoke(graph, op)
         assert before is not None
-        assert after == (50 + 2 * before if op.type == "CONV_2D" else before)
+        kernel = kernel_of(graph, op)
+        is_in_it = kernel is not None and kernel.name == "CONV_2D INT8"
+        assert after == pytest.approx(50 + 2 * before if is_in_it else before, abs=1)
     start = estimate_invoke(costs, graph, 0, 0).insn
     assert start == 100
 
@@ -100,9 +104,9 @@ def test_a_job_names_a_table(tmp_path: Path) -> None:
     ("change", "says"),
     [
         ("not json", "not a whole JSON document"),
-        ({**TABLE, "schema_version": 2}, r"\$\.schema_version"),
+        ({**TABLE, "schema_version": 1}, r"\$\.schema_version"),
         ({**TABLE, "per_invoke_insn": -1}, r"\$\.per_invoke_insn"),
-        ({**TABLE, "invoke": {"CONV_2D": {"factor": 0}}}, r"\$\.invoke\.CONV_2D"),
+        ({**TABLE, "invoke": {"CONV_2D INT8": {"factor": 0}}}, r"\$\.invoke\.CONV_2D INT8"),
         ({k: v for k, v in TABLE.items() if k != "prepare"}, r"\$\.prepare: missing"),
     ],
 )
@@ -127,7 +131,9 @@ def test_a_calibration_on_qemu(tmp_path: Path) -> None:
     document = calibrate(read_target("qemu", tmp_path), [digits("mbv2"), digits("resnet8")])
     assert document["models_of_other_bytes"] == []
     again = parse_costs(json.dumps(document), "costs.json")
-    assert set(again.corrections) == {sample.op_type for sample in generated()}
+    graphs = [parse_tflite(s.data, name="m", where=s.label) for s in generated()]
+    kernels = Counter(kernel.name for g in graphs if (kernel := kernel_of(g, g.ops[0])))
+    assert set(again.corrections) == {name for name, count in kernels.items() if count > 1}
     for judged in document["held_out"]:
         assert judged["bytes_equal"]
         assert abs(judged["invoke_error"]) < 0.02

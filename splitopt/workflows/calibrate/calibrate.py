@@ -15,6 +15,7 @@ from splitopt.bundle.folder import sha256_of
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
 from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_costs
+from splitopt.cost.invoke import insn_of, kernel_of
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.planning.job_table import Pricing, priced_segments
@@ -110,13 +111,7 @@ def _table(
     by_type: dict[str, list[_Counted]] = {}
     for sample, count in zip(samples, counted, strict=True):
         by_type.setdefault(sample.op_type, []).append(count)
-    invoke = {
-        name: [
-            Point(built_in().invoke(c.graph, c.graph.ops[0]) or 0, c.invoke - per_invoke)
-            for c in found
-        ]
-        for name, found in sorted(by_type.items())
-    }
+    invoke = _by_kernel(counted, per_invoke)
     prepare = {name: _prepare(name, found) for name, found in sorted(by_type.items())}
     weight = built_in().allocate.fully_connected_weight + prepare["FULLY_CONNECTED"][1]
     off = [
@@ -125,7 +120,7 @@ def _table(
         if c.arena_used_bytes != c.predicted_bytes
     ]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "about": f"Instructions counted on {simulator.name}. {simulator.caveat}",
         "simulator": simulator.name,
         "library_sha256": sha256_of(library.library.read_bytes()),
@@ -136,13 +131,25 @@ def _table(
         "prepare": {name: entry.model_dump() for name, (entry, _) in prepare.items()},
         "fully_connected_weight": round(max(0.0, weight), 6),
         "built_in_errors": {
-            name: {
-                "invoke": estimate_errors(invoke[name]),
-                "allocate": estimate_errors([count.allocate for count in found]),
-            }
-            for name, found in sorted(by_type.items())
+            "invoke": {name: estimate_errors(points) for name, points in invoke.items()},
+            "allocate": {
+                name: estimate_errors([count.allocate for count in found])
+                for name, found in sorted(by_type.items())
+            },
         },
     }
+
+
+def _by_kernel(counted: Sequence[_Counted], per_invoke: float) -> dict[str, list[Point]]:
+    """Invoke estimated and counted, by the kernel's name; kernels without an estimate, or with one
+    model only, are not there."""
+    found: dict[str, list[Point]] = {}
+    for count in counted:
+        kernel = kernel_of(count.graph, count.graph.ops[0])
+        insn = None if kernel is None else insn_of(kernel)
+        if kernel is not None and insn is not None:
+            found.setdefault(kernel.name, []).append(Point(insn, count.invoke - per_invoke))
+    return {name: points for name, points in sorted(found.items()) if len(points) > 1}
 
 
 def _prepare(op_type: str, counted: Sequence[_Counted]) -> tuple[Preparation, float]:

@@ -11,7 +11,7 @@ Document = dict[str, Any]
 Row = tuple[str, ...]
 
 COLUMNS: Row = (
-    "op type", "models", "Invoke: left out, mean", "worst", "built in, mean", "worst",
+    "kernel", "models", "Invoke: left out, mean", "worst", "built in, mean", "worst",
     "AllocateTensors: left out, worst", "built in, worst",
 )  # fmt: skip
 HELD_OUT_COLUMNS: Row = (
@@ -28,17 +28,19 @@ def calibration_text(document: Document) -> str:
 
 
 def rows(document: Document) -> list[Row]:
-    """Relative errors by op type: of the new table on models left out of the fit, and built in."""
+    """Relative errors by kernel (Invoke) and its op's type (AllocateTensors): of the new table on
+    models left out of the fit, and built in."""
+    errors = document["built_in_errors"]
     return [
         (
             name,
             str(entry["samples"]),
             _share(entry["mean_error"]),
             _share(entry["worst_error"]),
-            _share(document["built_in_errors"][name]["invoke"]["mean_error"]),
-            _share(document["built_in_errors"][name]["invoke"]["worst_error"]),
-            _share(document["prepare"][name]["worst_error"]),
-            _share(document["built_in_errors"][name]["allocate"]["worst_error"]),
+            _share(errors["invoke"][name]["mean_error"]),
+            _share(errors["invoke"][name]["worst_error"]),
+            _share(document["prepare"][name.split()[0]]["worst_error"]),
+            _share(errors["allocate"][name.split()[0]]["worst_error"]),
         )
         for name, entry in document["invoke"].items()
     ]
