@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 ARENA_ALIGNMENT = 16
 
 
@@ -46,7 +48,15 @@ def signed_insn(insn: int) -> str:
     return f"{'+' if insn >= 0 else ''}{format_insn(insn)}"
 
 
-def format_percent(part: float, whole: float) -> str:
+def no_estimate_text(ops: Iterable[str]) -> str:
+    """Why nothing is told in parts of Invoke, and how it can be."""
+    return (
+        f"no estimate of Invoke for: {', '.join(ops)} (`splitopt time RUN_DIR --target qemu` "
+        "counts it)"
+    )
+
+
+def format_percent(part: float, whole: float | None) -> str:
     """A signed share, `+10.5 %`; a hyphen where there is no whole to compare with."""
     return f"{100 * part / whole:+.1f} %" if whole else "-"
 

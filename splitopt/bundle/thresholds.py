@@ -35,10 +35,11 @@ _COMPARE: Mapping[str, Callable[[Fraction, Fraction], bool]] = {
 
 @dataclass(frozen=True)
 class Reference:
-    """What a change counts from, and the whole that a share is of: the same, but for additions."""
+    """What a change counts from, and the whole that a share is of: the same, but for additions.
+    `whole` is None where it is not known."""
 
     value: int
-    whole: int
+    whole: int | None
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class Threshold:
     def _limit(self, reference: Reference | None) -> Fraction | None:
         if not self.is_change:
             return self.amount
-        if reference is None:
+        if reference is None or (self.is_share and reference.whole is None):
             return None
-        change = self.amount * reference.whole if self.is_share else self.amount
+        change = self.amount * (reference.whole or 0) if self.is_share else self.amount
         return reference.value + change
 
     def _line(self, value: Figure, limit: str) -> str:

@@ -148,7 +148,7 @@ def _lowest(
     def planner_of(techniques: Techniques) -> Planner:
         return Planner(segment_options(job, graph, techniques))
 
-    return cuts, lowest_peaks(cuts, planner_of, request, baseline.invoke.insn), ""
+    return cuts, lowest_peaks(cuts, planner_of, request, baseline.invoke.whole), ""
 
 
 def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int) -> str:

@@ -25,10 +25,11 @@ from splitopt.tiling.schedule import heights_of, row_bytes
 
 @dataclass(frozen=True, slots=True)
 class _BandedOp:
-    """One op at one height: what its kernel asks for, and the instructions it takes."""
+    """One op at one height: what its kernel asks for, and the instructions it takes, where there
+    is an estimate."""
 
     memory: KernelMemory
-    insn: int
+    insn: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,8 @@ class BandTable:
     """The band plans of the segments of one model on one target.
 
     For each number of bands, there is the plan of the shortest band that covers the image, and,
-    with `two_heights`, its two-height variants. An op whose instructions have no estimate stays
-    outside of bands: their price would not be known.
+    with `two_heights`, its two-height variants. An op whose instructions have no estimate, on all
+    rows or on those of a band, stays outside of bands: their price would not be known.
     """
 
     def __init__(
@@ -106,7 +107,8 @@ class BandTable:
         found = {}
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
-                plans = tuple(self._plans(rows)) if self._has_all_rows(start, stop, rows) else ()
+                found_plans = self._plans(rows) if self._has_all_rows(start, stop, rows) else ()
+                plans = tuple(p for p in found_plans if self._is_priced(start, stop, rows, p))
                 if plans:
                     found[start, stop] = rows, plans
         return found
@@ -132,6 +134,15 @@ class BandTable:
             if self._two_heights:
                 yield from rows.two_heights(plan)
 
+    def _is_priced(self, start: int, stop: int, rows: SegmentRows, plan: BandPlan) -> bool:
+        """Other code may run on few rows: a CONV_2D on one row, for instance."""
+        heights = [heights_of(rows, height) for height in plan.heights]
+        return all(
+            self._op(op, counts[self._source(op)]).insn is not None
+            for counts in heights
+            for op in range(start, stop)
+        )
+
     def _of_height(
         self, segment: Segment, lives: dict[int, LiveRange], rows: SegmentRows, height: int
     ) -> _PieceBounds:
@@ -146,7 +157,7 @@ class BandTable:
             scratch = banded.memory.scratch
             buffers += [(align_up(size, ARENA_ALIGNMENT), step, step + 1) for size in scratch]
             requests += len(scratch)
-            insn += banded.insn
+            insn += banded.insn or 0  # there is one: see `_is_priced`
         return _PieceBounds(peak_load(buffers), requests, insn)
 
     def _bounds(
@@ -186,4 +197,4 @@ class BandTable:
         counts = {t: rows for t in op.given_inputs if graph.tensors[t].is_activation}
         counts[op.outputs[0]] = int(rule.count(np.array(rows)))
         banded = resized(graph, index, index + 1, counts)
-        return _BandedOp(self._rules.memory(banded, op), self._costs.invoke(banded, op) or 0)
+        return _BandedOp(self._rules.memory(banded, op), self._costs.invoke(banded, op))

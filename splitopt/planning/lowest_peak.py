@@ -96,12 +96,13 @@ def lowest_peaks(
     cuts: LowestPeak,
     planner_of: Callable[[Techniques], Planner],
     request: PlanRequest,
-    invoke_insn: int,
+    invoke_insn: int | None,
 ) -> tuple[LowestPeak, ...]:
     """The lowest peak with each technique, starting with `cuts`. Empty where one of them had no
     answer in time.
 
-    `invoke_insn`: estimated instructions of the unsplit model.
+    `invoke_insn`: estimated instructions of the unsplit model; where there is no estimate, nothing
+    is limited to a share of them.
     """
     found = list(_beyond(cuts, planner_of, request, invoke_insn))
     peaks = [peak for peak in found if isinstance(peak, LowestPeak)]
@@ -112,10 +113,11 @@ def _beyond(
     cuts: LowestPeak,
     planner_of: Callable[[Techniques], Planner],
     request: PlanRequest,
-    invoke_insn: int,
+    invoke_insn: int | None,
 ) -> Iterator[LowestPeak | str]:
     yield lowest_peak(planner_of(_OFFLINE), request, "offline_plans")
     with_bands = planner_of(Techniques())
-    most = cuts.added_insn + invoke_insn * MORE_TIME // 100
-    yield lowest_peak(with_bands, request, "bands_within", max_cost=most)
+    if invoke_insn is not None:
+        most = cuts.added_insn + invoke_insn * MORE_TIME // 100
+        yield lowest_peak(with_bands, request, "bands_within", max_cost=most)
     yield lowest_peak(with_bands, request, "bands")

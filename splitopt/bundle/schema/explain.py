@@ -161,12 +161,13 @@ class Reachable(Shape):
 class Memory(Shape):
     """What the explanation of a model's RAM and that of a run's have in common. In bytes.
 
-    `floor`: the single-op bound. `pieces`: of the run; of a model, those of the best cuts.
+    `invoke_insn`: estimated; null where an op has no estimate. `floor`: the single-op bound.
+    `pieces`: of the run; of a model, those of the best cuts.
     `lowest_peaks`: by technique, empty where that was not asked for or not found in time.
     """
 
     budget_bytes: Count
-    invoke_insn: Count
+    invoke_insn: Count | None
     floor: SingleOpBound
     pieces: tuple[Piece, ...]
     lowest_peaks: tuple[LowestPeak, ...]

@@ -316,9 +316,10 @@ class Plan(Document):
         return max(segment.arena_bytes for segment in self.segments)
 
     @property
-    def invoke_insn(self) -> int:
-        """Of the unsplit model, estimated."""
-        return self.baseline.estimated_invoke_insn
+    def invoke_insn(self) -> int | None:
+        """Of the unsplit model, estimated; None where one of its ops has no estimate."""
+        has_all = not self.baseline.ops_without_invoke_estimate
+        return self.baseline.estimated_invoke_insn if has_all else None
 
     @property
     def limiting(self) -> Segment:

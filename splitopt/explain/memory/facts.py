@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from splitopt.base.units import format_bytes
+from splitopt.base.units import format_bytes, more_text, no_estimate_text
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Memory, Piece, Remedy, SingleOpBound
+from splitopt.cost.costs import InvokeEstimate
 from splitopt.explain.memory.remedies import peak_remedies, proof_of, technique_remedies
 from splitopt.planning.lowest_peak import LowestPeak
 from splitopt.planning.segment_options import SegmentTable
@@ -37,10 +38,10 @@ def memory_facts(
     ]
     by_worth = sorted(found, key=lambda remedy: -remedy.worth_bytes)
     own = sorted(limits, key=lambda remedy: -remedy.worth_bytes)
-    invoke = baseline.invoke.insn
+    invoke = baseline.invoke
     return Memory(
         budget_bytes=budget_bytes,
-        invoke_insn=invoke,
+        invoke_insn=invoke.whole,
         floor=bound,
         pieces=tuple(pieces),
         lowest_peaks=tuple(PeakEntry.model_validate(p, from_attributes=True) for p in peaks),
@@ -51,23 +52,29 @@ def memory_facts(
 
 
 def lowest_peak_lines(
-    peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke_insn: int
+    peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke: InvokeEstimate
 ) -> Iterator[str]:
     """Bytes and price of each technique, or that it gets no lower than those before it."""
     lowest = unsplit_bytes
     for peak in peaks:
         if peak.peak_ram_bytes < lowest:
             lowest = peak.peak_ram_bytes
-            yield f"{peak.name}: {_price(peak, invoke_insn)}"
+            yield f"{peak.name}: {_price(peak, invoke)}"
         else:
             yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)})"
+    if peaks and invoke.unmeasured:
+        yield f"{no_estimate_text(invoke.unmeasured)}."
 
 
-def _price(peak: LowestPeak, invoke_insn: int) -> str:
-    """Bytes, and the instructions that are added, in parts of the unsplit Invoke."""
-    share = 100 / max(1, invoke_insn)
-    rest = share * (peak.added_insn - peak.rebuild_insn)
+def _price(peak: LowestPeak, invoke: InvokeEstimate) -> str:
+    """Bytes, and the instructions that are added, in parts of the unsplit Invoke where that has an
+    estimate."""
+    rest, rebuild = peak.added_insn - peak.rebuild_insn, peak.rebuild_insn
+    start = f"{format_bytes(peak.peak_ram_bytes)} ({proof_of(peak)}); Invoke and copies"
+    if not invoke.whole:
+        return f"{start} {more_text(rest)}, AllocateTensors {more_text(rebuild)} (estimates)"
+    share = 100 / invoke.whole
     return (
-        f"{format_bytes(peak.peak_ram_bytes)} ({proof_of(peak)}); Invoke and copies {rest:+.1f} %, "
-        f"AllocateTensors {share * peak.rebuild_insn:+.1f} % of the unsplit Invoke (estimates)"
+        f"{start} {share * rest:+.1f} %, AllocateTensors {share * rebuild:+.1f} % of the unsplit "
+        "Invoke (estimates)"
     )

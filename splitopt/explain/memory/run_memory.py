@@ -55,7 +55,7 @@ def explain_run_memory(
     peaks: tuple[LowestPeak, ...] = ()
     if with_lowest_peaks and cuts is not None:
         progress("looking for the lowest peak with bands and offline plans")
-        peaks = lowest_peaks(cuts, partial(planner_of, bundle), request, before.invoke.insn)
+        peaks = lowest_peaks(cuts, partial(planner_of, bundle), request, before.invoke.whole)
     facts = memory_facts(
         table,
         before,

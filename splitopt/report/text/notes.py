@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from splitopt.base.units import added_text, format_insn, format_percent, plural
+from splitopt.base.units import (
+    added_text,
+    format_insn,
+    format_percent,
+    more_text,
+    no_estimate_text,
+    plural,
+)
 from splitopt.bundle.io_json import io_lines
 from splitopt.bundle.schema.plan import Plan
 
@@ -74,10 +81,14 @@ def technique_lines(plan: Plan) -> Iterator[str]:
     parts, invoke = plan.added_parts, plan.invoke_insn
     if plan.added_insn and parts is not None:
         resident = parts.copy_insn + parts.recomputed_insn
+        rebuild, rest = (
+            format_percent(part, invoke) if invoke else more_text(part)
+            for part in (parts.rebuild_insn, resident)
+        )
         yield (
-            "Added to each inference, in parts of the unsplit Invoke (estimates): AllocateTensors "
-            f"and construction {format_percent(parts.rebuild_insn, invoke)}, copies and rows "
-            f"computed more than once {format_percent(resident, invoke)}."
+            f"Added to each inference{', in parts of the unsplit Invoke' if invoke else ''} "
+            f"(estimates): AllocateTensors and construction {rebuild}, copies and rows computed "
+            f"more than once {rest}."
         )
     banded = [segment for segment in plan.segments if segment.bands]
     if banded:
@@ -106,8 +117,11 @@ def estimate_lines(plan: Plan) -> Iterator[str]:
             f"measured rule: {'; '.join(what)}."
         )
     unmeasured = plan.baseline.ops_without_invoke_estimate
-    rest = f", leaving out {', '.join(unmeasured)} (not measured)" if unmeasured else ""
-    yield f"Invoke of the unsplit model: {format_insn(plan.invoke_insn)} instructions{rest}."
+    known = format_insn(plan.baseline.estimated_invoke_insn)
+    if unmeasured:
+        yield f"Invoke of the unsplit model: more than {known}; {no_estimate_text(unmeasured)}."
+    else:
+        yield f"Invoke of the unsplit model: {known} instructions."
     yield (
         "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU "
         "cycles, and no times."

@@ -79,6 +79,7 @@ def verdict(plan: Plan) -> str:
 def before_after(plan: Plan) -> list[Row]:
     """The unsplit model beside the plan; file sizes only where pieces were written."""
     ram, peak, arena = plan.baseline.ram_bytes, plan.peak_ram_bytes, plan.largest_arena_bytes
+    invoke = plan.invoke_insn
     rows: list[Row] = [
         ("peak RAM", format_bytes(ram), format_bytes(peak), format_percent(peak - ram, ram)),
         (
@@ -92,7 +93,7 @@ def before_after(plan: Plan) -> list[Row]:
             "added instructions per inference (estimate)",
             "0",
             signed_insn(plan.added_insn),
-            f"{format_percent(plan.added_insn, plan.invoke_insn)} of Invoke",
+            f"{format_percent(plan.added_insn, invoke)} of Invoke" if invoke else "",
         ),
     ]
     if plan.piece_bytes is not None and plan.piece_overhead_bytes is not None:

@@ -68,7 +68,7 @@ def _cells(row: PlannedRecord) -> Row:
         format_bytes(row.peak_ram_bytes),
         format_percent(row.peak_ram_bytes - unsplit, unsplit),
         signed_insn(row.added_insn),
-        format_percent(row.added_insn, row.estimated_invoke_insn or 0),
+        format_percent(row.added_insn, row.estimated_invoke_insn),
         str(row.pieces),
         f"{row.status}{'' if row.exact else ', bytes estimated'}{proved}",
     )

@@ -31,9 +31,9 @@ class Front:
         return self.points[0].unsplit_ram_bytes
 
     @property
-    def invoke_insn(self) -> int:
-        """Of the unsplit model; estimated."""
-        return self.points[0].estimated_invoke_insn or 0
+    def invoke_insn(self) -> int | None:
+        """Of the unsplit model, estimated; None where one of its ops has no estimate."""
+        return self.points[0].estimated_invoke_insn
 
     @property
     def entry(self) -> schema.Front:

@@ -79,7 +79,7 @@ def _asked(point: Point, prepared: Prepared | None) -> dict[str, Any]:
         "max_pieces": None if spec is None else spec.pieces.max,
         "exact": None,
         "unsplit_ram_bytes": None if prepared is None else prepared.baseline.ram_bytes,
-        "estimated_invoke_insn": None if prepared is None else prepared.baseline.invoke.insn,
+        "estimated_invoke_insn": None if prepared is None else prepared.baseline.invoke.whole,
         "floor": None if prepared is None else _bound(prepared),
         "smallest_feasible_budget_bytes": None,
         "plan": None,
