@@ -31,9 +31,10 @@ COPIES = 16
 _ABOUT = (
     "Single-op models (tests/op_cases.py), told by SHA-256: what AllocateTensors asked for on "
     "QEMU's mps3-an547 (Cortex-M55), TFLM 90b983c2 with CMSIS-NN 4ab83cc3, release build. "
-    "persistent: (bytes, alignment) of options, Init and Prepare; scratch: as planned; temporary_bytes: while "
-    f"preparing; used_bytes and least_bytes: arena_used_bytes and the least arena of {COPIES} such "
-    "ops in one model. refused: what AllocateTensors does not take there."
+    "persistent: (bytes, alignment) of options, Init and Prepare; scratch: as planned; "
+    "temporary_bytes: while preparing; used_bytes and least_bytes: arena_used_bytes and the "
+    f"least arena of {COPIES} such ops in one model. refused: what AllocateTensors does not take "
+    "there."
 )
 _SOURCE = Path(__file__).parent / "arena" / "recorder.cc"
 _CODES = {name: code for code, name in OP_NAMES.items()}
