@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import read_file
 
 MAX_JSON_BYTES = 16 << 20
 _DEEPEST = 64
@@ -51,18 +51,9 @@ def frozen(value: Any, depth: int = 0) -> Any:
 
 
 def _read(path: Path, most_bytes: int) -> bytes:
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise UsageError(f"{path}: not a file")
-        with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path}: no such file") from error
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    if len(data) > most_bytes:
-        raise UsageError(f"{path}: larger than {most_bytes:,} bytes; not read")
-    return data
+    if not path.exists():
+        raise UsageError(f"{path}: no such file")
+    return read_file(path, most_bytes)
 
 
 def parse_json(data: bytes, where: str) -> dict[str, Any]:

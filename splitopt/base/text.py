@@ -1,13 +1,19 @@
-"""Text for a terminal: untrusted strings made fit for it, tables, and lines with a tone."""
+"""Untrusted text made fit for where it goes, tables, and lines with a tone.
+
+Names come out of files of others: tensors, ops, jobs, boards. `clean` is the one rule of what may
+leave for a terminal or a document; the others add what their place needs.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
 Row = tuple[str, ...]
 _LONGEST_NAME = 80
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -21,14 +27,52 @@ class Line:
 Paragraph = tuple[Line, ...]
 
 
+def clean(text: str) -> str:
+    """The text with a question mark for each character that steers a terminal or a page: controls,
+    line ends, marks that turn the direction, halves of surrogate pairs."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
+def clean_lines(text: str) -> str:
+    """As `clean`, line by line."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
 def one_line(text: str) -> str:
-    """The whole text on one line, with nothing in it that steers a terminal."""
-    return "".join(char if char.isprintable() else "?" for char in " ".join(text.split()))
+    """The whole text on one line, clean."""
+    return clean(" ".join(text.split()))
+
+
+def markdown(text: str) -> str:
+    """Text that Markdown shows as it stands, in a table, too."""
+    kept = re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", one_line(text))
+    return kept.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
+
+
+def code_span(text: str) -> str:
+    """Text that can stand between backticks in Markdown."""
+    return one_line(text).replace("`", "'")
+
+
+def csv_cell(text: str) -> str:
+    """Text that no spreadsheet takes for a formula; numbers stay as they are."""
+    shown = clean(text)
+    if _NUMBER.fullmatch(shown):
+        return shown
+    return f"'{shown}" if shown.lstrip()[:1] in set("=+-@") else shown
+
+
+def cpp_comment(text: str) -> str:
+    """Text that stays within a `//` comment: ASCII on one line, and nothing that joins the next
+    line to it, as a backslash does, or the trigraph of one."""
+    return re.sub(r"[^ -~]|[\\?]", "_", one_line(text))
 
 
 def printable(text: str) -> str:
-    """An untrusted name, short, with nothing in it that steers a terminal."""
-    shown = "".join(char if char.isprintable() else "?" for char in text)
+    """An untrusted name, short and clean."""
+    shown = clean(text)
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 3]}..."
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import open_file
 
 MAX_YAML_BYTES = 1 << 20
 M = TypeVar("M", bound=BaseModel)
@@ -73,7 +74,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file():
             raise UsageError(f"{path}: not a file; want a YAML file")
-        with path.open("rb") as file:
+        with open_file(path) as file:
             read = file.read(MAX_YAML_BYTES + 1)
         text = read.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -124,10 +125,21 @@ def _explain(
         hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(sorted(known))}"
         return f"{where}: unknown key; {hint}"
     if detail["type"] == "missing":
-        return f"{where}: missing; add it"
+        return f"{where}: missing; {_misspelt(details, location, data) or 'add it'}"
     same = [other for other in details if _location(other, data) == location]
     wants = dict.fromkeys(_want(other, _known_keys(model, location)) for other in same)
     return f"{where}: got {got}, want {' or '.join(wants)}{_size_hint(detail['input'])}"
+
+
+def _misspelt(details: Sequence[ErrorDetails], missing: tuple[int | str, ...], data: Any) -> str:
+    """What to do where an unknown key beside a missing one looks like it; else nothing."""
+    beside = [
+        str(place[-1])
+        for place in (_location(d, data) for d in details if d["type"] == "extra_forbidden")
+        if place[:-1] == missing[:-1]
+    ]
+    close = difflib.get_close_matches(str(missing[-1]), [key.lower() for key in beside], n=1)
+    return next((f"rename {key!r} to it" for key in beside if [key.lower()] == close), "")
 
 
 def _location(detail: ErrorDetails, data: Any) -> tuple[int | str, ...]:

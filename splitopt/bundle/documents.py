@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from splitopt.base.yaml_input import check
 from splitopt.bundle.schema.common import SCHEMA_VERSION, Document, Shape
 
 S = TypeVar("S", bound=Shape)
+_UNPRINTABLE = re.compile(r"[^\n -~]")
 
 
 def read_document(path: Path, shape: type[S], most_bytes: int = 16 << 20) -> S:
@@ -57,11 +59,21 @@ def dump(shape: Shape) -> dict[str, Any]:
 def json_text(document: Any) -> str:
     """A document, or plain data."""
     data = dump(document) if isinstance(document, Shape) else document
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    return _escaped(json.dumps(data, indent=1, ensure_ascii=False)) + "\n"
+
+
+def _escaped(json_text: str) -> str:
+    """The same JSON, with escapes for what `clean` takes out of other text."""
+    return _UNPRINTABLE.sub(_escape, json_text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = found.group()
+    return char if char.isprintable() else json.dumps(char)[1:-1]
 
 
 def row_lines(rows: Iterable[Shape]) -> str:
     """Rows one a line, each with all its keys."""
     return "".join(
-        json.dumps(row.model_dump(mode="json"), ensure_ascii=False) + "\n" for row in rows
+        _escaped(json.dumps(row.model_dump(mode="json"), ensure_ascii=False)) + "\n" for row in rows
     )

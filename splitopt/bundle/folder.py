@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -52,23 +52,30 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
     """
     home = out / job_name
     made = [folder for folder in (home, out) if not folder.exists()]
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        remove_orphans(home, _PARTIAL_PREFIX)
-        with owned_folder(home, _PARTIAL_PREFIX) as partial:
+    with ExitStack() as cleanup:
+        cleanup.callback(_remove_empty, made)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            remove_orphans(home, _PARTIAL_PREFIX)
+            partial = cleanup.enter_context(owned_folder(home, _PARTIAL_PREFIX))
+        except OSError as error:
+            raise ToolError(
+                f"{home}: cannot be written ({error.strerror}); pass another --out"
+            ) from error
+        try:
             bundle = BundleFolder(partial)
             yield bundle
             partial.chmod(0o755)
             bundle.final = claim_name(partial, home)
-    except OSError as error:
-        where = error.filename or home
-        raise ToolError(
-            f"{where}: cannot be written or read ({error.strerror}); pass another --out"
-        ) from error
-    finally:
-        with suppress(OSError):  # folders made for it that stayed empty
-            for folder in made:
-                folder.rmdir()
+        except OSError as error:
+            where = error.filename or home
+            raise ToolError(f"{where}: cannot be written or read ({error.strerror})") from error
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    with suppress(OSError):
+        for folder in folders:
+            folder.rmdir()
 
 
 def claim_name(partial: Path, home: Path) -> Path:

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
-from splitopt.base.files import read_text
+from splitopt.base.files import read_file, read_text
 from splitopt.base.json_input import load_json
 from splitopt.base.text import first_few, printable
 from splitopt.bundle.folder import sha256_of
@@ -196,13 +196,7 @@ def _is_file(path: Path) -> bool:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise UsageError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    return read_file(path, MAX_FILE_BYTES)
 
 
 def _segments(folder: Path, plan: Plan, graph: ModelGraph) -> list[Segment]:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
 
 import typer
 
-from splitopt.base.errors import NotEqualError, SplitoptError, ToolError
+from splitopt.base.errors import NotEqualError, SplitoptError, ToolError, UsageError
+from splitopt.base.faults import FAULT, fault_sentence
+from splitopt.base.text import one_line
 from splitopt.base.version import VERSION
 from splitopt.cli import (
     boards,
@@ -26,6 +31,8 @@ from splitopt.cli import (
     sweep,
     time,
 )
+
+INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 and the number of the signal, as shells have it
 
 app = typer.Typer(
     name="splitopt",
@@ -65,32 +72,79 @@ for _command in _COMMANDS:
 
 
 def main() -> None:
-    """Entry point. A SplitoptError ends with its sentence and its exit code, never a traceback."""
+    """Entry point. Whatever happens ends with a sentence and an exit code, never a traceback."""
     for ending in (signal.SIGTERM, signal.SIGHUP):  # clean up as after Ctrl-C
         if signal.getsignal(ending) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(ending, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False)
-    except SplitoptError as error:
-        code = _report(error)
+        code = _outcome()
+        sys.stdout.flush()
     except OSError as error:
-        code = _report(ToolError(f"{error.filename or 'a file'}: {error.strerror or error}"))
-    except (KeyboardInterrupt, typer.Abort):
-        code = 130
-    except typer.TyperException as error:
-        message = error.format_message()
-        is_help = message.startswith("Usage:")  # of a bare `splitopt`
-        sys.stderr.write(f"{message}\n" if is_help else f"error: {message} (see splitopt --help)\n")
-        code = 2
-    if code == 130:  # typer turns a KeyboardInterrupt into this, too
+        code = _cannot_print(error)
+    if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this, too
         sys.stderr.write("interrupted\n")
     sys.exit(code)
 
 
-def _report(error: SplitoptError) -> int:
+def _outcome() -> int:
+    """Runs the command and says what went wrong; the exit code.
+
+    Raises OSError where standard output takes nothing.
+    """
+    try:
+        _refuse_odd_arguments()
+        return int(app(standalone_mode=False) or 0)
+    except NotEqualError as error:  # its document is out, with --json
+        return _report(str(error), error.exit_code, has_document=True)
+    except SplitoptError as error:
+        return _report(str(error), error.exit_code, error.facts)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = error.filename or "a file"
+        return _report(f"{where}: {error.strerror or error}", ToolError.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except typer.TyperException as error:
+        message = error.format_message()
+        if message.startswith("Usage:"):  # of a bare `splitopt`
+            sys.stderr.write(f"{message}\n")
+            return UsageError.exit_code
+        return _report(f"{message} (see splitopt --help)", UsageError.exit_code)
+    except SystemExit as error:
+        if not sys.stdout.isatty() and error.code == 1:  # what typer makes of a closed pipe
+            raise BrokenPipeError from error
+        raise
+    except Exception as error:
+        return _report(fault_sentence(error), FAULT)
+
+
+def _refuse_odd_arguments() -> None:
+    """Names that are not UTF-8 fit no document and no terminal. Raises UsageError."""
+    for argument in sys.argv[1:]:
+        if any("\ud800" <= char <= "\udfff" for char in argument):
+            raise UsageError(f"{argument}: got a name that is not UTF-8; rename it")
+
+
+def _report(
+    message: str,
+    exit_code: int,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    has_document: bool = False,
+) -> int:
     from splitopt.cli import console
 
-    if "--json" in sys.argv and not isinstance(error, NotEqualError):  # whose document is out
-        console.show_json({**error.facts, "error": str(error), "exit_code": error.exit_code})
-    console.show_error(str(error))
-    return error.exit_code
+    if "--json" in sys.argv and not has_document:
+        console.show_json({**facts, "error": one_line(message), "exit_code": exit_code})
+    console.show_error(message)
+    return exit_code
+
+
+def _cannot_print(error: OSError) -> int:
+    """Exit code where standard output is full or closed; what it still holds is let go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
+        return CLOSED_PIPE
+    sys.stderr.write(f"error: standard output: {error.strerror or error}\n")
+    return ToolError.exit_code

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Json
+from splitopt.cli.options import AllowCommands, Json
 
 EXAMPLE = "Example: splitopt calibrate --target qemu --out tables --held-out my_model.tflite"
 
@@ -19,6 +19,7 @@ def calibrate(
         list[Path] | None,
         typer.Option("--held-out", help="A .tflite model to judge the table on; repeatable."),
     ] = None,
+    allow_commands: AllowCommands = False,
     json: Json = False,
 ) -> None:
     """Measure a cost table on generated models; jobs name it as cost_table: costs.json.
@@ -28,12 +29,12 @@ def calibrate(
     from splitopt.base.files import refuse_to_overwrite
     from splitopt.bundle.folder import write_new
     from splitopt.cli import console
-    from splitopt.config.target import read_target
+    from splitopt.config.own import allowed_target
     from splitopt.workflows.calibrate.calibrate import calibrate as measure
     from splitopt.workflows.calibrate.text import calibration_text
 
     refuse_to_overwrite(out, ["costs.json"])
-    spec = read_target(target, Path())
+    spec = allowed_target(target, allow_commands=allow_commands)
     with console.progress(quiet=json) as progress:
         document = measure(spec, held_out or [], progress)
     written = write_new(out, "costs.json", document)

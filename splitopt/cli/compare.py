@@ -36,9 +36,9 @@ def compare(
     if out is not None:
         write_new(out, "compare.json", document)
     if markdown:
-        typer.echo(comparison_markdown(found), nl=False)
+        console.show_lines(comparison_markdown(found).rstrip())
     elif not json:
-        typer.echo(comparison_text(found), nl=False)
+        console.show_lines(comparison_text(found).rstrip())
     elif not found.broken:
         console.show_json(document)
     require_none_broken(found.broken, document)  # with --json, the error's document has it all

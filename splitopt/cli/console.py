@@ -1,4 +1,7 @@
-"""Standard output and standard error: tables, one JSON document, errors, and what is under way."""
+"""Standard output and standard error: tables, one JSON document, errors, and what is under way.
+
+All text that leaves goes through `clean_lines` here, whatever names it quotes.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,24 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from splitopt.base.text import clean, clean_lines, one_line
 from splitopt.bundle.documents import json_text
 
 _NARROWEST = 100
-out = Console(highlight=False)
+
+
+class _CleanConsole(Console):
+    """Takes what steers a terminal out of every string; styles are rich's own."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(clean_lines(text), **how)
+
+
+out = _CleanConsole(highlight=False)
 out.width = max(out.width, _NARROWEST)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+err = _CleanConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
 @contextmanager
@@ -26,7 +40,7 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     with err.status("starting") as status:
-        yield lambda step: status.update(f"{step} ...")
+        yield lambda step: status.update(f"{escape(clean(step))} ...")
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -50,4 +64,4 @@ def show_json(data: Any) -> None:
 
 
 def show_error(message: str) -> None:
-    err.print(f"[bold red]error:[/bold red] {escape(message)}")
+    err.print(f"[bold red]error:[/bold red] {escape(one_line(message))}")

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Json
+from splitopt.cli.options import AllowCommands, Json
 
 EXAMPLE = (
     "Example: splitopt explain results/my_job/20261123-055205 --json; or: "
@@ -28,6 +28,7 @@ def explain(
         typer.Option("--data", help="Of a bundle: samples as they are fed in use, .npy or .npz."),
     ] = None,
     key: Annotated[str | None, typer.Option("--key", help="The array of --data's .npz.")] = None,
+    allow_commands: AllowCommands = False,
     json: Json = False,
     out: Annotated[
         Path | None,
@@ -42,7 +43,15 @@ def explain(
     from splitopt.workflows import explain as workflow
 
     with console.progress(quiet=json) as progress:
-        found = workflow.explain(what, board, data=data, key=key, out=out, progress=progress)
+        found = workflow.explain(
+            what,
+            board,
+            data=data,
+            key=key,
+            out=out,
+            allow_commands=allow_commands,
+            progress=progress,
+        )
     if json:
         console.show_json(found)
     else:

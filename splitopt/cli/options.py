@@ -9,6 +9,10 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for results (default: the job's).")]
+AllowCommands = Annotated[
+    bool,
+    typer.Option("--allow-commands", help="Run the programs that a job or target file names."),
+]
 OutJson = Annotated[
     Path | None,
     typer.Option("--out", help="Folder for the same as JSON; never overwritten."),

@@ -43,4 +43,4 @@ def pack(
     if json:
         console.show_json(document)
     else:
-        typer.echo(packed.line)
+        console.show_lines(packed.line)

@@ -16,17 +16,17 @@ def report(
     folder: Annotated[Path, typer.Argument(help="A bundle, or a sweep's folder.")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="Folder to write to (default: ./report)."),
+        typer.Option("--out", help="Folder to write to (default: ./report, then ./report-2, ...)."),
     ] = None,
     json: Json = False,
 ) -> None:
     """Write report.html and its figures (SVG, PNG) again, from the files of a finished run."""
     from splitopt.cli import console
-    from splitopt.workflows.report import write_report
+    from splitopt.workflows.report import free_folder, write_report
 
     with console.progress(quiet=json) as progress:
         progress("writing the report")
-        written = write_report(folder, out or Path("report"))
+        written = write_report(folder, out or free_folder(Path("report")))
     if json:
         console.show_json({"files": [str(path) for path in written]})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import FailOn, Json, Out
+from splitopt.cli.options import AllowCommands, FailOn, Json, Out
 
 EXAMPLE = "Example: splitopt run my_job.yaml --budget 60000 --json"
 
@@ -27,6 +27,7 @@ def run(
         bool, typer.Option("--no-verify", help="Do not run the pieces; the bundle says so.")
     ] = False,
     fail_on: FailOn = None,
+    allow_commands: AllowCommands = False,
 ) -> None:
     """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
     from splitopt.bundle.thresholds import parse_thresholds
@@ -37,7 +38,7 @@ def run(
 
     limits = parse_thresholds(fail_on or ())
     given = {"budget_bytes": budget, "board": board and from_here(board)}
-    read = read_job(job, given)
+    read = read_job(job, given, allow_commands=allow_commands)
     with console.progress(quiet=json) as progress:
         result = run_job(read, out=out, verify=not no_verify, progress=progress)
     broken = result.broken(limits)

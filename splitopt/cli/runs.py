@@ -82,14 +82,17 @@ def runs(
         console.show_json(document)
         return
     _show(shown)
-    typer.echo(f"{len(shown)} of {len(index.entries)} in {results}")
+    console.show_lines(f"{len(shown)} of {len(index.entries)} in {results}")
     if not index.is_whole:
-        typer.echo("Not all was looked at: there are too many folders, or some are not readable.")
+        console.show_lines(
+            "Not all was looked at: there are too many folders, or some are not readable."
+        )
 
 
 def _show(entries: Sequence[IndexEntry]) -> None:
     from splitopt.base.text import one_line, printable, table
     from splitopt.base.units import format_bytes, format_insn
+    from splitopt.cli import console
 
     header = (
         "run",
@@ -117,10 +120,10 @@ def _show(entries: Sequence[IndexEntry]) -> None:
         for e in entries
     ]
     if rows:
-        typer.echo(table(header, rows))
+        console.show_lines(table(header, rows))
     for e in entries:
         if e.error:
-            typer.echo(f"BROKEN {printable(e.name)}: {one_line(e.error)}")
+            console.show_lines(f"BROKEN {printable(e.name)}: {one_line(e.error)}")
 
 
 def _open(results: Path, run: str, *, browser: bool, json: bool) -> None:
@@ -134,7 +137,7 @@ def _open(results: Path, run: str, *, browser: bool, json: bool) -> None:
     if json:
         console.show_json({"report": str(report)})
     else:
-        typer.echo(str(report))
+        console.show_lines(str(report))
     if browser and not webbrowser.open(report.resolve().as_uri()):
         raise ToolError(f"{report}: no browser could be started; open it by hand")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Json
+from splitopt.cli.options import AllowCommands, Json
 
 
 def sweep(
@@ -18,6 +18,7 @@ def sweep(
     workers: Annotated[
         int | None, typer.Option("--workers", min=1, help="Processes (default: one for each core).")
     ] = None,
+    allow_commands: AllowCommands = False,
     json: Json = False,
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
@@ -25,7 +26,9 @@ def sweep(
     from splitopt.workflows.sweep import sweep as workflow
 
     with terminal.sweep_progress(quiet=json) as notify:
-        result = workflow.sweep(file, out=out, workers=workers, notify=notify)
+        result = workflow.sweep(
+            file, out=out, workers=workers, allow_commands=allow_commands, notify=notify
+        )
     if not json:
         terminal.show_sweep(result)
     elif not result.has_failed:

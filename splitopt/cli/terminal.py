@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from splitopt.base.text import Paragraph, table
+from splitopt.base.text import Paragraph, clean, table
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.bundle.schema.outputs import Severity
 from splitopt.bundle.schema.timing import Timing
@@ -54,7 +54,7 @@ def sweep_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
     with ProgressBar(*columns, console=err, transient=True) as shown:
         task = shown.add_task("starting", total=None)
         yield lambda at: shown.update(
-            task, completed=at.done, total=at.total, description=escape(_progress_line(at))
+            task, completed=at.done, total=at.total, description=escape(clean(_progress_line(at)))
         )
 
 

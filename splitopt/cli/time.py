@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Json
+from splitopt.cli.options import AllowCommands, Json
 
 EXAMPLE = "Example: splitopt time results/my_job/20261123-055205 --target qemu --per-op"
 
@@ -21,6 +21,7 @@ def time(
         int | None, typer.Option("--inputs", min=1, max=64, help="Random inputs to run.")
     ] = None,
     per_op: Annotated[bool, typer.Option("--per-op", help="Time every op, too.")] = False,
+    allow_commands: AllowCommands = False,
     json: Json = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for timing.json.")] = None,
 ) -> None:
@@ -30,11 +31,13 @@ def time(
     """
     from splitopt.bundle.folder import write_new
     from splitopt.cli import console, terminal
-    from splitopt.config.target import read_target
+    from splitopt.config.own import allowed_target
     from splitopt.workflows.run import require_equal
     from splitopt.workflows.time import time_bundle
 
-    spec = read_target(target, Path()).changed(inputs=inputs, per_op=per_op)
+    spec = allowed_target(target, allow_commands=allow_commands).changed(
+        inputs=inputs, per_op=per_op
+    )
     with console.progress(quiet=json) as progress:
         timing = time_bundle(run_dir, spec, progress)
     if out is not None:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
-from math import gcd, lcm
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,14 +13,12 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_text
 from splitopt.base.yaml_input import Strict, check, load_yaml
 from splitopt.config.board import MAX_RAM_BYTES, Board, find_board, read_board
+from splitopt.config.objective import ObjectiveSpec, integer_weights
+from splitopt.config.own import folder_name, refuse_commands, target_commands
 from splitopt.config.target import LISTED, TargetSpec, anchored, read_target
 
-Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False, strict=False)]
 Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 Cut = Annotated[int, Field(ge=1)] | str
-_FINEST_WEIGHT = 10**6
-_LARGEST_WEIGHT = 2**30  # times the largest RAM, the solver's sums stay below 2**62
-_MOST_INSN = 10**15
 _AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 MAX_TABLE_BYTES = 1 << 20
 IN_MEMORY = Path("Job.of")
@@ -72,24 +68,6 @@ class ConvertSpec(Strict):
     time_limit_s: Seconds = 600.0
     cache: Annotated[
         str | None, Field(description="A folder; default: splitopt in the user's cache.")
-    ] = None
-
-
-class ObjectiveSpec(Strict):
-    """What is minimised; the budget bounds the peak RAM whatever it is."""
-
-    minimise: Annotated[
-        Literal["weighted", "peak_ram", "added_time"],
-        Field(
-            description="weighted: ram_weight per byte of peak RAM plus time_weight_per_kinsn "
-            "per 1,000 added instructions."
-        ),
-    ] = "weighted"
-    ram_weight: Weight = 1.0
-    time_weight_per_kinsn: Weight = 1.0
-    max_added_insn: Annotated[
-        int | None,
-        Field(ge=0, le=_MOST_INSN, description="A bound on the added instructions."),
     ] = None
 
 
@@ -201,6 +179,7 @@ class Job:
         board: str | Path | Mapping[str, Any] | Board,
         budget_bytes: int | None = None,
         name: str | None = None,
+        allow_commands: bool = False,
         **keys: Any,
     ) -> Job:
         """A job without a file; relative paths are relative to the working folder.
@@ -208,8 +187,9 @@ class Job:
         `model`: a path, or the mapping that a job file has there. `board`: a name that
         `splitopt boards` lists, the path of a board's YAML file, its keys, or a `Board`.
         `budget_bytes`: RAM for arena and boundary tensors; default: the board's SRAM less what is
-        reserved. `name`: of the folder that results go to; default: the model's. `keys`: any other
-        key of a job file, with the same values (`objective={"minimise": "peak_ram"}`).
+        reserved. `name`: of the folder that results go to; default: the model's. `allow_commands`:
+        whether programs that it names may run. `keys`: any other key of a job file, with the same
+        values (`objective={"minimise": "peak_ram"}`).
 
         Raises UsageError for an unknown key, a wrong value, and a board that is not there.
 
@@ -224,8 +204,9 @@ class Job:
         file = model if isinstance(model, Mapping) else {"path": str(model)}
         place = str(board) if isinstance(board, Path) else board
         data = {"model": file, "board": place, "budget_bytes": budget_bytes, **keys}
-        job = job_of(IN_MEMORY, data)
-        return replace(job, name=name or job.model_path.stem)
+        job = job_of(IN_MEMORY, data, allow_commands=allow_commands)
+        own_name = job.model_path.stem if name is None else name
+        return replace(job, name=folder_name(own_name, "the job's name"))
 
     @property
     def budget_bytes(self) -> int:
@@ -257,27 +238,34 @@ class Job:
         return self.file.parent / self.spec.verify.data if self.spec.verify.data else None
 
 
-def read_job(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Job:
+def read_job(
+    path: str | Path, overrides: Mapping[str, Any] | None = None, *, allow_commands: bool = False
+) -> Job:
     """Reads a job file; `overrides` that are not None replace its keys: top-level ones, within
     `model` and `pieces` theirs.
 
-    Relative paths in it are relative to the file. Raises UsageError that names the first wrong key.
+    Relative paths in it are relative to the file. Raises UsageError that names the first wrong key,
+    also one with a program to run, unless `allow_commands` or the person's configuration has it.
 
     >>> job = read_job("configs/jobs/squeeze_digits.yaml", {"budget_bytes": 40_000})
     >>> job.board.name, job.budget_bytes
     ('corstone300_64k', 40000)
     """
     path = Path(path)
-    return job_of(path, load_yaml(path), overrides)
+    return job_of(path, load_yaml(path), overrides, allow_commands=allow_commands)
 
 
-def job_from(what: Job | str | Path) -> Job:
+def job_from(what: Job | str | Path, *, allow_commands: bool = False) -> Job:
     """A job as it is, or the one that a file holds. Raises UsageError."""
-    return what if isinstance(what, Job) else read_job(what)
+    return what if isinstance(what, Job) else read_job(what, allow_commands=allow_commands)
 
 
 def job_of(
-    path: Path, loaded: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
+    path: Path,
+    loaded: Mapping[str, Any],
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    allow_commands: bool = False,
 ) -> Job:
     """The job that a file holds, whose mapping is `loaded`; as `read_job`."""
     data = dict(loaded)
@@ -300,8 +288,12 @@ def job_of(
             f"{path}: $.budget_bytes: got {spec.budget_bytes}, want at most the board's "
             f"{board.sram_bytes} (sram_bytes of {board.name})"
         )
-    job = Job(path.stem, path, spec, board, path.parent / spec.model.path)
-    _ = job.target  # refuses what names no target
+    name = folder_name(path.stem, str(path))
+    job = Job(name, path, spec, board, path.parent / spec.model.path)
+    wanted = {f"{path}: $.convert.command": spec.convert.command}
+    if (target := job.target) is not None:
+        wanted |= target_commands(f"{path}: $.target", target)
+    refuse_commands(wanted, allow_commands=allow_commands)
     return job
 
 
@@ -320,30 +312,3 @@ def _lift_calibration(data: dict[str, Any]) -> None:
         inner = {k: model[k] for k in ("calibration", "preprocess") if k in model and k not in data}
         data |= inner
         data["model"] = {k: v for k, v in model.items() if k not in inner}
-
-
-def integer_weights(spec: ObjectiveSpec) -> tuple[int, int]:
-    """(per byte of peak, per added instruction), scaled to integers of the same ratio.
-
-    Raises UsageError for weights finer than a millionth, too far apart, or both zero.
-    """
-    if spec.minimise == "peak_ram":
-        return 1, 0
-    if spec.minimise == "added_time":
-        return 0, 1
-    ram = Fraction(str(spec.ram_weight))
-    time = Fraction(str(spec.time_weight_per_kinsn))
-    if max(ram.denominator, time.denominator) > _FINEST_WEIGHT:
-        raise UsageError("$.objective: weights have at most six decimals")
-    if not ram and not time:
-        raise UsageError("$.objective: both weights are 0; want at least one above 0")
-    time /= 1000
-    scale = Fraction(lcm(ram.denominator, time.denominator))
-    scale /= gcd(int(ram * scale), int(time * scale))
-    weights = int(ram * scale), int(time * scale)
-    if max(weights) > _LARGEST_WEIGHT:
-        raise UsageError(
-            "$.objective: the weights are too far apart to be exact integers; round them, or bound "
-            "one side (budget_bytes, max_added_insn) and minimise the other"
-        )
-    return weights

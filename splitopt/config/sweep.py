@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, check, load_yaml
 from splitopt.config.board import MAX_RAM_BYTES
-from splitopt.config.job import ObjectiveSpec
+from splitopt.config.objective import ObjectiveSpec
 from splitopt.config.target import LISTED
 
 MAX_POINTS = 10_000

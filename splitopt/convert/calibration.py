@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from splitopt.base.errors import ToolError, UsageError
+from splitopt.base.files import open_file
 from splitopt.runtime.arrays import MAX_DATA_BYTES, Array, load_array
 
 MAX_SAMPLES = 4096
@@ -109,7 +110,7 @@ def _sample(file: Path, key: str | None, where: str) -> Array:
     except ImportError as error:
         raise ToolError("PNG samples need pillow: pip install 'splitopt[onnx]'") from error
     try:
-        with Image.open(file, formats=["PNG"]) as image:
+        with open_file(file) as data, Image.open(data, formats=["PNG"]) as image:
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
     except Exception as error:
         raise UsageError(f"{where}: {file}: not a readable PNG ({error})") from error

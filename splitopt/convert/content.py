@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import read_file
 from splitopt.convert.calibration import folder_files
 from splitopt.runtime.arrays import MAX_DATA_BYTES
 
@@ -25,9 +26,10 @@ def content_key(model: Path, data: Path, options: Mapping[str, Any]) -> str:
         files = {f"data/{data.suffix}": data}
         if data.is_dir():
             files = {f"data/{file.name}": file for file in folder_files(data)}
-        parts = {name: _read(file) for name, file in {"model": model, **files}.items()}
     except OSError as error:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
+    named = {"model": model, **files}
+    parts = {name: read_file(file, MAX_DATA_BYTES) for name, file in named.items()}
     facts = {"format": 4, "kind": model.suffix, "versions": versions(), **options}
     return hashed(parts, facts)
 
@@ -45,25 +47,16 @@ def is_unchanged(external: Mapping[str, str], folder: Path) -> bool:
     """Whether the files beside the model that held its weights are as they were."""
     try:
         return all(
-            hashlib.sha256(_read(folder / name)).hexdigest() == digest
+            hashlib.sha256(read_file(folder / name, MAX_DATA_BYTES)).hexdigest() == digest
             for name, digest in external.items()
         )
-    except (OSError, UsageError):
+    except UsageError:
         return False
 
 
 def versions() -> dict[str, str]:
     """Versions of the tools that shape a conversion."""
     return {name: _version(name) for name in _SHAPING_TOOLS}
-
-
-def _read(path: Path) -> bytes:
-    size = path.stat().st_size
-    if not path.is_file():
-        raise UsageError(f"{path}: not a file")
-    if size > MAX_DATA_BYTES:
-        raise UsageError(f"{path}: {size:,} bytes; at most {MAX_DATA_BYTES:,} are read")
-    return path.read_bytes()
 
 
 def _version(name: str) -> str:

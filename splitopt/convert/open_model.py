@@ -8,6 +8,7 @@ from pathlib import Path
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
+from splitopt.config.own import own_config
 from splitopt.convert.cache import default_folder, keep_model
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
@@ -87,7 +88,7 @@ def _request(job: Job) -> ConversionRequest:
         test_key=given.test,
         label_key=given.label,
         preprocess=Preprocess(preprocess.mean, preprocess.std, preprocess.layout),
-        command=spec.convert.command or DEFAULT_COMMAND,
+        command=spec.convert.command or own_config().tools.onnx2tf or DEFAULT_COMMAND,
         time_limit_s=spec.convert.time_limit_s,
         cache=_cache_of(job),
         where=f"{job.file}: $.calibration",

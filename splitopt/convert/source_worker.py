@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from splitopt.base.errors import UsageError
+from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
 from splitopt.convert.unsupported_nodes import refusal
@@ -75,10 +77,12 @@ def clean(path: Path) -> tuple[dict[str, Any], bytes]:
 def _load(path: Path) -> Any:
     import onnx
 
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise Refusal(f"larger than {MAX_FILE_BYTES:,} bytes")
     try:
-        model = onnx.load(str(path), load_external_data=False)
+        data = read_file(path, MAX_FILE_BYTES)
+    except UsageError as error:
+        raise Refusal(str(error).removeprefix(f"{path}: ")) from error
+    try:
+        model = onnx.load_from_string(data)
     except Exception as error:
         raise Refusal("not a whole ONNX file; export it again") from error
     if not model.graph.node or not model.graph.output:

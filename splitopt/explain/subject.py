@@ -12,21 +12,21 @@ from splitopt.config.job import (
     Job,
     JobSpec,
     ModelFile,
-    ObjectiveSpec,
     PiecesSpec,
     read_job,
 )
+from splitopt.config.objective import ObjectiveSpec
 
 _JOB_SUFFIXES = (".yaml", ".yml")
 
 
-def subject_of(model: Path, board: str | None) -> Job:
+def subject_of(model: Path, board: str | None, *, allow_commands: bool = False) -> Job:
     """A .tflite on a board, or a job file, whose board `board` then replaces.
 
     The job's limits on cuts, pieces and time are dropped: facts are the model's. Raises UsageError.
     """
     if model.suffix.lower() in _JOB_SUFFIXES:
-        return without_limits(_job(model, board))
+        return without_limits(_job(model, board, allow_commands))
     if model.is_dir():
         raise UsageError(f"{model}: a folder; want a .tflite model or a job's .yaml")
     if model.suffix.lower() == ".onnx":
@@ -43,12 +43,10 @@ def subject_of(model: Path, board: str | None) -> Job:
     return without_limits(Job(model.stem, model, spec, found, model))
 
 
-def _job(file: Path, board: str | None) -> Job:
-    if board is None:
-        return read_job(file)
-    if board.endswith(_JOB_SUFFIXES):
+def _job(file: Path, board: str | None, allow_commands: bool) -> Job:
+    if board is not None and board.endswith(_JOB_SUFFIXES):
         board = str(Path(board).absolute())
-    return read_job(file, {"board": board})
+    return read_job(file, {"board": board}, allow_commands=allow_commands)
 
 
 def _board(reference: str) -> Board:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import ModelError
+from splitopt.base.files import read_file
 from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.flatbuffer import BrokenBuffer, Table
 from splitopt.graph.model import (
@@ -42,15 +43,7 @@ class _OpCode:
 
 def read_tflite(path: Path) -> ModelGraph:
     """Reads a model file. Raises ModelError on a file that is not a model splitopt can plan."""
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise ModelError(f"{path}: not a file; want a .tflite model")
-        if size > MAX_FILE_BYTES:
-            raise ModelError(f"{path}: {size:,} bytes; at most {MAX_FILE_BYTES:,} are read")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from error
+    data = read_file(path, MAX_FILE_BYTES, ModelError, "a .tflite model")
     return parse_tflite(data, name=path.stem, where=str(path))
 
 

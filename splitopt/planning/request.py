@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from splitopt.config.job import Job, integer_weights
+from splitopt.config.job import Job
+from splitopt.config.objective import integer_weights
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames, allowed_segments
 from splitopt.solvers.params import SolveParams

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from numpy.lib import format as npy
 
 from splitopt.base.errors import UsageError
+from splitopt.base.files import open_file
 from splitopt.base.text import first_few
 from splitopt.graph.model import ModelGraph, Tensor
 
@@ -136,7 +137,7 @@ def load_array(path: Path, key: str | None, where: str) -> Array:
             raise UsageError(
                 f"{where}: {path} is not an .npz file; `key` has nothing to choose from"
             )
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return _read_npy(file, f"{where}: {path}")
     except UsageError:
         raise
@@ -160,7 +161,7 @@ def _read_npy(file: IO[bytes], where: str) -> Array:
 
 
 def _load_npz(path: Path, key: str | None, where: str) -> Array:
-    with zipfile.ZipFile(path) as archive:
+    with open_file(path) as file, zipfile.ZipFile(file) as archive:
         members = archive.namelist()
         names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
         if key is None and len(names) != 1:
@@ -172,8 +173,8 @@ def _load_npz(path: Path, key: str | None, where: str) -> Array:
             raise UsageError(
                 f"{where}: {path} has no array {wanted!r}; it holds {first_few(names)}"
             )
-        with archive.open(f"{wanted}.npy") as file:
-            return _read_npy(file, f"{where}: {path}: {wanted!r}")
+        with archive.open(f"{wanted}.npy") as member:
+            return _read_npy(member, f"{where}: {path}: {wanted!r}")
 
 
 def is_constant(values: Array) -> bool:

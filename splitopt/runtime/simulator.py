@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from splitopt.base.errors import ToolError
 from splitopt.base.owned_folder import scratch_folder
+from splitopt.config.own import own_config
 from splitopt.config.target import TargetSpec
 from splitopt.runtime.bound_process import bound_command
 from splitopt.runtime.worker_process import run_in_group
@@ -112,9 +113,10 @@ class Fvp:
 
 def simulator_of(spec: TargetSpec) -> Simulator:
     """The simulator that a target names, as it is configured there."""
+    tools = own_config().tools
     if spec.simulator == "qemu":
-        return Qemu(spec.executable or QEMU, spec.arguments)
-    return Fvp(spec.executable or FVP, spec.arguments)
+        return Qemu(spec.executable or tools.qemu or QEMU, spec.arguments)
+    return Fvp(spec.executable or tools.fvp or FVP, spec.arguments)
 
 
 def simulate(

@@ -8,6 +8,7 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import refuse_to_overwrite
 from splitopt.base.progress import Progress
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
+from splitopt.config.job import Job
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.outputs.samples import data_file
@@ -23,6 +24,7 @@ def explain(
     data: str | Path | None = None,
     key: str | None = None,
     out: str | Path | None = None,
+    allow_commands: bool = False,
     progress: Progress = lambda _: None,
 ) -> ModelExplanation | RunExplanation:
     """Says where a model's RAM goes, or why a run's outputs or memory are what they are.
@@ -30,7 +32,7 @@ def explain(
     `what`: a `.tflite` model (then `board` is wanted, too), a job's YAML file, or the folder of a
     run. `data`, `key`: of a folder, samples as they are fed in use: an .npy, or an .npz and the
     name of its array, of shape [samples, *the model's input without its batch*]. `out`: a folder
-    for the same as files.
+    for the same as files. `allow_commands`: whether programs that a job names may run.
 
     Returns a ModelExplanation for a model or job, a RunExplanation for a folder; all sizes in
     bytes, all times in estimated instructions. Raises UsageError and ModelError for wrong input or
@@ -47,13 +49,10 @@ def explain(
         return _run(what, None if data is None else Path(data), key, out, progress)
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    return _model(what, board, out, progress)
+    return _model(subject_of(what, board, allow_commands=allow_commands), out, progress)
 
 
-def _model(
-    model: Path, board: str | None, out: Path | None, progress: Progress
-) -> ModelExplanation:
-    job = subject_of(model, board)
+def _model(job: Job, out: Path | None, progress: Progress) -> ModelExplanation:
     if out is not None:
         refuse_to_overwrite(out, MODEL_FILES)
     found = explain_model(job, open_model(job, progress), progress)

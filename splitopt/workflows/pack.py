@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import InfeasibleError, ToolError, UsageError
+from splitopt.base.files import read_file
+from splitopt.base.text import csv_cell
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.packing.cpsat import solve
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
@@ -120,13 +122,7 @@ def plan_text(named: NamedInstance, plan: PackingPlan) -> str:
 
 
 def _rows(path: Path) -> Iterator[tuple[str, tuple[int, int, int]]]:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    if len(data) > MAX_BYTES:
-        raise UsageError(f"{path}: larger than {MAX_BYTES:,} bytes; not read")
+    data = read_file(path, MAX_BYTES)
     try:
         reader = csv.reader(data.decode("utf-8").splitlines(), strict=True)
         header = [cell.strip() for cell in next(reader, [])]
@@ -171,4 +167,5 @@ def _number(path: Path, line: int, key: str, cell: str) -> int:
 
 
 def _quoted(name: str) -> str:
+    name = csv_cell(name)
     return '"' + name.replace('"', '""') + '"' if any(c in name for c in ',"\n') else name

@@ -107,10 +107,12 @@ class Planned:
         return plan_html(plan_line(self.baseline, self.plan), self.plan)
 
 
-def plan(job: Job | str | Path, *, progress: Progress = lambda _: None) -> Planned:
+def plan(
+    job: Job | str | Path, *, allow_commands: bool = False, progress: Progress = lambda _: None
+) -> Planned:
     """Chooses the cuts of the job's model, proves the choice, and writes nothing.
 
-    `job`: a job, or the path of a job file.
+    `job`: a job, or the path of a job file, whose programs run only with `allow_commands`.
     The result has `peak_ram_bytes`, `unsplit_ram_bytes`, `added_insn` (estimated instructions
     added to each inference), `cuts` and `segments`; `plan.status` says whether it is proved.
 
@@ -122,7 +124,7 @@ def plan(job: Job | str | Path, *, progress: Progress = lambda _: None) -> Plann
     >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "peak_ram"}))
     <Planned 52,944 B unsplit, 20,560 B in 5 pieces, OPTIMAL>
     """
-    job = job_from(job)
+    job = job_from(job, allow_commands=allow_commands)
     source = open_model(job, progress)
     on_pieces = job.spec.route == "pieces"
     allowed = OnnxRoute(job, source, progress).allowed if on_pieces else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count, islice
 from pathlib import Path
 
 from splitopt.base.errors import ToolError, UsageError
@@ -25,6 +26,12 @@ def write_report(folder: Path, out: Path) -> list[Path]:
         return (_write_sweep if is_sweep else _write_run)(folder, out)
     except OSError as error:
         raise ToolError(f"{error.filename}: cannot be written ({error.strerror})") from error
+
+
+def free_folder(wanted: Path) -> Path:
+    """The folder, or `NAME-2`, `NAME-3` and so on, whichever is the first that does not exist."""
+    names = (wanted.with_name(f"{wanted.name}-{number}") for number in count(2))
+    return next(path for path in (wanted, *islice(names, 10_000)) if not path.exists())
 
 
 def _write_run(folder: Path, out: Path) -> list[Path]:

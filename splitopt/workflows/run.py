@@ -25,6 +25,7 @@ from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.verify_json import verify_document
 from splitopt.config.job import IN_MEMORY, Job, job_from
+from splitopt.config.own import results_folder
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
 from splitopt.pieces.offline_fit import check_written
@@ -109,11 +110,12 @@ def run_job(
     *,
     out: str | Path | None = None,
     verify: bool = True,
+    allow_commands: bool = False,
     progress: Progress = lambda _: None,
 ) -> RunResult:
     """Plans, writes and proves the pieces; the bundle appears under `out` (or the job's `out`).
 
-    `job`: a job, or the path of a job file.
+    `job`: a job, or the path of a job file, whose programs run only with `allow_commands`.
     The bundle is a new folder `out/<job>/<date and time>`, whole or not at all. `verify=False`
     leaves the pieces unproved, and the bundle says so.
 
@@ -129,13 +131,14 @@ def run_job(
     >>> result.is_equal, result.plan.peak_ram_bytes, type(documents).__name__
     (True, 20560, 'RunDocuments')
     """
-    job = job_from(job)
+    job = job_from(job, allow_commands=allow_commands)
+    home = results_folder(job.spec.out, out, str(job.file))
     source = open_model(job, progress)
     given = given_feeds(job, source) if verify else []
     if verify:
         require_runnable(job, source, progress)
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
-    with new_bundle(Path(out or job.spec.out), job.name) as bundle:
+    with new_bundle(home, job.name) as bundle:
         planned = plan_job(job, source, progress, None if route is None else route.allowed)
         made = _make(job, route, planned)
         progress("writing pieces")

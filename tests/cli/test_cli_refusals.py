@@ -46,7 +46,7 @@ def test_what_cannot_be_written_or_run_in_time_is_exit_code_5(job: Job, tmp_path
     done = splitopt("run", hasty, "--json", cwd=tmp_path)
     assert done.returncode == 5
     assert json.loads(done.stdout)["exit_code"] == 5
-    assert "took longer than the time limit of 0.01 s" in done.stderr
+    assert "took longer than the time limit of 0.0005 s" in done.stderr
     assert not leftovers(tmp_path / "results")
 
 

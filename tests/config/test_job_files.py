@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import MAX_YAML_BYTES
 from splitopt.config.board import list_boards, read_board
-from splitopt.config.job import Job, ObjectiveSpec, integer_weights, read_job
+from splitopt.config.job import Job, read_job
+from splitopt.config.objective import ObjectiveSpec, integer_weights
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.allowed_cuts import allowed_segments

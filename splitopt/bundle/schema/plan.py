@@ -30,12 +30,12 @@ from splitopt.config.board import MAX_RAM_BYTES, Board
 from splitopt.config.job import (
     CalibrationSpec,
     CutSpec,
-    ObjectiveSpec,
     PiecesSpec,
     PreprocessSpec,
     SolveSpec,
     VerifySpec,
 )
+from splitopt.config.objective import ObjectiveSpec
 
 Bytes = Annotated[int, Field(gt=0, le=2**40)]
 Texts = tuple[Text, ...]

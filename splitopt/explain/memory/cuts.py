@@ -25,10 +25,10 @@ from splitopt.config.job import (
     Job,
     JobSpec,
     ModelFile,
-    ObjectiveSpec,
     PiecesSpec,
     SolveSpec,
 )
+from splitopt.config.objective import ObjectiveSpec
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.subject import without_limits

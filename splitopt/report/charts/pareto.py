@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from splitopt.base.text import csv_cell
 from splitopt.base.units import added_text, format_bytes, format_percent, plural
 from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.report.charts.scale import Scale, kib_ticks, ticks
@@ -23,7 +24,6 @@ _CSV_COLUMNS = (
     "unsplit_ram_bytes", "estimated_invoke_insn", "smallest_feasible_budget_bytes", "dominated",
     "proved", "wall_s", "solver_s", "shared_from", "error",
 )  # fmt: skip
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 LEGEND: tuple[Key, ...] = (
     ("point-front", "on the front, OPTIMAL; number and size: pieces"),
@@ -261,6 +261,4 @@ def pareto_csv(rows: Sequence[Record]) -> str:
 def _cell(value: Any) -> Any:
     if isinstance(value, tuple):
         return " ".join(str(item) for item in value)
-    if isinstance(value, str) and value.startswith(_FORMULA):
-        return f"'{value}"
-    return value
+    return csv_cell(value) if isinstance(value, str) else value

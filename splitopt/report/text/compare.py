@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from splitopt.base.text import Row, one_line, printable, table
+from splitopt.base.text import Row, markdown, one_line, printable, table
 from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.report.compare import Change, Comparison, Difference, SweepComparison
 
@@ -65,11 +64,11 @@ def comparison_text(found: Either) -> str:
 def comparison_markdown(found: Either) -> str:
     """For a pull request: nothing in it that an untrusted name could turn into markup."""
     parts = [
-        f"**{_plain(verdict(found))}**",
-        "\n".join(f"> **Warning:** {_plain(text)}" for text in found.warnings),
-        "\n".join(f"- **Limit broken:** {_plain(line)}" for line in found.broken),
+        f"**{markdown(verdict(found))}**",
+        "\n".join(f"> **Warning:** {markdown(text)}" for text in found.warnings),
+        "\n".join(f"- **Limit broken:** {markdown(line)}" for line in found.broken),
         *(
-            (f"{_plain(title.strip())}\n\n" if title else "") + _markdown(header, rows)
+            (f"{markdown(title.strip())}\n\n" if title else "") + _markdown(header, rows)
             for title, header, rows in _tables(found)
         ),
     ]
@@ -164,16 +163,10 @@ def _word(value: Any) -> str:
     return "-" if value is None else printable(str(value))
 
 
-def _plain(text: str) -> str:
-    """Text that markdown shows as it stands, in a table, too."""
-    kept = re.sub(r"([\\`*_{}\[\]<>#|~!&@])", r"\\\1", one_line(text))
-    return kept.replace("\\<", "&lt;").replace("\\>", "&gt;").replace("\\&", "&amp;")
-
-
 def _markdown(header: Row, rows: Sequence[Row]) -> str:
     lines = [header, tuple("---" if k == 0 else "---:" for k in range(len(header)))]
     cells = [*lines, *rows]
     return "\n".join(
-        "| " + " | ".join(c if k == 1 else _plain(c) for c in row) + " |"
+        "| " + " | ".join(c if k == 1 else markdown(c) for c in row) + " |"
         for k, row in enumerate(cells)
     )

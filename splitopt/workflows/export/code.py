@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from splitopt.base.text import cpp_comment
 from splitopt.runtime.links import NOWHERE, Link, PieceLinks
 from splitopt.workflows.export.tables import Tables
 
@@ -37,7 +38,7 @@ def header_text(namespace: str, about: str, planned: Tables, host: Tables) -> st
     """Declares the plan, and how large its region is on the target and on a PC."""
     guard = f"{namespace.upper()}_H_"
     return f"""\
-// {about}
+// {cpp_comment(about)}
 #ifndef {guard}
 #define {guard}
 

@@ -12,6 +12,7 @@ import numpy as np
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.base.owned_folder import owned_folder, remove_orphans
 from splitopt.base.progress import Progress
+from splitopt.base.text import code_span
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_as_written
 from splitopt.bundle.open import OpenBundle, open_bundle
@@ -95,8 +96,8 @@ def _words(
     return {
         "NAMESPACE": namespace,
         "PIECES": plural(len(bundle.pieces), "piece"),
-        "MODEL": Path(bundle.plan.model.path).name,
-        "BOARD": bundle.plan.board.name,
+        "MODEL": code_span(Path(bundle.plan.model.path).name),
+        "BOARD": code_span(bundle.plan.board.name),
         "REGION": format_bytes(planned.region_bytes),
         "HEADROOM": format_bytes(bundle.plan.board.headroom_bytes),
         "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),

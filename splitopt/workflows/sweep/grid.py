@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import SplitoptError, UsageError
+from splitopt.base.files import open_file
 from splitopt.base.yaml_input import load_yaml
 from splitopt.config.board import find_board
 from splitopt.config.job import Job, job_of
@@ -35,7 +36,7 @@ class Point:
     error: str | None = None
 
 
-def expand(path: Path, spec: SweepSpec) -> tuple[Point, ...]:
+def expand(path: Path, spec: SweepSpec, *, allow_commands: bool = False) -> tuple[Point, ...]:
     """The points in the file's order, budgets falling, so that neighbours can share plans.
 
     Raises UsageError for a job, board or model that does not exist, and for too many points.
@@ -47,16 +48,22 @@ def expand(path: Path, spec: SweepSpec) -> tuple[Point, ...]:
     kind = FRONT if spec.grid.is_auto else BUDGET
     loaded = {file: load_yaml(file) for file, _ in cells}
     return tuple(
-        _point(str(number).zfill(width), kind, file, loaded[file], overrides)
+        _point(str(number).zfill(width), kind, file, loaded[file], overrides, allow_commands)
         for number, (file, overrides) in enumerate(cells, 1)
     )
 
 
 def _point(
-    name: str, kind: str, file: Path, loaded: dict[str, Any], overrides: dict[str, Any]
+    name: str,
+    kind: str,
+    file: Path,
+    loaded: dict[str, Any],
+    overrides: dict[str, Any],
+    allow_commands: bool,
 ) -> Point:
     try:
-        return Point(name, kind, file, overrides, job_of(file, loaded, overrides))
+        job = job_of(file, loaded, overrides, allow_commands=allow_commands)
+        return Point(name, kind, file, overrides, job)
     except UsageError as error:
         if "budget_bytes" not in overrides or "$.budget_bytes" not in str(error):
             raise
@@ -135,7 +142,7 @@ def content_key(path: Path, points: Sequence[Point], facts: dict[str, Any]) -> s
 
 def _digest_of(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return f"unreadable: {error.strerror}"

@@ -54,4 +54,5 @@ def _job_of(point: Point, row: PlannedRecord) -> Job:
         "cut": {"allow": list(row.cuts)},
         "objective": {"minimise": "added_time"},
     }
-    return read_job(point.file, {**point.overrides, **limits})
+    # Programs that it names were allowed when the point was made.
+    return read_job(point.file, {**point.overrides, **limits}, allow_commands=True)

@@ -18,6 +18,7 @@ from splitopt.bundle.folder import command_line, now_utc, sha256_of, versions
 from splitopt.bundle.load import load_sweep
 from splitopt.bundle.schema.sweep import Record, Sweep
 from splitopt.config.job import Job
+from splitopt.config.own import folder_name, results_folder
 from splitopt.config.sweep import SweepSpec, read_sweep
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.planning.job_table import pricing_of
@@ -84,6 +85,7 @@ def run_sweep(
     *,
     out: str | Path | None = None,
     workers: int | None = None,
+    allow_commands: bool = False,
     notify: Notify = lambda _: None,
 ) -> SweepResult:
     """Runs what is not done yet; the folder appears under `out` (or the sweep's).
@@ -93,8 +95,8 @@ def run_sweep(
     a point that fails is a row.
     """
     spec = read_sweep(path)
-    points = expand(path, spec)
-    home = Path(out or spec.out) / path.stem
+    points = expand(path, spec, allow_commands=allow_commands)
+    home = results_folder(spec.out, out, str(path)) / folder_name(path.stem, str(path))
     facts = {"versions": sorted(versions().items()), "build": build(), "prove": spec.prove}
     key = content_key(path, points, facts)
     with open_store(home, key, lambda step: notify(Progress(0, len(points), step))) as store:

@@ -28,6 +28,7 @@ def sweep(
     *,
     out: str | Path | None = None,
     workers: int | None = None,
+    allow_commands: bool = False,
     notify: Notify = lambda _: None,
 ) -> SweepResult: ...
 
@@ -37,6 +38,7 @@ def sweep(
     *,
     out: str | Path | None = None,
     workers: int | None = None,
+    allow_commands: bool = False,
     notify: Notify = lambda _: None,
 ) -> Front | SweepResult:
     """Plans over budgets: every budget of one job, or what a sweep file asks for.
@@ -46,6 +48,7 @@ def sweep(
     Of a sweep file: all its points; they go to a new folder below `out` (default: the sweep's),
     and `SweepResult.fronts` has a front for each model and board. A sweep that was stopped is
     continued. `workers`: processes, default one for each core; `notify`: told of progress.
+    `allow_commands`: whether programs that its jobs name may run.
 
     Raises UsageError for a wrong file or limits out of range, ModelError for a model that cannot
     be cut, InfeasibleError where no cuts keep a job's limits, ToolError where a cluster fails.
@@ -58,7 +61,9 @@ def sweep(
     20560
     """
     if not isinstance(what, Job):
-        return run_sweep(Path(what), out=out, workers=workers, notify=notify)
+        return run_sweep(
+            Path(what), out=out, workers=workers, allow_commands=allow_commands, notify=notify
+        )
     prepared = prepare(what, open_model(what))
     request = prepared.request(what).without_capacity()
     found = plan_front(Planner(prepared.table), request)
