@@ -62,7 +62,8 @@ def test_generated_models_run_in_tflm(tmp_path: Path) -> None:
     """On this machine, all of them; the same ones each time."""
     samples = generated()
     assert [s.data for s in samples] == [s.data for s in generated()]
-    assert len({s.op_type for s in samples}) > 15
+    kinds = {"TRANSPOSE_CONV", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BATCH_MATMUL"}
+    assert {s.op_type for s in samples} > kinds | {"RESIZE_BILINEAR", "CONV_2D"}
     files = []
     for k, sample in enumerate(samples):
         path = tmp_path / f"{k}.tflite"

@@ -110,7 +110,8 @@ def _table(
 ) -> dict[str, Any]:
     by_type: dict[str, list[_Counted]] = {}
     for sample, count in zip(samples, counted, strict=True):
-        by_type.setdefault(sample.op_type, []).append(count)
+        if not _is_float(count.graph):  # prepares less: no scales are converted
+            by_type.setdefault(sample.op_type, []).append(count)
     invoke = _by_kernel(counted, per_invoke)
     prepare = {name: _prepare(name, found) for name, found in sorted(by_type.items())}
     weight = built_in().allocate.fully_connected_weight + prepare["FULLY_CONNECTED"][1]
@@ -138,6 +139,10 @@ def _table(
             },
         },
     }
+
+
+def _is_float(graph: ModelGraph) -> bool:
+    return graph.tensors[graph.outputs[0]].dtype.name == "FLOAT32"
 
 
 def _by_kernel(counted: Sequence[_Counted], per_invoke: float) -> dict[str, list[Point]]:

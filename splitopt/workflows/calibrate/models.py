@@ -1,4 +1,4 @@
-"""Models of one int8 op each, in many shapes: what a cost table is measured on."""
+"""Models of one op each, in many shapes: what a cost table is measured on."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
 from splitopt.runtime.model_builder import ModelBuilder
+from splitopt.workflows.calibrate.kernel_models import kernel_models
 
 _SCALE, _WEIGHT_SCALE = 0.05, 0.01
 
@@ -38,7 +39,9 @@ def generated(seed: int = 0) -> tuple[Sample, ...]:
     """The same models for the same seed."""
     random = np.random.default_rng(seed)
     families = (_convolutions, _depthwise, _dense, _element_wise, _pools, _means, _shapes)
-    return tuple(sample for family in families for sample in family(random))
+    common = (sample for family in families for sample in family(random))
+    others = (Sample(op.op_type, label, op.model(seed)) for label, op in kernel_models())
+    return (*common, *others)
 
 
 class _Model(ModelBuilder):

@@ -39,11 +39,19 @@ def rows(document: Document) -> list[Row]:
             _share(entry["worst_error"]),
             _share(errors["invoke"][name]["mean_error"]),
             _share(errors["invoke"][name]["worst_error"]),
-            _share(document["prepare"][name.split()[0]]["worst_error"]),
-            _share(errors["allocate"][name.split()[0]]["worst_error"]),
+            *_prepared(document, name),
         )
         for name, entry in document["invoke"].items()
     ]
+
+
+def _prepared(document: Document, kernel: str) -> Row:
+    """Worst errors of AllocateTensors; none for float32, which is not fitted."""
+    op_type = kernel.split()[0]
+    if kernel.endswith("FLOAT32") or op_type not in document["prepare"]:
+        return "-", "-"
+    built_in = document["built_in_errors"]["allocate"][op_type]
+    return _share(document["prepare"][op_type]["worst_error"]), _share(built_in["worst_error"])
 
 
 def held_out_rows(document: Document) -> list[Row]:
