@@ -18,6 +18,14 @@ class Deadline:
     def left_s(self) -> float:
         return max(0.0, self._limit_s - self.spent_s)
 
+    def share(self, part: float) -> "Deadline":
+        """A deadline of its own over this part of what is left."""
+        return Deadline(part * self.left_s)
+
+    def again(self) -> "Deadline":
+        """The same time once more, from now on."""
+        return Deadline(self._limit_s)
+
     @property
     def is_over(self) -> bool:
         return self.left_s <= 0.0

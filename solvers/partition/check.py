@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 
 from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.packing.instance import LiveRange
 from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.plan import PartitionPlan, Placement, plan_cost
 
@@ -86,7 +87,7 @@ def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
     real = [placement for placement in plan.layout.placements if placement.size]
     for a, b in combinations(real, 2):
         apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
-        if not apart and _half_steps(instance, plan, a) & _half_steps(instance, plan, b):
+        if not apart and _half_steps(instance, plan, a).overlaps(_half_steps(instance, plan, b)):
             raise InvalidPlan(
                 f"boundaries {a.boundary} [{a.offset}, {a.offset + a.size}) and "
                 f"{b.boundary} [{b.offset}, {b.offset + b.size}) overlap while both live"
@@ -102,7 +103,9 @@ def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
                 )
 
 
-def _half_steps(instance: PartitionInstance, plan: PartitionPlan, placement: Placement) -> set[int]:
+def _half_steps(
+    instance: PartitionInstance, plan: PartitionPlan, placement: Placement
+) -> LiveRange:
     """Copied out at 2k + 1 by the segment that makes it; copied in for the last time at 2k. A
     segment apart copies in and out at both."""
     made = instance.boundaries[placement.boundary].first_item is not None
@@ -111,7 +114,7 @@ def _half_steps(instance: PartitionInstance, plan: PartitionPlan, placement: Pla
         first += 1
     if plan.options[placement.last_segment].apart:
         last += 1
-    return set(range(first, last + 1))
+    return LiveRange(first, last + 1)
 
 
 def _check_region(instance: PartitionInstance, plan: PartitionPlan) -> None:

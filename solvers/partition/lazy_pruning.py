@@ -14,6 +14,7 @@ Nothing is lost: options of plans that tie with the best one are kept.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -22,6 +23,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
@@ -72,8 +74,21 @@ class _Path:
 class Pruner:
     """Figures that start as bounds and become exact for the options of promising plans."""
 
-    def __init__(self, options: OptionBounds, n: int, exact: Exact, goal: Goal) -> None:
-        """`options`: of the segments that may be chosen; `exact` is asked for few of them."""
+    def __init__(
+        self,
+        options: OptionBounds,
+        n: int,
+        exact: Exact,
+        goal: Goal,
+        deadline: Deadline | None = None,
+    ) -> None:
+        """`options`: of the segments that may be chosen; `exact` is asked for few of them.
+
+        When the deadline is over, `is_complete` turns false: what is kept is all that is exact, and
+        holds the best plan found.
+        """
+        self.is_complete = True
+        self._deadline = deadline or Deadline(math.inf)
         self._n = n
         self._goal = goal
         self._exact = exact
@@ -89,7 +104,13 @@ class Pruner:
         load, ask `kept_within` with the value it really reaches.
         """
         best = self._best = self._refine()
+        if best is not None and self._is_late():
+            return self._names(self._is_exact)
         return [] if best is None else self._names(self._within(self._value(best), best))
+
+    def _is_late(self) -> bool:
+        self.is_complete &= not self._deadline.is_over
+        return not self.is_complete
 
     def kept_within(self, value: int | None) -> list[OptionName]:
         """Options that a plan of at most that value may use; None: all that fit the capacity."""
@@ -104,7 +125,8 @@ class Pruner:
         level = self._capacity if most_peak is None else min(most_peak, self._capacity)
         while True:
             paths = self._exact_paths(level)
-            if not paths:
+            if not paths or self._is_late():
+                found.update(option for path in paths for option in path.options)
                 return self._names(sorted(found))
             found.update(option for path in paths for option in path.options)
             level = max(path.peak for path in paths) - 1
@@ -119,6 +141,16 @@ class Pruner:
             return False
         tie = int(self._tie[list(best.options)].sum())
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
+
+    @property
+    def has_plans(self) -> bool:
+        """Whether any plan fits the capacity under the present figures, limits aside."""
+        return self._lowest_peak() is not None
+
+    @property
+    def bound(self) -> int:
+        """No plan weighs less."""
+        return self._goal.weigh(self._lowest_peak() or 0, self.least_cost)
 
     @property
     def least_cost(self) -> int:
@@ -147,7 +179,10 @@ class Pruner:
             best, inexact = self._best_under_bounds()
             if best is None or self._is_exact[list(best.options)].all():
                 return best
-            self._make_exact(inexact)
+            self._make_exact(best.options)
+            self._make_exact(option for option in inexact if not self._is_late())
+            if self._is_late():
+                return best
 
     def _best_under_bounds(self) -> tuple[_Path | None, set[int]]:
         """Plans of falling peak, each the cheapest under its peak, until none can win any more.
@@ -164,9 +199,9 @@ class Pruner:
             if best is None or self._value(path) < self._value(best):
                 best = path
             inexact.update(option for option in path.options if not self._is_exact[option])
-            if not self._goal.ram_weight:
+            if not self._goal.ram_weight or level == lowest:
                 break
-            level = path.peak - 1
+            level = lowest if self._is_late() else path.peak - 1
         return best, inexact
 
     def _exact_paths(self, level: int) -> list[_Path]:
@@ -179,7 +214,7 @@ class Pruner:
             if self._goal.max_cost is not None:
                 paths = [path for path in paths if path.cost <= self._goal.max_cost]
             inexact = {k for path in paths for k in path.options if not self._is_exact[k]}
-            if not inexact:
+            if not inexact or self._is_late():
                 return paths
             self._make_exact(inexact)
 
@@ -195,6 +230,8 @@ class Pruner:
         starts, stops, variants, rams, costs, _ = self._options
         more: list[tuple[int, int, int]] = []
         for option in options:
+            if self._is_exact[option]:
+                continue
             name = int(starts[option]), int(stops[option]), int(variants[option])
             (rams[option], costs[option]), *others = self._exact(*name)
             self._is_exact[option] = True

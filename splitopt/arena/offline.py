@@ -14,11 +14,13 @@ from splitopt.arena.abi import Abi
 from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing import cpsat
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.params import SolveParams
 
 _PACKING = SolveParams(time_limit_s=2.0)
+Shapes = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +32,14 @@ class OfflineArena:
 
 
 def with_offline_plan(
-    graph: ModelGraph, segment: Segment, memories: Memories, abi: Abi, greedy: Arena
+    graph: ModelGraph,
+    segment: Segment,
+    memories: Memories,
+    abi: Abi,
+    greedy: Arena,
+    deadline: Deadline | None = None,
 ) -> OfflineArena:
-    """The segment's arena under the best offline plan found.
+    """The segment's arena under the best offline plan found before the deadline.
 
     `greedy`: its arena without a plan, which is the answer where no plan lowers the head.
     """
@@ -40,7 +47,11 @@ def with_offline_plan(
     if greedy.head_bytes == bound:
         return OfflineArena(greedy, bound)
     for buffers in (greedy.buffers, _scratch_joined(greedy.buffers)):
-        offsets, least = _packed(tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers))
+        shapes = tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers)
+        if deadline is None or deadline.left_s > _PACKING.time_limit_s:
+            offsets, least = _packed(shapes)
+        else:
+            offsets, least = _packed_within(shapes, deadline.left_s)
         if buffers is greedy.buffers:
             bound = max(bound, least)
         places = zip(buffers, offsets, strict=True)
@@ -65,8 +76,12 @@ def _scratch_joined(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ..
 
 
 @lru_cache(maxsize=4096)
-def _packed(shapes: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, ...], int]:
+def _packed(shapes: Shapes) -> tuple[tuple[int, ...], int]:
+    return _packed_within(shapes, _PACKING.time_limit_s)
+
+
+def _packed_within(shapes: Shapes, limit_s: float) -> tuple[tuple[int, ...], int]:
     """Offsets of buffers (size, start, stop), and a bound of their high-water mark."""
     buffers = tuple(Buffer(size, LiveRange(start, stop)) for size, start, stop in shapes)
-    outcome = cpsat.solve(PackingInstance(buffers), _PACKING)
+    outcome = cpsat.solve(PackingInstance(buffers), replace(_PACKING, time_limit_s=limit_s))
     return outcome.found.offsets, outcome.bound or 0

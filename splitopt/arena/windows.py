@@ -29,10 +29,38 @@ class Axis:
         return self.total_padding // 2
 
     def taps_inside(self) -> int:
-        """Kernel taps that fall inside the input, summed over all outputs of the axis."""
-        starts = range(-self.pad_before, self.output * self.stride - self.pad_before, self.stride)
-        reach = range(0, self.kernel * self.dilation, self.dilation)
-        return sum(0 <= start + tap < self.input for start in starts for tap in reach)
+        """Kernel taps that fall inside the input, summed over all outputs of the axis.
+
+        Tap t of output o reads at o * stride + t * dilation - pad_before: inside are those below
+        `input`, less those below 0. In closed form, as a file may claim any size.
+        """
+        return self._taps_below(self.input + self.pad_before) - self._taps_below(self.pad_before)
+
+    def _taps_below(self, end: int) -> int:
+        """Pairs of an output o and a tap t with o * stride + t * dilation < end."""
+
+        def first_from(place: int) -> int:  # the first output whose window starts there or later
+            return min(max(-(-place // self.stride), 0), self.output)
+
+        every = first_from(end - (self.kernel - 1) * self.dilation)  # outputs with all their taps
+        some = first_from(end)
+        # Output o in [every, some) has ceil((end - o * stride) / dilation) taps; from the last on:
+        lowest = end - (some - 1) * self.stride + self.dilation - 1
+        rest = _floor_sum(some - every, self.dilation, self.stride, lowest)
+        return every * self.kernel + rest
+
+
+def _floor_sum(count: int, divisor: int, slope: int, offset: int) -> int:
+    """The sum of (offset + k * slope) // divisor over k in [0, count), all of them >= 0, in the
+    steps of Euclid's algorithm: points under a line, counted by columns, then by rows."""
+    total = 0
+    while count > 0:
+        total += count * (count - 1) // 2 * (slope // divisor) + count * (offset // divisor)
+        slope, offset = slope % divisor, offset % divisor
+        top = slope * count + offset
+        count, offset = divmod(top, divisor)
+        slope, divisor = divisor, slope
+    return total
 
 
 def convolution_axes(view: OpView, *, transposed: bool = False) -> tuple[Axis, Axis]:

@@ -39,6 +39,10 @@ from splitopt.planning.request import request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import Baseline, unsplit
+from splitopt.solvers.deadline import Deadline
+
+_OWN = 0.7
+"""How much of the time goes into the job's own board; the rest is for boards of another ABI."""
 
 
 def explain_model(
@@ -51,6 +55,7 @@ def explain_model(
     than are planned.
     """
     graph, board = source.graph, job.board
+    deadline = Deadline(job.spec.solve.time_limit_s)
     progress("replaying TFLM's memory planner")
     price = partial(segment_options, job, techniques=CUTS_ONLY)
     table = price(graph)
@@ -58,7 +63,7 @@ def explain_model(
     arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
     loads = load_by_op(arena.buffers, len(graph.ops))
     peak_op = loads.index(max(loads))
-    least, peaks, no_cuts = _lowest(job, table, baseline, progress)
+    least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress)
     tensors = tensor_facts(graph, arena.buffers, peak_op)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     facts = memory_facts(
@@ -92,7 +97,7 @@ def explain_model(
         no_cuts=no_cuts,
         saved_bytes=saved,
         lowest_bytes=lowest,
-        boards=_boards(job, graph, need, progress),
+        boards=_boards(job, graph, need, deadline, progress),
     )
 
 
@@ -119,16 +124,18 @@ def _pieces(table: SegmentTable, baseline: Baseline, least: LowestPeak | None) -
     return (piece_of(table, 0, (0, len(table.graph.ops)), baseline.arena),)
 
 
-def _boards(job: Job, graph: ModelGraph, need: Need, progress: Progress) -> tuple[BoardFit, ...]:
+def _boards(
+    job: Job, graph: ModelGraph, need: Need, deadline: Deadline, progress: Progress
+) -> tuple[BoardFit, ...]:
     progress("trying the known boards")
     headroom, split = job.board.headroom_bytes, need.split_bytes
     bare = Need(need.unsplit_bytes - headroom, None if split is None else split - headroom)
     known = {str(job.board.abi): bare}
-    return board_fits(job.file.parent, partial(_need_of, job, graph, known))
+    return board_fits(job.file.parent, partial(_need_of, job, graph, known, deadline))
 
 
 def _lowest(
-    job: Job, table: SegmentTable, baseline: Baseline, progress: Progress
+    job: Job, table: SegmentTable, baseline: Baseline, deadline: Deadline, progress: Progress
 ) -> tuple[LowestPeak | None, tuple[LowestPeak, ...], str]:
     """The best cuts, the lowest peaks by technique, and why there are none: a model that keeps
     state can be explained, too, but not cut."""
@@ -140,15 +147,16 @@ def _lowest(
     except ModelError as error:
         reason = str(error).removeprefix(f"{job.model_path}: ")
         return None, (), f"It cannot be cut: {reason}."
-    cuts = lowest_peak(Planner(table), request)
+    cuts = lowest_peak(Planner(table), request, deadline=deadline.share(1 / 2))
     if isinstance(cuts, str):
         return None, (), cuts
     progress("looking for the lowest peak with bands and offline plans")
 
     def planner_of(techniques: Techniques) -> Planner:
-        return Planner(segment_options(job, graph, techniques))
+        return Planner(table.under(techniques))
 
-    return cuts, lowest_peaks(cuts, planner_of, request, baseline.invoke.whole), ""
+    peaks = lowest_peaks(cuts, planner_of, request, baseline.invoke.whole, deadline)
+    return cuts, peaks, ""
 
 
 def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int) -> str:
@@ -183,13 +191,15 @@ def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPe
     return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *peaks)))
 
 
-def _need_of(job: Job, graph: ModelGraph, known: dict[str, Need], abi: str) -> Need:
+def _need_of(
+    job: Job, graph: ModelGraph, known: dict[str, Need], deadline: Deadline, abi: str
+) -> Need:
     """Planned again for another ABI; each once."""
     if abi not in known:
         board = job.board.model_copy(update={"abi": abi, "headroom_bytes": 0})
         there = replace(job, board=board)
         table = segment_options(there, graph, CUTS_ONLY)
         baseline = unsplit(table)
-        least, peaks, _ = _lowest(there, table, baseline, lambda _: None)
+        least, peaks, _ = _lowest(there, table, baseline, deadline, lambda _: None)
         known[abi] = _need(baseline.ram_bytes, least, peaks)
     return known[abi]

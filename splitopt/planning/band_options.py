@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from splitopt.cost.costs import Costs, estimate_invoke
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing.instance import peak_load
 from splitopt.tiling.geometry import SegmentRows, banded_segments
 from splitopt.tiling.plan import BandPlan
@@ -63,11 +65,20 @@ class BandTable:
     For each number of bands, there is the plan of the shortest band that covers the image, and,
     with `two_heights`, its two-height variants. An op whose instructions have no estimate, on all
     rows or on those of a band, stays outside of bands: their price would not be known.
+
+    Segments that were not reached by the deadline have no plans; `is_complete` then turns false.
     """
 
     def __init__(
-        self, graph: ModelGraph, rules: TargetRules, costs: Costs, two_heights: bool
+        self,
+        graph: ModelGraph,
+        rules: TargetRules,
+        costs: Costs,
+        two_heights: bool,
+        deadline: Deadline | None = None,
     ) -> None:
+        self._deadline = deadline or Deadline(math.inf)
+        self.is_complete = True
         self._graph, self._rules, self._costs = graph, rules, costs
         self._two_heights = two_heights
         self._ops: dict[tuple[int, int], _BandedOp] = {}
@@ -104,9 +115,12 @@ class BandTable:
 
     @cached_property
     def _segments(self) -> dict[tuple[int, int], tuple[SegmentRows, tuple[BandPlan, ...]]]:
-        found = {}
+        found: dict[tuple[int, int], tuple[SegmentRows, tuple[BandPlan, ...]]] = {}
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
+                if self._deadline.is_over:
+                    self.is_complete = False
+                    return found
                 found_plans = self._plans(rows) if self._has_all_rows(start, stop, rows) else ()
                 plans = tuple(p for p in found_plans if self._is_priced(start, stop, rows, p))
                 if plans:
@@ -114,11 +128,11 @@ class BandTable:
         return found
 
     def _has_all_rows(self, start: int, stop: int, rows: SegmentRows) -> bool:
-        """Whether all that the segment reads and makes has a height in bands. The whole model may
-        have inputs that no op reads."""
-        segment = segment_of(self._graph, start, stop)
-        ends = (*segment.inputs, *segment.outputs)
-        return bool(rows.outputs) and all(tensor in rows.tensors for tensor in ends)
+        """Whether all that the segment reads and makes has a height in bands. Only the whole model
+        may have inputs that no op reads."""
+        is_whole = (start, stop) == (0, len(self._graph.ops))
+        unread = set(self._graph.inputs).difference(rows.tensors) if is_whole else ()
+        return bool(rows.outputs) and not unread
 
     @cached_property
     def _rules_by_op(self) -> list[RowRule | None]:

@@ -9,10 +9,14 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 
 MORE_TIME = 10
 """Per cent of the unsplit Invoke that bands may add to what cuts add, for `bands_within`."""
+
+_LEAST = 0.6
+"""How much of the time goes into the lowest peak; the rest is for the cheapest plan that has it."""
 
 _OFFLINE = Techniques(bands=False, two_heights=False, offline_plans=True)
 _NAMES = {
@@ -69,24 +73,26 @@ def lowest_peak(
     *,
     max_cost: int | None = None,
     is_priced: bool = True,
+    deadline: Deadline | None = None,
 ) -> LowestPeak | str:
     """The lowest peak, or one sentence on why there is none; then the cheapest plan that has it.
 
     `request`: its limits on cuts and pieces hold, its objective and budget play no part.
     `max_cost`: instructions that a plan may add. `is_priced` false: any plan that has it will do.
     """
+    deadline = deadline or Deadline(request.params.time_limit_s)
     pieces = request.goal.max_segments
     goal = Goal(ram_weight=1, cost_weight=0, max_cost=max_cost, max_segments=pieces)
-    least = planner.plan(replace(request, goal=goal))
+    least = planner.plan(replace(request, goal=goal), deadline.share(_LEAST if is_priced else 1))
     if isinstance(least, Infeasible):
         return "No piece of this model has both an input and an output that can be handed over."
     if not isinstance(least, SplitPlan):
-        return f"No cuts were found within {request.params.time_limit_s:g} s, none were ruled out."
+        return "No cuts were found in time, none were ruled out."
     found = LowestPeak(code, _NAMES[code], least, is_proved=least.status.name == "OPTIMAL")
     if not is_priced:
         return found
     goal = replace(goal, ram_weight=0, cost_weight=1, capacity=least.peak_ram_bytes)
-    cheap = planner.plan(replace(request, goal=goal))
+    cheap = planner.plan(replace(request, goal=goal), deadline)
     if not isinstance(cheap, SplitPlan):
         return found
     return replace(found, plan=cheap, is_cheapest=cheap.status.name == "OPTIMAL")
@@ -97,6 +103,7 @@ def lowest_peaks(
     planner_of: Callable[[Techniques], Planner],
     request: PlanRequest,
     invoke_insn: int | None,
+    deadline: Deadline,
 ) -> tuple[LowestPeak, ...]:
     """The lowest peak with each technique, starting with `cuts`. Empty where one of them had no
     answer in time.
@@ -104,7 +111,7 @@ def lowest_peaks(
     `invoke_insn`: estimated instructions of the unsplit model; where there is no estimate, nothing
     is limited to a share of them.
     """
-    found = list(_beyond(cuts, planner_of, request, invoke_insn))
+    found = list(_beyond(cuts, planner_of, request, invoke_insn, deadline))
     peaks = [peak for peak in found if isinstance(peak, LowestPeak)]
     return (cuts, *peaks) if len(peaks) == len(found) else ()
 
@@ -114,10 +121,13 @@ def _beyond(
     planner_of: Callable[[Techniques], Planner],
     request: PlanRequest,
     invoke_insn: int | None,
+    deadline: Deadline,
 ) -> Iterator[LowestPeak | str]:
-    yield lowest_peak(planner_of(_OFFLINE), request, "offline_plans")
+    offline = planner_of(_OFFLINE)
+    yield lowest_peak(offline, request, "offline_plans", deadline=deadline.share(1 / 2))
     with_bands = planner_of(Techniques())
+    with_bands.prepare(request, deadline.share(1 / 2))
     if invoke_insn is not None:
-        most = cuts.added_insn + invoke_insn * MORE_TIME // 100
-        yield lowest_peak(with_bands, request, "bands_within", max_cost=most)
-    yield lowest_peak(with_bands, request, "bands")
+        most, half = cuts.added_insn + invoke_insn * MORE_TIME // 100, deadline.share(1 / 2)
+        yield lowest_peak(with_bands, request, "bands_within", max_cost=most, deadline=half)
+    yield lowest_peak(with_bands, request, "bands", deadline=deadline)

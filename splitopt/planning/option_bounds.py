@@ -12,23 +12,47 @@ from splitopt.cost.copying import copy_insn
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
 
+_BOUNDING = 0.5
+"""How much of the time that is left bounds of bands may take."""
+
 Row = tuple[int, int, int, int, int, int]
 
 
 def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """RAM, instructions and copied bytes that every option needs at least, one row for each.
 
-    `allowed`: [start, stop] is true for the segments that may be chosen.
+    `allowed`: [start, stop] is true for the segments that may be chosen. The bounds of the mask
+    asked for last are kept: explanations ask for them again and again.
     """
+    known = table.known_bounds
+    if known is not None and np.array_equal(known[0], allowed):
+        return known[1]
     starts, stops = np.nonzero(allowed)
     at = (starts, stops)
     columns = [starts, stops, np.zeros_like(starts), table.ram_bound[at], table.added_bound[at]]
     columns.append(table.boundary.copied[at])
     if table.techniques.bands:
-        rows = [row for at in table.bands.segments if allowed[at] for row in _banded(table, *at)]
-        banded = np.array(rows, dtype=np.int64).reshape(-1, 6)
+        banded = np.array(_all_banded(table, allowed), dtype=np.int64).reshape(-1, 6)
         columns = [np.append(a, b) for a, b in zip(columns, banded.T, strict=True)]
-    return OptionBounds(*columns)
+    found = OptionBounds(*columns)
+    if table.is_complete:
+        table.known_bounds = allowed, found
+    return found
+
+
+def _all_banded(table: SegmentTable, allowed: Mask) -> list[Row]:
+    """Of all allowed segments, as far as the table's deadline lets them be bounded."""
+    rows: list[Row] = []
+    segments = table.bands.segments
+    limit = table.deadline.share(_BOUNDING)
+    for segment in segments:
+        if limit.is_over:
+            table.is_complete = False
+            break
+        if allowed[segment]:
+            rows += _banded(table, *segment)
+    table.is_complete &= table.bands.is_complete
+    return rows
 
 
 def _banded(table: SegmentTable, start: int, stop: int) -> Iterator[Row]:

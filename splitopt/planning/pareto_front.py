@@ -9,6 +9,7 @@ from splitopt.planning.build_plan import split_plan_of
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.pareto import pareto_front
 
 
@@ -33,10 +34,13 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     table = planner.table
     whole = (0, len(table.graph.ops))
     goal = replace(request.goal, ram_weight=1, cost_weight=0)
-    pruner = planner.pruner(replace(request, goal=goal))
+    deadline = Deadline(request.params.time_limit_s)
+    planner.prepare(request, deadline)
+    pruner = planner.pruner(replace(request, goal=goal), deadline.share(0.5))
     is_bounded = request.allowed[whole] and pruner.least_cost >= 0
     kept = pruner.kept_for_front(table.ram(*whole) if is_bounded else None)
-    front = pareto_front(planner.instance(kept, goal), request.params)
+    params = replace(request.params, time_limit_s=deadline.left_s)
+    front = pareto_front(planner.instance(kept, goal), params)
     spent_s = time.monotonic() - started
     plans = tuple(
         split_plan_of(
@@ -50,4 +54,5 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
         )
         for point in front.points
     )
-    return PlanFront(plans, front.is_complete)
+    is_complete = pruner.is_complete and table.is_complete and front.is_complete
+    return PlanFront(plans, is_complete)

@@ -13,12 +13,16 @@ from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import OptionName, Pruner
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+
+_PRUNING, _PRICING = 0.5, 0.5
+"""How much of what is left of the time pruning may take, then the exact prices of what it kept."""
 
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 
@@ -31,34 +35,71 @@ class Planner:
         self._progress = progress
         self._boundaries = boundaries_of(table.graph)
 
-    def plan(self, request: PlanRequest) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
+    def plan(
+        self, request: PlanRequest, deadline: Deadline | None = None
+    ) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
         """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
 
-        Where time ran out without a plan, the solver's outcome (UNKNOWN) comes back as it is.
+        All of it by the deadline, or within the request's time: bounds, bands, prices, the search.
+        Where that is too little, the best plan so far is not proved; where there is none, the
+        solver's outcome (UNKNOWN) comes back as it is.
         """
-        outcome, instance = self.solve(request)
+        deadline = deadline or Deadline(request.params.time_limit_s)
+        outcome, instance = self.solve(request, deadline)
         if outcome.status is Status.INFEASIBLE:
-            return self._explain_infeasible(request)
+            return self._explain_infeasible(request, deadline)
         if outcome.plan is None:
             return outcome
         check_plan(instance, outcome.plan, outcome.cost)
         return self._built(outcome, request)
 
-    def solve(self, request: PlanRequest) -> Solved:
+    def solve(self, request: PlanRequest, deadline: Deadline | None = None) -> Solved:
         """The optimum over all segments, proved on those that pruning left.
 
         Pruning judges plans by their loads. A plan whose layout needs more than its load is
         dearer than pruning assumed: then options up to its real value are taken in again.
         """
-        self._progress("bounding segments and bands")
-        pruner = self.pruner(request)
+        deadline = deadline or Deadline(request.params.time_limit_s)
+        self.prepare(request, deadline)
+        pruner = self.pruner(request, deadline.share(_PRUNING))
         kept = pruner.kept()
-        outcome, instance = self._solve_kept(kept, request)
+        if not pruner.is_complete:
+            kept = sorted({*kept, *self._always(request)})
+        outcome, instance = self._solve_kept(kept, request, deadline)
+        if not (pruner.is_complete and self.table.is_complete):
+            return self._unproved(outcome, request, pruner), instance
         if kept and not _is_settled(outcome, pruner):
+            if deadline.is_over:
+                return self._unproved(outcome, request, pruner), instance
             wider = pruner.kept_within(outcome.cost)
             if len(wider) > len(kept):
-                return self._widen(outcome, instance, wider, request)
+                return self._widen(outcome, instance, wider, request, deadline)
         return outcome, instance
+
+    def prepare(self, request: PlanRequest, deadline: Deadline) -> None:
+        """Finds bands and bounds all options, for this and further requests."""
+        self._progress("bounding segments and bands")
+        self.table.begin(deadline)
+        option_bounds(self.table, request.allowed)
+
+    def _unproved(
+        self, outcome: Outcome[PartitionPlan], request: PlanRequest, pruner: Pruner
+    ) -> Outcome[PartitionPlan]:
+        """What is said where options are missing: a plan, and a bound that holds for all plans. Of
+        bands that were not found it is only known that Invoke is not negative."""
+        is_ruled_out = self.table.is_complete and not pruner.has_plans
+        if outcome.status is Status.INFEASIBLE and not is_ruled_out:
+            return replace(outcome, status=Status.UNKNOWN)
+        if outcome.cost is None:
+            return outcome
+        least = request.goal.weigh(0, -self.table.whole_invoke(0, len(self.table.graph.ops)))
+        bound = pruner.bound if self.table.is_complete else least
+        return replace(outcome, status=Status.FEASIBLE, bound=min(outcome.cost, bound))
+
+    def _always(self, request: PlanRequest) -> list[OptionName]:
+        """What is tried however little time there is: the model in one piece."""
+        whole = 0, len(self.table.graph.ops)
+        return [(*whole, 0)] if request.allowed[whole] else []
 
     def _widen(
         self,
@@ -66,18 +107,35 @@ class Planner:
         instance: PartitionInstance,
         wider: Sequence[OptionName],
         request: PlanRequest,
+        deadline: Deadline,
     ) -> Solved:
         """Solves over more options; the first plan stays, unproved, where time runs out."""
-        second, wider_instance = self._solve_kept(wider, request)
+        second, wider_instance = self._solve_kept(wider, request, deadline)
         if second.plan is None and first.plan is not None:
             return replace(first, status=Status.FEASIBLE, bound=second.bound or 0), instance
         return second, wider_instance
 
-    def _solve_kept(self, kept: Sequence[OptionName], request: PlanRequest) -> Solved:
+    def _solve_kept(
+        self, kept: Sequence[OptionName], request: PlanRequest, deadline: Deadline
+    ) -> Solved:
         self._progress(f"replaying TFLM's planner on {len(kept)} pieces")
-        instance = self.instance(kept, request.goal)
+        instance = self.instance(self._in_time(kept, request, deadline), request.goal)
         self._progress("choosing cuts, bands and offline plans (CP-SAT)")
-        return cpsat.solve(instance, request.params), instance
+        params = replace(request.params, time_limit_s=deadline.left_s)
+        return cpsat.solve(instance, params), instance
+
+    def _in_time(
+        self, kept: Sequence[OptionName], request: PlanRequest, deadline: Deadline
+    ) -> list[OptionName]:
+        """Those that are priced, or can be in time; some of it is left to the search."""
+        pricing, found = deadline.share(_PRICING), []
+        always = self._always(request)
+        for name in kept:
+            if name in always or self.table.is_priced(*name) or not pricing.is_over:
+                self.table.options(*name)
+                found.append(name)
+        self.table.is_complete &= len(found) == len(kept)
+        return found
 
     def instance(self, kept: Sequence[OptionName], goal: Goal) -> PartitionInstance:
         """The solver's instance over these options, all figures exact.
@@ -93,7 +151,7 @@ class Planner:
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
-    def pruner(self, request: PlanRequest) -> Pruner:
+    def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""
         table = self.table
 
@@ -104,13 +162,13 @@ class Planner:
             return [(option.arena_bytes + outside, option.added_insn) for option in options]
 
         bounds = option_bounds(table, request.allowed)
-        return Pruner(bounds, len(table.graph.ops), exact, request.goal)
+        return Pruner(bounds, len(table.graph.ops), exact, request.goal, deadline)
 
-    def _explain_infeasible(self, request: PlanRequest) -> Infeasible:
+    def _explain_infeasible(self, request: PlanRequest, deadline: Deadline) -> Infeasible:
         """The smallest budget with a plan, every other limit kept; proved by CP-SAT."""
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
-        outcome, _ = self.solve(replace(request, goal=goal))
+        outcome, _ = self.solve(replace(request, goal=goal), deadline)
         return Infeasible(
             request.goal, None if outcome.plan is None else self._built(outcome, request)
         )

@@ -6,9 +6,12 @@ copies (`SegmentTable._priced`). It serves pieces on all rows, with offline plan
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
@@ -34,11 +37,16 @@ from splitopt.planning.segment_bounds import (
     rebuild_bounds,
     tail_bounds,
 )
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
+from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
 from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
+
+_BUILDING = 0.4
+"""How much of the time may go into finding bands."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,29 @@ class SegmentTable:
         self.techniques = techniques
         self.unproved_bytes = 0
         """The most that the head of an offline plan lies above what is proved of it."""
+        self.known_bounds: tuple[Mask, OptionBounds] | None = None
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
         self._options: dict[tuple[int, int, int], tuple[SegmentOption, ...]] = {}
+        self._late: list[tuple[int, int, int]] = []
+        self.begin(Deadline(math.inf))
+
+    def begin(self, deadline: Deadline) -> None:
+        """From now on, what is asked for behind the deadline gets no exact offline plan, and bands
+        no plan: `is_complete` then turns false. What was priced so late before is forgotten."""
+        for name in self._late:
+            self._options.pop(name, None)
+        self._late = []
+        self.deadline, self.is_complete = deadline, True
+
+    def under(self, techniques: Techniques) -> SegmentTable:
+        """The table under other techniques; what was computed on all rows is shared."""
+        if techniques == self.techniques:
+            return self
+        other = copy(self)
+        other.techniques, other.unproved_bytes, other._options = techniques, 0, {}
+        other._late, other.is_complete, other.known_bounds = [], True, None
+        other.__dict__.pop("bands", None)
+        return other
 
     @property
     def replays(self) -> int:
@@ -114,6 +143,8 @@ class SegmentTable:
             # Of two that are equal, the one with an offline plan stays: it is proved to be best.
             best = undominated(options[::-1], lambda o: (o.added_insn, o.arena_bytes))
             found = self._options[start, stop, variant] = tuple(best)
+            if self.deadline.is_over:
+                self._late.append((start, stop, variant))
         return found
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
@@ -131,6 +162,10 @@ class SegmentTable:
         )
         arena = replay(piece, made.segment, made.memories, self.rules.abi)
         return replace(self._priced(made, arena), segment=place.segment)
+
+    def is_priced(self, start: int, stop: int, variant: int) -> bool:
+        """Whether the options of a segment are known already."""
+        return (start, stop, variant) in self._options
 
     def _forms(
         self, start: int, stop: int, bands: BandPlan | None
@@ -197,8 +232,11 @@ class SegmentTable:
         """The arena under the best offline plan, or `greedy` where the techniques allow none."""
         if not self.techniques.offline_plans:
             return greedy
+        if self.deadline.is_over:
+            self.is_complete = False
+            return greedy
         at = piece.graph, piece.segment, piece.memories
-        found = with_offline_plan(*at, self.rules.abi, greedy)
+        found = with_offline_plan(*at, self.rules.abi, greedy, self.deadline)
         unproved = found.arena.head_bytes - found.least_head_bytes
         self.unproved_bytes = max(self.unproved_bytes, unproved)
         return found.arena
@@ -227,7 +265,17 @@ class SegmentTable:
 
     def whole_invoke(self, start: int, stop: int) -> int:
         """Estimated instructions of the segment's ops on all rows."""
-        return estimate_invoke(self.costs, self.graph, start, stop).insn
+        return self._invoke_up_to[stop] - self._invoke_up_to[start] + self._per_invoke
+
+    @cached_property
+    def _per_invoke(self) -> int:
+        return estimate_invoke(self.costs, self.graph, 0, 0).insn
+
+    @cached_property
+    def _invoke_up_to(self) -> list[int]:
+        """Estimated instructions of the first 0, 1, ... ops."""
+        by_op = (self.costs.invoke(self.graph, op) or 0 for op in self.graph.ops)
+        return list(accumulate(by_op, initial=0))
 
     def is_whole(self, start: int, stop: int) -> bool:
         """Whether the segment is the whole model: it is built once, at start-up."""
@@ -248,7 +296,8 @@ class SegmentTable:
 
     @cached_property
     def bands(self) -> BandTable:
-        return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights)
+        deadline = self.deadline.share(_BUILDING)
+        return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights, deadline)
 
     @cached_property
     def boundary(self) -> BoundaryLoads:

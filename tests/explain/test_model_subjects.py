@@ -145,9 +145,9 @@ def test_eight_questions_are_asked_whatever_the_number_of_boards(
     asked: list[object] = []
     plan = Planner.plan
 
-    def counted(self: Planner, request: Any) -> Any:
+    def counted(self: Planner, request: Any, deadline: Any = None) -> Any:
         asked.append(request)
-        return plan(self, request)
+        return plan(self, request, deadline)
 
     monkeypatch.setattr(Planner, "plan", counted)
     facts(RESNET, board)

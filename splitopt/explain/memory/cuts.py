@@ -42,9 +42,10 @@ from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.solvers.deadline import Deadline
 
 _SHOWN_CUTS = 10
-_SOLVE_S = 20.0
+SOLVE_S = 20.0
 _LEAST_SHARE = 0.02
 
 
@@ -76,7 +77,7 @@ def job_of(bundle: OpenBundle) -> Job:
         objective=settings.objective,
         pieces=settings.pieces,
         cut=settings.cut,
-        solve=SolveSpec(time_limit_s=_SOLVE_S),
+        solve=SolveSpec(time_limit_s=SOLVE_S),
     )
     file = bundle.folder / "plan.json"
     return Job(plan.job.name, file, spec, plan.board, bundle.model_path)
@@ -108,17 +109,19 @@ def free_request(bundle: OpenBundle) -> PlanRequest:
     return request_of(bundle.graph, without_limits(job_of(bundle))).without_capacity()
 
 
-def peak_as_cut(bundle: OpenBundle, planner: Planner) -> int | None:
+def peak_as_cut(bundle: OpenBundle, planner: Planner, deadline: Deadline) -> int | None:
     """The peak of the plan's own cuts with a checked layout; None where none was found in time."""
     request = free_request(bundle)
     allowed = np.zeros_like(request.allowed)
     for piece in bundle.pieces:
         allowed[piece.segment.start, piece.segment.stop] = True
-    found = planner.plan(replace(request, allowed=allowed & request.allowed))
+    found = planner.plan(replace(request, allowed=allowed & request.allowed), deadline)
     return found.peak_ram_bytes if isinstance(found, SplitPlan) else None
 
 
-def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachable:
+def reachable(
+    bundle: OpenBundle, planner: Planner, free: LowestPeak, deadline: Deadline
+) -> Reachable:
     """How low the peak gets without the job's limits, with all of them, and without each one of
     them.
 
@@ -141,7 +144,8 @@ def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachab
         return Reachable(free=best, allowed=best, lifted=())
     limited = peak.model_copy(update={"max_added_insn": objective.max_added_insn})
     try:
-        allowed = _lowest(bundle, planner, {"objective": limited})
+        own = deadline.share(1 / (1 + len(narrow)))
+        allowed = _lowest(bundle, planner, {"objective": limited}, own)
         lifted = [
             LiftedLimit(
                 setting=setting,
@@ -149,21 +153,23 @@ def reachable(bundle: OpenBundle, planner: Planner, free: LowestPeak) -> Reachab
                 least=least,
             )
             for setting, change in narrow.items()
-            if allowed and (least := _lowest(bundle, planner, {"objective": limited, **change}))
+            if allowed
+            and (least := _lowest(bundle, planner, {"objective": limited, **change}, own.again()))
         ]
     except UsageError:
         return Reachable(free=best, allowed=None, lifted=())
     return Reachable(free=best, allowed=allowed, lifted=tuple(lifted))
 
 
-def _lowest(bundle: OpenBundle, planner: Planner, settings: dict[str, Any]) -> PeakEntry | None:
+def _lowest(
+    bundle: OpenBundle, planner: Planner, settings: dict[str, Any], deadline: Deadline
+) -> PeakEntry | None:
     """Under the job's limits but for these settings. Raises UsageError for cuts of no name."""
     job = job_of(bundle)
     job = replace(job, spec=job.spec.model_copy(update=settings))
     request = request_of(bundle.graph, job, _cut_names(bundle))
-    found = lowest_peak(
-        planner, request, max_cost=job.spec.objective.max_added_insn, is_priced=False
-    )
+    most = job.spec.objective.max_added_insn
+    found = lowest_peak(planner, request, max_cost=most, is_priced=False, deadline=deadline)
     if isinstance(found, str):
         return None
     return PeakEntry.model_validate(found, from_attributes=True)

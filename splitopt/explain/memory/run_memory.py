@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import OpenBundle, has_offline_plans
 from splitopt.bundle.schema.explain import Memory, Piece, Reachable, RunMemory
 from splitopt.explain.memory.cuts import (
+    SOLVE_S,
     float_ends,
     free_request,
     limit_remedies,
@@ -24,8 +24,9 @@ from splitopt.explain.memory.remedies import proof_of
 from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
-from splitopt.planning.segment import CUTS_ONLY
+from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.unsplit import unsplit
+from splitopt.solvers.deadline import Deadline
 
 _HARDLY = 0.05
 
@@ -43,19 +44,25 @@ def explain_run_memory(
     table.
     """
     progress("replaying TFLM's memory planner")
+    deadline = Deadline(SOLVE_S * (2 if with_lowest_peaks else 1))
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
     before, bound = unsplit(table), explained_bound(table)
     pieces = written_pieces(bundle, table, bound.op)
-    after = _after(bundle, planner, pieces)
+    after = _after(bundle, planner, pieces, deadline.share(1 / 4))
     progress("looking for the lowest peak of any cuts")
-    found = lowest_peak(planner, request, is_priced=with_lowest_peaks)
+    own = deadline.share(1 / 3)
+    found = lowest_peak(planner, request, is_priced=with_lowest_peaks, deadline=own)
     cuts = found if isinstance(found, LowestPeak) else None
-    reach = None if cuts is None else reachable(bundle, planner, cuts)
+    reach = None if cuts is None else reachable(bundle, planner, cuts, deadline)
     peaks: tuple[LowestPeak, ...] = ()
     if with_lowest_peaks and cuts is not None:
         progress("looking for the lowest peak with bands and offline plans")
-        peaks = lowest_peaks(cuts, partial(planner_of, bundle), request, before.invoke.whole)
+
+        def planner_under(techniques: Techniques) -> Planner:
+            return Planner(table.under(techniques))
+
+        peaks = lowest_peaks(cuts, planner_under, request, before.invoke.whole, deadline)
     facts = memory_facts(
         table,
         before,
@@ -83,14 +90,16 @@ def explain_run_memory(
     )
 
 
-def _after(bundle: OpenBundle, planner: Planner, pieces: Sequence[Piece]) -> int:
+def _after(
+    bundle: OpenBundle, planner: Planner, pieces: Sequence[Piece], deadline: Deadline
+) -> int:
     """The peak of the files as they are; with a checked layout where they are the plan's own."""
     largest = max(piece.ram_bytes for piece in pieces)
     if not all(piece.as_planned for piece in pieces):
         return largest
     if any(piece.bands for piece in pieces) or has_offline_plans(bundle):
         return bundle.plan.peak_ram_bytes
-    return peak_as_cut(bundle, planner) or largest
+    return peak_as_cut(bundle, planner, deadline) or largest
 
 
 def _verdict(pieces: int, before: int, after: int, reach: Reachable | None, facts: Memory) -> str:
