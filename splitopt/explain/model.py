@@ -35,11 +35,10 @@ from splitopt.planning.job_table import segment_options
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import refuse_stateful
-from splitopt.planning.request import request_of
+from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import Baseline, unsplit
-from splitopt.solvers.deadline import Deadline
 
 _OWN = 0.7
 """How much of the time goes into the job's own board; the rest is for boards of another ABI."""

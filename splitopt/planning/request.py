@@ -8,9 +8,12 @@ from splitopt.config.job import Job
 from splitopt.config.objective import integer_weights
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames, allowed_segments
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.lazy_pruning import Mask
+
+__all__ = ["Deadline", "PlanRequest", "request_of"]
 
 
 @dataclass(frozen=True)

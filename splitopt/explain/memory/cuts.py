@@ -37,12 +37,11 @@ from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import Pricing, priced_segments, pricing_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
-from splitopt.planning.request import PlanRequest, request_of
+from splitopt.planning.request import Deadline, PlanRequest, request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
-from splitopt.solvers.deadline import Deadline
 
 _SHOWN_CUTS = 10
 SOLVE_S = 20.0

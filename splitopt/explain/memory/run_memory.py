@@ -24,9 +24,9 @@ from splitopt.explain.memory.remedies import proof_of
 from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
+from splitopt.planning.request import Deadline
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.unsplit import unsplit
-from splitopt.solvers.deadline import Deadline
 
 _HARDLY = 0.05
 
