@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from models import Builder
@@ -13,13 +15,15 @@ from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.model_builder import ModelBuilder
+from splitopt.verify.equality import run_whole
+from splitopt.workflows.export.exported import export_bundle, namespace_of
 
 BOARD = "corstone300_64k"
 SHAPE = [1, 16, 16, 4]
 FLOAT_BYTES = 4 * 16 * 16 * 4
 
 
-def network(folder: Path, *, floats: bool = True) -> Path:
+def network(folder: Path, *, floats: bool = True, name: bytes = b"in") -> Path:
     """in → (QUANTIZE) → RELU → RELU6 → (DEQUANTIZE)."""
     net = Builder()
 
@@ -31,6 +35,7 @@ def network(folder: Path, *, floats: bool = True) -> Path:
     source, out = q, b
     if floats:
         source, out = tensor("FLOAT32", "in"), tensor("FLOAT32", "out")
+        net.graph.tensors[source].name = name
         net.op("QUANTIZE", [source], [q])
     net.op("RELU", [q], [a])
     net.op("RELU6", [a], [b])
@@ -137,3 +142,56 @@ def test_a_sweep_over_jobs_that_differ_in_it_keeps_them_apart(tmp_path: Path) ->
     assert as_is.unsplit_ram_bytes - int8.unsplit_ram_bytes > FLOAT_BYTES - 1024
     single = sweep(Job.of(model={"path": str(tmp_path / "net.tflite"), "io": "int8"}, board=BOARD))
     assert max(p.peak_ram_bytes for p in single.points) <= int8.unsplit_ram_bytes
+
+
+PROGRAM = """
+#include <cstdio>
+#include "NAMESPACE_io.h"
+int main() {
+  float x;
+  while (std::fread(&x, 4, 1, stdin)) {
+    const std::int8_t q = NAMESPACE::QuantizeInput0(x);
+    const float y = NAMESPACE::DequantizeOutput0(q);
+    std::fwrite(&q, 1, 1, stdout);
+    std::fwrite(&y, 4, 1, stdout);
+  }
+}
+"""
+
+
+@pytest.mark.needs("host compiler")
+def test_exported_functions_compute_what_tflm_does(tmp_path: Path) -> None:
+    """TFLM's own QUANTIZE is the oracle of one, its DEQUANTIZE (of the same scale) of the other;
+    a name of the model cannot get out of its comment."""
+    model = network(tmp_path, name=b"in\\\nint evil;")
+    result = run(job_file(tmp_path, "int8"), out=tmp_path / "out")
+    out = tmp_path / "sources"
+    export_bundle(result.folder, out)
+    namespace = namespace_of(result.document.job.name)
+    header = (out / f"{namespace}_io.h").read_text()
+    assert "evil;" not in header.replace("int?evil;", "")
+    assert f'#include "{namespace}_io.h"' in (out / f"{namespace}.h").read_text()
+    source = tmp_path / "program.cc"
+    source.write_text(PROGRAM.replace("NAMESPACE", namespace))
+    words = ["g++", "-std=c++17", "-Wall", "-Werror", f"-I{out}", str(source), "-o"]
+    subprocess.run([*words, str(tmp_path / "program")], check=True)
+
+    graph = read_tflite(model)
+    random = np.random.default_rng(5)
+    halves = random.integers(-300, 300, (4, *SHAPE)) / 2
+    feed = (0.05 * (halves + 3)).astype(np.float32)
+    [quantize, *_, dequantize] = graph.ops
+    inner = [quantize.outputs[0], dequantize.inputs[0]]
+    made = run_whole(graph, model, {graph.inputs[0]: feed}, 60, inner)
+    said = subprocess.run(
+        [str(tmp_path / "program")], input=feed.tobytes(), capture_output=True, check=True
+    )
+    answers = np.frombuffer(said.stdout, np.dtype([("q", "i1"), ("y", "<f4")]))
+    assert len(set(answers["q"].tolist())) > 200
+    np.testing.assert_array_equal(answers["q"], made[inner[0]].reshape(-1))
+    by_value = dict(zip(answers["q"].tolist(), answers["y"].tolist(), strict=True))
+    known = made[inner[1]].reshape(-1).tolist()
+    want = made[graph.outputs[0]].reshape(-1).tolist()
+    compared = [(by_value[q], real) for q, real in zip(known, want, strict=True) if q in by_value]
+    assert len({real for _, real in compared}) > 50
+    assert all(got == real for got, real in compared)

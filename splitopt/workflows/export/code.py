@@ -47,6 +47,7 @@ def header_text(namespace: str, about: str, planned: Tables, host: Tables) -> st
 
 #include "resolver.h"
 #include "splitopt_runner.h"
+#include "{namespace}_io.h"
 
 namespace {namespace} {{
 

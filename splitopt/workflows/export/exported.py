@@ -16,11 +16,13 @@ from splitopt.base.text import code_span
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_as_written
 from splitopt.bundle.open import OpenBundle, open_bundle
+from splitopt.bundle.schema.io import IoEnd
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import runner_folder
 from splitopt.workflows.export.code import golden_text, header_text, piece_text, plan_text
+from splitopt.workflows.export.io_header import NamedEnd, io_header_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
 _GOLDEN_INPUTS = 2
@@ -77,6 +79,7 @@ def _texts(
     ends = len(graph.inputs), len(graph.outputs)
     return texts | {
         "resolver.h": resolver_header(ops, namespace),
+        f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
         f"{namespace}.h": header_text(namespace, about, planned, host),
         f"{namespace}.cc": plan_text(namespace, planned, host, *ends),
         "golden.h": golden_text(namespace, inputs, outputs),
@@ -107,6 +110,20 @@ def _words(
         "OUTPUT_COUNT": str(len(outputs)),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
+
+
+def _named_ends(bundle: OpenBundle) -> tuple[list[NamedEnd], list[NamedEnd]]:
+    """Inputs and outputs as the pieces have them, by the names of the model as given."""
+    graph, io = bundle.graph, bundle.plan.io
+    inputs = [_input(bundle, tensor) for tensor in graph.inputs]
+    outputs = [_output(bundle, tensor) for tensor in graph.outputs]
+    if io is None or (len(io.inputs), len(io.outputs)) != (len(inputs), len(outputs)):
+        return [NamedEnd(t.name, t) for t in inputs], [NamedEnd(t.name, t) for t in outputs]
+
+    def named(tensor: Tensor, end: IoEnd) -> NamedEnd:
+        return NamedEnd(end.name, tensor, end.was if end.is_changed else "")
+
+    return list(map(named, inputs, io.inputs)), list(map(named, outputs, io.outputs))
 
 
 def _input(bundle: OpenBundle, tensor: int) -> Tensor:
