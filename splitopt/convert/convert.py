@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.errors import ModelError, SplitoptError, ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.progress import Progress
 from splitopt.convert import cache
@@ -26,6 +27,8 @@ from splitopt.convert.unsupported_ops import suspects, unregistered
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import Array
+
+_REFUSED_BY_TFLM = re.compile(r"Node (\w+) \(number (\d+)\) failed to (prepare|invoke)")
 
 
 @dataclass(frozen=True)
@@ -199,7 +202,11 @@ def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
     samples = made.samples
     names = _correspondence(request, graph, samples) if made.onnx is not None else None
     _check_runs(graph, request.onnx, made.nodes, names)
-    quality = judge(graph, made.reference, samples.held_out, samples.labels, request.time_limit_s)
+    limit_s = request.time_limit_s
+    try:
+        quality = judge(graph, made.reference, samples.held_out, samples.labels, limit_s)
+    except ToolError as error:
+        raise _not_run(error, graph, request.onnx, made.nodes, names) from error
     ranges = _range(samples.calibration), _range(samples.held_out)
     return {
         "schema_version": 1,
@@ -252,6 +259,25 @@ def _check_runs(
                 f"{path}: converted, its {tensor.name!r} is {tensor.dtype.name}, want INT8; end "
                 "the model before the ONNX node that makes it"
             )
+
+
+def _not_run(
+    error: ToolError,
+    graph: ModelGraph,
+    path: Path,
+    nodes: tuple[OnnxNode, ...],
+    names: Correspondence | None,
+) -> SplitoptError:
+    """A kernel of TFLM that refuses its op is a fault of the model, and named as in the ONNX."""
+    refused = _REFUSED_BY_TFLM.search(str(error))
+    if refused is None or int(refused[2]) >= len(graph.ops):
+        return error
+    op = int(refused[2])
+    return ModelError(
+        f"{path}: converted, {graph.op_name(op)}{_made_of(graph, op, nodes, names)} is not run by "
+        f"TFLM in {graph.tensors[graph.ops[op].outputs[0]].dtype.name} (failed to {refused[3]}); "
+        "replace that before exporting"
+    )
 
 
 def _unmapped(path: Path, error: UnmappedError, nodes: tuple[OnnxNode, ...]) -> ModelError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from splitopt.base.errors import ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
@@ -25,6 +26,7 @@ from splitopt.runtime.host import Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
 LOW_SQNR_DB = 10.0
+_NO_KERNEL = "Didn't find op for builtin opcode"
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,12 @@ class Quality:
     """Figures of the held-out samples; top-1 in shares of one, None without labels.
 
     `sqnr_db`: signal to quantisation noise of the dequantised outputs, of the worst output.
+    `worst_litert_lsb`: None where LiteRT's reference kernels lack an op of the model.
     """
 
     samples: int
     sqnr_db: float
-    worst_litert_lsb: float
+    worst_litert_lsb: float | None
     top1_float: float | None
     top1_int8: float | None
     top1_agreement: float | None
@@ -59,7 +62,7 @@ class Quality:
             lost = 100 * (self.top1_float - self.top1_int8)
             if lost > 2:
                 found.append(f"top-1 falls by {lost:.1f} points from float to int8")
-        if self.worst_litert_lsb > 1:
+        if self.worst_litert_lsb is not None and self.worst_litert_lsb > 1:
             found.append(
                 f"TFLM and LiteRT differ by {self.worst_litert_lsb:g} LSB on the int8 model"
             )
@@ -87,7 +90,7 @@ def judge(
         path.write_bytes(graph.source)
         stage = Stage(path, ("x",), tuple(names), arena_bytes(graph))
         tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
-        litert = run_litert(path, [feed], names, repair_bias_axis=True, timeout_s=timeout_s).arrays
+        litert = _in_litert(path, feed, names, timeout_s)
     results = [graph.tensors[index] for index in graph.outputs]
     got = [dequantised(tflm[name], tensor) for name, tensor in zip(names, results, strict=True)]
     pairs = list(zip(reference, got, strict=True))
@@ -97,12 +100,26 @@ def judge(
     return Quality(
         samples=count,
         sqnr_db=min(sqnr_db(w, g) for w, g in zip(want, got, strict=True)),
-        worst_litert_lsb=max(difference(tflm[name], litert[name]) for name in names),
+        worst_litert_lsb=None
+        if litert is None
+        else max(difference(tflm[name], litert[name]) for name in names),
         top1_float=top1(classes[0], labels) if ranks else None,
         top1_int8=top1(classes[1], labels) if ranks else None,
         top1_agreement=agreement(*classes) if ranks else None,
         constant_output=any(is_constant(g) and not is_constant(w) for w, g in pairs),
     )
+
+
+def _in_litert(
+    path: Path, feed: Array, names: Sequence[str], timeout_s: float
+) -> Mapping[str, Array] | None:
+    """None where its reference kernels lack an op (ELU, CEIL, ROUND) that TFLM has."""
+    try:
+        return run_litert(path, [feed], names, repair_bias_axis=True, timeout_s=timeout_s).arrays
+    except ToolError as error:
+        if _NO_KERNEL in str(error):
+            return None
+        raise
 
 
 def run_float_onnx(model: OnnxModel, held_out: Array, timeout_s: float) -> list[Array]:

@@ -17,6 +17,7 @@ from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import ConversionRequest, convert_model
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.convert.source import read_onnx
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 
 
@@ -131,23 +132,44 @@ def test_like_nodes_that_convert_are_let_through(
     assert read_onnx(write(*made(onnx))).nodes
 
 
-@pytest.mark.slow
-def test_a_square_converts_to_mul(onnx: Any, write: Callable[..., Path], tmp_path: Path) -> None:
-    """The exception that the table of Pow makes is what onnx2tf does."""
-    path = write(*whole_power(onnx))
-    data = np.random.default_rng(0).uniform(0, 1, (10, 8, 8, 4)).astype(np.float32)
-    np.savez(tmp_path / "d.npz", a=data)
+def converted(path: Path, folder: Path) -> ModelGraph:
+    data = np.random.default_rng(0).uniform(0.1, 1, (10, 8, 8, 4)).astype(np.float32)
+    np.savez(folder / "d.npz", a=data)
     request = ConversionRequest(
         onnx=path,
-        data=tmp_path / "d.npz",
+        data=folder / "d.npz",
         key="a",
         test_key=None,
         label_key=None,
         preprocess=Preprocess(),
         command=DEFAULT_COMMAND,
         time_limit_s=seconds(300),
-        cache=tmp_path / "cache",
+        cache=folder / "cache",
         where="job",
     )
-    made = read_tflite(convert_model(request).model)
+    return read_tflite(convert_model(request).model)
+
+
+@pytest.mark.slow
+def test_a_square_converts_to_mul(onnx: Any, write: Callable[..., Path], tmp_path: Path) -> None:
+    """The exception that the table of Pow makes is what onnx2tf does."""
+    made = converted(write(*whole_power(onnx)), tmp_path)
     assert {op.type for op in made.ops} <= {"RELU", "MUL", "SQUARE"}
+
+
+@pytest.mark.slow
+def test_a_kernel_that_refuses_its_op_is_the_models_fault_by_its_onnx_name(
+    onnx: Any, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    make = onnx.helper.make_node
+    nodes = [make("Relu", ["x"], ["a"]), make("Sqrt", ["a"], ["y"], name="/root")]
+    with pytest.raises(ModelError, match=r"SQRT .*made of ONNX node .*/root.* is not run by TFLM"):
+        converted(write(nodes), tmp_path)
+
+
+@pytest.mark.slow
+def test_an_op_that_only_litert_lacks_is_converted(
+    onnx: Any, write: Callable[..., Path], tmp_path: Path
+) -> None:
+    made = converted(write([onnx.helper.make_node("Elu", ["x"], ["y"])]), tmp_path)
+    assert "ELU" in [op.type for op in made.ops]

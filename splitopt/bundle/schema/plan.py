@@ -208,7 +208,7 @@ class Quality(Open):
 
     samples: Count
     sqnr_db: Number
-    worst_litert_lsb: Number
+    worst_litert_lsb: Number | None
     top1_float: Number | None
     top1_int8: Number | None
     top1_agreement: Number | None

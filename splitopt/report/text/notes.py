@@ -65,8 +65,11 @@ def conversion_lines(plan: Plan) -> Iterator[str]:
     made = "Quantised from float" if record.onnx is None else "Converted from ONNX"
     text = (
         f"{made} on {record.calibration_samples} samples; on {quality.samples} held out: SQNR "
-        f"{quality.sqnr_db:.1f} dB, TFLM against LiteRT at most {quality.worst_litert_lsb:g} LSB"
+        f"{quality.sqnr_db:.1f} dB, "
     )
+    worst = quality.worst_litert_lsb
+    apart = "not run, it lacks an op" if worst is None else f"at most {worst:g} LSB"
+    text += f"TFLM against LiteRT {apart}"
     tops = quality.top1_float, quality.top1_int8, quality.top1_agreement
     if tops[0] is not None and tops[1] is not None and tops[2] is not None:
         text += f", top-1 {tops[0]:.3f} float and {tops[1]:.3f} int8, {100 * tops[2]:.1f} % agree"
