@@ -35,6 +35,7 @@ _STYLES = {
     "note": "dim",
     "passed": "green",
     "failed": "bold red",
+    "warning": "bold yellow",
     "skipped": "yellow",
 }
 _SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}

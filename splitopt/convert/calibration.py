@@ -56,9 +56,9 @@ def load_samples(
     Raises UsageError that names the file, what it holds and what is wanted.
     """
     shape = nhwc_shape(input_shape) if channels_first else tuple(input_shape)
-    given = _ready(_load(path, key, where), preprocess, shape, f"{where}: {path}")
+    given = _ready(_load(path, key, shape, where), preprocess, shape, f"{where}: {path}")
     if test_key is not None:
-        held = _ready(_load(path, test_key, where), preprocess, shape, f"{where}: {path}")
+        held = _ready(_load(path, test_key, shape, where), preprocess, shape, f"{where}: {path}")
     else:
         cut = len(given) - max(1, len(given) // HELD_OUT_SHARE)
         given, held = given[:cut], given[cut:]
@@ -80,7 +80,7 @@ def folder_files(folder: Path) -> list[Path]:
     return sorted(f for f in folder.iterdir() if f.suffix in _FOLDER_TYPES and f.is_file())
 
 
-def _load(path: Path, key: str | None, where: str) -> Array:
+def _load(path: Path, key: str | None, shape: Sequence[int | None], where: str) -> Array:
     if not path.is_dir():
         return load_array(path, key, where)
     files = folder_files(path)
@@ -90,7 +90,7 @@ def _load(path: Path, key: str | None, where: str) -> Array:
         raise UsageError(f"{where}: {path}: {len(files)} files; at most {MAX_SAMPLES} are read")
     samples: list[Array] = []
     for file in files:
-        samples.append(_sample(file, key, where))
+        samples.append(_sample(file, key, shape, where))
         if samples[-1].shape != samples[0].shape:
             raise UsageError(f"{where}: {file}: another shape than {files[0].name} has")
         if samples[0].nbytes * len(files) > MAX_DATA_BYTES:
@@ -101,8 +101,9 @@ def _load(path: Path, key: str | None, where: str) -> Array:
     return np.stack(samples)
 
 
-def _sample(file: Path, key: str | None, where: str) -> Array:
-    """One sample; a PNG comes as [H, W, C] from 0 to 1."""
+def _sample(file: Path, key: str | None, shape: Sequence[int | None], where: str) -> Array:
+    """One sample; a PNG comes as [H, W, C] from 0 to 1, and is decoded where its header claims the
+    model's size ([N, H, W, C])."""
     if file.suffix != ".png":
         return load_array(file, key if file.suffix == ".npz" else None, where)
     try:
@@ -111,10 +112,24 @@ def _sample(file: Path, key: str | None, where: str) -> Array:
         raise ToolError("PNG samples need pillow: pip install 'splitopt[onnx]'") from error
     try:
         with open_file(file) as data, Image.open(data, formats=["PNG"]) as image:
+            _check_size(image.size, shape, f"{where}: {file}")
             pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except UsageError:
+        raise
     except Exception as error:
         raise UsageError(f"{where}: {file}: not a readable PNG ({error})") from error
     return np.atleast_3d(pixels).astype(np.float32) / 255
+
+
+def _check_size(size: tuple[int, int], shape: Sequence[int | None], where: str) -> None:
+    """`size`: width and height. Two small files of one colour can claim 5 GB."""
+    wanted = shape[1:3] if len(shape) == len("NHWC") else ()
+    width, height = size
+    known = [extent for extent in wanted if extent is not None]
+    fits = all(n in (None, m) for n, m in zip(wanted, (height, width), strict=False))
+    if not fits or width * height * 12 > MAX_DATA_BYTES:
+        want = " x ".join(map(str, reversed(known))) or f"at most {MAX_DATA_BYTES:,} bytes of float"
+        raise UsageError(f"{where}: is {width} x {height} pixels, want {want}; resize it")
 
 
 def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], where: str) -> Array:

@@ -192,7 +192,10 @@ def arena_bytes(graph: ModelGraph) -> int:
 
 
 def difference(a: Array, b: Array) -> float:
-    """The largest absolute difference; infinite where only one of two values is NaN."""
+    """The largest absolute difference; infinite where only one of two values is NaN, and where
+    samples differ in shape."""
+    if a.shape[1:] != b.shape[1:]:
+        return np.inf
     if a.size == 0:
         return 0.0
     wide = np.complex128 if np.iscomplexobj(a) else np.float64

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from splitopt.base.errors import ToolError
 from splitopt.runtime.worker_process import Array, run_worker
 from splitopt.tiling.plan import Execution
@@ -141,6 +143,48 @@ def run_litert(
     arrays = dict(zip(names, feeds, strict=True))
     reply = run_worker(_WORKER, job, arrays, timeout_s=timeout_s, memory_bytes=memory_bytes)
     return LitertRun(reply.arrays, reply.json["repaired_biases"])
+
+
+@dataclass(frozen=True)
+class LitertOp:
+    """One op as a model of its own (`data`), with names for its inputs and outputs."""
+
+    name: str
+    data: bytes
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LitertOpsRun:
+    """Outputs by name; LiteRT's words on each op that it did not run, by the op's name."""
+
+    arrays: dict[str, Array]
+    refused: dict[str, str]
+    repaired_biases: int
+
+
+def run_litert_ops(
+    ops: Sequence[LitertOp],
+    feeds: Mapping[str, Array],
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> LitertOpsRun:
+    """Each op by itself in LiteRT, all in one process; none reads what another made.
+
+    `feeds`: the inputs of all ops, by name. False axes of biases are corrected.
+    """
+    _check_samples(list(feeds.values()))
+    job = {
+        "kind": "litert_ops",
+        "ops": [{"name": op.name, "inputs": op.inputs, "outputs": op.outputs} for op in ops],
+    }
+    files = {f"op {k}": np.frombuffer(op.data, np.uint8) for k, op in enumerate(ops)}
+    read = {name: feeds[name] for op in ops for name in op.inputs}
+    reply = run_worker(
+        _WORKER, job, {**files, **read}, timeout_s=timeout_s, memory_bytes=memory_bytes
+    )
+    return LitertOpsRun(reply.arrays, reply.json["refused"], reply.json["repaired_biases"])
 
 
 def tflm_version() -> str:

@@ -24,7 +24,12 @@ Made = tuple[dict[str, Any], Mapping[str, Array]]
 
 def handle(task: Task) -> Made:
     """The reply: figures, and arrays by name."""
-    run = {"tflm": _run_tflm_chain, "litert": _run_litert, "refusal": _refusal_of_tflm}
+    run = {
+        "tflm": _run_tflm_chain,
+        "refusal": _refusal_of_tflm,
+        "litert": _run_litert,
+        "litert_ops": _run_litert_ops,
+    }
     return run[task.request["kind"]](task)
 
 
@@ -168,6 +173,27 @@ def _run_litert(task: Task) -> Made:
     return {"repaired_biases": repaired}, made
 
 
+def _run_litert_ops(task: Task) -> Made:
+    """Each op by itself; one that LiteRT refuses does not stop the others."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    made: dict[str, Array] = {}
+    refused: dict[str, str] = {}
+    repaired_biases = 0
+    for k, op in enumerate(task.request["ops"]):
+        task.working_on(f"{op['name']} in LiteRT")
+        data, repaired = _with_bias_axes_repaired(schema, task.arrays[f"op {k}"].tobytes())
+        repaired_biases += repaired
+        feeds = [task.arrays[name] for name in op["inputs"]]
+        try:
+            with _refusals_explained():
+                counts = _counts(schema, data)
+                made.update(_run_litert_model({**op, "keep": {}}, data, counts, feeds))
+        except ToolError as error:
+            refused[op["name"]] = str(error)
+    return {"refused": refused, "repaired_biases": repaired_biases}, made
+
+
 def _run_litert_model(
     job: Mapping[str, Any], data: bytes, counts: Mapping[str, int], feeds: Sequence[Array]
 ) -> dict[str, Array]:
@@ -189,7 +215,7 @@ def _run_litert_model(
         interpreter.invoke()
         return {name: interpreter.get_tensor(index) for name, index in wanted.items()}
 
-    return _over_samples(infer, len(feeds[0]))
+    return _over_samples(infer, len(feeds[0]) if feeds else 1)
 
 
 def _make_litert(data: bytes) -> Any:

@@ -26,6 +26,7 @@ from splitopt.verify.equality import (
     verify_pieces,
 )
 from splitopt.verify.integer_io import io_check
+from splitopt.verify.litert import COMPARED, litert_check
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Proof:
             return CheckStatus.SKIPPED
         failed = any(check.status is CheckStatus.FAILED for check in self.checks)
         return CheckStatus.FAILED if failed else CheckStatus.PASSED
+
+    @property
+    def has_warnings(self) -> bool:
+        return any(check.status is CheckStatus.WARNING for check in self.checks)
 
 
 def given_feeds(job: Job, source: ModelSource) -> list[Array]:
@@ -110,9 +115,9 @@ def prove_equal(
         files,
         feeds,
         timeout_s=verify.time_limit_s,
-        litert=verify.litert,
     )
-    checks = (*checks, *_io_checks(job, source, progress))
+    litert = _litert(job, source, feeds, progress)
+    checks = (*checks, litert, *_io_checks(job, source, progress))
     return Proof(checks, verify.inputs, len(feeds[0]) - verify.inputs)
 
 
@@ -126,6 +131,14 @@ def _io_checks(job: Job, source: ModelSource, progress: Progress) -> Iterator[Ch
         count = max(1, min(verify.inputs, PROOF_BYTES // each))
         limit_s = verify.time_limit_s
         yield io_check(source.io, source.given, source.path, count, verify.seed, limit_s)
+
+
+def _litert(job: Job, source: ModelSource, feeds: Sequence[Array], progress: Progress) -> Check:
+    if not job.spec.verify.litert:
+        return Check.skipped("litert", COMPARED, "switched off")
+    progress("running each op in LiteRT")
+    fed = dict(zip(source.graph.inputs, feeds, strict=True))
+    return litert_check(source.graph, source.path, fed, job.spec.verify.time_limit_s)
 
 
 def judge_converted(

@@ -212,9 +212,10 @@ def _finish(bundle: BundleFolder, job: Job, proof: Proof, summary: str, progress
 
 
 def _is_suspect(document: Plan, proof: Proof) -> bool:
-    """Whether outputs may be wrong: a check failed, or the conversion has warnings."""
+    """Whether outputs may be wrong: a check failed or warns, or the conversion has warnings."""
     warned = document.conversion is not None and bool(document.conversion.warnings)
-    return proof.status is CheckStatus.FAILED or (warned and bool(proof.checks))
+    failed = proof.status is CheckStatus.FAILED
+    return failed or proof.has_warnings or (warned and bool(proof.checks))
 
 
 def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:
@@ -258,6 +259,7 @@ def _document(
         source.names,
         source.io,
     )
+    document = document.model_copy(update={"proof": proof.status.value})
     conversion = source.conversion
     if conversion is not None:
         document = with_conversion(document, conversion.record)
@@ -314,8 +316,6 @@ def require_equal(folder: Path, checks: Sequence[Check]) -> None:
 
 
 _CAUSES = {
-    "litert": "TFLM's own kernels disagree with LiteRT's, the pieces are not the cause "
-    "(verify.litert: false leaves LiteRT out)",
     "target_bytes": "this TFLM library allocates otherwise than the one that the rules were "
     "measured on: do not rely on the plan's bytes with it",
     "target_outputs": "this TFLM library computes otherwise than the host's",

@@ -15,7 +15,7 @@ from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes
 from splitopt.bundle.folder import sha256_of
-from splitopt.bundle.host_run import chained_outputs, require_as_written, whole_outputs
+from splitopt.bundle.host_run import require_as_written, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
 from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Timing, Unit
@@ -36,6 +36,7 @@ from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import find_library
 from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.target_outputs import outputs_check
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,14 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     progress("running the same inputs on this machine")
     checks = (
         _bytes_check(simulator, plan, unsplit, split),
-        _outputs_check(simulator, bundle, feeds, unsplit, split),
+        outputs_check(
+            bundle.graph,
+            simulator.name,
+            whole_outputs(bundle, feeds),
+            unsplit.outputs,
+            split.outputs,
+            [bundle.tensor_name(tensor) for tensor in bundle.graph.outputs],
+        ),
     )
     document = Timing(
         simulator=simulator.name,
@@ -137,35 +145,6 @@ def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunT
         compared=f"arena_used_bytes() on {simulator.name} = predicted, unsplit and every piece",
         inputs=len(split.samples),
         worst_difference=worst,
-        detail="; ".join(wrong[:3]),
-    )
-
-
-def _outputs_check(
-    simulator: Simulator,
-    bundle: OpenBundle,
-    feeds: Sequence[Array],
-    unsplit: RunTime,
-    split: RunTime,
-) -> Check:
-    """The bytes of every output on the target against the host's TFLM."""
-    runs = (
-        ("unsplit model", whole_outputs(bundle, feeds), unsplit),
-        ("pieces", chained_outputs(bundle, feeds), split),
-    )
-    wrong = [
-        f"{name}: {bundle.tensor_name(tensor)}, input {sample}"
-        for name, wanted, run in runs
-        for sample, (want, got) in enumerate(zip(wanted, run.outputs, strict=True))
-        for k, tensor in enumerate(bundle.graph.outputs)
-        if want[k] != got[k]
-    ]
-    return Check(
-        name="target_outputs",
-        status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
-        compared=f"outputs on {simulator.name} = TFLM on this machine, bit for bit",
-        inputs=len(split.samples),
-        worst_difference=len(wrong),
         detail="; ".join(wrong[:3]),
     )
 

@@ -27,7 +27,7 @@ Number = (
     | Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
 )
 Map = dict[str, Any]
-Status = Literal["passed", "failed", "skipped"]
+Status = Literal["passed", "failed", "warning", "skipped"]
 
 
 class Shape(Strict):

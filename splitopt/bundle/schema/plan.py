@@ -23,6 +23,7 @@ from splitopt.bundle.schema.common import (
     Sha256,
     Shape,
     Signed,
+    Status,
     Text,
 )
 from splitopt.bundle.schema.io import Io
@@ -310,6 +311,8 @@ class Plan(Document):
     conversion: Conversion | None = None
     contract: tuple[Agreement, ...] = ()
     routes: Routes | None = None
+    proof: Status | None = None
+    """Of the pieces against the model on this machine; null for plans without pieces."""
 
     @property
     def largest_arena_bytes(self) -> int:

@@ -19,9 +19,11 @@ class Check(Shape):
 
 
 class Verify(Document):
-    """verify.json. `interpreters`: name to version; null where it is absent."""
+    """verify.json. `interpreters`: name to version; null where it is absent. `reason`: why nothing
+    was run, where nothing was."""
 
     status: Status
+    reason: Line | None = None
     seed: int
     random_inputs: Count
     given_inputs: Count

@@ -35,6 +35,7 @@ from splitopt.report.text.summary import (
     hand_rows,
     proof_line,
     route_rows,
+    unproved,
     verdict,
 )
 
@@ -48,6 +49,7 @@ def render_run(documents: RunDocuments) -> str:
         "title": f"{plan.job.name}: splitopt run",
         "about": _about(plan),
         "verdict": verdict(plan),
+        "unproved": list(unproved(documents.verify.checks)),
         "limit": _limit(plan),
         "before_after": Grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
         "proof": proof_line(plan),

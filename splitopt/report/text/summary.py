@@ -45,7 +45,7 @@ def run_text(
     timing: Timing | None = None,
 ) -> Iterator[Paragraph]:
     """Before and after, segment by segment, what was proved, and what limits the result."""
-    yield (Line(f"{plan.job.name}: {verdict(plan)}", "verdict"),)
+    yield (Line(f"{plan.job.name}: {verdict(plan)}", "verdict"), *lines_of(unproved(checks)))
     yield table_of(CHANGE_COLUMNS, before_after(plan))
     yield table_of(SEGMENT_COLUMNS, segment_rows(plan))
     yield table_of(HAND_COLUMNS, hand_rows(plan))
@@ -74,6 +74,15 @@ def verdict(plan: Plan) -> str:
         f"({format_percent(after - before, before)}), within the budget of {budget}; "
         f"{added_text(plan.added_insn, plan.invoke_insn)}."
     )
+
+
+def unproved(checks: Checks) -> Iterator[str]:
+    """The line that stands beside the verdict where nothing was run."""
+    if not checks:
+        yield (
+            "NOT PROVED: neither the model nor its pieces were run in TFLM (--no-verify); run the "
+            "job without it before you use them."
+        )
 
 
 def before_after(plan: Plan) -> list[Row]:
