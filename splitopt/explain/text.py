@@ -79,6 +79,8 @@ def remedy_lines(memory: Memory) -> Iterator[str]:
 def _model_verdict(found: ModelExplanation) -> Iterator[str]:
     """The answer, and what it rests on."""
     ram = found.ram
+    if found.not_run:
+        yield f"NOT RUN: {found.not_run}"
     yield found.verdict
     yield (
         f"{plural(found.ops, 'op')}, {plural(found.tensors, 'tensor')}, file "

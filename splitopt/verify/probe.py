@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from splitopt.base.errors import ModelError, ToolError
+from splitopt.base.errors import ModelError, SplitoptError, ToolError
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
@@ -10,10 +10,25 @@ from splitopt.runtime.arrays import arena_bytes, numpy_dtype
 from splitopt.runtime.host import refusal_of_tflm
 
 _SHARE_OF_TIME_LIMIT = 20
-_WAY_OUT = "--no-verify plans without running it"
+NO_VERIFY = "--no-verify plans without running it"
+PROVE_NONE = "prove: none plans without running it"
 
 
-def require_runnable(job: Job, source: ModelSource, progress: Progress = lambda _: None) -> None:
+def why_not_runnable(job: Job, source: ModelSource, progress: Progress) -> str:
+    """What `require_runnable` raises, as a sentence; empty where TFLM runs the model."""
+    try:
+        require_runnable(job, source, progress)
+    except SplitoptError as error:
+        return str(error)
+    return ""
+
+
+def require_runnable(
+    job: Job,
+    source: ModelSource,
+    progress: Progress = lambda _: None,
+    way_out: str = NO_VERIFY,
+) -> None:
     """AllocateTensors and one Invoke, in a child process that makes the inputs itself.
 
     A proof runs some twenty inferences within `verify.time_limit_s`: one may take a twentieth.
@@ -29,9 +44,9 @@ def require_runnable(job: Job, source: ModelSource, progress: Progress = lambda 
     except ToolError as error:
         raise ToolError(
             f"{error}; this was one inference on trial before planning: if it is slow, raise "
-            f"verify.time_limit_s (it gets a {_SHARE_OF_TIME_LIMIT}th); {_WAY_OUT}"
+            f"verify.time_limit_s (it gets a {_SHARE_OF_TIME_LIMIT}th); {way_out}"
         ) from error
     if refusal is not None:
         raise ModelError(
-            f"{job.model_path}: TFLM on this machine cannot run it: {refusal}; {_WAY_OUT}"
+            f"{job.model_path}: TFLM on this machine cannot run it: {refusal}; {way_out}"
         )

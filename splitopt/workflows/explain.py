@@ -15,6 +15,7 @@ from splitopt.explain.outputs.samples import data_file
 from splitopt.explain.run import explain_run
 from splitopt.explain.subject import subject_of
 from splitopt.explain.written import MODEL_FILES, RUN_FILES, write_model, write_run
+from splitopt.verify.probe import why_not_runnable
 
 
 def explain(
@@ -55,7 +56,9 @@ def explain(
 def _model(job: Job, out: Path | None, progress: Progress) -> ModelExplanation:
     if out is not None:
         refuse_to_overwrite(out, MODEL_FILES)
-    found = explain_model(job, open_model(job, progress), progress)
+    source = open_model(job, progress)
+    not_run = why_not_runnable(job, source, progress)
+    found = explain_model(job, source, progress).model_copy(update={"not_run": not_run})
     if out is not None:
         write_model(found, out)
     return found

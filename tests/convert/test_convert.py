@@ -71,6 +71,18 @@ def test_a_folder_of_arrays_and_pictures(tmp_path: Path) -> None:
     assert found.calibration[1, 0, 0, 0] == pytest.approx(50 / 255)
 
 
+def test_a_picture_of_another_size_is_not_decoded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two small files of one colour took 5 GB."""
+    pil = pytest.importorskip("PIL.Image", reason="pillow comes with the onnx extra")
+    for k in range(2):
+        pil.new("RGB", (9000, 8000)).save(tmp_path / f"{k}.png")
+    monkeypatch.setattr(pil.Image, "convert", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(UsageError, match=r"0\.png: is 9000 x 8000 pixels, want 4 x 4; resize it"):
+        samples(tmp_path)
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [

@@ -30,7 +30,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
 CUTS = (5, 11)
 SHAPE = (1, 32, 32, 3)
-PASSED, FAILED, SKIPPED = CheckStatus
+PASSED, FAILED, SKIPPED = CheckStatus.PASSED, CheckStatus.FAILED, CheckStatus.SKIPPED
 
 
 @pytest.fixture(scope="module")

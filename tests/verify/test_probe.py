@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,12 @@ from models import Builder, add_chain, chain, with_custom_op
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError, UsageError
 from splitopt.base.limits import MODEL_TENSORS_BYTES
+from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.config.job import Job
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.workflows import run
+from splitopt.workflows.explain import explain
+from splitopt.workflows.sweep.run import run_sweep
 
 
 def job_of(tmp_path: Path, model: bytes, **settings: Any) -> Job:
@@ -65,6 +69,37 @@ def test_without_proof_it_is_planned(tmp_path: Path) -> None:
     result = run.run_job(job_of(tmp_path, with_custom_op()), out=tmp_path / "out", verify=False)
     assert result.plan.segments
     assert not result.checks
+    summary = (result.folder / "summary.txt").read_text().splitlines()
+    assert summary[1].startswith("NOT PROVED: neither the model nor its pieces were run")
+    assert "NOT PROVED: " in (result.folder / "report.html").read_text()
+    assert json.loads((result.folder / "plan.json").read_text())["proof"] == "skipped"
+    assert "--no-verify" in json.loads((result.folder / "verify.json").read_text())["reason"]
+
+
+def test_explain_says_first_that_it_does_not_run(tmp_path: Path) -> None:
+    path = tmp_path / "model.tflite"
+    path.write_bytes(with_custom_op())
+    found = explain(path, "corstone300_256k", out=tmp_path / "out")
+    text = (tmp_path / "out" / "explain.txt").read_text()
+    assert "Failed to get registration from op code CUSTOM" in text.splitlines()[2]
+    assert text.splitlines()[2].startswith("NOT RUN: ")
+    path.write_bytes(add_chain([[1, 2, 3, 4]]))
+    found = explain(path, "corstone300_256k")
+    assert isinstance(found, ModelExplanation)
+    assert found.not_run == ""
+
+
+@pytest.mark.parametrize(("prove", "is_refused"), [("all", True), ("none", False)])
+def test_a_sweep_that_proves_tries_each_model_first(
+    prove: str, is_refused: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "model.tflite").write_bytes(with_custom_op())
+    job = {"model": {"path": "model.tflite"}, "board": "corstone300_256k"}
+    (tmp_path / "job.yaml").write_text(json.dumps(job))
+    sweep = {"job": "job.yaml", "grid": {"budget_bytes": [40_000]}, "prove": prove}
+    (tmp_path / "sweep.yaml").write_text(json.dumps(sweep))
+    [row] = run_sweep(tmp_path / "sweep.yaml", out=tmp_path / "out").rows
+    assert ("op code CUSTOM" in (row.error or "")) is is_refused
 
 
 def test_a_sound_model_is_not_refused(tmp_path: Path) -> None:

@@ -257,10 +257,12 @@ class BoardFit(Shape):
 class ModelExplanation(Memory, Document):
     """explain.json of a model on a board. `peak_op`: where most is alive in the unsplit model.
 
+    `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     """
 
+    not_run: Long = ""
     verdict: Long
     model: Text
     path: Text

@@ -22,6 +22,7 @@ from splitopt.config.own import folder_name, results_folder
 from splitopt.config.sweep import SweepSpec, read_sweep
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.planning.job_table import pricing_of
+from splitopt.verify.probe import PROVE_NONE, require_runnable
 from splitopt.workflows.plan import Prepared, prepare
 from splitopt.workflows.sweep.dask_cluster import run_dask
 from splitopt.workflows.sweep.front import Front, fronts_of
@@ -207,12 +208,18 @@ class _Sweep:
         try:
             if key not in self.sources:
                 self.notify(self.progress(f"opening {job.model_path.name}"))
-                self.sources[key] = open_model(job)
+                self.sources[key] = self._open(job)
             source = self.sources[key]
             return source if isinstance(source, SplitoptError) else prepare(job, source)
         except SplitoptError as error:
             self.sources.setdefault(key, error)
             return error
+
+    def _open(self, job: Job) -> ModelSource:
+        source = open_model(job)
+        if self.spec.prove != "none":
+            require_runnable(job, source, way_out=PROVE_NONE)
+        return source
 
     def document(self, rows: Sequence[Record]) -> Sweep:
         return Sweep(
