@@ -252,7 +252,7 @@ def test_a_scale_that_is_no_positive_number(scale: float, resnet: Path) -> None:
 
 def test_an_element_type_that_nothing_can_feed(resnet: Path) -> None:
     def broken(model: Any) -> None:
-        end_tensor(model, 0, is_input=True).type = fb.TensorType.FLOAT16
+        end_tensor(model, 0, is_input=True).type = fb.TensorType.UINT16
 
     edit_piece(resnet, 1, broken)
     found = real(resnet)
