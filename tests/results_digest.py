@@ -29,6 +29,7 @@ OBJECTIVES = ("weighted", "peak_ram", "added_time")
 BOARD = {"name": "none", "cpu": "cortex-m55", "sram_bytes": 2**24, "reserved_bytes": 0}
 NOT_FIGURES = {
     *("schema_version", "splitopt", "job", "path", "model", "onnx", "renamed", "command", "cache"),
+    "notes",  # sentences
     "record_sha256",  # covers the seconds that a conversion took
 }
 Digests = dict[str, str]

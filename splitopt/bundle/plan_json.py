@@ -96,6 +96,7 @@ def plan_document(
             region_bytes=plan.peak_ram_bytes,
             boundary=tuple(_boundary(graph, placement, names) for placement in plan.placements),
         ),
+        notes=plan.notes,
         piece_bytes=piece_bytes,
         piece_overhead_bytes=None if piece_bytes is None else piece_bytes - len(graph.source),
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.rules import TargetRules
+from splitopt.base.limits import PLANNER_TABLES_BYTES
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.costs import Costs, estimate_invoke
 from splitopt.graph.liveness import LiveRange, live_ranges
@@ -18,10 +19,16 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing.instance import peak_load
-from splitopt.tiling.geometry import SegmentRows, banded_segments
+from splitopt.tiling.geometry import (
+    MOST_BANDS,
+    MOST_HEIGHTS,
+    MOST_ROWS,
+    SegmentRows,
+    banded_segments,
+)
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
-from splitopt.tiling.rows import RowRule, row_rule
+from splitopt.tiling.rows import RowRule, row_rule, rows_of
 from splitopt.tiling.schedule import heights_of, row_bytes
 
 
@@ -41,6 +48,14 @@ class _PieceBounds:
     peak_load_bytes: int
     scratch: int
     insn: int
+
+
+def _held_bytes(rows: SegmentRows, plans: Sequence[BandPlan]) -> int:
+    """About what a segment adds to the table: the columns of what its last op touches, an entry for
+    each tensor, its bands and the bounds of its plans (CPython objects of about 100 bytes)."""
+    columns = 3 * 3 * rows.heights.nbytes
+    bands = sum(len(plan.bands) for plan in plans)
+    return columns + 100 * (len(rows.tensors) + bands) + 500 * len(plans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,8 @@ class BandTable:
     with `two_heights`, its two-height variants. An op whose instructions have no estimate, on all
     rows or on those of a band, stays outside of bands: their price would not be known.
 
-    Segments that were not reached by the deadline have no plans; `is_complete` then turns false.
+    Segments that were not reached by the deadline, or within the memory that tables may take, have
+    no plans; `is_complete` then turns false. `notes` says what else a model's size leaves out.
     """
 
     def __init__(
@@ -116,16 +132,32 @@ class BandTable:
     @cached_property
     def _segments(self) -> dict[tuple[int, int], tuple[SegmentRows, tuple[BandPlan, ...]]]:
         found: dict[tuple[int, int], tuple[SegmentRows, tuple[BandPlan, ...]]] = {}
+        held = 0
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
-                if self._deadline.is_over:
+                if self._deadline.is_over or held > PLANNER_TABLES_BYTES:
                     self.is_complete = False
                     return found
                 found_plans = self._plans(rows) if self._has_all_rows(start, stop, rows) else ()
                 plans = tuple(p for p in found_plans if self._is_priced(start, stop, rows, p))
                 if plans:
                     found[start, stop] = rows, plans
+                    held += _held_bytes(rows, plans)
         return found
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What is left out of bands because of a model's size, as sentences."""
+        graph = self._graph
+        able = (graph.ops[k] for k, rule in enumerate(self._rules_by_op) if rule is not None)
+        tallest = max((rows_of(graph.tensors[op.inputs[0]]) for op in able), default=0)
+        if tallest > MOST_ROWS:
+            yield f"Images of more than {MOST_ROWS:,} rows are not run in bands."
+        if tallest > MOST_HEIGHTS:
+            yield (
+                f"Of images of more than {MOST_HEIGHTS:,} rows, not every height of a band is "
+                f"tried, and no more than {MOST_BANDS:,} bands."
+            )
 
     def _has_all_rows(self, start: int, stop: int, rows: SegmentRows) -> bool:
         """Whether all that the segment reads and makes has a height in bands. Only the whole model

@@ -13,6 +13,7 @@ from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
@@ -34,11 +35,14 @@ def solver_option(option: SegmentOption) -> Option:
 
 
 def plan_of_pieces(
-    table: SegmentTable, pieces: Sequence[SegmentFigures], requantise_insn: Sequence[int] = ()
+    table: SegmentTable,
+    pieces: Sequence[SegmentFigures],
+    requantise_insn: Sequence[int] = (),
+    params: SolveParams | None = None,
 ) -> PartitionPlan:
     """The solver's plan of exactly these pieces on all rows, with a checked layout.
 
-    `requantise_insn`: what each adds on top of its figures.
+    `requantise_insn`: what each adds on top of its figures. `params`: of laying them out.
     """
     more = requantise_insn or [0] * len(pieces)
     options = tuple(
@@ -47,7 +51,7 @@ def plan_of_pieces(
     )
     boundaries = boundaries_of(table.graph)
     instance = PartitionInstance(len(table.graph.ops), options, boundaries)
-    plan = PartitionPlan(options, lay_out(options, boundaries).layout)
+    plan = PartitionPlan(options, lay_out(options, boundaries, params).layout)
     check_plan(instance, plan)
     return plan
 
@@ -83,6 +87,7 @@ def split_plan_of(
         bound=bound - unproved,
         goal=goal,
         solve_s=solve_s,
+        notes=table.notes,
     )
 
 

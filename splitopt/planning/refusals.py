@@ -43,7 +43,7 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
         f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
         f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
         f"a piece with it on all rows takes at least {format_bytes(bound.least_ram_bytes)}"
-        f"{_rests_on(answer.least)}"
+        f"{_rests_on(answer.least)}{_left_out(answer.least)}"
     )
     error.facts = {
         "status": "INFEASIBLE",
@@ -81,6 +81,11 @@ def _rests_on(plan: SplitPlan) -> str:
         return ""
     reasons = dict.fromkeys(r for s in plan.segments for r in s.figures.arena.estimates)
     return f" (estimates on the safe side: {next(iter(reasons))})"
+
+
+def _left_out(plan: SplitPlan) -> str:
+    """What the choice did not hold because of the model's size; empty where all was there."""
+    return "".join(f". {note.rstrip('.')}" for note in plan.notes)
 
 
 def refuse_outgrown(job: Job, planned: SplitPlan, made: SplitPlan) -> None:

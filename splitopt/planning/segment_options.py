@@ -299,6 +299,11 @@ class SegmentTable:
         deadline = self.deadline.share(_BUILDING)
         return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights, deadline)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a model's size leaves out of the options, as sentences."""
+        return tuple(self.bands.notes) if self.techniques.bands else ()
+
     @cached_property
     def boundary(self) -> BoundaryLoads:
         """What boundary tensors take while each segment runs."""

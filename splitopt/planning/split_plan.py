@@ -78,7 +78,8 @@ class BoundaryPlacement:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """A checked plan. `cost` and `bound` are in the goal's scaled integers."""
+    """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what was
+    left out of the choice."""
 
     status: Status
     segments: tuple[PlannedSegment, ...]
@@ -89,6 +90,7 @@ class SplitPlan:
     bound: int
     goal: Goal
     solve_s: float
+    notes: tuple[str, ...] = ()
 
     @property
     def copy_insn(self) -> int:

@@ -15,7 +15,10 @@ from splitopt.graph.segments import whole_model
 from splitopt.planning.build_plan import plan_of_pieces
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.plan import plan_cost
+
+_LAYOUT = SolveParams(time_limit_s=2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ def _judged(table: SegmentTable, name: str, cuts: list[int], request: PlanReques
     few_enough = most is None or len(segments) <= most
     if not few_enough or not all(request.allowed[segment] for segment in segments):
         name += " (outside the job's limits)"
-    cost = plan_cost(plan_of_pieces(table, [table.figures(*segment) for segment in segments]))
+    pieces = [table.figures(*segment) for segment in segments]
+    cost = plan_cost(plan_of_pieces(table, pieces, params=_LAYOUT))
     return HandCuts(name, tuple(cuts), cost.peak, cost.added)
 
 

@@ -23,6 +23,9 @@ example is a convolution of 3 x 3, padding SAME, stride 1, on an image of 10 row
 8. With two heights, the last band may be shorter: it starts at image_rows - its height, no further
    below the one above it than case 5 allows.
 9. Or the first band and the last one are shorter, the first one at row 0.
+
+What a file may claim is bounded: images above MOST_ROWS run in no bands, of images above
+MOST_HEIGHTS rows a part of the heights is looked at, and no plan has more than MOST_BANDS bands.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from splitopt.graph.model import ModelGraph, Op
 from splitopt.tiling.plan import Band, BandPlan
 from splitopt.tiling.rows import Mask, RowRule, Rows, rows_of
 
+MOST_ROWS, MOST_HEIGHTS, MOST_BANDS = 16_384, 1_024, 1_024
 _NEVER = np.int64(2**40)
 
 
@@ -88,7 +92,7 @@ class SegmentRows:
         counts = np.where(usable, 1 - (-left // np.maximum(step, 1)), _NEVER)  # case 7
         # Taller bands that need no fewer of them are left out.
         fewer = counts < np.minimum.accumulate(np.concatenate([[_NEVER], counts[:-1]]))
-        for k in np.flatnonzero(fewer & usable):
+        for k in np.flatnonzero(fewer & usable & (counts <= MOST_BANDS)):
             starts = np.minimum(np.arange(counts[k]) * step[k], left[k])
             yield self._plan([(int(start), int(self.heights[k])) for start in starts])
 
@@ -136,7 +140,9 @@ def banded_segments(
         return
     outside = _outside_inputs(graph, start, start + len(rules))
     image_rows = max(rows_of(graph.tensors[tensor]) for tensor in outside)
-    heights = np.arange(1, image_rows)
+    if image_rows > MOST_ROWS:
+        return
+    heights = _heights(image_rows)
     current = SegmentRows(image_rows, heights, np.ones(len(heights), dtype=bool), 1, {}, ())
     for stop, rule in enumerate(rules, start=start + 1):
         extended = _extended(graph, current, graph.ops[stop - 1], rule)
@@ -144,6 +150,16 @@ def banded_segments(
             return
         current = replace(extended, outputs=_outputs(graph, extended, start, stop))
         yield stop, current
+
+
+def _heights(image_rows: int) -> Rows:
+    """Every height, or every second, fourth, ... that strides and fractions of a power of two
+    divide as they divide the image."""
+    step = 1
+    while (image_rows - 1) // step > MOST_HEIGHTS:
+        step *= 2
+    heights: Rows = np.arange(image_rows - (image_rows - 1) // step * step, image_rows, step)
+    return heights
 
 
 def _run_from(known: Sequence[RowRule | None], start: int) -> Iterator[RowRule]:

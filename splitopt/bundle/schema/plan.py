@@ -310,6 +310,7 @@ class Plan(Document):
     io: Io | None = None
     conversion: Conversion | None = None
     contract: tuple[Agreement, ...] = ()
+    notes: Texts = ()
     routes: Routes | None = None
     proof: Status | None = None
     """Of the pieces against the model on this machine; null for plans without pieces."""

@@ -22,6 +22,7 @@ def notes(plan: Plan) -> Iterator[str]:
     yield from onnx_lines(plan)
     yield from contract_lines(plan)
     yield from technique_lines(plan)
+    yield from plan.notes
     yield from estimate_lines(plan)
 
 
