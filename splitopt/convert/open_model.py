@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from splitopt.base.errors import ModelError, UsageError
+from splitopt.arena.supported import refuse_unsupported
+from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.config.own import own_config
@@ -16,7 +17,6 @@ from splitopt.convert.integer_io import IntegerIo, with_integer_io
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.registered_ops import unregistered_types
 from splitopt.graph.tflite_reader import read_tflite
 
 
@@ -44,8 +44,9 @@ class ModelSource:
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
 
-    With `model.io: int8`, float inputs and outputs then become the integers behind them.
-    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model.
+With `model.io: int8`, float inputs and outputs then become the integers behind them.
+    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model
+    or one that TFLM does not run on the job's board.
     """
     source = _opened(job, progress)
     if job.spec.model.io == "as_is":
@@ -62,14 +63,12 @@ def _opened(job: Job, progress: Progress) -> ModelSource:
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
         request = _request(job)
         conversion = convert_model(request, progress)
-        return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
+        graph = read_tflite(conversion.model)
+        refuse_unsupported(graph, job.board.abi, f"{job.model_path} converted")
+        return ModelSource(graph, conversion.model, conversion, request)
     progress("reading the model")
     graph = read_tflite(job.model_path)
-    foreign = unregistered_types(graph)
-    if foreign:
-        raise ModelError(
-            f"{job.model_path}: TFLM does not register {', '.join(foreign)}; it cannot run there"
-        )
+    refuse_unsupported(graph, job.board.abi, str(job.model_path))
     return ModelSource(graph, job.model_path)
 
 
