@@ -183,9 +183,10 @@ def with_empty_constant() -> bytes:
 def many_ends() -> bytes:
     """Three inputs, one of them read by nothing; an op with two outputs, one of them dead."""
     builder = Builder()
-    a, b, idle = (builder.tensor([1, 4]) for _ in range(3))
+    a, b, idle = (builder.tensor([2, 4]) for _ in range(3))
     axis = builder.typed([], "INT32", data=bytes(4))
-    left, right, total, last = (builder.tensor([1, 4]) for _ in range(4))
+    left, right = (builder.tensor([1, 4]) for _ in range(2))
+    total, last = (builder.tensor([2, 4]) for _ in range(2))
     split = fb.SplitOptionsT()
     split.numSplits = 2
     builder.op("SPLIT", [axis, a], [left, right], ("SplitOptions", split))

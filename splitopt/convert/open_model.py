@@ -44,9 +44,9 @@ class ModelSource:
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
 
-With `model.io: int8`, float inputs and outputs then become the integers behind them.
-    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model
-    or one that TFLM does not run on the job's board.
+    With `model.io: int8`, float inputs and outputs then become the integers behind them.
+        Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model
+        or one that TFLM does not run on the job's board.
     """
     source = _opened(job, progress)
     if job.spec.model.io == "as_is":

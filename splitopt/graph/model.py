@@ -41,7 +41,8 @@ class Quantization:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Any value. `data` is empty unless the tensor is constant."""
+    """Any value. `data` is empty unless the tensor is constant. `is_open`: the converter did not
+    know one of its extents (shape_signature -1)."""
 
     index: int
     name: str
@@ -51,6 +52,7 @@ class Tensor:
     buffer: int
     quantization: Quantization | None = None
     data: memoryview = field(default=memoryview(b""), repr=False, compare=False)
+    is_open: bool = field(default=False, compare=False)
     elements: int = field(init=False)
     bytes: int = field(init=False)
 

@@ -136,7 +136,7 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
         raise ModelError(f"{where}: type {DTYPE_NAMES.get(code, code)} has no fixed size")
     if table.table(6) is not None or table.tables(9):
         raise ModelError(f"{where}: sparse or variant tensors are not run by TFLM")
-    _ints(table, 7)
+    signature = _ints(table, 7)
     if len(shape) > 8 or any(extent < 0 for extent in shape):
         raise ModelError(f"{where}: shape {list(shape)}; want up to 8 sizes that are known")
     elements = np.prod(np.asarray(shape, dtype=np.float64))
@@ -165,6 +165,7 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
         buffer=buffer,
         quantization=_quantization(table.table(4), where),
         data=data,
+        is_open=-1 in signature,
     )
     if tensor.is_constant and len(data) < tensor.bytes:
         raise ModelError(f"{where}: {len(data)} bytes of data, its shape wants {tensor.bytes}")

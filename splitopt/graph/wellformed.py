@@ -1,5 +1,5 @@
 """What makes a graph plannable: one maker per tensor, a topological order, every op with the
-operands that its kernel reads, sound scales."""
+operands that its kernel reads, shapes that go together, sound scales."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from splitopt.base.errors import ModelError
 from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.op_signatures import check_signature
+from splitopt.graph.shape_inference import check_shapes
 
 _INTEGERS = ("INT", "UINT")
 _NAME_CHARS = 60
@@ -45,8 +46,10 @@ def check_graph(graph: ModelGraph) -> None:
     for tensor in graph.outputs:
         if tensor not in graph.producer:
             raise ModelError(f"output tensor {tensor} is made by no op")
-    _check_scales(graph)
     _check_size(graph)
+    for op in graph.ops:
+        check_shapes(graph, op)
+    _check_scales(graph)
 
 
 def _check_size(graph: ModelGraph) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from arena.single_ops import SINGLE_OPS, Const, SingleOp, model_of
+from single_ops import SINGLE_OPS, Const, SingleOp, model_of
 
 from splitopt.arena.kernel_types import KERNEL_TYPES
 from splitopt.arena.supported import refusals

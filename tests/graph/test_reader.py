@@ -152,7 +152,8 @@ def test_a_real_model_is_read_as_the_bindings_read_it(path: Path) -> None:
 def test_two_tensors_between_two_ops_are_one_edge() -> None:
     builder = Builder()
     axis = builder.typed([], "INT32", data=bytes(4))
-    source, left, right, out = (builder.tensor([2]) for _ in range(4))
+    source = builder.tensor([4])
+    left, right, out = (builder.tensor([2]) for _ in range(3))
     builder.op("SPLIT", [axis, source], [left, right])
     builder.op("ADD", [right, left], [out])
     assert list(parse(builder.bytes([source], [out])).dag.edges(data="tensors")) == [
