@@ -68,9 +68,18 @@ def _handle(task: Task) -> Made:
     found = []
     for path, arena_bytes in task.request["models"]:
         task.working_on(tflm_subject(path, arena_bytes))
-        interpreter, _ = make_tflm(path, arena_bytes, preserve=False)
-        found.append(_parsed(_printed_to_stderr(interpreter.print_allocations)))
+        found.append(_reported(path, arena_bytes))
     return {"models": found}, {}
+
+
+def allocations_here(path: Path, arena_bytes: int) -> Allocations:
+    """As `measure_allocations`, in this process, which a broken model may end."""
+    return _allocations(_reported(str(path), arena_bytes))
+
+
+def _reported(path: str, arena_bytes: int) -> dict[str, Any]:
+    interpreter, _ = make_tflm(path, arena_bytes, preserve=False)
+    return _parsed(_printed_to_stderr(interpreter.print_allocations))
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from splitopt.arena.kernel import (
     by_type,
     fixed,
     measured,
+    shape_bytes,
 )
 from splitopt.base.units import align_up
 
@@ -50,6 +51,19 @@ def _rescaled(view: OpView) -> tuple[int, ...]:
 def _iterators(view: OpView) -> tuple[int, int]:
     """Scratch of any reduction: a position in the input, and its axes."""
     return 4 * len(view.input(0).shape), 4 * view.input(1).elements
+
+
+def _writes_shape(
+    types: str, pattern: str, params: Block | None = None, kept: tuple[int, ...] = ()
+) -> Rule:
+    """A kernel of `fixed` that keeps a copy of its output's shape, to be written."""
+
+    def rule(view: OpView) -> KernelMemory:
+        return KernelMemory(
+            params, kept=(shape_bytes(view.output), *kept), temporaries=view.tensors(pattern)
+        )
+
+    return measured(types, rule)
 
 
 _ELEMENTWISE: dict[str, Rule] = {
@@ -120,12 +134,12 @@ _MOVERS: dict[str, Rule] = {
     "SPLIT_V": fixed(_NUMBERS, "2", params=(4, 4)),
     "PACK": fixed(f"{_NUMBERS} INT64", "", params=(8, 4)),
     "UNPACK": fixed(_NUMBERS, "", params=(8, 4)),
-    "GATHER": fixed(_SMALL, "0 1 o", params=(8, 4), kept=(12,)),
-    "GATHER_ND": fixed(_SMALL, "0 1 o", kept=(12,)),
+    "GATHER": _writes_shape(_SMALL, "0 1 o", params=(8, 4)),
+    "GATHER_ND": _writes_shape(_SMALL, "0 1 o"),
     "DYNAMIC_UPDATE_SLICE": fixed(_NUMBERS, "0 1 2 o"),
-    "EMBEDDING_LOOKUP": fixed(_SMALL, "0 1 o", kept=(12, 8)),
-    "SPACE_TO_DEPTH": fixed(_SMALL, "0 o", params=(4, 4), kept=(20,)),
-    "DEPTH_TO_SPACE": fixed(_SMALL, "0 o", params=(4, 4), kept=(20,)),
+    "EMBEDDING_LOOKUP": _writes_shape(_SMALL, "0 1 o", kept=(8,)),
+    "SPACE_TO_DEPTH": _writes_shape(_SMALL, "0 o", params=(4, 4)),
+    "DEPTH_TO_SPACE": _writes_shape(_SMALL, "0 o", params=(4, 4)),
     "SPACE_TO_BATCH_ND": fixed(_SMALL, "0 o", init=(4,)),
     "BATCH_TO_SPACE_ND": fixed(_SMALL, "0 o"),
     "QUANTIZE": fixed("INT8 INT16 FLOAT32 INT32 UINT8", "0 o", init=(32,)),
@@ -141,7 +155,7 @@ _KEPT_BY_TYPE: dict[str, Rule] = {
             FLOAT32=lambda view: KernelMemory((2, 1), temporaries=view.tensors("0 1 o")),
         ),
     ),
-    "L2_POOL_2D": fixed(_REAL, "0 o", params=(40, 4), kept=(20,)),
+    "L2_POOL_2D": _writes_shape(_REAL, "0 o", params=(40, 4)),
 }
 
 

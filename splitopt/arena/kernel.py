@@ -110,6 +110,11 @@ def fixed(
     return measured(types, lambda view: KernelMemory(params, init, kept, view.tensors(pattern)))
 
 
+def shape_bytes(tensor: Tensor) -> int:
+    """A tensor's shape as kernels keep it: its rank and an extent each, of 4 bytes."""
+    return 4 + 4 * len(tensor.shape)
+
+
 def by_type(position: int, **rules: KernelRule) -> KernelRule:
     """A kernel whose requests differ with the element type of one input: a rule for each. An op of
     another type has no rule: LookupError."""

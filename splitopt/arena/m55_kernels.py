@@ -10,8 +10,15 @@ from collections.abc import Callable
 
 from splitopt.arena import m55_scratch as scratch
 from splitopt.arena.common_kernels import common_rules
-from splitopt.arena.kernel import KernelMemory, OpView, Rule, by_type, fixed, measured
-from splitopt.graph.model import Tensor
+from splitopt.arena.kernel import (
+    KernelMemory,
+    OpView,
+    Rule,
+    by_type,
+    fixed,
+    measured,
+    shape_bytes,
+)
 
 _EVAL_TENSOR_BYTES = 12
 _INT16_TABLE_BYTES = 2 * 513
@@ -117,20 +124,16 @@ def _batch_matmul(
         kept: tuple[int, ...] = ()
         for tensor, transposed in ((left, view.option("adjX")), (right, not view.option("adjY"))):
             if transposed:
-                kept += (_EVAL_TENSOR_BYTES, _shape_bytes(tensor), tensor.bytes)
+                kept += (_EVAL_TENSOR_BYTES, shape_bytes(tensor), tensor.bytes)
         return KernelMemory(
             params=(3, 1),
             init=(36,),
-            kept=(*kept, _shape_bytes(view.output), *quantised),
+            kept=(*kept, shape_bytes(view.output), *quantised),
             temporaries=view.tensors("0 1 o"),
             scratch=requested(view),
         )
 
     return memory
-
-
-def _shape_bytes(tensor: Tensor) -> int:
-    return 4 + 4 * len(tensor.shape)
 
 
 def _lstm(bias_bytes: int, gates: int, gate_bytes: int) -> Callable[[OpView], KernelMemory]:

@@ -9,7 +9,15 @@ compressed models are not covered.
 from __future__ import annotations
 
 from splitopt.arena.common_kernels import common_rules
-from splitopt.arena.kernel import KernelMemory, KernelRule, OpView, Rule, fixed, measured
+from splitopt.arena.kernel import (
+    KernelMemory,
+    KernelRule,
+    OpView,
+    Rule,
+    fixed,
+    measured,
+    shape_bytes,
+)
 from splitopt.graph.model import Tensor
 
 _EVAL_TENSOR_BYTES = 24
@@ -95,17 +103,13 @@ def _batch_matmul(view: OpView) -> KernelMemory:
     kept: tuple[int, ...] = () if _is_float(view) else (28,)
     for tensor, transposed in ((left, view.option("adjX")), (right, not view.option("adjY"))):
         if transposed:
-            kept += (_EVAL_TENSOR_BYTES, _shape_bytes(tensor), tensor.bytes)
+            kept += (_EVAL_TENSOR_BYTES, shape_bytes(tensor), tensor.bytes)
     return KernelMemory(
         params=(3, 1),
         init=(32,),
-        kept=(*kept, _shape_bytes(view.output)),
+        kept=(*kept, shape_bytes(view.output)),
         temporaries=view.tensors("0 1 o"),
     )
-
-
-def _shape_bytes(tensor: Tensor) -> int:
-    return 4 + 4 * len(tensor.shape)
 
 
 def _lstm(view: OpView) -> KernelMemory:
