@@ -45,10 +45,17 @@ def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
 
     With `model.io: int8`, float inputs and outputs then become the integers behind them.
-        Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model
-        or one that TFLM does not run on the job's board.
+    Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model or one
+    that TFLM does not run on the job's board.
     """
-    source = _opened(job, progress)
+    source = _with_ends(job, _opened(job, progress))
+    made = " converted" if source.conversion is not None else ""
+    refuse_unsupported(source.graph, job.board.abi, f"{job.model_path}{made}")
+    return source
+
+
+def _with_ends(job: Job, source: ModelSource) -> ModelSource:
+    """The model with the inputs and outputs that `model.io` asks for."""
     if job.spec.model.io == "as_is":
         return source
     io = with_integer_io(source.graph)
@@ -63,13 +70,9 @@ def _opened(job: Job, progress: Progress) -> ModelSource:
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
         request = _request(job)
         conversion = convert_model(request, progress)
-        graph = read_tflite(conversion.model)
-        refuse_unsupported(graph, job.board.abi, f"{job.model_path} converted")
-        return ModelSource(graph, conversion.model, conversion, request)
+        return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
     progress("reading the model")
-    graph = read_tflite(job.model_path)
-    refuse_unsupported(graph, job.board.abi, str(job.model_path))
-    return ModelSource(graph, job.model_path)
+    return ModelSource(read_tflite(job.model_path), job.model_path)
 
 
 def _request(job: Job) -> ConversionRequest:

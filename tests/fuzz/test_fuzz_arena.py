@@ -12,6 +12,7 @@ from fuzz.trial import Findings, try_all
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import target_rules
+from splitopt.arena.supported import refuse_unsupported
 from splitopt.base.errors import ModelError
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
@@ -25,6 +26,7 @@ def compare(data: bytes, folder: Path) -> str:
     refuses what was accepted."""
     try:
         graph = parse_tflite(data, name="generated")
+        refuse_unsupported(graph, "x86_64", "generated")
     except ModelError:
         return "refused"
     path = folder / "model.tflite"
