@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from splitopt.arena.abi import M55, X86_64
 from splitopt.arena.kernel import OpView
 from splitopt.arena.kernel_types import ABSENT_LETTER, KERNEL_TYPES, LETTERS, OTHER, KernelTypes
+from splitopt.arena.windows import convolution_axes
 from splitopt.base.errors import ModelError
 from splitopt.graph.model import ABSENT, ModelGraph, Op
 from splitopt.graph.registered_ops import unregistered_types
@@ -51,7 +52,9 @@ def _reasons(view: OpView, abi: str) -> Iterator[str]:
     kernel = KERNEL_TYPES.get(view.op.type)
     if kernel is not None and not kernel.form.fullmatch(_form(view.graph, view.op)):
         yield _wrong_types(view, kernel)
-    elif abi == M55.name:
+        return
+    yield from _of_another_form(view)
+    if abi == M55.name:
         yield from _on_m55(view)
 
 
@@ -93,12 +96,29 @@ def _wrong_types(view: OpView, kernel: KernelTypes) -> str:
         )
     given = ", ".join(names[: len(view.inputs)]) or "nothing"
     made = ", ".join(dict.fromkeys(names[len(view.inputs) :]))
-    runs = ", ".join(_NAMES[letter] for letter in kernel.types)
+    runs = ", ".join(_NAMES.get(letter, "others") for letter in kernel.types)
     takes = f"runs on {runs} only" if runs else "has no such combination of types"
     return (
         f"TFLM's kernel ({kernel.source}) {takes}, this one makes {made} of {given}; "
         "convert to int8, or leave the op out"
     )
+
+
+def _of_another_form(view: OpView) -> Iterator[str]:
+    """What Prepare refuses of an op whose types it takes."""
+    centred, aligned = view.option("halfPixelCenters"), view.option("alignCorners")
+    if view.op.type == "RESIZE_BILINEAR" and centred and aligned:
+        yield (
+            "half_pixel_centers with align_corners, which TFLM's kernel (resize_bilinear.cc) does "
+            "not run; leave one of them out"
+        )
+    if view.op.type == "BATCH_MATMUL" and max(len(view.input(k).shape) for k in (0, 1)) > 5:
+        yield "TFLM's kernel (batch_matmul.cc) runs up to rank 5; reshape its operands"
+    if view.op.type == "STRIDED_SLICE" and (rank := len(view.input(0).shape)) > 4:
+        yield (
+            f"TFLM's kernel (strided_slice_common.cc) runs up to rank 4, not {rank}; reshape its "
+            "input to rank 4 or less"
+        )
 
 
 def _on_m55(view: OpView) -> Iterator[str]:
@@ -122,9 +142,27 @@ def _on_m55(view: OpView) -> Iterator[str]:
             f"{on_m55} (cmsis_nn/batch_matmul.cc) runs up to rank 4; reshape its operands to "
             "rank 4 or less"
         )
+    if kind == "CONV_2D" and types[0] == "b" and _leaves_a_row_unread(view):
+        yield (
+            f"{on_m55} (arm_convolve_1_x_n_s8) runs windows along one row only where they reach "
+            "its end: it would leave the output unwritten without an error; pad the row, or cut it"
+        )
     for name, positions in (("SVDF", (1,)), ("UNIDIRECTIONAL_SEQUENCE_LSTM", _LSTM_CONSTANTS)):
         if kind == name and types[0] != "f" and not _are_constant(view, positions):
             yield f"{on_m55} runs constant weights only; convert with the weights frozen"
+
+
+def _leaves_a_row_unread(view: OpView) -> bool:
+    """Whether CMSIS-NN takes its kernel for one row, whose last window ends before the row does."""
+    image, weights = view.input(0).shape, view.input(1).shape
+    height, width = convolution_axes(view)
+    return (
+        image[1] == height.kernel == width.dilation == 1
+        and width.kernel > 1
+        and image[3] == weights[3]
+        and width.stride * image[3] % 4 == 0
+        and width.unread > 1
+    )
 
 
 def _scales(view: OpView, position: int) -> int:

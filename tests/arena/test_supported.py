@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ai_edge_litert import schema_py_generated as fb
 from single_ops import SINGLE_OPS, Const, SingleOp, model_of
 
 from splitopt.arena.kernel_types import KERNEL_TYPES
@@ -134,5 +136,27 @@ def test_what_only_cmsis_nn_refuses_is_refused_for_the_m55_alone() -> None:
     [said] = refusals(graph, "m55")
     assert "CMSIS-NN's kernel on the Cortex-M55 (cmsis_nn/transpose.cc) runs int8 up to" in said
     assert "casts to no BOOL" in _said("CAST", "b>z", "m55")
+    assert "it would leave the output unwritten" in _said_of_a_row(columns=49)[0]
+    assert _said_of_a_row(columns=47) == ()
     wide = parse_tflite(model_of("TRANSPOSE", rank_5, "hi>h"), name="m")
     assert refusals(wide, "m55") == ()
+
+
+def _said_of_a_row(columns: int) -> tuple[str, ...]:
+    """Of 14 windows of 1x8 in steps of 3 columns, which read 47 of them. On QEMU's Cortex-M55, a
+    row of 49 left the output as it was."""
+    filters, bias = Const([1] * 22 * 8 * 4, (22, 1, 8, 4)), Const([0] * 22)
+    row = SingleOp(
+        [(1, 1, columns, 4), filters, bias],
+        [(1, 1, 14, 22)],
+        fb.Conv2DOptionsT,
+        {"strideH": 1, "strideW": 3, "padding": fb.Padding.VALID},
+    )
+    return refusals(parse_tflite(model_of("CONV_2D", row, "bbi>b"), name="m"), "m55")
+
+
+def test_options_that_prepare_refuses() -> None:
+    op = SINGLE_OPS["RESIZE_BILINEAR"]
+    both = replace(op, fields={"halfPixelCenters": True, "alignCorners": True})
+    [said] = refusals(parse_tflite(model_of("RESIZE_BILINEAR", both, "bi>b"), name="m"), "x86_64")
+    assert "half_pixel_centers with align_corners" in said

@@ -15,8 +15,11 @@ from splitopt.runtime.model_builder import ModelBuilder
 
 Shape = tuple[int, ...]
 _MOST_ELEMENTS = 1 << 15
-_SCALE, _OF_WEIGHTS, _OF_PROBABILITIES, _OF_SIGNS = 0.0625, 0.0078125, 1 / 256, 1 / 128
+_SCALE, _OF_WEIGHTS, _OF_PROBABILITIES, _OF_SIGNS = 0.05, 0.0078125, 1 / 256, 1 / 128
+_OF_LOGARITHMS = 16 / 256
+_ZERO_POINTS = {_OF_PROBABILITIES: -128, _OF_LOGARITHMS: 127}
 _RESULT_SCALES = {
+    "LOG_SOFTMAX": _OF_LOGARITHMS,
     "LOGISTIC": _OF_PROBABILITIES,
     "SOFTMAX": _OF_PROBABILITIES,
     "TANH": _OF_SIGNS,
@@ -58,7 +61,7 @@ class Sketch:
         dtype = dtype or self.dtype
         scales = (scale,) if dtype in ("INT8", "INT16", "UINT8") else ()
         zero_point = self.zero_point if dtype == "INT8" and scale == _SCALE else 0
-        zero_point = -128 if dtype == "INT8" and scale == _OF_PROBABILITIES else zero_point
+        zero_point = _ZERO_POINTS.get(scale, zero_point) if dtype == "INT8" else zero_point
         index = self.builder.tensor(shape, dtype, scales=scales, zero_point=zero_point)
         self.live.append((index, tuple(shape)))
         return index
