@@ -74,7 +74,11 @@ def _arena(graph: ModelGraph, arena: Arena, granted_bytes: int) -> dict[str, Any
         "tail_bytes": arena.tail_bytes,
         "temporary_bytes": arena.temporary_bytes,
         "tail_by_category": {name: size for name, size in arena.tail_by_category if size},
-        "buffers": tuple(_buffer(graph, buffer) for buffer in arena.buffers),
+        "buffers": tuple(
+            _buffer(graph, buffer)
+            for buffer in arena.buffers
+            if buffer.live.stop > buffer.live.start  # TFLM places what no op touches, for no step
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from math import prod
 
 from splitopt.base.errors import ModelError
 from splitopt.graph import shape_rules as rules
+from splitopt.graph import windowed_shapes
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.graph.op_view import Operands, Shape
 from splitopt.graph.shape_rules import Rule
@@ -30,14 +31,14 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(_BROADCAST.split(), rules.broadcast),
     **dict.fromkeys(("MEAN", "SUM", "REDUCE_ALL", "REDUCE_MAX", "REDUCE_MIN"), rules.reduction),
     **dict.fromkeys(("ARG_MAX", "ARG_MIN"), rules.reduction),
-    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), rules.pool),
+    **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"), windowed_shapes.pool),
     **dict.fromkeys(("PAD", "PADV2", "MIRROR_PAD"), rules.padded),
     **dict.fromkeys(("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), rules.resized),
     **dict.fromkeys(("RESHAPE", "SQUEEZE"), rules.as_input()),
     "PRELU": rules.prelu,
-    "CONV_2D": rules.convolution,
-    "DEPTHWISE_CONV_2D": rules.depthwise,
-    "TRANSPOSE_CONV": rules.transpose_convolution,
+    "CONV_2D": windowed_shapes.convolution,
+    "DEPTHWISE_CONV_2D": windowed_shapes.depthwise,
+    "TRANSPOSE_CONV": windowed_shapes.transpose_convolution,
     "FULLY_CONNECTED": rules.fully_connected,
     "BATCH_MATMUL": rules.matrix_product,
     "SPACE_TO_BATCH_ND": rules.space_to_batch,

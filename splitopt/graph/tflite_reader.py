@@ -67,13 +67,13 @@ def _parse(data: bytes, name: str) -> ModelGraph:
     if version != _SCHEMA_VERSION:
         raise ModelError(f"schema version {version}, want {_SCHEMA_VERSION}")
     subgraphs = model.tables(2)
+    opcodes = [_opcode(table) for table in model.tables(1)]
     if len(subgraphs) != 1:
         raise ModelError(
-            f"{len(subgraphs)} subgraphs, want exactly one (models with control flow "
-            "cannot be cut between ops)"
+            f"{len(subgraphs)} subgraphs, want exactly one; a model of several signatures is "
+            "exported with one of them at a time"
         )
     buffers = [_buffer(table) for table in model.tables(4)]
-    opcodes = [_opcode(table) for table in model.tables(1)]
     subgraph = subgraphs[0]
     for text_table, slot in ((model, 3), (subgraph, 4)):
         text_table.text(slot)  # checked here: pieces take description and name over
@@ -121,7 +121,10 @@ def _opcode(table: Table) -> _OpCode:
     if name is None:
         raise ModelError(f"operator code {code} is unknown")
     if name in _CONTROL_FLOW:
-        raise ModelError(f"control flow ({name}) cannot be planned; unroll it before converting")
+        raise ModelError(
+            f"control flow ({name}) cannot be cut between ops; unroll it before converting (of a "
+            "Keras GRU, LSTM or RNN: unroll=True, with a fixed number of steps)"
+        )
     custom_code = table.text(1)  # checked for every op: pieces take it over
     if name == CUSTOM_OP:
         name = f"{CUSTOM_OP}:{custom_code}"

@@ -9,8 +9,10 @@ from splitopt.base.errors import ModelError
 from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.op_signatures import check_signature
+from splitopt.graph.schema import CUSTOM_OP
 from splitopt.graph.shape_inference import check_shapes
 
+_VELA_OP = f"{CUSTOM_OP}:ethos-u"
 _INTEGERS = ("INT", "UINT")
 _NAME_CHARS = 60
 
@@ -19,6 +21,12 @@ def check_graph(graph: ModelGraph) -> None:
     """Raises ModelError unless file order is a topological order of a sound DAG."""
     if not graph.ops:
         raise ModelError("the model has no ops")
+    for op in graph.ops:
+        if op.type == _VELA_OP:
+            raise ModelError(
+                f"compiled for the Ethos-U by Vela ({graph.op_name(op.index)}); its memory is "
+                "planned already; give splitopt the model from before Vela"
+            )
     if not graph.inputs:
         raise ModelError("the model has no inputs")
     if not graph.outputs:

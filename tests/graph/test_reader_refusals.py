@@ -226,3 +226,10 @@ def test_truncations_of_real_models_are_refused(path: Path) -> None:
     ends = {0, 1, 4, 7, 8, 64, len(whole) // 2, len(whole) - 4096}
     for length in ends | set(random.Random(0).sample(range(len(whole) - 64), 60)):
         refusal(whole[:length])
+
+
+def test_what_vela_made_is_named() -> None:
+    builder = relu_builder()
+    builder.op("CUSTOM", [1], [builder.typed([1, 4], "INT8")], custom=("ethos-u", b"\x01"))
+    said = refusal(builder.bytes([0], [2]))
+    assert "compiled for the Ethos-U by Vela (op 1 CUSTOM:ethos-u)" in said
