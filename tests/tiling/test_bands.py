@@ -189,13 +189,13 @@ def test_what_does_not_work_row_by_row_is_in_no_band() -> None:
     even = net.conv(source, 2, 4, 2, "same")  # one row of padding above, at every height
     odd = net.image(16, 4, 2)
     net.maker.op("ADD", [source, source], [odd])
-    joined = net.image(24, 4, 2)
+    joined = net.image(32, 4, 2)
     from ai_edge_litert import schema_py_generated as fb
 
     options = fb.ConcatenationOptionsT()
     options.axis = 1
-    net.maker.op("CONCATENATION", [odd, even], [joined], ("ConcatenationOptions", options))
-    graph = net.graph([source], [joined])
+    net.maker.op("CONCATENATION", [odd, source], [joined], ("ConcatenationOptions", options))
+    graph = net.graph([source], [joined, even])
     assert [row_rule(graph, op) is None for op in graph.ops] == [False, False, True]
 
 
