@@ -10,7 +10,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.runtime.model_builder import ModelBuilder
+from splitopt.runtime.model_builder import ModelBuilder, packed
 
 ELEMENT_TYPES = {name: code for name, code in vars(fb.TensorType).items() if name[0] != "_"}
 
@@ -249,6 +249,41 @@ def branches() -> bytes:
     builder.op("ADD", [y, a], [z], ("AddOptions", fb.AddOptionsT()))
     assert unused == 5
     return builder.bytes([b, a], [z, x])
+
+
+def _named(name: str, tensors: Sequence[int]) -> list[fb.TensorMapT]:
+    entry = fb.TensorMapT()
+    entry.name, [entry.tensorIndex] = name, tensors
+    return [entry]
+
+
+def several_signatures() -> bytes:
+    """Two models in a file: `once` adds a constant to four floats, `twice` adds two to eight."""
+    builder = Builder()
+    graphs = []
+    for ops in (1, 2):
+        builder.graph = fb.SubGraphT()
+        builder.graph.tensors, builder.graph.operators = [], []
+        last = source = builder.tensor([1, 4 * ops], "float32", scales=0)
+        for value in range(ops):
+            data = np.full(4 * ops, value + 1, "<f4").tobytes()
+            weight = builder.tensor([1, 4 * ops], "float32", data=data, scales=0)
+            made = builder.tensor([1, 4 * ops], "float32", scales=0)
+            builder.op("ADD", [last, weight], [made], ("AddOptions", fb.AddOptionsT()))
+            last = made
+        builder.graph.inputs, builder.graph.outputs = [source], [last]
+        graphs.append(builder.graph)
+    builder.model.subgraphs = graphs
+    builder.model.signatureDefs = []
+    for index, key in enumerate(("once", "twice")):
+        entry = fb.SignatureDefT()
+        entry.signatureKey, entry.subgraphIndex = key, index
+        entry.inputs, entry.outputs = (
+            _named("x", graphs[index].inputs),
+            _named("y", graphs[index].outputs),
+        )
+        builder.model.signatureDefs.append(entry)
+    return packed(builder.model)
 
 
 SOUND: dict[str, Callable[[], bytes]] = {

@@ -30,6 +30,9 @@ class ModelFile(Strict):
     io: Annotated[
         Literal["as_is", "int8"], Field(description="int8: no QUANTIZE or DEQUANTIZE at the ends.")
     ] = "as_is"
+    signature: Annotated[
+        str | None, Field(description="Which signature of a .tflite that has several.")
+    ] = None
 
 
 class CalibrationSpec(Strict):

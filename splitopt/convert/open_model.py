@@ -44,6 +44,7 @@ class ModelSource:
 def open_model(job: Job, progress: Progress = lambda _: None) -> ModelSource:
     """A model with calibration data is converted (ONNX) or quantised (float .tflite) first.
 
+    Of a model with several signatures, `model.signature` chooses one, as a file of its own.
     With `model.io: int8`, float inputs and outputs then become the integers behind them.
     Raises SplitoptError: UsageError for missing calibration, ModelError for a broken model or one
     that TFLM does not run on the job's board.
@@ -67,12 +68,20 @@ def _with_ends(job: Job, source: ModelSource) -> ModelSource:
 
 
 def _opened(job: Job, progress: Progress) -> ModelSource:
+    signature = job.spec.model.signature
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
+        if signature is not None:
+            raise UsageError(
+                f"{job.file}: $.model.signature: want it with an int8 .tflite only; export the one "
+                "signature before it is converted"
+            )
         request = _request(job)
         conversion = convert_model(request, progress)
         return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
     progress("reading the model")
-    return ModelSource(read_tflite(job.model_path), job.model_path)
+    graph = read_tflite(job.model_path, signature)
+    path = keep_model(_cache_of(job), graph.source) if graph.is_part else job.model_path
+    return ModelSource(graph, path)
 
 
 def _request(job: Job) -> ConversionRequest:

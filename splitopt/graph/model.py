@@ -103,7 +103,8 @@ class Op:
 class ModelGraph:
     """A single-subgraph network; ops stand in file order, which is a topological order.
 
-    `source` is the file it was read from, whole and verified. `offline_offsets`: places in the
+    `source` is the file it was read from, whole and verified; where the graph `is_part` of a file
+    of several subgraphs, a file of this one. `offline_offsets`: places in the
     head that the file's OfflineMemoryAllocation metadata fix, by tensor, in bytes.
     """
 
@@ -114,6 +115,7 @@ class ModelGraph:
     outputs: tuple[int, ...]
     source: bytes = field(repr=False, compare=False)
     offline_offsets: Mapping[int, int] = field(default_factory=dict, compare=False)
+    is_part: bool = field(default=False, compare=False)
 
     @cached_property
     def producer(self) -> Mapping[int, int]:

@@ -26,6 +26,7 @@ from splitopt.graph.model import (
     TensorKind,
 )
 from splitopt.graph.schema import CUSTOM_OP, DTYPE_NAMES, DTYPES, OP_NAMES, unpack_options
+from splitopt.graph.signatures import alone, chosen_subgraph
 from splitopt.graph.wellformed import check_graph
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -41,16 +42,21 @@ class _OpCode:
     version: int
 
 
-def read_tflite(path: Path) -> ModelGraph:
+def read_tflite(path: Path, signature: str | None = None) -> ModelGraph:
     """Reads a model file. Raises ModelError on a file that is not a model splitopt can plan."""
     data = read_file(path, MAX_FILE_BYTES, ModelError, "a .tflite model")
-    return parse_tflite(data, name=path.stem, where=str(path))
+    return parse_tflite(data, name=path.stem, where=str(path), signature=signature)
 
 
-def parse_tflite(data: bytes, *, name: str, where: str = "model") -> ModelGraph:
-    """Parses the bytes of a model. `where` opens the text of any ModelError raised."""
+def parse_tflite(
+    data: bytes, *, name: str, where: str = "model", signature: str | None = None
+) -> ModelGraph:
+    """Parses the bytes of a model. `where` opens the text of any ModelError raised.
+
+    `signature`: which one of a model of several. Its graph's `source` is a file of its own.
+    """
     try:
-        graph = _parse(data, name)
+        graph = _parse(data, name, signature)
         check_graph(graph)
     except BrokenBuffer as error:
         raise ModelError(f"{where}: not a whole .tflite file: {error}") from error
@@ -59,7 +65,7 @@ def parse_tflite(data: bytes, *, name: str, where: str = "model") -> ModelGraph:
     return graph
 
 
-def _parse(data: bytes, name: str) -> ModelGraph:
+def _parse(data: bytes, name: str, signature: str | None) -> ModelGraph:
     if data[4:8] != b"TFL3":
         raise ModelError("not a TensorFlow Lite model (the file identifier TFL3 is missing)")
     model = Table.root(data)
@@ -67,14 +73,10 @@ def _parse(data: bytes, name: str) -> ModelGraph:
     if version != _SCHEMA_VERSION:
         raise ModelError(f"schema version {version}, want {_SCHEMA_VERSION}")
     subgraphs = model.tables(2)
+    chosen = chosen_subgraph(model, len(subgraphs), signature)
     opcodes = [_opcode(table) for table in model.tables(1)]
-    if len(subgraphs) != 1:
-        raise ModelError(
-            f"{len(subgraphs)} subgraphs, want exactly one; a model of several signatures is "
-            "exported with one of them at a time"
-        )
     buffers = [_buffer(table) for table in model.tables(4)]
-    subgraph = subgraphs[0]
+    subgraph, is_part = subgraphs[chosen], len(subgraphs) > 1
     for text_table, slot in ((model, 3), (subgraph, 4)):
         text_table.text(slot)  # checked here: pieces take description and name over
     op_tables = subgraph.tables(3)
@@ -87,8 +89,9 @@ def _parse(data: bytes, name: str) -> ModelGraph:
         ops=ops,
         inputs=_indices(subgraph, 1, len(tensors), "the model's inputs"),
         outputs=_indices(subgraph, 2, len(tensors), "the model's outputs"),
-        source=data,
-        offline_offsets=_offline_offsets(model, buffers, len(tensors)),
+        source=alone(data, chosen) if is_part else data,
+        offline_offsets={} if is_part else _offline_offsets(model, buffers, len(tensors)),
+        is_part=is_part,
     )
 
 
@@ -120,11 +123,6 @@ def _opcode(table: Table) -> _OpCode:
     name = OP_NAMES.get(code)
     if name is None:
         raise ModelError(f"operator code {code} is unknown")
-    if name in _CONTROL_FLOW:
-        raise ModelError(
-            f"control flow ({name}) cannot be cut between ops; unroll it before converting (of a "
-            "Keras GRU, LSTM or RNN: unroll=True, with a fixed number of steps)"
-        )
     custom_code = table.text(1)  # checked for every op: pieces take it over
     if name == CUSTOM_OP:
         name = f"{CUSTOM_OP}:{custom_code}"
@@ -199,6 +197,12 @@ def _op(index: int, table: Table, opcodes: list[_OpCode], tensors: int) -> Op:
         raise ModelError(f"{where}: operator code {code} of {len(opcodes)}")
     if table.scalar(9, "Q") or table.scalar(10, "Q"):
         raise ModelError(f"{where}: its options stand outside the flatbuffer")
+    if opcodes[code].type in _CONTROL_FLOW:
+        raise ModelError(
+            f"{where}: control flow ({opcodes[code].type}) cannot be cut between ops; unroll it "
+            "before converting (of a Keras GRU, LSTM or RNN: unroll=True, with a fixed number of "
+            "steps)"
+        )
     table.blob(5)
     table.array(7, "?")
     return Op(

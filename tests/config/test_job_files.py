@@ -103,9 +103,9 @@ def test_an_unknown_key_names_the_nearest(text: str, says: str, write: Write) ->
         ("cut: [1]", "$.cut: got a list, want a mapping with keys of its own (allow, forbid)"),
         (
             "model: a.tflite",
-            "$.model: got 'a.tflite', want a mapping with keys of its own (path, io)",
+            "$.model: got 'a.tflite', want a mapping with keys of its own (path, io, signature)",
         ),
-        ("model:", "$.model: got None, want a mapping with keys of its own (path, io)"),
+        ("model:", "$.model: got None, want a mapping with keys of its own (path, io, signature)"),
         ("model: {}", "$.model.path: missing; add it"),
         ("board: 5", "$.board: got 5, want a mapping with keys of its own (name, "),
         ("board: {name: x, sram_bytes: 64k}", "$.board.sram_bytes: got '64k', want a whole num"),

@@ -107,14 +107,6 @@ def test_boundary_tensors_by_brute_force(shared_model: FindModel) -> None:
             assert set(segment.outputs) == made & read_after
 
 
-def _two_subgraphs() -> bytes:
-    maker = Builder()
-    source, out = maker.tensor([1]), maker.tensor([1])
-    maker.op("RELU", [source], [out])
-    maker.model.subgraphs = [maker.graph, maker.graph]
-    return maker.bytes([source], [out])
-
-
 def _one_op(
     name: str = "RELU",
     shape: tuple[int, ...] = (1, 4),
@@ -164,7 +156,6 @@ def _no_ops() -> bytes:
 
 
 BROKEN = {
-    "two subgraphs": (_two_subgraphs, "2 subgraphs, want exactly one"),
     "control flow": (lambda: _one_op("IF"), r"control flow \(IF\)"),
     "no ops": (_no_ops, "no ops"),
     "no outputs": (lambda: _one_op(model_outputs=()), "no outputs"),

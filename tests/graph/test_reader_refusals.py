@@ -95,7 +95,7 @@ def _writes(**fields: Any) -> Callable[[], bytes]:
 
 REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "version": (_with(lambda b: b.model, "version", 2), "schema version 2, want 3"),
-    "no subgraph": (_with(lambda b: b.model, "subgraphs", []), "0 subgraphs, want exactly one"),
+    "no subgraph": (_with(lambda b: b.model, "subgraphs", []), "the model has no subgraph"),
     "operator index": (_with(_op, "opcodeIndex", 7), "op 0: operator code 7 of 1"),
     "unknown op": (_with(_code, "builtinCode", 100_000), "operator code 100000 is unknown"),
     "input below -1": (_with(_op, "inputs", [-2]), "op 0: inputs: tensor -2 of 2"),
