@@ -132,6 +132,8 @@ def _on_m55(view: OpView) -> Iterator[str]:
             "activations only, not on int16; convert with per-tensor dense layers "
             "(_experimental_disable_per_channel_quantization_for_dense_layers)"
         )
+    if kind == "TRANSPOSE_CONV" and types.startswith("ibh") and not view.has_input(3):
+        yield f"{on_m55} (cmsis_nn/transpose_conv.cc) runs int16 with a bias; give it one of zeros"
     if kind == "TRANSPOSE" and types[0] == "b" and (rank := len(view.input(0).shape)) > 4:
         yield (
             f"{on_m55} (cmsis_nn/transpose.cc) runs int8 up to rank 4, not {rank}: it would leave "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from single_ops import SINGLE_OPS, Const, SingleOp, model_of
+from op_cases import CASES
+from op_models import model_of as one_op_model
+from op_requests import TABLE as GOLDEN
+from single_ops import SINGLE_OPS, TYPES, Const, SingleOp, model_of
 
 from splitopt.arena.kernel_types import KERNEL_TYPES
 from splitopt.arena.supported import refusals
@@ -76,7 +80,7 @@ def _operands(name: str) -> str:
     return " ".join(operand.name for operand in SIGNATURES[name].inputs)
 
 
-def _candidates() -> dict[tuple[str, str], bytes]:
+def candidates() -> dict[tuple[str, str], bytes]:
     return {
         (name, form): model_of(name, op, form)
         for name, op in SINGLE_OPS.items()
@@ -91,7 +95,7 @@ def test_every_registered_op_is_in_the_table() -> None:
 def test_the_table_refuses_what_the_wheel_does_not_run_and_nothing_else(tmp_path: Path) -> None:
     """Models of one op and one set of types, each in a process of its own."""
     pytest.importorskip("tflite_micro")
-    models = _candidates()
+    models = candidates()
     files = [tmp_path / f"{k}.tflite" for k in range(len(models))]
     for file, data in zip(files, models.values(), strict=True):
         file.write_bytes(data)
@@ -160,3 +164,15 @@ def test_options_that_prepare_refuses() -> None:
     both = replace(op, fields={"halfPixelCenters": True, "alignCorners": True})
     [said] = refusals(parse_tflite(model_of("RESIZE_BILINEAR", both, "bi>b"), name="m"), "x86_64")
     assert "half_pixel_centers with align_corners" in said
+
+
+def test_of_the_ops_measured_on_the_m55_those_are_refused_that_it_did_not_allocate() -> None:
+    """Golden: QEMU's Cortex-M55, AllocateTensors of TFLM 90b983c2 (tests/op_requests.py). FILL
+    allocates whatever its type, and fails in Invoke."""
+    refused = {
+        case.name
+        for case in CASES
+        if refusals(parse_tflite(one_op_model(case, 1), name="m"), "m55")
+    }
+    not_allocated = json.loads(GOLDEN.read_text(encoding="utf-8"))["refused"]
+    assert refused - {f"FILL {name}" for name in TYPES.values()} == {*not_allocated}
