@@ -177,7 +177,7 @@ def test_sides_that_differ_are_requantised_priced_and_still_right(
     assert agreement.reader.scale == pytest.approx(2 * agreement.writer.scale, rel=1e-3)
     reader = made.plan.segments[agreement.reader.piece]
     elements = int(np.prod(agreement.writer.shape))
-    assert agreement.insn == pytest.approx(103 + 40.6 * elements, abs=500)
+    assert 20 * elements < agreement.insn < 100 * elements, "a QUANTIZE takes tens of them each"
     assert reader.requantise_insn == agreement.insn
     assert reader.added_insn > first.plan.segments[reader.index].added_insn + agreement.insn
     assert made.plan.added_insn == sum(s.added_insn for s in made.plan.segments)
