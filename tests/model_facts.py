@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
-from models import Builder
+from models import chain_of_sizes
 
 from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.convert.open_model import open_model
@@ -19,13 +18,8 @@ def facts(model: Path, board: Path | str | None) -> ModelExplanation:
 
 
 def small(folder: Path, name: bytes = b"plain") -> Path:
-    """Seven RELUs on tensors of unlike sizes, with holes in TFLM's plan."""
-    builder = Builder()
+    """Seven ops between tensors of unlike sizes, with holes in TFLM's plan."""
     sizes = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)
-    tensors = [builder.typed([1, size], "INT8") for size in sizes]
-    builder.graph.tensors[tensors[2]].name = name
-    for source, out in pairwise(tensors):
-        builder.relu(source, out)
     path = folder / "small.tflite"
-    path.write_bytes(builder.bytes([tensors[0]], [tensors[-1]]))
+    path.write_bytes(chain_of_sizes(sizes, {2: name}))
     return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import flatbuffers
@@ -85,6 +85,23 @@ def chain(ops: int = 5, type_name: str = "INT8") -> bytes:
     tensors = [builder.typed([1, 4], type_name) for _ in range(ops + 1)]
     for source, out in itertools.pairwise(tensors):
         builder.relu(source, out)
+    return builder.bytes([tensors[0]], [tensors[-1]])
+
+
+def chain_of_sizes(sizes: Sequence[int], names: Mapping[int, bytes] | None = None) -> bytes:
+    """Activations of so many bytes, one after another: SLICE cuts them, PAD widens them."""
+    builder = Builder()
+    tensors = [builder.typed([1, size], "INT8") for size in sizes]
+    for (source, out), (held, made) in zip(
+        itertools.pairwise(tensors), itertools.pairwise(sizes), strict=True
+    ):
+        rows = [[0, 0], [1, made]] if made < held else [[0, 0, 0, made - held]]
+        shape = [2] if made < held else [2, 2]
+        words = [np.array(row, "<i4").tobytes() for row in rows]
+        operands = [builder.typed(shape, "INT32", data=data) for data in words]
+        builder.op("SLICE" if made < held else "PAD", [source, *operands], [out])
+    for position, name in (names or {}).items():
+        builder.graph.tensors[tensors[position]].name = name
     return builder.bytes([tensors[0]], [tensors[-1]])
 
 

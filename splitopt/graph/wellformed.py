@@ -10,6 +10,7 @@ from splitopt.base.limits import MODEL_TENSORS_BYTES
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.op_signatures import check_signature
 from splitopt.graph.schema import CUSTOM_OP
+from splitopt.graph.shape_inference import check_shapes
 
 _VELA_OP = f"{CUSTOM_OP}:ethos-u"
 _INTEGERS = ("INT", "UINT")
@@ -54,6 +55,8 @@ def check_graph(graph: ModelGraph) -> None:
         if tensor not in graph.producer:
             raise ModelError(f"output tensor {tensor} is made by no op")
     _check_size(graph)
+    for op in graph.ops:
+        check_shapes(graph, op)
     _check_scales(graph)
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from allocations import measure_allocations
 from images import chance_net
-from models import Builder
+from models import Builder, chain_of_sizes
 
 from splitopt.arena.check import OverlappingPlan, check_head
 from splitopt.arena.offline import with_offline_plan
@@ -31,16 +30,7 @@ SIZES = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)
 
 def wasteful(sizes: tuple[int, ...] = SIZES) -> ModelGraph:
     """Tensors of unlike sizes in a chain, among which TFLM's planner leaves holes."""
-    builder = Builder()
-    tensors = [builder.typed([1, size], "INT8") for size in sizes]
-    for (source, out), (held, made) in zip(pairwise(tensors), pairwise(sizes), strict=True):
-        rows = [[0, 0], [1, made]] if made < held else [[0, 0, 0, made - held]]
-        shape = [2] if made < held else [2, 2]
-        words = [np.array(row, "<i4").tobytes() for row in rows]
-        operands = [builder.typed(shape, "INT32", data=data) for data in words]
-        builder.op("SLICE" if made < held else "PAD", [source, *operands], [out])
-    data = builder.bytes([tensors[0]], [tensors[-1]])
-    return parse_tflite(data, name="wasteful", where="by hand")
+    return parse_tflite(chain_of_sizes(sizes), name="wasteful", where="by hand")
 
 
 def chain_of(sizes: list[int]) -> ModelGraph:

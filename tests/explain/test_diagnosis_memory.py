@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from diagnosis_bundles import digits, make_bundle, read_plan, write_plan
-from models import Builder
+from models import Builder, chain_of_sizes
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
@@ -189,13 +188,8 @@ def fragmented(folder: Path) -> Path:
 
     The 4,500 live with 4,600 and with 4,800, and the hole between these two has 240.
     """
-    builder = Builder()
-    sizes = (4592, 4496, 4800, 4896)
-    tensors = [builder.typed([1, size], "INT8") for size in sizes]
-    for source, out in itertools.pairwise(tensors):
-        builder.relu(source, out)
     path = folder / "fragmented.tflite"
-    path.write_bytes(builder.bytes([tensors[0]], [tensors[-1]]))
+    path.write_bytes(chain_of_sizes((4592, 4496, 4800, 4896)))
     return path
 
 

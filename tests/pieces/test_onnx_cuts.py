@@ -36,7 +36,8 @@ def residual() -> Any:
     maker = Builder()
     shapes = [[1, 4, 4, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2], [1, 6, 6, 2]]
     source, padded, stem, branch, out = [maker.tensor(shape) for shape in shapes]
-    maker.op("RELU", [source], [padded])
+    ends = maker.typed([4, 2], "INT32", data=np.array([0, 0, 1, 1, 1, 1, 0, 0], "<i4").tobytes())
+    maker.op("PAD", [source, ends], [padded])
     maker.op("RELU", [padded], [stem])
     maker.op("RELU", [stem], [branch])
     maker.op("ADD", [stem, branch], [out])

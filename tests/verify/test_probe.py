@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from limits import seconds
-from models import Builder, add_chain, chain, with_custom_op
+from models import Builder, add_chain, with_custom_op
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError, UsageError
 from splitopt.base.limits import MODEL_TENSORS_BYTES
@@ -39,20 +39,18 @@ def refused(tmp_path: Path, model: bytes, **settings: Any) -> SplitoptError:
     return caught.value
 
 
-def cast_from_uint8() -> bytes:
+def log_softmax_of_another_scale() -> bytes:
+    """int8, which its kernel runs, but with another output scale than 16/256."""
     builder = Builder()
-    source, out = builder.typed([1, 4], "UINT8"), builder.typed([1, 4], "INT8")
-    options = fb.CastOptionsT()
-    options.inDataType, options.outDataType = fb.TensorType.UINT8, fb.TensorType.INT8
-    builder.op("CAST", [source], [out], ("CastOptions", options))
-    return builder.bytes([source], [out])
+    builder.op("LOG_SOFTMAX", [builder.tensor([1, 4])], [builder.tensor([1, 4])])
+    return builder.bytes([0], [1])
 
 
 @pytest.mark.parametrize(
     ("make", "says"),
     [
         (with_custom_op, "Failed to get registration from op code CUSTOM"),
-        (cast_from_uint8, "UINT8 (3) not supported; Node CAST (number 0) failed to invoke"),
+        (log_softmax_of_another_scale, "Node LOG_SOFTMAX (number 0) failed to prepare"),
     ],
 )
 def test_what_tflm_refuses_is_wrong_input(
@@ -128,7 +126,9 @@ def test_an_endless_inference_is_ended(tmp_path: Path) -> None:
 
 
 def test_a_type_that_cannot_be_fed_is_named(tmp_path: Path) -> None:
-    error = refused(tmp_path, chain(2, "UINT16"))
+    builder = Builder()
+    builder.op("RESHAPE", [builder.typed([1, 4], "UINT16")], [builder.typed([4], "UINT16")])
+    error = refused(tmp_path, builder.bytes([0], [1]))
     assert isinstance(error, UsageError)
     assert "tensor 0 't0' is UINT16" in str(error)
 
