@@ -169,7 +169,10 @@ def other_calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 def test_sides_that_differ_are_requantised_priced_and_still_right(
     resnet8: Run, other_calibration: Callable[..., None], tmp_path: Path
 ) -> None:
-    """The reader is calibrated on twice the range: half of its steps are lost, no more."""
+    """The reader is calibrated on twice the range: half of its steps are lost, no more.
+
+    QEMU counts 48 instructions an element of an int8 QUANTIZE (golden/m55_kernel_counts.txt).
+    """
     other_calibration(lambda a: 2 * a, "wide")
     job, first = resnet8
     _, made, judgement = made_with(job, tmp_path)
@@ -177,7 +180,7 @@ def test_sides_that_differ_are_requantised_priced_and_still_right(
     assert agreement.reader.scale == pytest.approx(2 * agreement.writer.scale, rel=1e-3)
     reader = made.plan.segments[agreement.reader.piece]
     elements = int(np.prod(agreement.writer.shape))
-    assert 20 * elements < agreement.insn < 100 * elements, "a QUANTIZE takes tens of them each"
+    assert agreement.insn == pytest.approx(157 + 48 * elements, abs=500)
     assert reader.requantise_insn == agreement.insn
     assert reader.added_insn > first.plan.segments[reader.index].added_insn + agreement.insn
     assert made.plan.added_insn == sum(s.added_insn for s in made.plan.segments)

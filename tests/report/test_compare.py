@@ -181,6 +181,7 @@ def garbage(folder: Path, made: dict[str, Path]) -> list[Path]:
     edits: dict[str, Edit] = {
         "schema": lambda p: p.update(schema_version=3),
         "word": lambda p: p.update(peak_ram_bytes="many"),
+        "negative": lambda p: p.update(peak_ram_bytes=-1),
         "none": lambda p: p.update(segments=[]),
         "float": lambda p: p.update(peak_ram_bytes=1.5),
         "gone": lambda p: p.pop("baseline"),
