@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from extras import need_onnx_extra
+from images import sample_images
 from models import diamond
 
-from splitopt.base.errors import ModelError, ToolError, UsageError
+from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert import cache, content
-from splitopt.convert.calibration import Preprocess, as_onnx_feed, load_samples, nhwc_shape
+from splitopt.convert.calibration import as_onnx_feed, nhwc_shape
 from splitopt.convert.onnx2tf_adapter import convert
 from splitopt.convert.quality import sqnr_db
 from splitopt.convert.source import read_onnx
@@ -26,94 +27,6 @@ from splitopt.runtime.model_builder import relu_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODELS = REPOSITORY / "configs" / "models"
-SHAPE = (1, 3, 4, 4)
-
-
-def samples(
-    path: Path, key: str | None = None, preprocess: Preprocess | None = None, **keys: str
-) -> Any:
-    return load_samples(
-        path, key, keys.get("test"), keys.get("label"), preprocess or Preprocess(), SHAPE, "job"
-    )
-
-
-def images(count: int = 10) -> np.ndarray:
-    return np.random.default_rng(0).uniform(-1, 1, (count, 4, 4, 3)).astype(np.float16)
-
-
-def test_the_last_fifth_is_held_out_unless_named(tmp_path: Path) -> None:
-    np.savez(tmp_path / "d.npz", a=images(), t=images(3), y=np.arange(3))
-    found = samples(tmp_path / "d.npz", "a")
-    assert (len(found.calibration), len(found.held_out), found.labels) == (8, 2, None)
-    assert found.calibration.dtype == np.float32
-    named = samples(tmp_path / "d.npz", "a", test="t", label="y")
-    assert (len(named.calibration), len(named.held_out), len(named.labels)) == (10, 3, 3)
-
-
-def test_layout_mean_and_std_are_applied(tmp_path: Path) -> None:
-    data = images().astype(np.float32)
-    np.save(tmp_path / "nchw.npy", data.transpose(0, 3, 1, 2))
-    preprocess = Preprocess((1.0, 2.0, 3.0), (2.0,), "nchw")
-    found = samples(tmp_path / "nchw.npy", preprocess=preprocess)
-    np.testing.assert_allclose(found.calibration, (data[:8] - [1, 2, 3]) / 2, rtol=1e-6)
-
-
-def test_a_folder_of_arrays_and_pictures(tmp_path: Path) -> None:
-    for k, image in enumerate(images(5)):
-        np.save(tmp_path / f"{k}.npy", image)
-    assert len(samples(tmp_path).calibration) == 4
-    pil = pytest.importorskip("PIL.Image", reason="pillow comes with the onnx extra")
-    for k in range(5):
-        (tmp_path / f"{k}.npy").unlink()
-        pixels = np.full((4, 4, 3), 50 * k, np.uint8)
-        pil.fromarray(pixels).save(tmp_path / f"{k}.png")
-    found = samples(tmp_path)
-    assert found.calibration[1, 0, 0, 0] == pytest.approx(50 / 255)
-
-
-def test_a_picture_of_another_size_is_not_decoded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Two small files of one colour took 5 GB."""
-    pil = pytest.importorskip("PIL.Image", reason="pillow comes with the onnx extra")
-    for k in range(2):
-        pil.new("RGB", (9000, 8000)).save(tmp_path / f"{k}.png")
-    monkeypatch.setattr(pil.Image, "convert", lambda *_: pytest.fail("decoded"))
-    with pytest.raises(UsageError, match=r"0\.png: is 9000 x 8000 pixels, want 4 x 4; resize it"):
-        samples(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("data", "says"),
-    [
-        (np.zeros((10, 4, 4, 3)), "every value is 0; that calibrates nothing"),
-        (np.full((10, 4, 4, 3), np.nan), "not finite"),
-        (np.zeros((10, 5, 4, 3)), r"want \[N, 4, 4, 3\]"),
-        (np.zeros((1, 4, 4, 3)), "1 samples, want 2 to 4096"),
-        (np.zeros((10, 4, 4, 3), dtype=complex), "holds complex128, want numbers"),
-    ],
-)
-def test_calibration_that_cannot_serve_is_refused(
-    data: np.ndarray, says: str, tmp_path: Path
-) -> None:
-    np.save(tmp_path / "d.npy", data)
-    with pytest.raises(UsageError, match=says):
-        samples(tmp_path / "d.npy")
-
-
-def test_missing_calibration_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "d.npz", a=images(), y=np.arange(3))
-    for action in (
-        lambda: samples(tmp_path / "absent.npz", "a"),
-        lambda: samples(tmp_path / "d.npz", "b"),
-        lambda: samples(tmp_path / "d.npz"),
-        lambda: samples(tmp_path / "d.npz", "a", label="y"),
-    ):
-        with pytest.raises(UsageError, match=r"d\.npz|absent\.npz"):
-            action()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UsageError, match=r"no \.npy, \.npz or \.png file"):
-        samples(tmp_path / "empty")
 
 
 def test_shapes_between_onnx_and_tensorflow() -> None:
@@ -143,7 +56,7 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
         "(out / 'model_full_integer_quant.tflite').write_bytes(b'int8')\n"
         "print('converted')"
     )
-    made = convert(b"onnx", {"image": images(6)}, command=stand_in(tmp_path, body))
+    made = convert(b"onnx", {"image": sample_images(6)}, command=stand_in(tmp_path, body))
     assert (made.tflite, made.log) == (b"int8", "converted\n")
 
 
@@ -180,13 +93,19 @@ def test_a_failing_converter_is_one_clear_error(
 ) -> None:
     logs = tmp_path / "cache"
     with pytest.raises(error, match=says) as caught:
-        convert(b"x", {"image": images()}, command=stand_in(tmp_path, body), timeout_s=5, logs=logs)
+        convert(
+            b"x",
+            {"image": sample_images()},
+            command=stand_in(tmp_path, body),
+            timeout_s=5,
+            logs=logs,
+        )
     if "print" in body:
         kept = Path(str(caught.value).rpartition("; its log: ")[2])
         assert kept.read_text()
         assert kept.is_relative_to(logs)
     with pytest.raises(ToolError, match="cannot be started"):
-        convert(b"x", {"image": images()}, command=("no-such-program",))
+        convert(b"x", {"image": sample_images()}, command=("no-such-program",))
 
 
 def test_the_cache_gives_back_what_was_kept_and_nothing_that_was_broken(tmp_path: Path) -> None:
