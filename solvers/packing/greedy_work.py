@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from splitopt.solvers.packing.greedy_by_size import is_sparse, placing_order
+from splitopt.solvers.packing.greedy_by_size import placing_order
 from splitopt.solvers.packing.instance import held_steps
 
 
@@ -38,14 +38,13 @@ def planner_work(
 ) -> PlannerWork:
     """`offsets` must be those of greedy_offsets for the same input."""
     pins = pinned or {}
-    sort_cmp, sort_swap = _sort_work([s for i, s in enumerate(sizes) if i not in pins])
+    sort_cmp, sort_swap = sort_work([s for i, s in enumerate(sizes) if i not in pins])
     ranges = [held_steps(start, stop) for start, stop in zip(starts, stops, strict=True)]
     order = placing_order(sizes, pins)
-    count = _walk_by_step if is_sparse(ranges) else _walk_by_scan
-    return PlannerWork(sort_cmp, sort_swap, *count(sizes, ranges, offsets, order, pins))
+    return PlannerWork(sort_cmp, sort_swap, *_walk(sizes, ranges, offsets, order, pins))
 
 
-def _walk_by_scan(
+def _walk(
     sizes: Sequence[int],
     ranges: Sequence[tuple[int, int]],
     offsets: Sequence[int],
@@ -79,40 +78,7 @@ def _walk_by_scan(
     return steps, active, inserts
 
 
-def _walk_by_step(
-    sizes: Sequence[int],
-    ranges: Sequence[tuple[int, int]],
-    offsets: Sequence[int],
-    order: Sequence[int],
-    pinned: Mapping[int, int],
-) -> tuple[int, int, int]:
-    """The same counts from the placed entries of each step, in the manner of _place_by_step."""
-    steps = active = inserts = 0
-    slots = max((stop for _, stop in ranges), default=0) + 1
-    alive: list[list[tuple[int, int]]] = [[] for _ in range(slots)]
-    starting: list[list[tuple[int, int]]] = [[] for _ in range(slots)]
-    placed: list[tuple[int, int]] = []
-    for sequence, buffer in enumerate(order):
-        offset = offsets[buffer]
-        start, stop = ranges[buffer]
-        if buffer not in pinned:
-            later = [entry for step in range(start + 1, stop) for entry in starting[step]]
-            near = sorted(alive[start] + later) if later else alive[start]
-            below = bisect_left(near, (offset + sizes[buffer], -1))
-            ended = below < len(near)
-            active += below + ended
-            steps += bisect_right(placed, near[below]) if ended else len(placed)
-        entry = (offset, sequence)
-        at = bisect_left(placed, entry)
-        inserts += at
-        placed.insert(at, entry)
-        starting[start].append(entry)
-        for step in range(start, stop):
-            insort(alive[step], entry)
-    return steps, active, inserts
-
-
-def _sort_work(sizes: Sequence[int]) -> tuple[int, int]:
+def sort_work(sizes: Sequence[int]) -> tuple[int, int]:
     """Bubble sort into falling order, of sizes that the planner lists last buffer first.
 
     Each pass moves every size that stands behind a smaller one by one place, so the passes are one

@@ -14,7 +14,11 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Abi:
-    """One target's structure sizes; `preamble` is what exists before the model is looked at."""
+    """One target's structure sizes; `preamble` is what exists before the model is looked at.
+
+    A scratch request is a whole number of times each alignment of a TfLiteTensor's blocks, which
+    are allocated above it: one request more lifts them by its size.
+    """
 
     name: str
     preamble: tuple[Block, ...]
@@ -29,6 +33,10 @@ class Abi:
     scratch_request_bytes: int
     allocation_info: Block
     planner_entry_bytes: int
+
+    def __post_init__(self) -> None:
+        alignments = (self.tensor[1], self.affine[1], self.int_array_bytes)
+        assert not any(self.scratch_request_bytes % alignment for alignment in alignments)
 
     def quantization_blocks(self, channels: int) -> tuple[Block, ...]:
         """What a TfLiteTensor of that many scales needs beside itself; 0: not quantised."""

@@ -197,7 +197,7 @@ def _tail_steps(
             yield TailStep("kernels", size, ARENA_ALIGNMENT)
     scratch_count = 0
     for memory in ops:
-        reach = _prepare_reach(graph, memory, abi, scratch_count)
+        reach = prepare_reach(graph, memory, abi, scratch_count)
         scratch_count += len(memory.scratch)
         for size in memory.kept:
             yield TailStep("kernels", size, ARENA_ALIGNMENT)
@@ -207,25 +207,25 @@ def _tail_steps(
         yield TailStep("scratch handles", handle_bytes * scratch_count, handle_alignment)
     for tensor in _variables(graph, segment):
         yield TailStep("variables", tensor.bytes, ARENA_ALIGNMENT)
-    reach = _planning_reach(abi, len(segment.tensors), scratch_count, planned_buffers)
+    reach = planning_reach(abi, len(segment.tensors), scratch_count, planned_buffers)
     yield TailStep("scratch handles", 0, 1, reach=reach)
     for tensors in (segment.inputs, segment.outputs):
         yield TailStep("inputs and outputs", abi.pointer_bytes * len(tensors), ARENA_ALIGNMENT)
         for index in tensors:
-            for block in _tensor_blocks(graph.tensors[index], abi):
+            for block in tensor_blocks(graph.tensors[index], abi):
                 yield TailStep("inputs and outputs", *block)
 
 
-def _prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_before: int) -> int:
+def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_before: int) -> int:
     """Top of the temporary data of one op's Prepare: scratch requests, then tensors."""
     top = abi.scratch_request_bytes * (scratch_before + _SCRATCH_REQUESTS_PER_OP)
     for index in memory.temporaries:
-        for size, alignment in _tensor_blocks(graph.tensors[index], abi):
+        for size, alignment in tensor_blocks(graph.tensors[index], abi):
             top = align_up(top, alignment) + size
     return top
 
 
-def _planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) -> int:
+def planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) -> int:
     """Top of the planner's tables: requests, allocation infos, then its working arrays."""
     info_bytes, info_alignment = abi.allocation_info
     top = abi.scratch_request_bytes * (scratch + _SCRATCH_REQUESTS_PER_OP)
@@ -236,7 +236,7 @@ def _planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) 
     return align_up(end, ARENA_ALIGNMENT)
 
 
-def _tensor_blocks(tensor: Tensor, abi: Abi) -> tuple[Block, ...]:
+def tensor_blocks(tensor: Tensor, abi: Abi) -> tuple[Block, ...]:
     channels = len(tensor.quantization.scales) if tensor.quantization else 0
     return (abi.tensor, *abi.quantization_blocks(channels))
 

@@ -16,7 +16,7 @@ from splitopt.arena.kernel import OpView
 from splitopt.arena.replay import PlannedBuffer
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.graph.segments import Segment
-from splitopt.solvers.packing.greedy_work import planner_work
+from splitopt.solvers.packing.greedy_work import PlannerWork, planner_work
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 
@@ -77,8 +77,13 @@ def planning_insn(buffers: tuple[PlannedBuffer, ...], table: AllocateTable) -> f
         [buffer.offset for buffer in buffers],
         {k: buffer.offset for k, buffer in enumerate(buffers) if buffer.pinned},
     )
+    return work_insn(len(buffers), work, table)
+
+
+def work_insn(buffers: int, work: PlannerWork, table: AllocateTable) -> float:
+    """The same from counts."""
     return (
-        table.planned_buffer * len(buffers)
+        table.planned_buffer * buffers
         + table.sort_comparison * work.sort_cmp
         + table.sort_swap * work.sort_swap
         + table.scan_step * work.scan_steps
@@ -94,7 +99,16 @@ def allocate_insn(
     ops = graph.ops[segment.start : segment.stop]
     prepare = sum(prepare_insn(graph, op, table) for op in ops)
     scratch = sum(buffer.tensor is None for buffer in buffers)
-    fixed = fixed_insn(len(ops), prepare, len(segment.tensors), scratch, table)
-    if any(buffer.pinned for buffer in buffers):  # metadata: TFLM reads an offset for each tensor
-        fixed += table.offline_plan + table.offline_plan_tensor * len(segment.tensors)
+    is_pinned = any(buffer.pinned for buffer in buffers)
+    fixed = piece_insn(segment, prepare, scratch, is_pinned, table)
     return round(fixed + planning_insn(buffers, table))
+
+
+def piece_insn(
+    segment: Segment, prepare: float, scratch: int, is_pinned: bool, table: AllocateTable
+) -> float:
+    """The part of a piece without the planner's loops. `is_pinned`: it has an offline plan, of
+    which TFLM reads an offset for each tensor."""
+    tensors = len(segment.tensors)
+    fixed = fixed_insn(segment.stop - segment.start, prepare, tensors, scratch, table)
+    return fixed + (table.offline_plan + table.offline_plan_tensor * tensors if is_pinned else 0)

@@ -25,6 +25,11 @@ UNTOUCHED = LiveRange(0, 0)
 
 def live_ranges(graph: ModelGraph, segment: Segment) -> dict[int, LiveRange]:
     """Live ranges of the segment's activations that take up RAM, by ascending tensor index."""
+    return {tensor: LiveRange(*steps) for tensor, steps in live_steps(graph, segment).items()}
+
+
+def live_steps(graph: ModelGraph, segment: Segment) -> dict[int, tuple[int, int]]:
+    """The same as pairs (start, stop), for callers that ask very often."""
     first: dict[int, int] = dict.fromkeys(segment.inputs, 0)
     last: dict[int, int] = dict.fromkeys(segment.inputs, 0)
     for step, op in enumerate(graph.ops[segment.start : segment.stop], start=1):
@@ -36,9 +41,9 @@ def live_ranges(graph: ModelGraph, segment: Segment) -> dict[int, LiveRange]:
     for tensor in segment.outputs:
         first.setdefault(tensor, final)
         last[tensor] = final
-    tensors = graph.tensors
+    tensors, untouched = graph.tensors, (UNTOUCHED.start, UNTOUCHED.stop)
     return {
-        tensor: LiveRange(first[tensor], last[tensor] + 1) if tensor in first else UNTOUCHED
+        tensor: (first[tensor], last[tensor] + 1) if tensor in first else untouched
         for tensor in segment.tensors
         if tensors[tensor].is_activation and tensors[tensor].bytes
     }

@@ -78,7 +78,8 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One operator. `options` holds the fields of its options table by their schema names."""
+    """One operator. `options` holds the fields of its options table by their schema names.
+    `given_inputs`: the inputs that are present, in order. `touched`: every tensor that it names."""
 
     index: int
     type: str
@@ -87,16 +88,13 @@ class Op:
     outputs: tuple[int, ...]
     options: Mapping[str, Any] = field(repr=False, compare=False)
     intermediates: tuple[int, ...] = ()
+    given_inputs: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    touched: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def given_inputs(self) -> tuple[int, ...]:
-        """The inputs that are present, in order."""
-        return tuple(tensor for tensor in self.inputs if tensor != ABSENT)
-
-    @property
-    def touched(self) -> tuple[int, ...]:
-        """Every tensor that the op names."""
-        return (*self.given_inputs, *self.outputs, *self.intermediates)
+    def __post_init__(self) -> None:
+        given = tuple(tensor for tensor in self.inputs if tensor != ABSENT)
+        object.__setattr__(self, "given_inputs", given)
+        object.__setattr__(self, "touched", (*given, *self.outputs, *self.intermediates))
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
+from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest
 from splitopt.arena.replay import Arena
 from splitopt.graph.segments import Segment
 from splitopt.tiling.plan import BandPlan, Execution
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SegmentFigures:
     """Exact figures of one piece that is rebuilt at each inference.
 
@@ -18,10 +21,12 @@ class SegmentFigures:
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
     than once, and zeroing if on. `invoke_insn`: of all its executions. `executions`, `rows` (of
     its activations) and `recomputed_insn` are empty or 0 for a piece that runs once on all rows.
+    `request` is what the arena is replayed from.
     """
 
+    request: ArenaRequest | None = field(repr=False, compare=False)
     segment: Segment
-    arena: Arena
+    memory: ArenaFigures
     arena_bytes: int
     allocate_insn: int
     invoke_insn: int
@@ -32,9 +37,19 @@ class SegmentFigures:
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
 
+    @cached_property
+    def arena(self) -> Arena:
+        """The arena, buffer by buffer."""
+        assert self.request is not None, "pickled figures have their arena"
+        return self.request.replayed()
+
     @property
     def has_offline_plan(self) -> bool:
-        return bool(self.arena.offline_plan)
+        return self.memory.is_pinned
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with the arena, but without the model that it is replayed from."""
+        return {**self.__dict__, "arena": self.arena, "request": None}
 
 
 @dataclass(frozen=True, slots=True)

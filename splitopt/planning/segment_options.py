@@ -1,26 +1,23 @@
 """Every segment's options to run: bounds of all at once, exact figures when asked for.
 
-The exact figures come from one pass: the piece's graph → its arena → AllocateTensors → Invoke →
-copies (`SegmentTable._priced`). It serves pieces on all rows, with offline plans, and in bands.
+What a piece is follows here: its graph, copies and Invoke; its exact price from `pricing`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 
 from splitopt.arena.offline import with_offline_plan
-from splitopt.arena.replay import Arena, Memories, replay
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT
-from splitopt.cost.allocate import allocate_insn
-from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
+from splitopt.cost.copying import copy_insn
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import (
@@ -29,6 +26,7 @@ from splitopt.graph.segments import (
     whole_model,
 )
 from splitopt.planning.band_options import BandTable
+from splitopt.planning.pricing import Piece, Pricer
 from splitopt.planning.segment import CUTS_ONLY, SegmentFigures, SegmentOption, Techniques
 from splitopt.planning.segment_bounds import (
     BoundaryLoads,
@@ -41,32 +39,12 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
 from splitopt.solvers.partition.shortest_paths import Matrix
-from splitopt.tiling.plan import BandPlan, Execution
+from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
 
 _BUILDING = 0.4
 """How much of the time may go into finding bands."""
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A piece before its arena is known: all else that its bytes and instructions depend on.
-
-    `graph`: with the rows of the piece. `copies`: bytes of each copy in and out. `is_rebuilt`: at
-    each inference, not once at start-up. `invoke_insn`: of all its executions, `recomputed_insn`
-    of it more than its share of the unsplit model's Invoke. `executions`, `rows`: of bands.
-    """
-
-    graph: ModelGraph
-    segment: Segment
-    memories: Memories
-    copies: Sequence[int]
-    is_rebuilt: bool
-    invoke_insn: int
-    recomputed_insn: int = 0
-    executions: tuple[Execution, ...] = ()
-    rows: Mapping[int, int] | None = None
 
 
 class SegmentTable:
@@ -125,7 +103,7 @@ class SegmentTable:
         found = self._figures.get((start, stop))
         if found is None:
             piece = self._on_all_rows(start, stop)
-            found = self._figures[start, stop] = self._priced(piece, self._greedy(piece))
+            found = self._figures[start, stop] = self._pricer.figures(piece)
         return found
 
     def options(self, start: int, stop: int, variant: int) -> tuple[SegmentOption, ...]:
@@ -160,8 +138,8 @@ class SegmentTable:
             memories=self.rules.memories(piece),
             invoke_insn=estimate_invoke(self.costs, piece, 0, len(piece.ops)).insn,
         )
-        arena = replay(piece, made.segment, made.memories, self.rules.abi)
-        return replace(self._priced(made, arena), segment=place.segment)
+        pricer = replace(self._pricer, graph=piece)
+        return replace(pricer.figures(made, piece.offline_offsets), segment=place.segment)
 
     def is_priced(self, start: int, stop: int, variant: int) -> bool:
         """Whether the options of a segment are known already."""
@@ -175,21 +153,17 @@ class SegmentTable:
         pieces = [self._on_all_rows(start, stop)]
         if bands is not None:
             pieces = list(self._in_bands(start, stop, bands))
-            greedy = [self._priced(piece, self._greedy(piece)) for piece in pieces]
+            greedy = [self._pricer.figures(piece) for piece in pieces]
         else:
             greedy = [self.figures(start, stop)]
         yield tuple(greedy)
-        planned = []
-        for piece, known in zip(pieces, greedy, strict=True):
-            arena = self._offline(piece, known.arena)
-            is_lower = arena.size_bytes < known.arena.size_bytes
-            planned.append(self._priced(piece, arena) if is_lower else known)
+        planned = [self._offline(piece, known) for piece, known in zip(pieces, greedy, strict=True)]
         if any(figures.has_offline_plan for figures in planned):
             yield tuple(planned)
 
-    def _on_all_rows(self, start: int, stop: int) -> _Piece:
+    def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
-        return _Piece(
+        return Piece(
             graph=self.graph,
             segment=segment,
             memories=self.memories,
@@ -198,7 +172,7 @@ class SegmentTable:
             invoke_insn=self.whole_invoke(start, stop),
         )
 
-    def _in_bands(self, start: int, stop: int, plan: BandPlan) -> Iterator[_Piece]:
+    def _in_bands(self, start: int, stop: int, plan: BandPlan) -> Iterator[Piece]:
         """A piece for each height. What the unsplit model takes for the segment is shared out
         among them by the rows that are kept of each; the rest they compute more than once."""
         segment = segment_of(self.graph, start, stop)
@@ -212,7 +186,7 @@ class SegmentTable:
             counts = heights_of(rows, height)
             graph = resized(self.graph, start, stop, counts)
             once = estimate_invoke(self.costs, graph, start, stop).insn
-            yield _Piece(
+            yield Piece(
                 graph=graph,
                 segment=segment,
                 memories=self.bands.memories(start, stop, height),
@@ -224,43 +198,28 @@ class SegmentTable:
                 rows=counts,
             )
 
-    def _greedy(self, piece: _Piece) -> Arena:
-        """The arena where TFLM's own planner places every buffer."""
-        return replay(piece.graph, piece.segment, piece.memories, self.rules.abi, {})
-
-    def _offline(self, piece: _Piece, greedy: Arena) -> Arena:
-        """The arena under the best offline plan, or `greedy` where the techniques allow none."""
+    def _offline(self, piece: Piece, greedy: SegmentFigures) -> SegmentFigures:
+        """The piece with the best offline plan; `greedy`, what it is without one, where none gives
+        a smaller arena, or the techniques allow none."""
         if not self.techniques.offline_plans:
             return greedy
         if self.deadline.is_over:
             self.is_complete = False
             return greedy
+        if greedy.memory.head_bytes == greedy.memory.peak_load_bytes:
+            return greedy
         at = piece.graph, piece.segment, piece.memories
-        found = with_offline_plan(*at, self.rules.abi, greedy, self.deadline)
+        found = with_offline_plan(*at, self.rules.abi, greedy.arena, self.deadline)
         unproved = found.arena.head_bytes - found.least_head_bytes
         self.unproved_bytes = max(self.unproved_bytes, unproved)
-        return found.arena
+        if found.arena.size_bytes >= greedy.memory.size_bytes:
+            return greedy
+        return self._pricer.figures(piece, found.arena.offline_plan)
 
-    def _priced(self, piece: _Piece, arena: Arena) -> SegmentFigures:
-        """The bytes that the runner grants, and what the piece adds to each inference."""
-        arena_bytes = arena.size_bytes + self.headroom_bytes
-        buffers, table = arena.buffers, self.costs.allocate
-        allocate = allocate_insn(piece.graph, piece.segment, buffers, table)
-        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
-        rebuild = allocate + CONSTRUCT_INSN + zeroing if piece.is_rebuilt else 0
-        copied = sum(copy_insn(size) for size in piece.copies)
-        return SegmentFigures(
-            segment=piece.segment,
-            arena=arena,
-            arena_bytes=arena_bytes,
-            allocate_insn=allocate,
-            invoke_insn=piece.invoke_insn,
-            added_insn=rebuild + copied + piece.recomputed_insn,
-            copied_bytes=sum(piece.copies),
-            copy_insn=copied,
-            recomputed_insn=piece.recomputed_insn,
-            executions=piece.executions,
-            rows=piece.rows,
+    @cached_property
+    def _pricer(self) -> Pricer:
+        return Pricer(
+            self.graph, self.rules.abi, self.costs.allocate, self.headroom_bytes, self.zero_arena
         )
 
     def whole_invoke(self, start: int, stop: int) -> int:

@@ -1,0 +1,114 @@
+"""TFLM's greedy plan together with the steps that its planner takes, in one pass.
+
+The rule is that of `greedy_by_size`, the counts are those of `greedy_work`; neither is said again
+here. For callers that price many inputs.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
+from operator import ge
+
+from splitopt.solvers.packing.greedy_by_size import is_sparse, placing_order
+from splitopt.solvers.packing.greedy_work import PlannerWork, sort_work
+from splitopt.solvers.packing.instance import held_steps
+
+
+def greedy_with_work(
+    sizes: Sequence[int],
+    starts: Sequence[int],
+    stops: Sequence[int],
+    pinned: Mapping[int, int] | None = None,
+) -> tuple[list[int], PlannerWork]:
+    """What `greedy_offsets` and then `planner_work` find for the same input."""
+    pins = pinned or {}
+    ranges = list(zip(starts, stops, strict=True))
+    if any(map(ge, starts, stops)):
+        ranges = [held_steps(start, stop) for start, stop in ranges]
+    order = placing_order(sizes, pins)
+    place = _by_step if is_sparse(ranges) else _in_order
+    offsets, *counts = place(sizes, ranges, order, pins)
+    free = [size for k, size in enumerate(sizes) if k not in pins] if pins else sizes
+    return offsets, PlannerWork(*sort_work(free), *counts)
+
+
+def _in_order(
+    sizes: Sequence[int],
+    ranges: Sequence[tuple[int, int]],
+    order: Sequence[int],
+    pinned: Mapping[int, int],
+) -> tuple[list[int], int, int, int]:
+    """(offsets, scan steps, active ones, insert steps): best for few or long-lived buffers.
+
+    An entry (offset, number, end, start, stop) is numbered by its placing, so that entries stand
+    as in TFLM's list: by offset, then in the order of placing.
+    """
+    offsets = [0] * len(sizes)
+    steps = active = inserts = 0
+    placed: list[tuple[int, int, int, int, int]] = []
+    for number, buffer in enumerate(order):
+        size, (start, stop) = sizes[buffer], ranges[buffer]
+        low = 0
+        if buffer in pinned:
+            low = pinned[buffer]
+        else:
+            near = [entry for entry in placed if entry[3] < stop and start < entry[4]]
+            scanned, seen = number, len(near)
+            for entry in near:
+                if entry[0] - low >= size:
+                    scanned, seen = bisect_left(placed, entry) + 1, near.index(entry) + 1
+                    break
+                if entry[2] > low:
+                    low = entry[2]
+            steps += scanned
+            active += seen
+        offsets[buffer] = low
+        new = (low, number, low + size, start, stop)
+        at = bisect_left(placed, new)
+        inserts += at
+        placed.insert(at, new)
+    return offsets, steps, active, inserts
+
+
+def _by_step(
+    sizes: Sequence[int],
+    ranges: Sequence[tuple[int, int]],
+    order: Sequence[int],
+    pinned: Mapping[int, int],
+) -> tuple[list[int], int, int, int]:
+    """The same from the placed entries (offset, number, end) of each step: best for many
+    short-lived buffers. What overlaps [start, stop) lives at `start` or starts later within it; the
+    list of steps has one slot more, so that BEFORE_ALL (-1) is the last one."""
+    offsets = [0] * len(sizes)
+    steps = active = inserts = 0
+    placed: list[tuple[int, int, int]] = []
+    slots = max((stop for _, stop in ranges), default=0) + 1
+    alive: list[list[tuple[int, int, int]]] = [[] for _ in range(slots)]
+    starting: list[list[tuple[int, int, int]]] = [[] for _ in range(slots)]
+    for number, buffer in enumerate(order):
+        size, (start, stop) = sizes[buffer], ranges[buffer]
+        low = 0
+        if buffer in pinned:
+            low = pinned[buffer]
+        else:
+            later: list[tuple[int, int, int]] = []
+            for step in range(start + 1, stop):
+                later += starting[step]
+            near = sorted(alive[start] + later) if later else alive[start]
+            scanned, seen = number, len(near)
+            for entry in near:
+                if entry[0] - low >= size:
+                    scanned, seen = bisect_left(placed, entry) + 1, near.index(entry) + 1
+                    break
+                if entry[2] > low:
+                    low = entry[2]
+            steps += scanned
+            active += seen
+        offsets[buffer] = low
+        new = (low, number, low + size)
+        at = bisect_left(placed, new)
+        inserts += at
+        placed.insert(at, new)
+        starting[start].append(new)
+        for step in range(start, stop):
+            insort(alive[step], new)
+    return offsets, steps, active, inserts

@@ -1,0 +1,177 @@
+"""What a price needs of AllocateTensors, to the byte as `replay` has it, but no buffer by name.
+
+`replay` is the definition. Here every persistent allocation adds to how far the tail reaches down
+from an end that is a multiple of 16, and what temporary data take is looked up by op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from operator import add
+
+from splitopt.arena.abi import Abi, Block
+from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.replay import (
+    Arena,
+    Memories,
+    planning_reach,
+    prepare_reach,
+    replay,
+    tensor_blocks,
+)
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.graph.liveness import live_steps
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
+from splitopt.solvers.packing.greedy_work import PlannerWork
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaRequest:
+    """What `replay` is asked. `offline`: an offline plan (tensor → offset in bytes)."""
+
+    graph: ModelGraph
+    segment: Segment
+    memories: Memories
+    abi: Abi
+    offline: Mapping[int, int] = field(default_factory=dict)
+
+    def replayed(self) -> Arena:
+        return replay(self.graph, self.segment, self.memories, self.abi, self.offline)
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaFigures:
+    """Bytes of an arena, as `Arena` has them; its planned buffers, those of scratch among them, and
+    the planner's work on them. `is_pinned`: an offline plan places some."""
+
+    head_bytes: int
+    peak_load_bytes: int
+    size_bytes: int
+    buffers: int
+    scratch: int
+    is_pinned: bool
+    work: PlannerWork
+
+
+@dataclass(slots=True)
+class _Head:
+    """Buffers in the order in which the planner is given them."""
+
+    sizes: list[int]
+    starts: list[int]
+    stops: list[int]
+    pinned: dict[int, int]
+
+
+class QuickReplay:
+    """Replays of segments of one graph, on all rows or on some: rows do not change quantisation,
+    which says what TFLM's structures of a tensor take."""
+
+    def __init__(self, graph: ModelGraph, abi: Abi) -> None:
+        self._graph, self._abi = graph, abi
+        self._before_model = _reached(0, (*abi.preamble, abi.subgraph))
+        self._variables = {tensor.index: tensor.bytes for tensor in graph.variables}
+        self._reaches: dict[tuple[int, ...], int] = {}
+
+    def figures(self, request: ArenaRequest) -> ArenaFigures:
+        """As `request.replayed()` has them; its graph is this one, maybe on fewer rows."""
+        segment = request.segment
+        memories = [request.memories[op] for op in range(segment.start, segment.stop)]
+        head = _head(request, memories)
+        offsets, work = greedy_with_work(head.sizes, head.starts, head.stops, head.pinned)
+        head_bytes = max(map(add, offsets, head.sizes), default=0)
+        return ArenaFigures(
+            head_bytes=head_bytes,
+            peak_load_bytes=_peak_load(head),
+            size_bytes=self._arena_size(segment, memories, len(offsets), head_bytes),
+            buffers=len(offsets),
+            scratch=sum([len(memory.scratch) for memory in memories]),
+            is_pinned=bool(head.pinned),
+            work=work,
+        )
+
+    def _arena_size(
+        self, segment: Segment, memories: Sequence[KernelMemory], buffers: int, head: int
+    ) -> int:
+        """The least multiple of 16 in which the tail, at every step, stays above what temporary
+        data reach then, and in the end above the head."""
+        abi, tensors = self._abi, segment.tensors
+        tail = _stacked(self._before_model, abi.eval_tensor, len(tensors))
+        tail = _stacked(tail, abi.node, len(memories))
+        tail = _reached(tail, [memory.params for memory in memories if memory.params])
+        for memory in memories:
+            for size in memory.init:
+                tail = align_up(tail + size, ARENA_ALIGNMENT)
+        needed = scratch = 0
+        for memory in memories:
+            for size in memory.kept:
+                tail = align_up(tail + size, ARENA_ALIGNMENT)
+            needed = max(needed, tail + self._prepare_reach(memory, scratch))
+            scratch += len(memory.scratch)
+        if scratch:
+            tail = _stacked(tail, abi.scratch_handle, scratch)
+        for tensor in tensors if self._variables else ():
+            if tensor in self._variables:
+                tail = align_up(tail + self._variables[tensor], ARENA_ALIGNMENT)
+        needed = max(needed, tail + planning_reach(abi, len(tensors), scratch, buffers))
+        needed = max(needed, self._with_ends(tail, segment) + head)
+        return align_up(needed, ARENA_ALIGNMENT)
+
+    def _with_ends(self, tail: int, segment: Segment) -> int:
+        """The tail with the structures of inputs and outputs."""
+        abi, tensors = self._abi, self._graph.tensors
+        for ends in (segment.inputs, segment.outputs):
+            tail = align_up(tail + abi.pointer_bytes * len(ends), ARENA_ALIGNMENT)
+            for index in ends:
+                tail = _reached(tail, tensor_blocks(tensors[index], abi))
+        return tail
+
+    def _prepare_reach(self, memory: KernelMemory, scratch_before: int) -> int:
+        """Requests made before lie below: whole units of alignment, they only lift it (see Abi)."""
+        found = self._reaches.get(memory.temporaries)
+        if found is None:
+            found = prepare_reach(self._graph, memory, self._abi, 0)
+            self._reaches[memory.temporaries] = found
+        return found + self._abi.scratch_request_bytes * scratch_before
+
+
+def _head(request: ArenaRequest, memories: Sequence[KernelMemory]) -> _Head:
+    """The buffers that `plan_head` plans."""
+    graph = request.graph
+    lives = live_steps(graph, request.segment)
+    sizes = [align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT) for tensor in lives]
+    starts = [start for start, _ in lives.values()]
+    stops = [stop for _, stop in lives.values()]
+    for step, memory in enumerate(memories, start=1):
+        for size in memory.scratch:
+            sizes.append(align_up(size, ARENA_ALIGNMENT))
+            starts.append(step)
+            stops.append(step + 1)
+    places = request.offline
+    pinned = {k: places[t] for k, t in enumerate(lives) if t in places} if places else {}
+    return _Head(sizes, starts, stops, pinned)
+
+
+def _peak_load(head: _Head) -> int:
+    """As `peak_load` has it, for steps that are few: an empty range adds nothing."""
+    changes = [0] * (max(head.stops, default=0) + 1)
+    for size, start, stop in zip(head.sizes, head.starts, head.stops, strict=True):
+        changes[start] += size
+        changes[stop] -= size
+    return max(accumulate(changes))
+
+
+def _stacked(tail: int, block: Block, count: int) -> int:
+    """The tail with one allocation of `count` structures."""
+    size, alignment = block
+    return align_up(tail + size * count, alignment)
+
+
+def _reached(tail: int, blocks: Iterable[Block]) -> int:
+    for size, alignment in blocks:
+        tail = align_up(tail + size, alignment)
+    return tail

@@ -1,0 +1,93 @@
+"""The exact price of a piece in bytes and instructions: arena → AllocateTensors → copies.
+
+It serves pieces on all rows, with offline plans, and in bands. What does not depend on the rows of
+a piece is looked up by op.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from splitopt.arena.abi import Abi
+from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest, QuickReplay
+from splitopt.arena.replay import Memories
+from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
+from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+from splitopt.planning.segment import SegmentFigures
+from splitopt.tiling.plan import Execution
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece before its arena is known: all else that its bytes and instructions depend on.
+
+    `graph`: with the rows of the piece. `copies`: bytes of each copy in and out. `is_rebuilt`: at
+    each inference, not once at start-up. `invoke_insn`: of all its executions, `recomputed_insn`
+    of it more than its share of the unsplit model's Invoke. `executions`, `rows`: of bands.
+    """
+
+    graph: ModelGraph
+    segment: Segment
+    memories: Memories
+    copies: Sequence[int]
+    is_rebuilt: bool
+    invoke_insn: int
+    recomputed_insn: int = 0
+    executions: tuple[Execution, ...] = ()
+    rows: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True)
+class Pricer:
+    """Prices pieces of one model, on all rows or on some."""
+
+    graph: ModelGraph
+    abi: Abi
+    table: AllocateTable
+    headroom_bytes: int
+    zero_arena: bool
+
+    def figures(self, piece: Piece, offline: Mapping[int, int] | None = None) -> SegmentFigures:
+        """The bytes that the runner grants, and what the piece adds to each inference, where TFLM's
+        own planner places every buffer but for those of an offline plan (tensor → offset)."""
+        segment = piece.segment
+        request = ArenaRequest(piece.graph, segment, piece.memories, self.abi, offline or {})
+        memory = self._replay.figures(request)
+        arena_bytes = memory.size_bytes + self.headroom_bytes
+        allocate = self._allocate_insn(segment, memory)
+        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
+        rebuild = allocate + CONSTRUCT_INSN + zeroing if piece.is_rebuilt else 0
+        copied = sum(copy_insn(size) for size in piece.copies)
+        return SegmentFigures(
+            request=request,
+            segment=segment,
+            memory=memory,
+            arena_bytes=arena_bytes,
+            allocate_insn=allocate,
+            invoke_insn=piece.invoke_insn,
+            added_insn=rebuild + copied + piece.recomputed_insn,
+            copied_bytes=sum(piece.copies),
+            copy_insn=copied,
+            recomputed_insn=piece.recomputed_insn,
+            executions=piece.executions,
+            rows=piece.rows,
+        )
+
+    def _allocate_insn(self, segment: Segment, memory: ArenaFigures) -> int:
+        """As `allocate_insn` has it."""
+        prepare = sum(self._prepare_insn[segment.start : segment.stop])
+        fixed = piece_insn(segment, prepare, memory.scratch, memory.is_pinned, self.table)
+        return round(fixed + work_insn(memory.buffers, memory.work, self.table))
+
+    @cached_property
+    def _replay(self) -> QuickReplay:
+        return QuickReplay(self.graph, self.abi)
+
+    @cached_property
+    def _prepare_insn(self) -> list[float]:
+        """By op; channels and weights say it, which are the same on fewer rows."""
+        return [prepare_insn(self.graph, op, self.table) for op in self.graph.ops]
