@@ -1,10 +1,11 @@
 # Two commands: `make demo` and `make test`; both set up .venv on the way.
 # `make test EXTRAS=dev` leaves out what ONNX input needs, some 2.4 GB. PYTHON=python3.13 picks
-# another Python, 3.11 to 3.13.
+# another Python, 3.11 to 3.13. `make bench BENCH="--sizes 50,100,1000"`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev,onnx
+BENCH ?=
 STAMP := $(VENV)/.installed-$(EXTRAS)
 
 .PHONY: demo test test-slow bench lint docs clean
@@ -19,7 +20,7 @@ test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(STAMP)
-	$(BIN)/python tests/bench/bench_run.py $(wildcard configs/models/*.tflite)
+	$(BIN)/python tests/bench/bench_planning.py $(BENCH)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
