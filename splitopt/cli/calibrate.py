@@ -35,7 +35,7 @@ def calibrate(
 
     refuse_to_overwrite(out, ["costs.json"])
     spec = allowed_target(target, allow_commands=allow_commands)
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         document = measure(spec, held_out or [], progress)
     written = write_new(out, "costs.json", document)
     if json:

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from splitopt.base.text import clean, clean_lines, one_line
 from splitopt.bundle.documents import json_text
+from splitopt.cli.plain_progress import plain_progress
 
 _NARROWEST = 100
 
@@ -34,13 +35,18 @@ err = _CleanConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
 @contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A spinner that names the step under way; nothing where stderr is not a terminal."""
-    if quiet or not err.is_terminal:
-        yield lambda _: None
+def progress() -> Iterator[Callable[[str], None]]:
+    """What is under way, on standard error: a spinner beside it on a terminal, else plain lines."""
+    if not err.is_terminal:
+        with plain_progress(show_step) as say:
+            yield say
         return
     with err.status("starting") as status:
         yield lambda step: status.update(f"{escape(clean(step))} ...")
+
+
+def show_step(line: str) -> None:
+    err.print(escape(clean(line)))
 
 
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -15,7 +15,7 @@ def demo(out: Out = None, json: Json = False) -> None:
     from splitopt.workflows.run import run_job
 
     job = read_job(PACKAGED / "jobs" / "mbv2_digits.yaml")
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         result = run_job(job, out=out, progress=progress)
     if json:
         console.show_json(result.to_dict())

@@ -42,7 +42,7 @@ def explain(
     from splitopt.cli import console, terminal
     from splitopt.workflows import explain as workflow
 
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         found = workflow.explain(
             what,
             board,

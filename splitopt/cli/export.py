@@ -21,7 +21,7 @@ def export(
     from splitopt.cli import console
     from splitopt.workflows.export.exported import export_bundle
 
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         written = export_bundle(run_dir, out, progress)
     if json:
         console.show_json({"out": str(out), "files": [path.name for path in written]})

@@ -34,7 +34,7 @@ def pack(
     from splitopt.cli import console
     from splitopt.workflows import pack as packing
 
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         progress("packing")
         packed = packing.pack(file, capacity, time_limit_s=time_limit, workers=workers, seed=seed)
     document = {**packed.document, "offsets": list(packed.offsets)}

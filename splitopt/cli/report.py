@@ -24,7 +24,7 @@ def report(
     from splitopt.cli import console
     from splitopt.workflows.report import free_folder, write_report
 
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         progress("writing the report")
         written = write_report(folder, out or free_folder(Path("report")))
     if json:

@@ -39,7 +39,7 @@ def run(
     limits = parse_thresholds(fail_on or ())
     given = {"budget_bytes": budget, "board": board and from_here(board)}
     read = read_job(job, given, allow_commands=allow_commands)
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         result = run_job(read, out=out, verify=not no_verify, progress=progress)
     broken = result.broken(limits)
     if not json:

@@ -25,7 +25,7 @@ def sweep(
     from splitopt.cli import console, terminal
     from splitopt.workflows.sweep import sweep as workflow
 
-    with terminal.sweep_progress(quiet=json) as notify:
+    with terminal.sweep_progress() as notify:
         result = workflow.sweep(
             file, out=out, workers=workers, allow_commands=allow_commands, notify=notify
         )

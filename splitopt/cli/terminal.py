@@ -13,7 +13,8 @@ from splitopt.base.text import Paragraph, clean, table
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.bundle.schema.outputs import Severity
 from splitopt.bundle.schema.timing import Timing
-from splitopt.cli.console import err, out
+from splitopt.cli.console import err, out, show_step
+from splitopt.cli.plain_progress import plain_progress
 from splitopt.explain.text import (
     LOWEST_PEAKS,
     REMEDIES,
@@ -42,13 +43,11 @@ _SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.
 
 
 @contextmanager
-def sweep_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A bar of points with what came last; a line for every tenth if stderr is not a terminal."""
-    if quiet:
-        yield lambda _: None
-        return
+def sweep_progress() -> Iterator[Callable[[Progress], None]]:
+    """A bar of points with what came last; plain lines if stderr is not a terminal."""
     if not err.is_terminal:
-        yield _PlainProgress()
+        with plain_progress(show_step) as say:
+            yield lambda at: say(f"{at.done} of {at.total} points {_progress_line(at)}")
         return
     bar = BarColumn(bar_width=30)
     columns = (bar, MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
@@ -57,16 +56,6 @@ def sweep_progress(quiet: bool) -> Iterator[Callable[[Progress], None]]:
         yield lambda at: shown.update(
             task, completed=at.done, total=at.total, description=escape(clean(_progress_line(at)))
         )
-
-
-class _PlainProgress:
-    def __init__(self) -> None:
-        self._next = 0
-
-    def __call__(self, at: Progress) -> None:
-        if at.done >= self._next:
-            self._next = at.done + max(1, at.total // 10)
-            err.print(f"{at.done} of {at.total} points {escape(_progress_line(at))}")
 
 
 def _progress_line(at: Progress) -> str:

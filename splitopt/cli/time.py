@@ -38,7 +38,7 @@ def time(
     spec = allowed_target(target, allow_commands=allow_commands).changed(
         inputs=inputs, per_op=per_op
     )
-    with console.progress(quiet=json) as progress:
+    with console.progress() as progress:
         timing = time_bundle(run_dir, spec, progress)
     if out is not None:
         write_new(out, "timing.json", timing.document)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import without_progress
 from diagnosis_bundles import CHECKOUT, digits, make_bundle, read_plan, write_plan
 from limits import seconds
 
@@ -42,6 +43,7 @@ def explain(*args: object) -> subprocess.CompletedProcess[str]:
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr
+    done.stderr = without_progress(done.stderr)
     return done
 
 
