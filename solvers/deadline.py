@@ -2,9 +2,12 @@
 
 import time
 
+from splitopt.solvers.interrupt import is_asked_to_stop
+
 
 class Deadline:
-    """Counts down from its making; every phase of a solver asks what is left."""
+    """Counts down from its making; every phase of a solver asks what is left. Nothing is, once all
+    solvers are asked to stop."""
 
     def __init__(self, limit_s: float) -> None:
         self._start_s = time.monotonic()
@@ -16,7 +19,7 @@ class Deadline:
 
     @property
     def left_s(self) -> float:
-        return max(0.0, self._limit_s - self.spent_s)
+        return 0.0 if is_asked_to_stop() else max(0.0, self._limit_s - self.spent_s)
 
     def share(self, part: float) -> "Deadline":
         """A deadline of its own over this part of what is left."""

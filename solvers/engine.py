@@ -1,11 +1,13 @@
 """One call of CP-SAT under our parameters, independent of any model."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from math import ceil
 
 from ortools.sat.python import cp_model
 
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 
@@ -15,6 +17,9 @@ _STATUS = {
     cp_model.INFEASIBLE: Status.INFEASIBLE,
     cp_model.UNKNOWN: Status.UNKNOWN,
 }
+
+_LOOK_S = 0.1
+"""How often a search looks whether it is asked to stop."""
 
 
 def run(
@@ -34,10 +39,16 @@ def run(
 
 
 def _interruptible(solver: cp_model.CpSolver, model: cp_model.CpModel) -> cp_model.CpSolverStatus:
-    """Solves in a second thread: Ctrl-C ends the search, where CP-SAT would ignore it."""
+    """Solves in a second thread: Ctrl-C ends the search, where CP-SAT would ignore it, and so does
+    the request to stop, which leaves the best plan so far."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         solving = pool.submit(solver.solve, model)
         try:
+            while not solving.done():
+                with suppress(TimeoutError):
+                    solving.result(timeout=_LOOK_S)
+                if is_asked_to_stop():
+                    solver.stop_search()
             return solving.result()
         except KeyboardInterrupt:
             solver.stop_search()

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the number of the signal, as shells have it."""
+
 
 class SplitoptError(Exception):
     """A failure that a user can act on; its text says where, what was got, and what to do."""

@@ -27,6 +27,7 @@ from splitopt.bundle.schema.plan import (
     Segment,
     Settings,
     Span,
+    Unfinished,
 )
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
 from splitopt.bundle.schema.plan import Job as JobEntry
@@ -58,7 +59,7 @@ def plan_document(
     """Where no piece was written, what would describe its file is null. `names`: of the ONNX model
     that `graph` was converted from; `io`: how its ends became integers, where that was asked for.
     """
-    plan = made.plan
+    plan, left = made.plan, made.plan.unfinished
     data: Sequence[bytes | None] = made.data or [None] * len(plan.segments)
     piece_bytes = sum(map(len, made.data)) if made.data else None
     document = Plan(
@@ -75,6 +76,7 @@ def plan_document(
         route=cast("RouteName", made.route),
         status=cast("PlanStatus", plan.status.name),
         objective=_objective(job, plan),
+        unfinished=None if left is None else Unfinished.model_validate(left),
         peak_ram_bytes=plan.peak_ram_bytes,
         added_insn=plan.added_insn,
         added_parts=AddedParts.model_validate(plan),

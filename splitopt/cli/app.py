@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from splitopt.base.errors import NotEqualError, SplitoptError, ToolError, UsageError
+from splitopt.base.errors import INTERRUPTED, NotEqualError, SplitoptError, ToolError, UsageError
 from splitopt.base.faults import FAULT, fault_sentence
 from splitopt.base.text import one_line
 from splitopt.base.version import VERSION
@@ -32,7 +32,7 @@ from splitopt.cli import (
     time,
 )
 
-INTERRUPTED, CLOSED_PIPE = 130, 141  # 128 and the number of the signal, as shells have it
+CLOSED_PIPE = 141  # 128 and the number of the signal, as shells have it
 
 app = typer.Typer(
     name="splitopt",

@@ -16,9 +16,11 @@ def demo(out: Out = None, json: Json = False) -> None:
 
     job = read_job(PACKAGED / "jobs" / "mbv2_digits.yaml")
     with console.progress() as progress:
-        result = run_job(job, out=out, progress=progress)
+        result = run_job(job, out=out, keep_interrupted=True, progress=progress)
     if json:
         console.show_json(result.to_dict())
     else:
         terminal.show_result(result)
     result.require()
+    if result.is_interrupted:
+        raise KeyboardInterrupt

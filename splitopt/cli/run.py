@@ -40,10 +40,14 @@ def run(
     given = {"budget_bytes": budget, "board": board and from_here(board)}
     read = read_job(job, given, allow_commands=allow_commands)
     with console.progress() as progress:
-        result = run_job(read, out=out, verify=not no_verify, progress=progress)
-    broken = result.broken(limits)
+        result = run_job(
+            read, out=out, verify=not no_verify, keep_interrupted=True, progress=progress
+        )
+    broken = () if result.is_interrupted else result.broken(limits)
     if not json:
         terminal.show_result(result)
     elif not broken or not result.is_equal:
         console.show_json(result.to_dict())
     result.require(broken)  # with --json, the error's document has it all
+    if result.is_interrupted:
+        raise KeyboardInterrupt

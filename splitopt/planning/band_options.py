@@ -82,7 +82,8 @@ class BandTable:
     rows or on those of a band, stays outside of bands: their price would not be known.
 
     Segments that were not reached by the deadline, or within the memory that tables may take, have
-    no plans; `is_complete` then turns false. `notes` says what else a model's size leaves out.
+    no plans; `is_complete` then turns false, and `unreached` counts them. `notes` says what else a
+    model's size leaves out.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class BandTable:
         deadline: Deadline | None = None,
     ) -> None:
         self._deadline = deadline or Deadline(math.inf)
-        self.is_complete = True
+        self.is_complete, self.unreached = True, 0
         self._graph, self._rules, self._costs = graph, rules, costs
         self._two_heights = two_heights
         self._ops: dict[tuple[int, int], _BandedOp] = {}
@@ -136,7 +137,8 @@ class BandTable:
         for start in range(len(self._graph.ops)):
             for stop, rows in banded_segments(self._graph, start, self._rules_by_op):
                 if self._deadline.is_over or held > PLANNER_TABLES_BYTES:
-                    self.is_complete = False
+                    self.is_complete, left = False, len(self._graph.ops) - start
+                    self.unreached = left * (left + 1) // 2
                     return found
                 found_plans = self._plans(rows) if self._has_all_rows(start, stop, rows) else ()
                 plans = tuple(p for p in found_plans if self._is_priced(start, stop, rows, p))

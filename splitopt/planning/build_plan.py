@@ -12,6 +12,7 @@ from splitopt.planning.segment import SegmentFigures, SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
+from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
@@ -88,6 +89,7 @@ def split_plan_of(
         goal=goal,
         solve_s=solve_s,
         notes=table.notes,
+        unfinished=None if status is Status.OPTIMAL else unfinished(table, goal.capacity),
     )
 
 

@@ -34,7 +34,7 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     if table.techniques.bands:
         banded = np.array(_all_banded(table, allowed), dtype=np.int64).reshape(-1, 6)
         columns = [np.append(a, b) for a, b in zip(columns, banded.T, strict=True)]
-    found = OptionBounds(*columns)
+    found = table.bounded = OptionBounds(*columns)
     if table.is_complete:
         table.known_bounds = allowed, found
     return found
@@ -43,11 +43,12 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
 def _all_banded(table: SegmentTable, allowed: Mask) -> list[Row]:
     """Of all allowed segments, as far as the table's deadline lets them be bounded."""
     rows: list[Row] = []
-    segments = table.bands.segments
+    segments = list(table.bands.segments)
     limit = table.deadline.share(_BOUNDING)
-    for segment in segments:
+    for number, segment in enumerate(segments):
         if limit.is_over:
             table.is_complete = False
+            table.bands.unreached += len(segments) - number
             break
         if allowed[segment]:
             rows += _banded(table, *segment)

@@ -169,9 +169,8 @@ class Planner:
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
         outcome, _ = self.solve(replace(request, goal=goal), deadline)
-        return Infeasible(
-            request.goal, None if outcome.plan is None else self._built(outcome, request)
-        )
+        least = None if outcome.plan is None else self._built(outcome, request)
+        return Infeasible(request.goal, least, outcome.status is not Status.UNKNOWN)
 
     def _built(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
         return split_plan_of(

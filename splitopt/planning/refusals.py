@@ -32,6 +32,13 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     """The error for a job without a plan: which budget would do, and which op needs most."""
     bound = single_op_bound(table)
     op = table.graph.op_name(bound.op)
+    if answer.least is None and not answer.is_searched:
+        error = InfeasibleError(
+            f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)} (proved); "
+            "the smallest feasible budget was not found in time: raise solve.time_limit_s"
+        )
+        error.facts = {"status": "INFEASIBLE", "budget_bytes": job.budget_bytes}
+        return error
     if answer.least is None:
         return InfeasibleError(
             f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "

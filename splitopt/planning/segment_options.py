@@ -70,6 +70,7 @@ class SegmentTable:
         self.unproved_bytes = 0
         """The most that the head of an offline plan lies above what is proved of it."""
         self.known_bounds: tuple[Mask, OptionBounds] | None = None
+        self.bounded: OptionBounds | None = None  # all options that were found last
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
         self._options: dict[tuple[int, int, int], tuple[SegmentOption, ...]] = {}
         self._late: list[tuple[int, int, int]] = []
@@ -89,7 +90,7 @@ class SegmentTable:
             return self
         other = copy(self)
         other.techniques, other.unproved_bytes, other._options = techniques, 0, {}
-        other._late, other.is_complete, other.known_bounds = [], True, None
+        other._late, other.is_complete, other.known_bounds, other.bounded = [], True, None, None
         other.__dict__.pop("bands", None)
         return other
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.unfinished import Unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.partition.instance import Goal
 
@@ -78,8 +79,9 @@ class BoundaryPlacement:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what was
-    left out of the choice."""
+    """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what a
+    model's size left out of the choice, `unfinished` what was not looked at in time; None where the
+    plan is proved."""
 
     status: Status
     segments: tuple[PlannedSegment, ...]
@@ -91,6 +93,7 @@ class SplitPlan:
     goal: Goal
     solve_s: float
     notes: tuple[str, ...] = ()
+    unfinished: Unfinished | None = None
 
     @property
     def copy_insn(self) -> int:
@@ -128,7 +131,11 @@ class SplitPlan:
 
 @dataclass(frozen=True)
 class Infeasible:
-    """No plan fits; `least` is the plan of the smallest budget that has one, if any has."""
+    """No plan fits; `least` is the plan of the smallest budget that has one.
+
+    It is None where no budget has one, or, where `is_searched` is false, none was found in time.
+    """
 
     goal: Goal
     least: SplitPlan | None
+    is_searched: bool = True

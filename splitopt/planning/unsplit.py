@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,12 +14,12 @@ from splitopt.cost.costs import InvokeEstimate, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.planning.build_plan import plan_of_pieces
-from splitopt.planning.request import PlanRequest
+from splitopt.planning.request import Deadline, PlanRequest
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.plan import plan_cost
 
-_LAYOUT = SolveParams(time_limit_s=2.0)
+_LAYOUT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,24 @@ def unsplit(table: SegmentTable) -> Baseline:
     )
 
 
-def by_hand(table: SegmentTable, pieces: int, request: PlanRequest) -> tuple[HandCuts, ...]:
+def by_hand(
+    table: SegmentTable, pieces: int, request: PlanRequest, deadline: Deadline | None = None
+) -> tuple[HandCuts, ...]:
     """Cuts as people choose them, for comparison: none; equal op counts; greedy by file size, as
     the automatic split of onnx2tf does it.
 
-    The name says so where the cuts break the request's limits on cuts and pieces.
+    The name says so where the cuts break the request's limits on cuts and pieces. Behind the
+    deadline, their layouts are those of quick attempts.
     """
+    deadline = deadline or Deadline(math.inf)
     n = len(table.graph.ops)
     pieces = min(max(pieces, 2), n)
     weights = _constant_bytes(table.graph)
     by_size = weight_cuts(weights, ceil_div(sum(weights), pieces))
     return (
-        _judged(table, "no cut", [], request),
-        _judged(table, "{} of equal op counts", equal_cuts(n, pieces), request),
-        _judged(table, "{} by file size, greedily", by_size, request),
+        _judged(table, "no cut", [], request, deadline),
+        _judged(table, "{} of equal op counts", equal_cuts(n, pieces), request, deadline),
+        _judged(table, "{} by file size, greedily", by_size, request, deadline),
     )
 
 
@@ -86,7 +91,9 @@ def weight_cuts(weights: Sequence[int], limit: int) -> list[int]:
     return cuts
 
 
-def _judged(table: SegmentTable, name: str, cuts: list[int], request: PlanRequest) -> HandCuts:
+def _judged(
+    table: SegmentTable, name: str, cuts: list[int], request: PlanRequest, deadline: Deadline
+) -> HandCuts:
     """`name` has a place for the number of pieces."""
     segments = list(pairwise([0, *cuts, len(table.graph.ops)]))
     name = name.format(plural(len(segments), "piece"))
@@ -95,7 +102,8 @@ def _judged(table: SegmentTable, name: str, cuts: list[int], request: PlanReques
     if not few_enough or not all(request.allowed[segment] for segment in segments):
         name += " (outside the job's limits)"
     pieces = [table.figures(*segment) for segment in segments]
-    cost = plan_cost(plan_of_pieces(table, pieces, params=_LAYOUT))
+    layout = SolveParams(time_limit_s=min(_LAYOUT_S, deadline.left_s))
+    cost = plan_cost(plan_of_pieces(table, pieces, params=layout))
     return HandCuts(name, tuple(cuts), cost.peak, cost.added)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.base.errors import ToolError
+from splitopt.base.errors import INTERRUPTED, ToolError
 from splitopt.base.progress import Progress
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
@@ -25,11 +25,14 @@ from splitopt.planning.job_table import segment_options
 from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible, refuse_stateful
-from splitopt.planning.request import PlanRequest, request_of
+from splitopt.planning.request import Deadline, PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
+from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Outcome
+from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.workflows.interrupt import ends_on_interrupt
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Planned:
     plan: SplitPlan
     baseline: Baseline
     by_hand: tuple[HandCuts, ...]
+    is_interrupted: bool = False
 
     @property
     def limit(self) -> str:
@@ -162,9 +166,12 @@ def plan_job(
     source: ModelSource,
     progress: Progress = lambda _: None,
     segments: npt.NDArray[np.bool_] | None = None,
+    *,
+    keep_interrupted: bool = False,
 ) -> Planned:
     """Chooses the cuts of the job's model, out of `segments` where given ([start, stop] is true).
 
+    `keep_interrupted`: Ctrl-C ends the planning with the best plan so far, if there is one.
     Raises SplitoptError.
     """
     prepared = prepare(job, source)
@@ -172,19 +179,34 @@ def plan_job(
     request = prepared.request(job)
     if segments is not None:
         request = replace(request, allowed=request.allowed & segments)
-    answer = planner.plan(request)
-    if isinstance(answer, Infeasible):
-        raise infeasible(job, prepared.table, answer)
-    if isinstance(answer, Outcome):
-        raise ToolError(
-            f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
-            "ruled out; raise solve.time_limit_s"
+    deadline = Deadline(job.spec.solve.time_limit_s)
+    with ends_on_interrupt(keep_interrupted, progress):
+        plan = _found(job, prepared, planner.plan(request, deadline))
+        return Planned(
+            graph=prepared.graph,
+            table=prepared.table,
+            planner=planner,
+            plan=plan,
+            baseline=prepared.baseline,
+            by_hand=by_hand(prepared.table, len(plan.segments), request, deadline),
+            is_interrupted=is_asked_to_stop(),
         )
-    return Planned(
-        graph=prepared.graph,
-        table=prepared.table,
-        planner=planner,
-        plan=answer,
-        baseline=prepared.baseline,
-        by_hand=by_hand(prepared.table, len(answer.segments), request),
+
+
+def _found(
+    job: Job, prepared: Prepared, answer: SplitPlan | Infeasible | Outcome[PartitionPlan]
+) -> SplitPlan:
+    """The plan. Raises InfeasibleError and ToolError where there is none, KeyboardInterrupt where
+    none was found before an interrupt."""
+    if isinstance(answer, SplitPlan):
+        return answer
+    if isinstance(answer, Infeasible):
+        error = infeasible(job, prepared.table, answer)
+        error.exit_code = INTERRUPTED if is_asked_to_stop() else error.exit_code
+        raise error
+    if is_asked_to_stop():
+        raise KeyboardInterrupt
+    raise ToolError(
+        f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
+        "ruled out; raise solve.time_limit_s"
     )

@@ -54,6 +54,7 @@ class RunResult:
     `plan`: the plan that was written, bytes and estimated instructions. `document`: plan.json.
     `checks`: each comparison of pieces and model, none where they were not run. `limit`: a sentence
     on what sets the peak. `diagnosis`, `timing`: as in the bundle, where they are.
+    `is_interrupted`: Ctrl-C ended its planning.
     """
 
     folder: Path
@@ -65,6 +66,7 @@ class RunResult:
     limit: str
     diagnosis: RunExplanation | None
     timing: Timing | None = None
+    is_interrupted: bool = False
 
     @property
     def is_equal(self) -> bool:
@@ -111,13 +113,15 @@ def run_job(
     out: str | Path | None = None,
     verify: bool = True,
     allow_commands: bool = False,
+    keep_interrupted: bool = False,
     progress: Progress = lambda _: None,
 ) -> RunResult:
     """Plans, writes and proves the pieces; the bundle appears under `out` (or the job's `out`).
 
     `job`: a job, or the path of a job file, whose programs run only with `allow_commands`.
     The bundle is a new folder `out/<job>/<date and time>`, whole or not at all. `verify=False`
-    leaves the pieces unproved, and the bundle says so.
+    leaves the pieces unproved, and the bundle says so. `keep_interrupted`: the first Ctrl-C while
+    it plans ends the planning only, and the bundle has the best plan so far, if there is one.
 
     Raises SplitoptError: UsageError and ModelError for wrong input, InfeasibleError where no plan
     fits, ToolError where a tool failed. Pieces that are not equal are no exception: the bundle is
@@ -139,7 +143,8 @@ def run_job(
         require_runnable(job, source, progress)
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
     with new_bundle(home, job.name) as bundle:
-        planned = plan_job(job, source, progress, None if route is None else route.allowed)
+        allowed = None if route is None else route.allowed
+        planned = plan_job(job, source, progress, allowed, keep_interrupted=keep_interrupted)
         made = _make(job, route, planned)
         progress("writing pieces")
         files = _write_pieces(bundle, made)
@@ -147,7 +152,10 @@ def run_job(
         document = _document(job, source, planned, made, proof, route)
         _write_documents(bundle, job, source, planned, made, document)
         timed = _time(bundle, job, progress) if verify else None
-        diagnosis = _diagnose(bundle, is_suspect=_is_suspect(document, proof), progress=progress)
+        diagnosis = None
+        if not planned.is_interrupted:  # it would plan again
+            is_suspect = _is_suspect(document, proof)
+            diagnosis = _diagnose(bundle, is_suspect=is_suspect, progress=progress)
         if timed is not None:
             proof = replace(proof, checks=(*proof.checks, *timed.checks))
         timing = None if timed is None else timed.document
@@ -164,6 +172,7 @@ def run_job(
         limit=planned.limit,
         diagnosis=diagnosis,
         timing=timing,
+        is_interrupted=planned.is_interrupted,
     )
 
 

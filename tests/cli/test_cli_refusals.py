@@ -1,17 +1,14 @@
-"""Refusals and interrupts of the command line: exit codes, one sentence, nothing left behind."""
+"""Refusals of the command line: exit codes, one sentence, nothing left behind."""
 
 from __future__ import annotations
 
 import json
-import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cli_scripts import ENDLESS, FAULTY
-from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt, start
-from limits import seconds
+from cli_scripts import FAULTY
+from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt
 
 from splitopt.runtime.model_builder import relu_model
 
@@ -121,32 +118,3 @@ def test_a_broken_model_is_exit_code_2(
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"error: {model}: {says}")
     assert not leftovers(tmp_path / "results")
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
-    sent: signal.Signals, job: Job, tmp_path: Path
-) -> None:
-    """While the pieces run: that is where a run spends its time."""
-    process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
-    home = tmp_path / "results" / "small"
-    deadline = time.monotonic() + seconds(30)
-    while not list(home.glob(".partial-*/pieces/*.tflite")) and time.monotonic() < deadline:
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(sent)
-    stdout, stderr = process.communicate(timeout=seconds(30))
-    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
-    assert not home.exists()
-
-
-def test_an_interrupt_while_solving_is_one_too(job: Job, tmp_path: Path) -> None:
-    """CP-SAT takes SIGINT for itself: the run went on with the plan found so far."""
-    process = start("run", job(), cwd=tmp_path, code=ENDLESS)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "solving\n"
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=seconds(10))
-    assert (process.returncode, stdout, stderr) == (130, "", "interrupted\n")
-    assert not (tmp_path / "results").exists()

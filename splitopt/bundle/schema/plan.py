@@ -88,6 +88,19 @@ class Objective(Shape):
     gap: Number
 
 
+class Unfinished(Shape):
+    """What was not looked at in time. `bounded_options`: of those that fit the budget by their
+    bounds, the ones without exact figures. `unproved_bytes`: how far an offline plan may lie above
+    the best one."""
+
+    cause: Literal["time_limit", "interrupt"]
+    segments: Count
+    segments_without_bands: Count
+    options: Count
+    bounded_options: Count
+    unproved_bytes: Count
+
+
 class AddedParts(Shape):
     """What `added_insn` is made of."""
 
@@ -295,6 +308,7 @@ class Plan(Document):
     route: RouteName
     status: PlanStatus
     objective: Objective
+    unfinished: Unfinished | None = None
     peak_ram_bytes: Bytes
     added_insn: Signed
     added_parts: AddedParts | None = None

@@ -174,9 +174,32 @@ def proof_line(plan: Plan) -> str:
         claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
     return (
-        f"Proof: {plan.status}. Time ran out; a better plan may exist, "
-        f"by at most {100 * plan.objective.gap:.2f} % of the objective."
+        f"Proof: {plan.status}. {_cause(plan)}; a better plan may exist, "
+        f"by at most {100 * plan.objective.gap:.2f} % of the objective.{_left_out(plan)}"
     )
+
+
+def _cause(plan: Plan) -> str:
+    if plan.unfinished is not None and plan.unfinished.cause == "interrupt":
+        return "Planning was interrupted"
+    return "Time ran out"
+
+
+def _left_out(plan: Plan) -> str:
+    """What was not looked at, as a sentence; empty where it all was."""
+    left, says = plan.unfinished, []
+    if left is None:
+        return ""
+    if left.segments_without_bands:
+        says.append(f"bands of {left.segments_without_bands:,} of {left.segments:,} segments")
+    if left.bounded_options:
+        says.append(
+            f"exact figures of {left.bounded_options:,} of {left.options:,} options (they kept "
+            "bounds)"
+        )
+    if left.unproved_bytes:
+        says.append(f"offline plans lower by up to {format_bytes(left.unproved_bytes)}")
+    return f" Not looked at: {'; '.join(says)}." if says else ""
 
 
 def _choice(plan: Plan) -> str:

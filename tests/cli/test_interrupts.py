@@ -1,0 +1,121 @@
+"""Signals to the command line: what ends, what is kept, and what is said about it."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import IO
+
+import pytest
+from cli_scripts import ENDLESS
+from commands import PROGRESS, Job, start, without_progress
+from limits import seconds
+from synthetic import convolution_chain
+
+from splitopt import load_bundle
+from splitopt.bundle.load import RunDocuments
+
+
+def wait_for(pattern: str, lines: IO[str] | None) -> str:
+    assert lines is not None
+    for line in lines:
+        if re.search(pattern, line):
+            return line
+    raise AssertionError(f"ended without {pattern}")
+
+
+def wait_for_pieces(home: Path, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + seconds(30)
+    while not list(home.glob(".partial-*/pieces/*.tflite")) and time.monotonic() < deadline:
+        assert process.poll() is None
+        time.sleep(0.02)
+
+
+def ended(process: subprocess.Popen[str], within_s: float = 30) -> tuple[int, str, str]:
+    stdout, stderr = process.communicate(timeout=seconds(within_s))
+    return process.returncode, stdout, without_progress(stderr)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
+    sent: signal.Signals, job: Job, tmp_path: Path
+) -> None:
+    """While the pieces run: that is where a run spends its time."""
+    process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
+    home = tmp_path / "results" / "small"
+    wait_for_pieces(home, process)
+    process.send_signal(sent)
+    assert ended(process) == (130, "", "interrupted\n")
+    assert not home.exists()
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_end_while_solving_leaves_nothing(
+    sent: signal.Signals, job: Job, tmp_path: Path
+) -> None:
+    process = start("run", job(), cwd=tmp_path, code=ENDLESS)
+    wait_for("solving", process.stdout)
+    time.sleep(0.3)
+    process.send_signal(sent)
+    assert ended(process) == (130, "", "interrupted\n")
+    assert not (tmp_path / "results").exists()
+
+
+def test_ctrl_c_while_solving_ends_the_search_and_keeps_the_plan(job: Job, tmp_path: Path) -> None:
+    """CP-SAT's Python would ignore it, and a search of a minute would go on."""
+    process = start("run", job(), cwd=tmp_path, code=ENDLESS)
+    wait_for("solving", process.stdout)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    code, stdout, stderr = ended(process)
+    assert (code, stderr) == (130, "interrupted\n")
+    assert "Proof: FEASIBLE. Planning was interrupted;" in stdout
+    [folder] = (tmp_path / "results" / "small").iterdir()
+    documents = load_bundle(folder)
+    assert isinstance(documents, RunDocuments)
+    plan = documents.plan
+    assert plan.status == "FEASIBLE"
+    assert plan.unfinished is not None
+    assert plan.unfinished.cause == "interrupt"
+    assert plan.proof == "passed"
+    assert "Planning was interrupted" in (folder / "summary.txt").read_text()
+    assert "Planning was interrupted" in (folder / "report.html").read_text()
+
+
+def test_a_second_ctrl_c_leaves_nothing(job: Job, tmp_path: Path) -> None:
+    process = start("run", job(verify={"inputs": 10_000}), cwd=tmp_path, code=ENDLESS)
+    wait_for("solving", process.stdout)
+    process.send_signal(signal.SIGINT)
+    wait_for_pieces(tmp_path / "results" / "small", process)
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == (130, "", "interrupted\n")
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture(scope="module")
+def long_chain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model whose planning takes many seconds."""
+    path = tmp_path_factory.mktemp("long") / "chain.tflite"
+    path.write_bytes(convolution_chain(500))
+    return path
+
+
+def test_ctrl_c_while_a_long_model_is_planned(job: Job, long_chain: Path, tmp_path: Path) -> None:
+    """Whatever stage it is in; a line on standard error says so, standard output has JSON only."""
+    path = job(model=long_chain, board="corstone300_512k")
+    process = start("run", path, "--no-verify", "--json", cwd=tmp_path)
+    line = wait_for("planning|bounding|pricing|replaying|choosing", process.stderr)
+    assert re.fullmatch(PROGRESS, line)
+    process.send_signal(signal.SIGINT)
+    code, stdout, stderr = ended(process, 60)
+    assert (code, stderr) == (130, "interrupted\n")
+    shown = json.loads(stdout)
+    assert (shown["status"], shown["unfinished"]["cause"]) == ("FEASIBLE", "interrupt")
+    left = shown["unfinished"]
+    assert left["segments_without_bands"] or left["bounded_options"]
+    plan = load_bundle(tmp_path / shown["run_dir"]).plan
+    assert plan.peak_ram_bytes < plan.baseline.ram_bytes or len(plan.segments) == 1
