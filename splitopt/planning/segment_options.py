@@ -116,7 +116,7 @@ class SegmentTable:
         """
         found = self._options.get((start, stop, variant))
         if found is None:
-            bands = self.bands.plans(start, stop)[variant - 1] if variant else None
+            bands = self.bands.plan(start, stop, variant) if variant else None
             forms = enumerate(self._forms(start, stop, bands))
             options = [SegmentOption(2 * variant + k, pieces, bands) for k, pieces in forms]
             # Of two that are equal, the one with an offline plan stays: it is proved to be best.

@@ -39,10 +39,9 @@ import numpy as np
 
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.tiling.plan import Band, BandPlan
-from splitopt.tiling.rows import Mask, RowRule, Rows, rows_of
+from splitopt.tiling.rows import Mask, RowRule, Rows, activations_read, rows_of
 
 MOST_ROWS, MOST_HEIGHTS, MOST_BANDS = 16_384, 1_024, 1_024
-_NEVER = np.int64(2**40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,41 +82,19 @@ class SegmentRows:
         aligned: Rows = np.min(steps, axis=0) // self.alignment * self.alignment  # case 6
         return aligned
 
-    def one_height(self) -> Iterator[BandPlan]:
-        """For each number of bands, the shortest band that covers the image with so many."""
-        every = np.arange(len(self.heights))
-        step = self.step(every, every)
-        usable = self.usable & (step > 0)
-        left = self.image_rows - self.heights
-        counts = np.where(usable, 1 - (-left // np.maximum(step, 1)), _NEVER)  # case 7
-        # Taller bands that need no fewer of them are left out.
-        fewer = counts < np.minimum.accumulate(np.concatenate([[_NEVER], counts[:-1]]))
-        for k in np.flatnonzero(fewer & usable & (counts <= MOST_BANDS)):
-            starts = np.minimum(np.arange(counts[k]) * step[k], left[k])
-            yield self._plan([(int(start), int(self.heights[k])) for start in starts])
-
-    def two_heights(self, plan: BandPlan) -> Iterator[BandPlan]:
-        """The plan with a shorter last band, and with shorter bands at both ends: the shortest."""
-        high = self.index(plan.heights[0])
-        lower = np.flatnonzero(self.usable[:high])
-        count, middle = len(plan.bands), int(self.step(high, high))
-        tall, last = int(self.heights[high]), self.image_rows - self.heights[lower]
-        before = self.step(high, lower)
-        # Case 8: count - 1 tall bands start at 0, middle, 2 * middle, ...
-        fits = lower[(last - (count - 2) * middle <= before)]
-        if len(fits):
-            low = int(self.heights[fits[0]])
-            starts = [(k * middle, tall) for k in range(count - 1)]
-            yield self._plan([*starts, (self.image_rows - low, low)])
-        if count < 3:
-            return
-        # Case 9: the short first band at 0, then count - 2 tall ones at first, first + middle, ...
-        first = self.step(lower, high)
-        fits = lower[(first > 0) & (last - (first + (count - 3) * middle) <= before)]
-        if len(fits):
-            low, second = int(self.heights[fits[0]]), int(self.step(int(fits[0]), high))
-            inner = [(second + k * middle, tall) for k in range(count - 2)]
-            yield self._plan([(0, low), *inner, (self.image_rows - low, low)])
+    def plan(self, count: int, tall: int, low: int, ends: int) -> BandPlan:
+        """`count` bands of `tall` rows; `ends` of them have `low` rows: 0, the last, or the first
+        and the last."""
+        at = self.index(tall)
+        middle, left = int(self.step(at, at)), self.image_rows - tall
+        if not ends:  # case 7
+            return self._plan([(min(k * middle, left), tall) for k in range(count)])
+        last = self.image_rows - low, low
+        if ends == 1:  # case 8
+            return self._plan([*((k * middle, tall) for k in range(count - 1)), last])
+        second = int(self.step(self.index(low), at))
+        inner = ((second + k * middle, tall) for k in range(count - 2))
+        return self._plan([(0, low), *inner, last])  # case 9
 
     def _plan(self, bands: Sequence[tuple[int, int]]) -> BandPlan:
         """The height of most bands is that of piece 0."""
@@ -142,7 +119,7 @@ def banded_segments(
     image_rows = max(rows_of(graph.tensors[tensor]) for tensor in outside)
     if image_rows > MOST_ROWS:
         return
-    heights = _heights(image_rows)
+    heights = heights_tried(image_rows)
     current = SegmentRows(image_rows, heights, np.ones(len(heights), dtype=bool), 1, {}, ())
     for stop, rule in enumerate(rules, start=start + 1):
         extended = _extended(graph, current, graph.ops[stop - 1], rule)
@@ -152,7 +129,7 @@ def banded_segments(
         yield stop, current
 
 
-def _heights(image_rows: int) -> Rows:
+def heights_tried(image_rows: int) -> Rows:
     """Every height, or every second, fourth, ... that strides and fractions of a power of two
     divide as they divide the image."""
     step = 1
@@ -191,7 +168,7 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
     """The segment with one op more; None where no height is left."""
     tensors = dict(current.tensors)
     usable, alignment = current.usable.copy(), current.alignment
-    read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
+    read = activations_read(graph, op)
     for tensor in read:
         if tensor not in tensors:
             entering = _entering(current, rows_of(graph.tensors[tensor]))  # case 1

@@ -146,6 +146,11 @@ def rows_of(tensor: Tensor) -> int:
     return tensor.shape[_ROW_AXIS] if is_image else 0
 
 
+def activations_read(graph: ModelGraph, op: Op) -> list[int]:
+    """The op's inputs that are not constant, each once."""
+    return [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
+
+
 def row_rule(graph: ModelGraph, op: Op) -> RowRule | None:
     """How the op's output rows depend on its input rows. None for an op that does not work row by
     row, or that has no rule here."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from band_oracle import plans_of
 from images import ImageNet, chance_net
 from limits import seconds
 from planning_helpers import allowed_everywhere
@@ -43,12 +44,6 @@ def banded(graph: ModelGraph) -> Iterator[Found]:
                 yield start, stop, rows
 
 
-def plans(rows: SegmentRows) -> Iterator[BandPlan]:
-    for plan in rows.one_height():
-        yield plan
-        yield from rows.two_heights(plan)
-
-
 def pieces_of(
     graph: ModelGraph, start: int, stop: int, rows: SegmentRows, plan: BandPlan
 ) -> list[tuple[dict[int, int], tuple[Execution, ...]]]:
@@ -66,7 +61,7 @@ def test_every_plan_of_nets_by_chance_passes_the_checker(block: int) -> None:
     for seed in range(block * 40, block * 40 + 40):
         graph = chance_net(seed)
         for start, stop, rows in banded(graph):
-            for plan in plans(rows):
+            for plan in plans_of(rows):
                 check_bands(graph, start, stop, pieces_of(graph, start, stop, rows, plan))
                 seen += 1
                 two += len(plan.heights) == 2
@@ -81,7 +76,7 @@ def test_no_lower_band_covers_the_image_in_so_few(block: int) -> None:
     for seed in range(block * 12, block * 12 + 12):
         graph = chance_net(1000 + seed)
         for start, stop, rows in banded(graph):
-            least = {len(plan.bands): plan.heights[0] for plan in rows.one_height()}
+            least = {len(plan.bands): plan.heights[0] for plan in plans_of(rows, two_heights=False)}
             fewest = {
                 height: count
                 for height in rows.heights[rows.usable].tolist()
@@ -143,7 +138,7 @@ def one_segment() -> tuple[ModelGraph, int, int, SegmentRows, BandPlan]:
     made = net.conv(net.conv(source, 3, 3, 1, "same"), 3, 3, 1, "same")
     graph = net.graph([source], [made])
     rows = next(rows for start, stop, rows in banded(graph) if (start, stop) == (0, 2))
-    plan = next(plan for plan in rows.one_height() if len(plan.bands) == 3)
+    plan = next(plan for plan in plans_of(rows, two_heights=False) if len(plan.bands) == 3)
     return graph, 0, 2, rows, plan
 
 
@@ -241,8 +236,8 @@ def test_banded_pieces_equal_the_model_bit_for_bit(name: str, tmp_path: Path) ->
     """A sample of all segments of at most eight ops, each in one of its plans."""
     graph = read_tflite(MODELS / f"{name}_digits_int8.tflite")
     rng = random.Random(name)
-    possible = [f for f in banded(graph) if f[1] - f[0] <= 8 and any(plans(f[2]))]
-    chosen = [(found, rng.choice(list(plans(found[2])))) for found in rng.sample(possible, 24)]
+    possible = [f for f in banded(graph) if f[1] - f[0] <= 8 and any(plans_of(f[2]))]
+    chosen = [(found, rng.choice(list(plans_of(found[2])))) for found in rng.sample(possible, 24)]
     require_equal(graph, chosen, tmp_path)
 
 
@@ -251,8 +246,8 @@ def test_banded_pieces_of_nets_by_chance_are_equal_too(block: int, tmp_path: Pat
     rng = random.Random(block)
     for seed in range(block * 12, block * 12 + 12):
         graph = chance_net(5000 + seed)
-        possible = [found for found in banded(graph) if any(plans(found[2]))]
-        chosen = [(found, rng.choice(list(plans(found[2])))) for found in possible[:40]]
+        possible = [found for found in banded(graph) if any(plans_of(found[2]))]
+        chosen = [(found, rng.choice(list(plans_of(found[2])))) for found in possible[:40]]
         if chosen:
             folder = tmp_path / str(seed)
             folder.mkdir()

@@ -8,9 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from band_oracle import plans_of
 from images import ImageNet, chance_neck
 from planning_helpers import allowed_everywhere, every_option
-from test_bands import Found, banded, pieces_of, plans, require_equal
+from test_bands import Found, banded, pieces_of, require_equal
 
 from splitopt.arena.rules import target_rules
 from splitopt.config.job import Job
@@ -47,7 +48,7 @@ def test_an_input_at_a_quarter_of_the_rows_aligns_the_bands() -> None:
     graph = net.graph([low, skip], [made])
     rows = next(rows for start, stop, rows in banded(graph) if (start, stop) == (0, 4))
     assert rows.tensors[low].scale == Fraction(1, 4)
-    found = list(plans(rows))
+    found = list(plans_of(rows))
     assert found
     for plan in found:
         assert all(band.start % 4 == 0 for band in plan.bands)
@@ -60,7 +61,7 @@ def test_every_plan_of_necks_passes_the_checker() -> None:
         graph = chance_neck(seed)
         for start, stop, rows in whole_ends(graph):
             scales = {rows.tensors[t].scale for t in segment_of(graph, start, stop).inputs}
-            for plan in plans(rows):
+            for plan in plans_of(rows):
                 check_bands(graph, start, stop, pieces_of(graph, start, stop, rows, plan))
                 seen += 1
                 quarters += Fraction(1, 4) in scales
@@ -73,8 +74,8 @@ def test_banded_pieces_of_necks_are_equal(block: int, tmp_path: Path) -> None:
     rng = random.Random(block)
     for seed in range(block * 10, block * 10 + 10):
         graph = chance_neck(seed)
-        possible = [found for found in whole_ends(graph) if any(plans(found[2]))]
-        chosen = [(found, rng.choice(list(plans(found[2])))) for found in possible[:30]]
+        possible = [found for found in whole_ends(graph) if any(plans_of(found[2]))]
+        chosen = [(found, rng.choice(list(plans_of(found[2])))) for found in possible[:30]]
         folder = tmp_path / str(seed)
         folder.mkdir()
         if chosen:

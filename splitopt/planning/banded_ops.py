@@ -1,0 +1,149 @@
+"""What one op asks for and takes on some rows of its input: computed once for all ops alike."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.rules import TargetRules
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.cost.costs import Costs
+from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
+from splitopt.tiling.entries import Column
+from splitopt.tiling.resized import resized
+from splitopt.tiling.rows import RowRule
+
+NO_ESTIMATE = -1
+_UNKNOWN = -2
+
+
+@dataclass(frozen=True, slots=True)
+class OpFigures:
+    """Columns: instructions (or NO_ESTIMATE), bytes of scratch, each request rounded up to 16, and
+    requests of scratch."""
+
+    insn: Column
+    scratch_bytes: Column
+    requests: Column
+
+
+@dataclass
+class _Kind:
+    """Ops that are alike: one of them as a model of its own, and what is known by its rows."""
+
+    graph: ModelGraph
+    rule: RowRule
+    memories: dict[int, KernelMemory] = field(default_factory=dict)
+    figures: Column = field(default_factory=lambda: np.full((3, 0), _UNKNOWN))
+
+
+class BandedOps:
+    """The ops of a model that can run in bands, on any number of rows."""
+
+    def __init__(
+        self,
+        graph: ModelGraph,
+        rules: TargetRules,
+        costs: Costs,
+        known: Sequence[RowRule | None],
+    ) -> None:
+        self._graph, self._rules, self._costs, self._known = graph, rules, costs, known
+        self._kinds: dict[Hashable, _Kind] = {}
+        self._kind_of: dict[int, _Kind] = {}
+
+    def source(self, op: int) -> int:
+        """The activation whose rows say those of all that the op touches."""
+        tensors = self._graph.tensors
+        return next(t for t in self._graph.ops[op].given_inputs if tensors[t].is_activation)
+
+    def memory(self, op: int, rows: int) -> KernelMemory:
+        """What the op's kernel asks for on so many rows."""
+        kind = self._kind(op)
+        self._figures(kind, np.array([rows]))
+        own = _touched(self._graph.ops[op])
+        alike = kind.memories[rows]
+        return replace(alike, temporaries=tuple(own[place] for place in alike.temporaries))
+
+    def figures(self, op: int, rows: Column) -> OpFigures:
+        """The op's figures for each of these numbers of rows."""
+        insn, scratch_bytes, requests = self._figures(self._kind(op), rows)[:, rows]
+        return OpFigures(insn, scratch_bytes, requests)
+
+    def _figures(self, kind: _Kind, rows: Column) -> Column:
+        """The table of an op, by rows, with these rows in it."""
+        more = int(rows.max(initial=0)) + 1 - kind.figures.shape[1]
+        if more > 0:
+            kind.figures = np.pad(kind.figures, ((0, 0), (0, more)), constant_values=_UNKNOWN)
+        wanted = np.zeros(kind.figures.shape[1], dtype=bool)
+        wanted[rows] = True
+        for count in np.flatnonzero(wanted & (kind.figures[0] == _UNKNOWN)).tolist():
+            kind.figures[:, count] = self._compute(kind, count)
+        return kind.figures
+
+    def _compute(self, kind: _Kind, rows: int) -> tuple[int, int, int]:
+        [op] = kind.graph.ops
+        counts = {t: rows for t in op.given_inputs if kind.graph.tensors[t].is_activation}
+        counts[op.outputs[0]] = int(kind.rule.count(np.array(rows)))
+        graph = resized(kind.graph, 0, 1, counts)
+        memory, insn = self._rules.memory(graph, op), self._costs.invoke(graph, op)
+        kind.memories[rows] = memory
+        scratch = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
+        return NO_ESTIMATE if insn is None else insn, scratch, len(memory.scratch)
+
+    def _kind(self, index: int) -> _Kind:
+        found = self._kind_of.get(index)
+        if found is None:
+            alone, rule = _alone(self._graph, self._graph.ops[index]), self._known[index]
+            assert rule is not None, "asked for ops that can run in bands"
+            kind = _Kind(alone, rule)
+            found = self._kind_of[index] = self._kinds.setdefault(_likeness(alone, rule), kind)
+        return found
+
+
+def _touched(op: Op) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(op.touched))
+
+
+def _alone(graph: ModelGraph, op: Op) -> ModelGraph:
+    """A model of the op and its tensors, which are numbered anew."""
+    touched = _touched(op)
+    number = {ABSENT: ABSENT, **{tensor: k for k, tensor in enumerate(touched)}}
+    own = replace(
+        op,
+        index=0,
+        inputs=tuple(number[tensor] for tensor in op.inputs),
+        outputs=tuple(number[tensor] for tensor in op.outputs),
+    )
+    tensors = tuple(replace(graph.tensors[t], index=k) for k, t in enumerate(touched))
+    return ModelGraph("", tensors, (own,), (), (), b"")
+
+
+def _likeness(alone: ModelGraph, rule: RowRule) -> Hashable:
+    """Equal for ops with equal figures. These follow from types, shapes and options, and from
+    constants that state sizes, but neither from weights nor from scales."""
+    [op] = alone.ops
+    options = tuple(sorted((name, repr(value)) for name, value in op.options.items()))
+    return (
+        op.type,
+        op.version,
+        op.inputs,
+        op.outputs,
+        options,
+        repr(rule),
+        tuple(map(_tensor_likeness, alone.tensors)),
+    )
+
+
+_SIZES = ("INT32", "INT64")
+_MOST_SIZE_BYTES = 128
+
+
+def _tensor_likeness(tensor: Tensor) -> Hashable:
+    quantization = tensor.quantization
+    scales = -1 if quantization is None else len(quantization.scales)
+    says_sizes = tensor.dtype.name in _SIZES and tensor.bytes <= _MOST_SIZE_BYTES
+    data = bytes(tensor.data) if says_sizes else b""
+    return tensor.shape, tensor.dtype, tensor.kind, scales, tensor.is_open, data

@@ -1,0 +1,124 @@
+"""Plans and bounds of all bands at once, against one segment and one height at a time."""
+
+from __future__ import annotations
+
+import random
+from itertools import product
+from pathlib import Path
+
+import pytest
+from band_oracle import Figures, figures_of
+from images import ImageNet, chance_neck, chance_net
+from test_no_invoke_estimate import wide_convolutions
+
+from splitopt.arena.rules import target_rules
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_options import SegmentTable
+
+MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+
+
+def require_equal(graph: ModelGraph, abi: str = "m55", *, two_heights: bool = True) -> int:
+    """Every plan and every figure; returns how many plans there are."""
+    techniques = Techniques(two_heights=two_heights)
+    table = SegmentTable(graph, target_rules(abi), techniques=techniques)
+    bands, columns = table.bands, table.bands.columns
+    wanted = list(figures_of(table, two_heights=two_heights))
+    assert list(bands.segments) == [(start, stop) for start, stop, _ in wanted]
+    found = [
+        Figures(variant, (tall, low), (count, ends), *figures)
+        for _, _, variant, count, ends, tall, low, *figures in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
+    assert found == [figures for *_, plans in wanted for _, figures in plans]
+    for start, stop, plans in wanted:
+        assert bands.plans(start, stop) == tuple(plan for plan, _ in plans)
+    assert bands.is_complete
+    return len(found)
+
+
+def test_nets_by_chance() -> None:
+    plans = 0
+    for seed, two_heights in zip(range(30), (True, True, False) * 10, strict=True):
+        plans += require_equal(
+            chance_net(seed), ("m55", "x86_64")[seed % 2], two_heights=two_heights
+        )
+    assert plans > 500
+
+
+def test_necks_by_chance() -> None:
+    """Inputs at several heights; inputs of the whole model that no op reads."""
+    assert sum(require_equal(chance_neck(seed)) for seed in range(15)) > 100
+
+
+def shared_reads(seed: int) -> ModelGraph:
+    """Tensors that several ops read, one here and one there: they come in late and stay on."""
+    rng = random.Random(seed)
+    net = ImageNet(rng)
+    made = [net.image(12, 5, 2) for _ in range(3)]
+    inputs = list(made)
+    for _ in range(9):
+        left, right = rng.choice(made[-4:]), rng.choice(made[:5])
+        kind = rng.choice(["add", "add", "conv", "join"])
+        if kind == "add" and net.shapes[left] == net.shapes[right] and left != right:
+            made.append(net.add(left, right))
+        elif kind == "join" and net.shapes[left][2] < 6 and left != right:
+            made.append(net.join(left, right))
+        else:
+            made.append(net.conv(left, rng.choice([2, 2, 3]), rng.choice([1, 3]), 1, "same"))
+    results = rng.sample(made[3:-1], 2)
+    return net.graph(inputs, [*results, made[-1]])
+
+
+def test_tensors_that_are_read_again_and_results_that_are_read() -> None:
+    assert sum(require_equal(shared_reads(seed)) for seed in range(8)) > 500
+
+
+def test_ops_without_an_estimate_on_few_rows() -> None:
+    assert require_equal(wide_convolutions())
+
+
+@pytest.mark.parametrize("name", ["resnet8", "unet"])
+def test_real_models(name: str) -> None:
+    assert require_equal(read_tflite(MODELS / f"{name}_digits_int8.tflite")) > 100
+
+
+def test_rows_of_many_starts_do_not_mix() -> None:
+    """Ops outside of bands part runs of ops; what was read before them is outside of all after."""
+    for seed, at in product(range(2), (1, 3)):
+        net = ImageNet(random.Random(seed))
+        source = net.image(10, 4, 2)
+        made = [net.conv(source, 2, 3, 1, "same")]
+        for k in range(6):
+            if k == at:
+                made.append(net.shift(made[-1], [1, 10, 4, 2]))
+            else:
+                made.append(net.add(net.conv(made[-1], 2, 3, 1, "same"), made[0]))
+        assert require_equal(net.graph([source], [made[-1]])) > 20
+
+
+def test_operands_of_other_scales_are_in_no_segment_together() -> None:
+    """8 rows of 16 by a window without padding are not the 8 rows of an input half as high."""
+    net = ImageNet()
+    source, low = net.image(16, 12, 2), net.image(8, 4, 2)
+    wide = net.conv(source, 2, 9, 1, "valid")
+    graph = net.graph([source, low], [net.conv(net.add(wide, low), 2, 1, 1, "same")])
+    assert require_equal(graph)
+    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
+    assert (1, 3) in set(table.bands.segments)
+    assert (0, 2) not in set(table.bands.segments)
+
+
+def test_rows_that_nothing_needs_may_be_wrong() -> None:
+    """A window of all rows whose result is not used blocks no bands, but where it is cut off."""
+    net = ImageNet()
+    source = net.image(8, 8, 2)
+    made = net.conv(source, 2, 1, 1, "same")
+    net.conv(made, 2, 15, 1, "same")
+    graph = net.graph([source], [net.conv(made, 3, 1, 1, "same")])
+    assert require_equal(graph)
+    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
+    assert (0, 3) in set(table.bands.segments)
