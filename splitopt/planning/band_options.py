@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 import numpy as np
@@ -26,7 +26,6 @@ from splitopt.tiling.geometry import (
 )
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.rows import row_rule, rows_of
-from splitopt.tiling.schedule import heights_of
 
 
 class BandTable:
@@ -103,10 +102,13 @@ class BandTable:
             self._rows[start, reached] = rows
         return self._rows[start, stop]
 
-    def memories(self, start: int, stop: int, height: int) -> dict[int, KernelMemory]:
-        """What the ops of a segment ask for in a piece of this height."""
-        rows = heights_of(self.rows(start, stop), height)
+    def memories(self, start: int, stop: int, rows: Mapping[int, int]) -> dict[int, KernelMemory]:
+        """What the ops of a segment ask for in a piece with so many rows of each activation."""
         return {k: self._ops.memory(k, rows[self._ops.source(k)]) for k in range(start, stop)}
+
+    def insn(self, start: int, stop: int, rows: Mapping[int, int]) -> int:
+        """Estimated instructions of the ops of such a piece."""
+        return sum(self._ops.insn(k, rows[self._ops.source(k)]) for k in range(start, stop))
 
     @property
     def notes(self) -> Iterator[str]:

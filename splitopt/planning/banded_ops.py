@@ -53,6 +53,7 @@ class BandedOps:
         self._graph, self._rules, self._costs, self._known = graph, rules, costs, known
         self._kinds: dict[Hashable, _Kind] = {}
         self._kind_of: dict[int, _Kind] = {}
+        self._memories: dict[tuple[int, int], KernelMemory] = {}
 
     def source(self, op: int) -> int:
         """The activation whose rows say those of all that the op touches."""
@@ -61,19 +62,29 @@ class BandedOps:
 
     def memory(self, op: int, rows: int) -> KernelMemory:
         """What the op's kernel asks for on so many rows."""
-        kind = self._kind(op)
-        self._figures(kind, np.array([rows]))
-        own = _touched(self._graph.ops[op])
-        alike = kind.memories[rows]
-        return replace(alike, temporaries=tuple(own[place] for place in alike.temporaries))
+        found = self._memories.get((op, rows))
+        if found is None:
+            own, alike = _touched(self._graph.ops[op]), self._on(op, rows).memories[rows]
+            temporaries = tuple(own[place] for place in alike.temporaries)
+            found = self._memories[op, rows] = replace(alike, temporaries=temporaries)
+        return found
+
+    def insn(self, op: int, rows: int) -> int:
+        """The op's instructions on so many rows, where there is an estimate."""
+        return int(self._on(op, rows).figures[0, rows])
 
     def figures(self, op: int, rows: Column) -> OpFigures:
         """The op's figures for each of these numbers of rows."""
-        insn, scratch_bytes, requests = self._figures(self._kind(op), rows)[:, rows]
+        insn, scratch_bytes, requests = self._with_rows(op, rows).figures[:, rows]
         return OpFigures(insn, scratch_bytes, requests)
 
-    def _figures(self, kind: _Kind, rows: Column) -> Column:
-        """The table of an op, by rows, with these rows in it."""
+    def _on(self, op: int, rows: int) -> _Kind:
+        kind = self._kind(op)
+        return kind if rows in kind.memories else self._with_rows(op, np.array([rows]))
+
+    def _with_rows(self, op: int, rows: Column) -> _Kind:
+        """The op's kind, with the figures for these numbers of rows."""
+        kind = self._kind(op)
         more = int(rows.max(initial=0)) + 1 - kind.figures.shape[1]
         if more > 0:
             kind.figures = np.pad(kind.figures, ((0, 0), (0, more)), constant_values=_UNKNOWN)
@@ -81,7 +92,7 @@ class BandedOps:
         wanted[rows] = True
         for count in np.flatnonzero(wanted & (kind.figures[0] == _UNKNOWN)).tolist():
             kind.figures[:, count] = self._compute(kind, count)
-        return kind.figures
+        return kind
 
     def _compute(self, kind: _Kind, rows: int) -> tuple[int, int, int]:
         [op] = kind.graph.ops

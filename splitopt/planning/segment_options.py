@@ -185,12 +185,11 @@ class SegmentTable:
         shares[-1] = whole - sum(shares[:-1])
         for height, executions, share in zip(plan.heights, schedule, shares, strict=True):
             counts = heights_of(rows, height)
-            graph = resized(self.graph, start, stop, counts)
-            once = estimate_invoke(self.costs, graph, start, stop).insn
+            once = self._per_invoke + self.bands.insn(start, stop, counts)
             yield Piece(
-                graph=graph,
+                graph=resized(self.graph, start, stop, counts),
                 segment=segment,
-                memories=self.bands.memories(start, stop, height),
+                memories=self.bands.memories(start, stop, counts),
                 copies=copied_bytes(self.graph, executions),
                 is_rebuilt=not self.is_whole(start, stop) or len(schedule) > 1,
                 invoke_insn=once * len(executions),

@@ -65,6 +65,7 @@ def kept_rows(executions: Sequence[Execution]) -> Mapping[int, int]:
 
 
 def _scaled(rows: SegmentRows, tensor: int, row: int) -> int:
-    scaled = row * rows.tensors[tensor].scale
-    assert scaled.denominator == 1, "bands start where every tensor has a row"
-    return int(scaled)
+    scale = rows.tensors[tensor].scale
+    scaled, rest = divmod(row * scale.numerator, scale.denominator)
+    assert not rest, "bands start where every tensor has a row"
+    return scaled
