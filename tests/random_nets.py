@@ -55,16 +55,17 @@ def random_net(seed: int, most_ops: int = 12) -> ModelGraph:
     return ModelGraph("net", tensors, tuple(ops), tuple(inputs), tuple(sorted(outputs)), b"")
 
 
-def random_memories(graph: ModelGraph, seed: int) -> tuple[KernelMemory, ...]:
-    """What kernels of a random network ask for, of any size."""
+def random_memories(graph: ModelGraph, seed: int, widest: int = 8) -> tuple[KernelMemory, ...]:
+    """What its kernels ask for, of any size. `widest`: the alignment of some options."""
     chance = random.Random(seed)
+    params = (None, (1, 1), (2, 1), (5, 1), (28, 4), (40, widest))
 
     def sizes(most: int, largest: int) -> tuple[int, ...]:
         return tuple(chance.randrange(largest) for _ in range(chance.randint(0, most)))
 
     return tuple(
         KernelMemory(
-            params=chance.choice((None, (1, 1), (2, 1), (5, 1), (28, 4), (40, 8))),
+            params=chance.choice(params),
             init=sizes(1, 100),
             kept=sizes(2, 500),
             temporaries=tuple(t for t in op.touched if chance.random() < 0.7) * 2,

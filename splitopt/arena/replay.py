@@ -22,7 +22,7 @@ from splitopt.solvers.packing.instance import peak_load
 Memories = Sequence[KernelMemory] | Mapping[int, KernelMemory]
 """What each op asks for, by its index."""
 
-_SCRATCH_REQUESTS_PER_OP = 12
+SCRATCH_REQUESTS_PER_OP = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def _tail_steps(
 
 def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_before: int) -> int:
     """Top of the temporary data of one op's Prepare: scratch requests, then tensors."""
-    top = abi.scratch_request_bytes * (scratch_before + _SCRATCH_REQUESTS_PER_OP)
+    top = abi.scratch_request_bytes * (scratch_before + SCRATCH_REQUESTS_PER_OP)
     for index in memory.temporaries:
         for size, alignment in tensor_blocks(graph.tensors[index], abi):
             top = align_up(top, alignment) + size
@@ -228,7 +228,7 @@ def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_bef
 def planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) -> int:
     """Top of the planner's tables: requests, allocation infos, then its working arrays."""
     info_bytes, info_alignment = abi.allocation_info
-    top = abi.scratch_request_bytes * (scratch + _SCRATCH_REQUESTS_PER_OP)
+    top = abi.scratch_request_bytes * (scratch + SCRATCH_REQUESTS_PER_OP)
     top = align_up(top, abi.pointer_bytes) + abi.pointer_bytes
     top = align_up(top, info_alignment) + info_bytes * (tensors + scratch)
     # The arrays take whole alignment units of what the tail leaves, so they end on one.

@@ -39,16 +39,18 @@ def _on_all_rows(table: SegmentTable, allowed: Mask) -> OptionBounds:
 def _in_bands(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """Of every band plan.
 
-    A piece's tail, and its AllocateTensors without the planner's part, are those of the segment on
-    all rows, save that kernels may ask for scratch at one height and not at another. Each request
-    fewer saves a handle in the tail and, in AllocateTensors, one walk over the ops.
+    A piece's tail, and its AllocateTensors without the planner's sort and searches, are those of
+    the segment on all rows, save that kernels may ask for scratch at one height and not at another.
+    Each request fewer saves a handle in the tail, whose end then moves by no more than the handles
+    rounded up to 16, and, in AllocateTensors, one walk over the ops.
     """
     plans = table.bands.columns
     plans = plans.where(allowed[plans.starts, plans.stops])
     at = starts, stops = plans.starts, plans.stops
     requests = np.cumsum([0, *(len(memory.scratch) for memory in table.memories)])
     fewer = np.maximum(0, requests[stops] - requests[starts] - plans.requests)
-    tail = table.tail_bound[at] - table.rules.abi.scratch_handle[0] * fewer
+    handles = table.rules.abi.scratch_handle[0] * fewer
+    tail = table.tail_bound[at] - -(-handles // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
     arena = -(-(plans.peak_load + tail) // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
     ram = arena + table.headroom_bytes + table.boundary.load_in_bands[at]
     walks = np.ceil(table.costs.allocate.scratch_times_ops * (stops - starts) * fewer)

@@ -13,7 +13,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.arena.abi import Abi
 from splitopt.arena.kernel import KernelMemory
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
@@ -150,20 +149,6 @@ def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
     return peaks
 
 
-def tail_bounds(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi) -> Matrix:
-    """Lower bounds of every segment's tail in bytes: its sizes without the padding between them."""
-    per_op = np.zeros(len(graph.ops) + 1, dtype=np.int64)
-    handle, node = abi.scratch_handle[0], abi.node[0]
-    for k, memory in enumerate(memories):
-        aligned = (align_up(size, ARENA_ALIGNMENT) for size in memory.init + memory.kept)
-        params = memory.params[0] if memory.params else 0
-        per_op[k + 1] = sum(aligned) + params + node + handle * len(memory.scratch)
-    fixed = sum(size for size, _ in abi.preamble) + abi.subgraph[0]
-    fixed += 2 * (abi.pointer_bytes + abi.tensor[0])
-    bounds: Matrix = fixed + _between(per_op) + abi.eval_tensor[0] * tensor_counts(graph)
-    return bounds
-
-
 def rebuild_bounds(
     graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
 ) -> Matrix:
@@ -173,9 +158,9 @@ def rebuild_bounds(
     prepare = np.array([0.0, *(prepare_insn(graph, op, table) for op in graph.ops)])
     scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)
     ops = np.maximum(np.arange(n + 1)[None, :] - np.arange(n + 1)[:, None], 0)
-    walks = table.scratch_times_ops * _between(scratch) * ops
+    walks = table.scratch_times_ops * between(scratch) * ops
     base = fixed_insn(0, 0.0, 0, 0, table) + CONSTRUCT_INSN
-    insn = base + _between(prepare) + walks + table.tensor * tensor_counts(graph)
+    insn = base + between(prepare) + walks + table.tensor * tensor_counts(graph)
     bounds: Matrix = np.floor(insn).astype(np.int64)
     return bounds
 
@@ -185,33 +170,48 @@ def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:
 
     Ops that read constants only, and ops whose results nothing reads, make segments that do not.
     """
-    n = len(graph.ops)
-    read, made = RectangleSums(n), RectangleSums(n)
-    for tensor, readers in graph.readers.items():
-        if graph.tensors[tensor].is_activation:
-            maker = graph.producer.get(tensor, -1)
-            read.add_where_any(range(maker + 1, n + 1), readers, 1)
-    for tensor, maker in graph.producer.items():
-        last = n if tensor in graph.outputs else graph.readers.get(tensor, (maker,))[-1]
-        made.add(range(maker + 1), range(maker + 1, last + 1), 1)
-    both: npt.NDArray[np.bool_] = (read.matrix() > 0) & (made.matrix() > 0)
+    read, made = end_sums(graph, [1] * len(graph.tensors))
+    both: npt.NDArray[np.bool_] = (read > 0) & (made > 0)
     return both
 
 
 def tensor_counts(graph: ModelGraph) -> Matrix:
     """How many tensors the ops of every segment name."""
+    return tensor_sums(graph, [1] * len(graph.tensors))
+
+
+def tensor_sums(graph: ModelGraph, values: Sequence[int]) -> Matrix:
+    """Sums of values, given by tensor, over the tensors that the ops of every segment name."""
     n = len(graph.ops)
-    counts = RectangleSums(n)
+    sums = RectangleSums(n)
     users: dict[int, list[int]] = {}
     for op in graph.ops:
         for tensor in dict.fromkeys(op.touched):
             users.setdefault(tensor, []).append(op.index)
-    for ops in users.values():
-        counts.add_where_any(range(n + 1), ops, 1)
-    return counts.matrix()
+    for tensor, ops in users.items():
+        if values[tensor]:
+            sums.add_where_any(range(n + 1), ops, values[tensor])
+    return sums.matrix()
 
 
-def _between(per_op: npt.NDArray[Number]) -> npt.NDArray[Number]:
+def end_sums(graph: ModelGraph, values: Sequence[int]) -> tuple[Matrix, Matrix]:
+    """Sums of values, given by tensor, over the inputs and over the outputs of every segment, as
+    `segment_of` has them, but for inputs of the whole model that no op reads."""
+    n = len(graph.ops)
+    read, made = RectangleSums(n), RectangleSums(n)
+    given = frozenset(graph.inputs)
+    for tensor, readers in graph.readers.items():
+        maker = graph.producer.get(tensor, -1)
+        if graph.tensors[tensor].is_activation and (maker >= 0 or tensor in given):
+            read.add_where_any(range(maker + 1, n + 1), readers, values[tensor])
+    outputs = frozenset(graph.outputs)
+    for tensor, maker in graph.producer.items():
+        last = n if tensor in outputs else graph.readers.get(tensor, (maker,))[-1]
+        made.add(range(maker + 1), range(maker + 1, last + 1), values[tensor])
+    return read.matrix(), made.matrix()
+
+
+def between(per_op: npt.NDArray[Number]) -> npt.NDArray[Number]:
     """Sums over [start, stop) of values that stand at index op + 1."""
     sums = np.cumsum(per_op)
     difference: npt.NDArray[Number] = sums[None, :] - sums[:, None]

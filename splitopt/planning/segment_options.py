@@ -16,7 +16,6 @@ import numpy as np
 
 from splitopt.arena.offline import with_offline_plan
 from splitopt.arena.rules import TargetRules
-from splitopt.base.units import ARENA_ALIGNMENT
 from splitopt.cost.copying import copy_insn
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
@@ -33,8 +32,8 @@ from splitopt.planning.segment_bounds import (
     boundary_loads,
     peak_loads,
     rebuild_bounds,
-    tail_bounds,
 )
+from splitopt.planning.segment_tails import SegmentTails, segment_tails
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
@@ -277,15 +276,18 @@ class SegmentTable:
     def ram_bound(self) -> Matrix:
         """Lower bound of the RAM while a segment runs on all rows, boundary buffer included, in
         bytes."""
-        arena = self.peak_load + self.tail_bound
-        rounded = -(-arena // ARENA_ALIGNMENT) * ARENA_ALIGNMENT + self.headroom_bytes
-        bound: Matrix = rounded + self.boundary.load
+        bound: Matrix = self.tails.arena(self.peak_load) + self.headroom_bytes + self.boundary.load
         return bound
 
-    @cached_property
+    @property
     def tail_bound(self) -> Matrix:
         """Lower bound of every segment's tail on all rows, in bytes."""
-        return tail_bounds(self.graph, self.memories, self.rules.abi)
+        return self.tails.tail
+
+    @cached_property
+    def tails(self) -> SegmentTails:
+        """Lower bounds of what every segment's arena holds beside the head, on all rows."""
+        return segment_tails(self.graph, self.memories, self.rules.abi)
 
     @cached_property
     def added_bound(self) -> Matrix:
