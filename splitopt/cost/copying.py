@@ -10,8 +10,6 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.base.units import ceil_div
-
 CONSTRUCT_INSN = 350
 _FILL_CALL_INSN = 35
 
@@ -26,6 +24,6 @@ def copy_insn(size_bytes: Amount, copies: Amount | int = 1) -> Amount:
     return -(-9 * size_bytes // 16) + 25 * copies  # 9/16 of an instruction a byte, rounded up
 
 
-def fill_insn(size_bytes: int) -> int:
+def fill_insn(size_bytes: Amount) -> Amount:
     """memset: 0.4375 instructions per byte and 35 for the call."""
-    return ceil_div(7 * size_bytes, 16) + _FILL_CALL_INSN
+    return -(-7 * size_bytes // 16) + _FILL_CALL_INSN  # 7/16 of an instruction, rounded up

@@ -19,6 +19,7 @@ from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
 from splitopt.cost.copying import CONSTRUCT_INSN
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import boundary_candidates
+from splitopt.planning.segment_heads import SegmentHeads
 from splitopt.solvers.partition import boundary as solver
 from splitopt.solvers.partition.shortest_paths import Matrix
 
@@ -152,15 +153,34 @@ def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
 def rebuild_bounds(
     graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
 ) -> Matrix:
-    """Lower bounds of the instructions of AllocateTensors and construction, without the memory
-    planner's."""
+    """Lower bounds of the instructions of AllocateTensors and construction, without what TFLM's
+    planner does with scratch, and without its sort and its searches."""
     n = len(graph.ops)
     prepare = np.array([0.0, *(prepare_insn(graph, op, table) for op in graph.ops)])
     scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)
     ops = np.maximum(np.arange(n + 1)[None, :] - np.arange(n + 1)[:, None], 0)
     walks = table.scratch_times_ops * between(scratch) * ops
+    planned = [int(tensor.is_activation and tensor.bytes > 0) for tensor in graph.tensors]
     base = fixed_insn(0, 0.0, 0, 0, table) + CONSTRUCT_INSN
     insn = base + between(prepare) + walks + table.tensor * tensor_counts(graph)
+    insn += table.planned_buffer * tensor_sums(graph, planned)
+    bounds: Matrix = np.floor(insn).astype(np.int64)
+    return bounds
+
+
+def searching_bounds(
+    heads: SegmentHeads, memories: Sequence[KernelMemory], table: AllocateTable
+) -> Matrix:
+    """Lower bounds of what `rebuild_bounds` leaves out, where TFLM places all buffers itself."""
+    scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)
+    insn = (
+        table.planned_buffer * between(scratch)
+        + table.sort_comparison * heads.sort_cmp
+        + table.sort_swap * heads.sort_swap
+        + table.scan_step * heads.scan_steps
+        + table.scan_active * heads.scan_active
+        + table.insert_step * heads.insert_steps
+    )
     bounds: Matrix = np.floor(insn).astype(np.int64)
     return bounds
 

@@ -12,11 +12,8 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 
-import numpy as np
-
 from splitopt.arena.offline import with_offline_plan
 from splitopt.arena.rules import TargetRules
-from splitopt.cost.copying import copy_insn
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import (
@@ -24,20 +21,13 @@ from splitopt.graph.segments import (
     segment_of,
     whole_model,
 )
+from splitopt.planning.all_rows_bounds import AllRowsBounds
 from splitopt.planning.band_options import BandTable
 from splitopt.planning.pricing import Piece, Pricer
 from splitopt.planning.segment import CUTS_ONLY, SegmentFigures, SegmentOption, Techniques
-from splitopt.planning.segment_bounds import (
-    BoundaryLoads,
-    boundary_loads,
-    peak_loads,
-    rebuild_bounds,
-)
-from splitopt.planning.segment_tails import SegmentTails, segment_tails
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
-from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
@@ -46,7 +36,7 @@ _BUILDING = 0.4
 """How much of the time may go into finding bands."""
 
 
-class SegmentTable:
+class SegmentTable(AllRowsBounds):
     """The segments [start, stop) of one model for one target; what was replayed is kept."""
 
     def __init__(
@@ -59,12 +49,7 @@ class SegmentTable:
         costs: Costs | None = None,
         techniques: Techniques = CUTS_ONLY,
     ) -> None:
-        self.graph = graph
-        self.rules = rules
-        self.headroom_bytes = headroom_bytes
-        self.zero_arena = zero_arena
-        self.memories = rules.memories(graph)
-        self.costs = costs or built_in()
+        super().__init__(graph, rules, costs or built_in(), headroom_bytes, zero_arena)
         self.techniques = techniques
         self.unproved_bytes = 0
         """The most that the head of an offline plan lies above what is proved of it."""
@@ -261,46 +246,6 @@ class SegmentTable:
     def notes(self) -> tuple[str, ...]:
         """What a model's size leaves out of the options, as sentences."""
         return tuple(self.bands.notes) if self.techniques.bands else ()
-
-    @cached_property
-    def boundary(self) -> BoundaryLoads:
-        """What boundary tensors take while each segment runs."""
-        return boundary_loads(self.graph)
-
-    @cached_property
-    def peak_load(self) -> Matrix:
-        """Every segment's peak load inside its arena on all rows, in bytes."""
-        return peak_loads(self.graph, self.memories)
-
-    @cached_property
-    def ram_bound(self) -> Matrix:
-        """Lower bound of the RAM while a segment runs on all rows, boundary buffer included, in
-        bytes."""
-        bound: Matrix = self.tails.arena(self.peak_load) + self.headroom_bytes + self.boundary.load
-        return bound
-
-    @property
-    def tail_bound(self) -> Matrix:
-        """Lower bound of every segment's tail on all rows, in bytes."""
-        return self.tails.tail
-
-    @cached_property
-    def tails(self) -> SegmentTails:
-        """Lower bounds of what every segment's arena holds beside the head, on all rows."""
-        return segment_tails(self.graph, self.memories, self.rules.abi)
-
-    @cached_property
-    def added_bound(self) -> Matrix:
-        """Lower bound of the instructions that a segment adds on all rows."""
-        copies = copy_insn(self.boundary.copied, self.boundary.copies)
-        bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
-        bound[0, len(self.graph.ops)] = 0
-        return bound
-
-    @cached_property
-    def rebuild_bound(self) -> Matrix:
-        """Lower bound of the instructions of AllocateTensors and construction on all rows."""
-        return rebuild_bounds(self.graph, self.memories, self.costs.allocate)
 
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""

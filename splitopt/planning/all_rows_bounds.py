@@ -1,0 +1,123 @@
+"""Bounds of every segment on all rows, as matrices [start, stop], each made when first asked for.
+
+RAM in bytes, work in instructions. No bound is above the exact figure; below the diagonal, none has
+a meaning.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from splitopt.arena.rules import TargetRules
+from splitopt.cost.copying import copy_insn, fill_insn
+from splitopt.cost.costs import Costs
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.segment_bounds import (
+    BoundaryLoads,
+    boundary_loads,
+    peak_loads,
+    rebuild_bounds,
+    searching_bounds,
+)
+from splitopt.planning.segment_heads import SegmentHeads, segment_heads
+from splitopt.planning.segment_tails import SegmentTails, segment_tails
+from splitopt.solvers.partition.shortest_paths import Matrix
+
+
+class AllRowsBounds:
+    """What is known of the segments of one model for one target without a replay."""
+
+    def __init__(
+        self,
+        graph: ModelGraph,
+        rules: TargetRules,
+        costs: Costs,
+        headroom_bytes: int,
+        zero_arena: bool,
+    ) -> None:
+        self.graph = graph
+        self.rules = rules
+        self.costs = costs
+        self.headroom_bytes = headroom_bytes
+        self.zero_arena = zero_arena
+        self.memories = rules.memories(graph)
+
+    @cached_property
+    def boundary(self) -> BoundaryLoads:
+        """What boundary tensors take while each segment runs."""
+        return boundary_loads(self.graph)
+
+    @cached_property
+    def peak_load(self) -> Matrix:
+        """Every segment's peak load inside its arena on all rows, in bytes."""
+        return peak_loads(self.graph, self.memories)
+
+    @cached_property
+    def ram_bound(self) -> Matrix:
+        """Lower bound of the RAM while a segment runs on all rows, boundary buffer included, in
+        bytes."""
+        bound: Matrix = self.tails.arena(self.peak_load) + self.headroom_bytes + self.boundary.load
+        return bound
+
+    @property
+    def tail_bound(self) -> Matrix:
+        """Lower bound of every segment's tail on all rows, in bytes."""
+        return self.tails.tail
+
+    @cached_property
+    def tails(self) -> SegmentTails:
+        """Lower bounds of what every segment's arena holds beside the head, on all rows."""
+        return segment_tails(self.graph, self.memories, self.rules.abi)
+
+    @cached_property
+    def stock_ram_bound(self) -> Matrix:
+        """The RAM while a segment runs on all rows as stock TFLM plans it, in bytes: exact but for
+        what the tails leave out."""
+        if self.heads is None:
+            return self.ram_bound
+        arena = self.tails.arena(self.heads.head)
+        bound: Matrix = arena + self.headroom_bytes + self.boundary.load
+        at = 0, len(self.graph.ops)
+        bound[at] = self.ram_bound[at]
+        return bound
+
+    @cached_property
+    def heads(self) -> SegmentHeads | None:
+        """The heads of all segments but the whole model, as stock TFLM plans them on all rows, and
+        its work on them; None for a model of which this would take too long."""
+        return segment_heads(self.graph, self.memories)
+
+    @cached_property
+    def stock_added_bound(self) -> Matrix:
+        """Lower bound of the instructions that a segment adds on all rows where TFLM's planner
+        places all buffers."""
+        bound: Matrix = self._unplanned_bound.copy()
+        if self.heads is not None:
+            bound += searching_bounds(self.heads, self.memories, self.costs.allocate)
+        bound[0, len(self.graph.ops)] = 0
+        return bound
+
+    @cached_property
+    def added_bound(self) -> Matrix:
+        """Lower bound of the instructions that a segment adds on all rows, with an offline plan or
+        without; there is none where TFLM's planner reaches the peak load."""
+        if self.heads is None:
+            return self.stock_added_bound
+        is_fragmented = self.heads.head > self.peak_load
+        bound = np.where(is_fragmented, self._unplanned_bound, self.stock_added_bound)
+        bound[0, len(self.graph.ops)] = 0
+        return bound
+
+    @cached_property
+    def _unplanned_bound(self) -> Matrix:
+        copies = copy_insn(self.boundary.copied, self.boundary.copies)
+        bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
+        return bound + fill_insn(self.ram_bound - self.boundary.load) if self.zero_arena else bound
+
+    @cached_property
+    def rebuild_bound(self) -> Matrix:
+        """Lower bound of the instructions of AllocateTensors and construction on all rows, without
+        the planner's sort and searches."""
+        return rebuild_bounds(self.graph, self.memories, self.costs.allocate)

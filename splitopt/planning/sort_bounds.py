@@ -1,0 +1,80 @@
+"""The sort of TFLM's planner in every segment at once: a bubble sort by size.
+
+A size moves over as many smaller ones as are listed behind it (see `sort_work`). Exact where a
+model has few sizes; else sizes that lie near one another count as one, which gives fewer moves.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from math import isqrt
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.planning.head_buffers import HeadBuffer
+from splitopt.planning.offset_grids import OffsetGrid
+
+Counts = npt.NDArray[np.integer[Any]]
+Block = tuple[slice, slice]
+_MOST_BYTES = 1 << 26
+"""What the counts by level may take."""
+
+
+def counting(buffers: int) -> type[np.int16] | type[np.int32]:
+    """A type that counts so many."""
+    return np.int16 if buffers < np.iinfo(np.int16).max else np.int32
+
+
+def sort_bounds(
+    buffers: Sequence[HeadBuffer], grids: Sequence[OffsetGrid], ops: int
+) -> tuple[Counts, Counts]:
+    """Lower bounds of comparisons and swaps by segment [start, stop). `grids`: by buffer."""
+    shape, kind = (ops + 1, ops + 1), counting(len(buffers))
+    levels = _levels(buffers, _MOST_BYTES // np.zeros(shape, dtype=kind).nbytes)
+    smaller = _Smaller(len(levels), shape, kind)
+    swaps = np.zeros(shape, dtype=np.int32)
+    count, most = np.zeros((2, *shape), dtype=kind)
+    for buffer, grid in zip(reversed(buffers), reversed(grids), strict=True):
+        higher = bisect_right(levels, buffer.size_bytes)
+        for block in grid.held():
+            moves = smaller.than(higher - 1, block)
+            swaps[block] += moves
+            np.maximum(most[block], moves, out=most[block])
+            count[block] += 1
+            smaller.add(higher, block)
+    comparisons: Counts = (most.astype(np.int32) + 1) * np.maximum(count - 1, 0)
+    return comparisons, swaps
+
+
+class _Smaller:
+    """How many buffers are smaller than each level, by segment: those of a level's group of levels,
+    and those of all groups below, so that a buffer changes few of the counts."""
+
+    def __init__(
+        self, levels: int, shape: tuple[int, int], kind: type[np.int16] | type[np.int32]
+    ) -> None:
+        self._group = isqrt(levels)
+        self._inner = np.zeros((levels, *shape), dtype=kind)
+        self._outer = np.zeros((levels // self._group + 1, *shape), dtype=kind)
+
+    def than(self, level: int, block: Block) -> Counts:
+        counts: Counts = self._inner[level][block] + self._outer[level // self._group][block]
+        return counts
+
+    def add(self, level: int, block: Block) -> None:
+        """One more that is smaller than this level and those above."""
+        group = level // self._group + 1
+        self._inner[(slice(level, group * self._group), *block)] += 1
+        self._outer[(slice(group, None), *block)] += 1
+
+
+def _levels(buffers: Sequence[HeadBuffer], most: int) -> list[int]:
+    """All sizes, or as many of them as there may be, the smallest among them."""
+    sizes = sorted({buffer.size_bytes for buffer in buffers})
+    if len(sizes) <= most:
+        return sizes
+    most = max(1, most)
+    return [sizes[len(sizes) * k // most] for k in range(most)]
