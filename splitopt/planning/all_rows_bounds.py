@@ -14,10 +14,10 @@ from splitopt.arena.rules import TargetRules
 from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.cost.costs import Costs
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.peak_loads import peak_loads
 from splitopt.planning.segment_bounds import (
     BoundaryLoads,
     boundary_loads,
-    peak_loads,
     rebuild_bounds,
     searching_bounds,
 )

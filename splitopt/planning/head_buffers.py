@@ -78,18 +78,11 @@ class HeadBuffer:
         return max(absent, mine, others)
 
 
-def head_buffers(
-    graph: ModelGraph, memories: Sequence[KernelMemory]
-) -> tuple[HeadBuffer, ...] | None:
+def head_buffers(graph: ModelGraph, memories: Sequence[KernelMemory]) -> tuple[HeadBuffer, ...]:
     """All buffers in the order in which TFLM's planner is given them: tensors by index, then
-    scratch by op. None for a model in which an op only names what another one makes or reads."""
+    scratch by op."""
     given, outputs = frozenset(graph.inputs), frozenset(graph.outputs)
-    named: dict[int, list[int]] = {}
-    for op in graph.ops:
-        for index in dict.fromkeys(op.intermediates):
-            named.setdefault(index, []).append(op.index)
-    if not named.keys().isdisjoint({*graph.producer, *graph.readers}):
-        return None
+    named = _intermediates(graph)
     found = []
     for tensor in graph.tensors:
         index, maker = tensor.index, graph.producer.get(tensor.index, -1)
@@ -102,3 +95,18 @@ def head_buffers(
     for number, memory in enumerate(memories):
         found += [HeadBuffer(align_up(size, ARENA_ALIGNMENT), number) for size in memory.scratch]
     return tuple(found)
+
+
+def touches_intermediates(graph: ModelGraph) -> bool:
+    """Whether an op only names a tensor that another one makes or reads. Some segments then hold
+    it without touching it, which no `HeadBuffer` says."""
+    return not _intermediates(graph).keys().isdisjoint({*graph.producer, *graph.readers})
+
+
+def _intermediates(graph: ModelGraph) -> dict[int, list[int]]:
+    """Tensor → the ops that only name it."""
+    named: dict[int, list[int]] = {}
+    for op in graph.ops:
+        for index in dict.fromkeys(op.intermediates):
+            named.setdefault(index, []).append(op.index)
+    return named

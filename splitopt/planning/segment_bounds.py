@@ -119,37 +119,6 @@ def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
     return BoundaryLoads(held, copied.matrix(), copies.matrix())
 
 
-def peak_loads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Matrix:
-    """Peak load of every segment's arena: live activations and scratch, rounded up to 16.
-
-    O(ops² · reads per op); below the diagonal, zeros.
-    """
-    n = len(graph.ops)
-    sizes = [align_up(tensor.bytes, ARENA_ALIGNMENT) for tensor in graph.tensors]
-    inner = np.zeros(n, dtype=np.int64)
-    for k, memory in enumerate(memories):
-        inner[k] = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
-    peaks = np.zeros((n + 1, n + 1), dtype=np.int64)
-    outputs = frozenset(graph.outputs)
-    for start in reversed(range(n)):
-        for tensor in graph.ops[start].outputs:
-            last = n - 1 if tensor in outputs else graph.readers.get(tensor, (start,))[-1]
-            inner[start : last + 1] += sizes[tensor]
-        load = inner[start:].copy()
-        until: dict[int, int] = {}
-        peak = 0
-        for stop in range(start + 1, n + 1):
-            op = graph.ops[stop - 1]
-            for tensor in dict.fromkeys(op.given_inputs):
-                maker = graph.producer.get(tensor, -1)
-                if maker < start and graph.tensors[tensor].is_activation:
-                    load[until.get(tensor, 0) : stop - start] += sizes[tensor]
-                    until[tensor] = stop - start
-            peak = max(peak, int(load[: stop - start].max()))
-            peaks[start, stop] = peak
-    return peaks
-
-
 def rebuild_bounds(
     graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
 ) -> Matrix:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.head_buffers import head_buffers
+from splitopt.planning.head_buffers import head_buffers, touches_intermediates
 from splitopt.planning.offset_grids import OffsetGrid, offset_grids
 from splitopt.planning.sort_bounds import Counts, counting, sort_bounds
 from splitopt.solvers.partition.shortest_paths import Matrix
@@ -43,8 +43,8 @@ def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Segmen
     model of which this would take too long."""
     n = len(graph.ops)
     buffers = head_buffers(graph, memories)
-    found = None if buffers is None else offset_grids(buffers, n)
-    if buffers is None or found is None:
+    found = None if touches_intermediates(graph) else offset_grids(buffers, n)
+    if found is None:
         return None
     order, grids = found
     sums = _Sums(n, len(buffers), _levels(grids, n))
