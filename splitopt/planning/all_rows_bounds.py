@@ -61,11 +61,6 @@ class AllRowsBounds:
         bound: Matrix = self.tails.arena(self.peak_load) + self.headroom_bytes + self.boundary.load
         return bound
 
-    @property
-    def tail_bound(self) -> Matrix:
-        """Lower bound of every segment's tail on all rows, in bytes."""
-        return self.tails.tail
-
     @cached_property
     def tails(self) -> SegmentTails:
         """Lower bounds of what every segment's arena holds beside the head, on all rows."""
