@@ -31,8 +31,8 @@ NETS: Mapping[str, Callable[[int, int], bytes]] = {
     "u_net": u_net,
 }
 ASKS = ("weighted", "peak", "budget", "front", "explain")
-BOARD = "corstone300_256k"
-CASE = Path(__file__).parent / "planning_case.py"
+CASE = (sys.executable, str(Path(__file__).parent / "planning_case.py"))
+EXPLAIN = (sys.executable, "-m", "splitopt", "explain", "--board", "corstone300_256k")
 
 
 def main() -> None:
@@ -100,10 +100,10 @@ def family(name: str, models: Sequence[Path], asks: Sequence[str], limit_s: floa
 def case(model: Path, ask: str, limit_s: float) -> Row:
     """One case in a process of its own; only a status where it gives no answer."""
     if ask == "explain":
-        ran = bounded(["-m", "splitopt", "explain", str(model), "--board", BOARD], limit_s)
+        ran = bounded([*EXPLAIN, str(model)], limit_s)
         figures = {"cpu_s": ran.cpu_s, "memory_mib": ran.memory_mib, "first_line_s": ran.first_s}
         return {"status": ran.end or "DONE"} | ({} if ran.end else figures)
-    ran = bounded([str(CASE), str(model), ask, str(limit_s)], limit_s)
+    ran = bounded([*CASE, str(model), ask, str(limit_s)], limit_s)
     row: Row = {"status": ran.end} if ran.end else json.loads(ran.output.splitlines()[-1])
     return row
 

@@ -1,4 +1,4 @@
-"""Runs Python in a process whose CPU time is limited and counted."""
+"""Runs a command whose CPU time is limited and counted."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -29,13 +28,13 @@ class Ran:
     first_s: float
 
 
-def bounded(arguments: Sequence[str], limit_s: float) -> Ran:
-    """Runs `python ARGUMENTS` in an empty folder; `output` holds stdout and stderr."""
+def bounded(command: Sequence[str], limit_s: float) -> Ran:
+    """Runs it in an empty folder; `output` holds stdout and stderr."""
     most_s = int(limit_s) + GRACE_S
     started_s = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         child = subprocess.Popen(
-            [sys.executable, *arguments],
+            command,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,

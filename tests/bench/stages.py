@@ -9,11 +9,12 @@ from fnmatch import fnmatch
 from functools import cache
 from types import FrameType
 
+_PRICING = ("planning/segment_options", "planning/pric*", "arena/replay", "arena/quick_replay")
 STAGES = {
     "bands": ("*/splitopt/planning/band_*",),
     "bounds": ("*/splitopt/planning/*bounds*",),
     "packing": ("*/splitopt/arena/offline.py", "*/splitopt/solvers/packing/cpsat.py"),
-    "pricing": ("*/splitopt/planning/segment_options.py", "*/splitopt/arena/replay.py"),
+    "pricing": tuple(f"*/splitopt/{name}.py" for name in _PRICING),
     "pruning": ("*/splitopt/solvers/partition/*pruning*",),
     "solver": tuple(
         f"*/splitopt/solvers/partition/{name}.py" for name in ("cpsat", "dp", "pareto")
