@@ -9,7 +9,8 @@ class SolveParams:
 
     hints: start from the plan of a quick method. cheap_proofs: accept a quick method's plan where
     a bound proves it. prune: drop options that no optimal plan can hold. redundant: in packing, add
-    implied constraints that tighten the relaxation.
+    implied constraints that tighten the relaxation. search: in packing, our own exact search
+    before CP-SAT.
     """
 
     time_limit_s: float = 60.0
@@ -19,6 +20,7 @@ class SolveParams:
     cheap_proofs: bool = True
     prune: bool = True
     redundant: bool = True
+    search: bool = True
 
     def __post_init__(self) -> None:
         if not self.time_limit_s >= 0:

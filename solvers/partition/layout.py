@@ -10,9 +10,9 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from splitopt.solvers.packing import cpsat
 from splitopt.solvers.packing.greedy_by_size import place_in_order
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
@@ -62,7 +62,7 @@ def lay_out(
     if best.region_bytes == load and params.cheap_proofs:
         return LaidOut(best, load)
     limited = replace(packing, capacity=best.region_bytes)
-    outcome = cpsat.solve(limited, params)
+    outcome = solve(limited, params)
     if outcome.plan is not None and outcome.cost is not None and outcome.bound is not None:
         count = len(options)
         arenas, offsets = outcome.plan.offsets[:count], outcome.plan.offsets[count:]

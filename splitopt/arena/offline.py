@@ -15,8 +15,8 @@ from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.packing import cpsat
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 
 _PACKING = SolveParams(time_limit_s=2.0)
@@ -83,5 +83,5 @@ def _packed(shapes: Shapes) -> tuple[tuple[int, ...], int]:
 def _packed_within(shapes: Shapes, limit_s: float) -> tuple[tuple[int, ...], int]:
     """Offsets of buffers (size, start, stop), and a bound of their high-water mark."""
     buffers = tuple(Buffer(size, LiveRange(start, stop)) for size, start, stop in shapes)
-    outcome = cpsat.solve(PackingInstance(buffers), replace(_PACKING, time_limit_s=limit_s))
+    outcome = solve(PackingInstance(buffers), replace(_PACKING, time_limit_s=limit_s))
     return outcome.found.offsets, outcome.bound or 0

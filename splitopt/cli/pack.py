@@ -15,7 +15,10 @@ EXAMPLE = "Example: splitopt pack buffers.csv --capacity 1048576 --time-limit 10
 def pack(
     file: Annotated[Path, typer.Argument(help="A CSV file with the columns id,lower,upper,size.")],
     capacity: Annotated[
-        int | None, typer.Option("--capacity", min=0, help="Bytes that there are.")
+        int | None,
+        typer.Option(
+            "--capacity", min=0, help="Bytes that there are; any plan within them will do."
+        ),
     ] = None,
     time_limit: Annotated[
         float, typer.Option("--time-limit", min=0.0, max=86400.0, help="Seconds.")
@@ -25,7 +28,7 @@ def pack(
     json: Json = False,
     out: Annotated[Path | None, typer.Option("--out", help="Folder for plan.csv.")] = None,
 ) -> None:
-    """Pack buffers into memory with the lowest high-water mark, or say that they do not fit.
+    """Pack buffers into a capacity, or say that they do not fit; without one, into the least bytes.
 
     The format is google/minimalloc's: a buffer lives in [lower, upper). Exit code 3: it does not
     fit the capacity.

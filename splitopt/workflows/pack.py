@@ -7,7 +7,6 @@ of any kind; plans have `offset` besides.
 from __future__ import annotations
 
 import csv
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,9 @@ from splitopt.base.errors import InfeasibleError, ToolError, UsageError
 from splitopt.base.files import read_file
 from splitopt.base.text import csv_cell
 from splitopt.solvers.outcome import Status
-from splitopt.solvers.packing.cpsat import solve
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.packing.solve import fit
 from splitopt.solvers.params import SolveParams
 
 MAX_BYTES = 16 << 20
@@ -59,14 +58,14 @@ class Packed:
 def pack(
     file: Path, capacity: int | None, *, time_limit_s: float, workers: int, seed: int
 ) -> Packed:
-    """Packs the buffers of a CSV file into `capacity` bytes, or into as few as it takes.
+    """Packs the buffers of a CSV file somehow into `capacity` bytes, or into as few as it takes.
 
     Raises UsageError for a wrong file, InfeasibleError where the buffers cannot fit, ToolError
     where time runs out without an answer.
     """
     named = read_instance(file, capacity)
     params = SolveParams(time_limit_s=time_limit_s, seed=seed % 2**31, workers=workers)
-    outcome = solve(named.instance, params)
+    outcome = fit(named.instance, params)
     load = named.instance.peak_load
     document = {
         "schema_version": 1,
@@ -95,7 +94,7 @@ def pack(
 
 
 def read_instance(path: Path, capacity: int | None) -> NamedInstance:
-    """Times are replaced by their ranks, which keeps what overlaps what.
+    """Times count from the earliest one.
 
     Raises UsageError that names the line.
     """
@@ -105,10 +104,9 @@ def read_instance(path: Path, capacity: int | None) -> NamedInstance:
         rows.append(row)
     if not rows:
         raise UsageError(f"{path}: holds no buffers; want lines of {','.join(_COLUMNS)}")
-    times = sorted({time for lower, upper, _ in rows for time in (lower, upper)})
+    first = min(lower for lower, _, _ in rows)
     buffers = tuple(
-        Buffer(size, LiveRange(bisect_left(times, lower), bisect_left(times, upper)))
-        for lower, upper, size in rows
+        Buffer(size, LiveRange(lower - first, upper - first)) for lower, upper, size in rows
     )
     return NamedInstance(tuple(ids), tuple(rows), PackingInstance(buffers, capacity))
 

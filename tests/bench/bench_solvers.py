@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import partial
 
 from splitopt.solvers.outcome import Outcome
-from splitopt.solvers.packing import cpsat as packing_cpsat
 from splitopt.solvers.packing.greedy_by_size import greedy_offsets
 from splitopt.solvers.packing.greedy_work import planner_work
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
+from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp
 from splitopt.solvers.partition.boundary import Boundary
@@ -95,7 +95,7 @@ def bench_packing(rng: random.Random) -> None:
         for size, start, stop in zip(*long_buffers(60, rng), strict=True)
     )
     instance = PackingInstance(buffers)
-    timed("packing.cpsat, 60 long ranges", partial(packing_cpsat.solve, instance))
+    timed("packing.solve, 60 long ranges", partial(solve, instance))
 
 
 def bench_partition(n: int, is_bare: bool, rng: random.Random) -> None:

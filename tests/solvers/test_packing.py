@@ -10,16 +10,16 @@ from tiny import buffers, least_mark
 
 from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Status
-from splitopt.solvers.packing import cpsat
 from splitopt.solvers.packing.check import check_plan
 from splitopt.solvers.packing.greedy_by_size import plan_greedy
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
+from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 
 SWITCHES = [
-    SolveParams(hints=hints, cheap_proofs=proofs, redundant=redundant)
-    for hints, proofs, redundant in product([True, False], repeat=3)
+    SolveParams(hints=hints, cheap_proofs=proofs, redundant=redundant, search=search)
+    for hints, proofs, redundant, search in product([True, False], repeat=4)
 ]
 
 
@@ -34,7 +34,7 @@ def test_exact_equals_brute_force(
 ) -> None:
     instance = PackingInstance(tuple(listed), capacity)
     best = least_mark(instance)
-    outcome = cpsat.solve(instance, params)
+    outcome = solve(instance, params)
     if best is None or (capacity is not None and best > capacity):
         assert outcome.status is Status.INFEASIBLE
     else:
@@ -65,12 +65,12 @@ def test_out_of_time_is_feasible_with_a_bound_or_unknown() -> None:
     high = plan_greedy(instance).high_water_mark(instance)
     assert high > instance.peak_load
     params = SolveParams(time_limit_s=0)
-    late = cpsat.solve(instance, params)
+    late = solve(instance, params)
     assert (late.status, late.cost, late.bound) == (Status.FEASIBLE, high, instance.peak_load)
     tight = replace(instance, capacity=instance.peak_load)
-    assert cpsat.solve(tight, params).status is Status.UNKNOWN
+    assert solve(tight, params).status is Status.UNKNOWN
     none = replace(instance, capacity=instance.peak_load - 16)
-    assert cpsat.solve(none, params).status is Status.INFEASIBLE
+    assert solve(none, params).status is Status.INFEASIBLE
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.packing.check import check_plan
-from splitopt.solvers.packing.cpsat import solve
 from splitopt.solvers.packing.greedy_by_size import place_in_order
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.local_search import search
 from splitopt.solvers.packing.parts import part_of, parts
+from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 
 BUFFERS = st.builds(

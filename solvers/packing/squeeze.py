@@ -1,0 +1,118 @@
+"""The lowest mark between a bound and a plan, by exact searches under capacities in between.
+
+A search that proves that nothing fits also says below which capacity nothing can: the bound rises
+there. One that finds a plan lowers the mark. The bound itself is asked first, since most plans
+reach it, then the middle.
+"""
+
+from dataclasses import dataclass, replace
+from math import gcd
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.packing.exact.decide import Question
+from splitopt.solvers.packing.exact.state import initial
+from splitopt.solvers.packing.exact.switches import SearchSwitches
+from splitopt.solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
+
+MOST_BUFFERS = 1500
+_BOUNDS_FIRST = 3
+"""How often the bound is asked before the middle."""
+_NODES_PER_BUFFER = 2
+"""Of the first try: one way down, and as much again."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """No plan has a mark below `bound`; `plan` has the mark `mark`, if there is one."""
+
+    bound: int
+    plan: PackingPlan | None = None
+    mark: int | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        return self.mark == self.bound
+
+    def with_plan(self, plan: PackingPlan, mark: int) -> "Bracket":
+        """With this plan, if it is lower than the one there is."""
+        is_lower = self.mark is None or mark < self.mark
+        return replace(self, plan=plan, mark=mark) if is_lower else self
+
+
+class Squeeze:
+    """Searches of one instance; each call goes twice as deep as the one before.
+
+    Instances with pins, and those of more than MOST_BUFFERS, are left as they are.
+    `is_fit_enough`: only the capacity of the instance is asked for.
+    """
+
+    def __init__(
+        self,
+        instance: PackingInstance,
+        *,
+        is_fit_enough: bool = False,
+        switches: SearchSwitches | None = None,
+    ) -> None:
+        self._instance = instance
+        self._asks_capacity = is_fit_enough and instance.capacity is not None
+        self._switches = switches
+        self._real = [i for i, b in enumerate(instance.buffers) if b.size]
+        buffers = [instance.buffers[i] for i in self._real]
+        self.can_search = 0 < len(buffers) <= MOST_BUFFERS and all(
+            b.offset is None for b in instance.buffers
+        )
+        # In a settled plan every offset is a sum of sizes.
+        self._unit = gcd(*(b.size for b in buffers)) or 1
+        sizes = [b.size // self._unit for b in buffers]
+        self._state = initial(sizes, [b.live.steps for b in buffers])
+        self._nodes = _NODES_PER_BUFFER * len(buffers)
+        self._questions: dict[int, Question] = {}
+
+    def narrowed(self, known: Bracket, deadline: Deadline) -> Bracket:
+        """The bracket after a search under every capacity that it is worth asking for."""
+        if not self.can_search:
+            return known
+        if self._asks_capacity:
+            known = self._asked(known, self._instance.capacity or 0, deadline)
+        else:
+            known = self._between(known, deadline)
+        self._nodes *= 2
+        return known
+
+    def _between(self, known: Bracket, deadline: Deadline) -> Bracket:
+        """The bound is asked while it rises, a few times; then the middle of what is left open."""
+        asked, given_up = 0, known.bound - self._unit
+        while not known.is_closed and not deadline.is_over:
+            low = max(known.bound, given_up + self._unit)
+            high = self._highest(known)
+            if low > high:
+                break
+            asks_bound = asked < _BOUNDS_FIRST and given_up < known.bound
+            trial = low if asks_bound else (low + high) // 2
+            found = self._asked(known, trial, deadline)
+            given_up = trial if found == known else given_up
+            known, asked = found, asked + 1
+        return known
+
+    def _highest(self, known: Bracket) -> int:
+        """The highest capacity worth asking for."""
+        capacity = self._instance.capacity
+        if known.mark is not None:
+            return known.mark - self._unit
+        assert capacity is not None, "without a capacity the greedy plan is one"
+        return capacity
+
+    def _asked(self, known: Bracket, capacity: int, deadline: Deadline) -> Bracket:
+        """What is known after a search under this capacity; the same if it came to no end."""
+        units = capacity // self._unit
+        if units not in self._questions:
+            self._questions[units] = Question(self._state, units, self._switches)
+        decision = self._questions[units].ask(self._nodes, deadline)
+        if decision.offsets is None:
+            return replace(known, bound=max(known.bound, decision.bound * self._unit))
+        offsets = [0] * len(self._instance.buffers)
+        for place, offset in decision.offsets.items():
+            offsets[self._real[place]] = offset * self._unit
+        plan = PackingPlan(tuple(offsets))
+        return known.with_plan(plan, plan.high_water_mark(self._instance))
