@@ -10,7 +10,7 @@ if the layout exceeds the capacity.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
@@ -35,7 +35,8 @@ def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Out
     if path is None:
         return Outcome(Status.INFEASIBLE, wall_s=deadline.spent_s)
     bound = _rank(path, instance)[0]
-    laid_out = lay_out(path.options, instance.boundaries, params)
+    limited = replace(params, time_limit_s=deadline.left_s)
+    laid_out = lay_out(path.options, instance.boundaries, limited)
     plan = PartitionPlan(path.options, laid_out.layout)
     if not instance.goal.fits(laid_out.layout.region_bytes):
         return Outcome(Status.UNKNOWN, bound=bound, wall_s=deadline.spent_s)

@@ -10,7 +10,7 @@ Judged are loads, as in dp.py: a point whose layout needs more than its load is 
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,8 +66,11 @@ def pareto_front(instance: PartitionInstance, params: SolveParams | None = None)
     layout reaches.
     """
     params = params or SolveParams()
-    ends, all_tried = _Search(instance).run(Deadline(params.time_limit_s))
-    points = [_point(instance, label, params) for label in ends]
+    deadline = Deadline(params.time_limit_s)
+    ends, all_tried = _Search(instance).run(deadline)
+    points = [
+        _point(instance, label, replace(params, time_limit_s=deadline.left_s)) for label in ends
+    ]
     is_complete = all_tried and all(point.status is Status.OPTIMAL for point in points)
     # Where layouts took more than loads, points may have come to be dominated.
     fitting = (point for point in points if instance.goal.fits(point.cost.peak))
@@ -103,20 +106,24 @@ class _Search:
         fronts: dict[int, _Staircase] = {}
         ends: list[_Label] = []
         for _ in range(self._most_segments):
-            layer = self._extended(layer, fronts)
-            if not layer:
-                return ends, True
-            ends += layer.pop(self._n, [])
-            if deadline.is_over:
+            extended = self._extended(layer, fronts, deadline)
+            if extended is None:
                 return ends, False
+            if not extended:
+                return ends, True
+            layer = extended
+            ends += layer.pop(self._n, [])
         return ends, True
 
     def _extended(
-        self, layer: dict[int, list[_Label]], fronts: dict[int, "_Staircase"]
-    ) -> dict[int, list[_Label]]:
-        """Every label by every option, as far as nothing of no more segments dominates it."""
+        self, layer: dict[int, list[_Label]], fronts: dict[int, "_Staircase"], deadline: Deadline
+    ) -> dict[int, list[_Label]] | None:
+        """Every label by every option, as far as nothing of no more segments dominates it; None
+        where time ran out before all were made."""
         found: dict[int, list[_Label]] = {}
         for node, labels in layer.items():
+            if deadline.is_over and fronts:
+                return None
             for least, option in self._arcs[node]:
                 front, rest = fronts.get(option.stop), self._cost_to_end[option.stop]
                 made = found.setdefault(option.stop, [])

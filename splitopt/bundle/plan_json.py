@@ -9,6 +9,7 @@ from typing import Any, cast
 from splitopt.base.json_input import frozen
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.io_json import io_document
+from splitopt.bundle.schema.common import Unfinished
 from splitopt.bundle.schema.plan import (
     AddedParts,
     Agreement,
@@ -27,7 +28,6 @@ from splitopt.bundle.schema.plan import (
     Segment,
     Settings,
     Span,
-    Unfinished,
 )
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
 from splitopt.bundle.schema.plan import Job as JobEntry

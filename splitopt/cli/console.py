@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from splitopt.base.progress import Heading
 from splitopt.base.text import clean, clean_lines, one_line
 from splitopt.bundle.documents import json_text
 from splitopt.cli.plain_progress import plain_progress
@@ -42,7 +43,13 @@ def progress() -> Iterator[Callable[[str], None]]:
             yield say
         return
     with err.status("starting") as status:
-        yield lambda step: status.update(f"{escape(clean(step))} ...")
+
+        def say(step: str) -> None:
+            status.update(f"{escape(clean(step))} ...")
+            if isinstance(step, Heading):
+                show_step(step)
+
+        yield say
 
 
 def show_step(line: str) -> None:

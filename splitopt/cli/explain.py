@@ -39,6 +39,7 @@ def explain(
 
     Faults that it finds are its answer, not its failure: the exit code is 0.
     """
+    from splitopt.bundle.schema.explain import ModelExplanation
     from splitopt.cli import console, terminal
     from splitopt.workflows import explain as workflow
 
@@ -50,9 +51,12 @@ def explain(
             key=key,
             out=out,
             allow_commands=allow_commands,
+            keep_interrupted=True,
             progress=progress,
         )
     if json:
         console.show_json(found)
     else:
         terminal.show_explanation(found)
+    if isinstance(found, ModelExplanation) and found.is_interrupted:
+        raise KeyboardInterrupt

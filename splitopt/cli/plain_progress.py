@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 
+from splitopt.base.progress import Heading
+
 FIRST_S, EVERY_S = 1.0, 5.0
 
 
 @contextmanager
 def plain_progress(write: Callable[[str], None]) -> Iterator[Callable[[str], None]]:
-    """Takes steps as they come; writes `[12 s] the latest of them`, once every five seconds.
+    """Takes steps as they come; writes `[12 s] the latest of them`, once every five seconds, and
+    headings at once.
 
     A thread writes, so that a step that never reports is named, too.
     """
@@ -21,12 +24,17 @@ def plain_progress(write: Callable[[str], None]) -> Iterator[Callable[[str], Non
     def lines() -> None:
         wait_s = FIRST_S
         while not is_over.wait(wait_s):
-            with suppress(OSError, ValueError):  # nobody reads it any more
-                write(f"[{time.monotonic() - started:.0f} s] {latest[0]}")
+            show()
             wait_s = EVERY_S
+
+    def show() -> None:
+        with suppress(OSError, ValueError):  # nobody reads it any more
+            write(f"[{time.monotonic() - started:.0f} s] {latest[0]}")
 
     def say(step: str) -> None:
         latest[0] = step
+        if isinstance(step, Heading):
+            show()
 
     writer = Thread(target=lines, name="progress", daemon=True)
     writer.start()

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from splitopt.base.errors import ModelError
-from splitopt.base.progress import Progress
+from splitopt.base.progress import Progress, within
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
 from splitopt.base.version import VERSION
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.io_json import io_document
+from splitopt.bundle.left_out import cause_text
 from splitopt.bundle.schema.explain import BoardFit, ModelExplanation, Piece
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import Job
@@ -40,8 +41,9 @@ from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import Baseline, unsplit
 
-_OWN = 0.7
-"""How much of the time goes into the job's own board; the rest is for boards of another ABI."""
+_OWN, _INTEGER_ENDS = 0.7, 0.5
+"""How much of the time goes into the job's own board, and of what is left into the model with
+integers at its ends; the rest is for boards of another ABI."""
 
 
 def explain_model(
@@ -75,7 +77,9 @@ def explain_model(
         budget_bytes=job.budget_bytes,
         start_bytes=ram.ram_bytes,
         peak_bytes=ram.ram_bytes - saved,
-        limits=float_end_remedy(graph, job, price, ram.ram_bytes - saved),
+        limits=float_end_remedy(
+            graph, job, price, ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
+        ),
     )
     need = _need(ram.ram_bytes, least, peaks)
     lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
@@ -130,7 +134,7 @@ def _boards(
     headroom, split = job.board.headroom_bytes, need.split_bytes
     bare = Need(need.unsplit_bytes - headroom, None if split is None else split - headroom)
     known = {str(job.board.abi): bare}
-    return board_fits(job.file.parent, partial(_need_of, job, graph, known, deadline))
+    return board_fits(job.file.parent, partial(_need_of, job, graph, known, deadline, progress))
 
 
 def _lowest(
@@ -138,7 +142,6 @@ def _lowest(
 ) -> tuple[LowestPeak | None, tuple[LowestPeak, ...], str]:
     """The best cuts, the lowest peaks by technique, and why there are none: a model that keeps
     state can be explained, too, but not cut."""
-    progress("looking for the lowest peak of any cuts")
     graph = table.graph
     request = request_of(graph, job).without_capacity()
     try:
@@ -146,13 +149,19 @@ def _lowest(
     except ModelError as error:
         reason = str(error).removeprefix(f"{job.model_path}: ")
         return None, (), f"It cannot be cut: {reason}."
-    cuts = lowest_peak(Planner(table), request, deadline=deadline.share(1 / 2))
+    planner = Planner(table, within(progress, "planning: the lowest peak of any cuts"))
+    cuts = lowest_peak(planner, request, deadline=deadline.share(1 / 2))
     if isinstance(cuts, str):
         return None, (), cuts
-    progress("looking for the lowest peak with bands and offline plans")
+    if deadline.is_over:  # as it is after Ctrl-C
+        return cuts, (), ""
+    so_far = f"planning: cuts reach {format_bytes(cuts.peak_ram_bytes)}"
 
     def planner_of(techniques: Techniques) -> Planner:
-        return Planner(table.under(techniques))
+        nonlocal table
+        table = table.under(techniques)
+        kind = "bands" if techniques.bands else "offline plans"
+        return Planner(table, within(progress, f"{so_far}; with {kind}"))
 
     peaks = lowest_peaks(cuts, planner_of, request, baseline.invoke.whole, deadline)
     return cuts, peaks, ""
@@ -160,11 +169,11 @@ def _lowest(
 
 def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int) -> str:
     """How low cuts get, and how low any plan gets."""
-    sure = "proved" if least.is_proved else "unproved: time ran out"
+    sure = "proved" if least.is_proved else f"unproved: {cause_text(least.unfinished).lower()}"
     below = format_bytes(least.peak_ram_bytes)
     words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
     if not peaks:
-        return f"{words}."
+        return f"{words}; bands and offline plans were not looked at in time."
     if lowest < peaks[0].peak_ram_bytes:
         return f"{words}, but bands and offline plans get down to {format_bytes(lowest)}."
     sure = "proved" if all(peak.is_proved for peak in peaks) else "unproved"
@@ -191,7 +200,12 @@ def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPe
 
 
 def _need_of(
-    job: Job, graph: ModelGraph, known: dict[str, Need], deadline: Deadline, abi: str
+    job: Job,
+    graph: ModelGraph,
+    known: dict[str, Need],
+    deadline: Deadline,
+    progress: Progress,
+    abi: str,
 ) -> Need:
     """Planned again for another ABI; each once."""
     if abi not in known:
@@ -199,6 +213,6 @@ def _need_of(
         there = replace(job, board=board)
         table = segment_options(there, graph, CUTS_ONLY)
         baseline = unsplit(table)
-        least, peaks, _ = _lowest(there, table, baseline, deadline, lambda _: None)
+        least, peaks, _ = _lowest(there, table, baseline, deadline, within(progress, abi))
         known[abi] = _need(baseline.ram_bytes, least, peaks)
     return known[abi]

@@ -79,6 +79,8 @@ def remedy_lines(memory: Memory) -> Iterator[str]:
 def _model_verdict(found: ModelExplanation) -> Iterator[str]:
     """The answer, and what it rests on."""
     ram = found.ram
+    if found.is_interrupted:
+        yield "INTERRUPTED: lowest peaks are the best that were found until then."
     if found.not_run:
         yield f"NOT RUN: {found.not_run}"
     yield found.verdict

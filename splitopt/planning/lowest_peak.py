@@ -9,6 +9,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unfinished import Unfinished
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 
@@ -64,6 +65,10 @@ class LowestPeak:
     @property
     def rebuild_insn(self) -> int:
         return self.plan.rebuild_insn
+
+    @property
+    def unfinished(self) -> Unfinished | None:
+        return None if self.is_proved else self.plan.unfinished
 
 
 def lowest_peak(

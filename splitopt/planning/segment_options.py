@@ -74,6 +74,10 @@ class SegmentTable(AllRowsBounds):
             return self
         other = copy(self)
         other.techniques, other.unproved_bytes, other._options = techniques, 0, {}
+        if techniques.offline_plans == self.techniques.offline_plans:
+            other.unproved_bytes = self.unproved_bytes
+            on_all_rows = (n for n in self._options if not n[2] and n not in self._late)
+            other._options = {name: self._options[name] for name in on_all_rows}
         other._late, other.is_complete, other.known_bounds, other.bounded = [], True, None, None
         other.__dict__.pop("bands", None)
         return other

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import refuse_to_overwrite
-from splitopt.base.progress import Progress
+from splitopt.base.progress import Heading, Progress
+from splitopt.base.text import printable
+from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.config.job import Job
-from splitopt.convert.open_model import open_model
+from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.outputs.samples import data_file
 from splitopt.explain.run import explain_run
 from splitopt.explain.subject import subject_of
 from splitopt.explain.written import MODEL_FILES, RUN_FILES, write_model, write_run
+from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.verify.probe import why_not_runnable
+from splitopt.workflows.interrupt import ends_on_interrupt
 
 
 def explain(
@@ -26,6 +31,7 @@ def explain(
     key: str | None = None,
     out: str | Path | None = None,
     allow_commands: bool = False,
+    keep_interrupted: bool = False,
     progress: Progress = lambda _: None,
 ) -> ModelExplanation | RunExplanation:
     """Says where a model's RAM goes, or why a run's outputs or memory are what they are.
@@ -34,6 +40,8 @@ def explain(
     run. `data`, `key`: of a folder, samples as they are fed in use: an .npy, or an .npz and the
     name of its array, of shape [samples, *the model's input without its batch*]. `out`: a folder
     for the same as files. `allow_commands`: whether programs that a job names may run.
+    `keep_interrupted`: Ctrl-C while a model is planned ends the planning, and what was found until
+    then is explained.
 
     Returns a ModelExplanation for a model or job, a RunExplanation for a folder; all sizes in
     bytes, all times in estimated instructions. Raises UsageError and ModelError for wrong input or
@@ -50,18 +58,35 @@ def explain(
         return _run(what, None if data is None else Path(data), key, out, progress)
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    return _model(subject_of(what, board, allow_commands=allow_commands), out, progress)
+    job = subject_of(what, board, allow_commands=allow_commands)
+    return _model(job, out, keep_interrupted, progress)
 
 
-def _model(job: Job, out: Path | None, progress: Progress) -> ModelExplanation:
+def _model(
+    job: Job, out: Path | None, keep_interrupted: bool, progress: Progress
+) -> ModelExplanation:
     if out is not None:
         refuse_to_overwrite(out, MODEL_FILES)
     source = open_model(job, progress)
-    not_run = why_not_runnable(job, source, progress)
-    found = explain_model(job, source, progress).model_copy(update={"not_run": not_run})
+    progress(Heading(_about(job, source)))
+    more: dict[str, Any] = {"not_run": why_not_runnable(job, source, progress)}
+    with ends_on_interrupt(keep_interrupted, progress):
+        found = explain_model(job, source, progress)
+        more["is_interrupted"] = is_asked_to_stop()
+    found = found.model_copy(update=more)
     if out is not None:
         write_model(found, out)
     return found
+
+
+def _about(job: Job, source: ModelSource) -> str:
+    graph, board = source.graph, job.board
+    return (
+        f"{printable(job.model_path.name)}: {plural(len(graph.ops), 'op')}, "
+        f"{plural(len(graph.tensors), 'tensor')}, file {format_bytes(len(graph.source))}; target "
+        f"{board.name} ({board.abi}), budget {format_bytes(job.budget_bytes)}; at most "
+        f"{job.spec.solve.time_limit_s:g} s for planning"
+    )
 
 
 def _run(

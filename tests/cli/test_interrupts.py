@@ -7,17 +7,21 @@ import re
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
 import pytest
+from bench.synthetic import convolution_chain
 from cli_scripts import ENDLESS
 from commands import PROGRESS, Job, start, without_progress
 from limits import seconds
-from synthetic import convolution_chain
 
 from splitopt import load_bundle
 from splitopt.bundle.load import RunDocuments
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.interrupt import is_asked_to_stop
+from splitopt.workflows.interrupt import ends_on_interrupt
 
 
 def wait_for(pattern: str, lines: IO[str] | None) -> str:
@@ -119,3 +123,39 @@ def test_ctrl_c_while_a_long_model_is_planned(job: Job, long_chain: Path, tmp_pa
     assert left["segments_without_bands"] or left["bounded_options"]
     plan = load_bundle(tmp_path / shown["run_dir"]).plan
     assert plan.peak_ram_bytes < plan.baseline.ram_bytes or len(plan.segments) == 1
+
+
+def test_ctrl_c_while_explaining_tells_what_was_found(long_chain: Path, tmp_path: Path) -> None:
+    """The first line says what is explained, those that follow what is being planned."""
+    process = start("explain", long_chain, "--board", "corstone300_512k", "--json", cwd=tmp_path)
+    heading = wait_for("", process.stderr)
+    assert re.match(r"\[\d+ s\] chain\.tflite: 500 ops, .* target corstone300_512k", heading)
+    assert re.fullmatch(PROGRESS, wait_for("planning: ", process.stderr))
+    process.send_signal(signal.SIGINT)
+    code, stdout, stderr = ended(process, 60)
+    assert (code, stderr) == (130, "interrupted\n")
+    shown = json.loads(stdout)
+    assert shown["is_interrupted"]
+    peaks = [shown["least"], *shown["lowest_peaks"]]
+    assert len(peaks) == 1 or not all(peak["is_proved"] for peak in peaks)
+
+
+def test_a_caught_interrupt_is_for_one_block_and_for_the_main_thread() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with ends_on_interrupt(is_wanted=True):
+        signal.raise_signal(signal.SIGINT)
+        assert is_asked_to_stop()
+        assert Deadline(60).is_over
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert not is_asked_to_stop()
+    assert signal.getsignal(signal.SIGINT) is before
+    with ends_on_interrupt(is_wanted=False), pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:  # where no signal can be caught
+        pool.submit(_enter).result()
+
+
+def _enter() -> None:
+    with ends_on_interrupt(is_wanted=True):
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler

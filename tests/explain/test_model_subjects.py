@@ -121,8 +121,8 @@ def test_the_command(tmp_path: Path, board: Path) -> None:
     out = tmp_path / "out"
     shown = run(small(tmp_path), "--board", board, "--out", out)
     assert shown.exit_code == 0, shown.output
-    assert (out / "explain.txt").read_text() == shown.output
-    document = json.loads(run(small(tmp_path), "--board", board, "--json").output)
+    assert (out / "explain.txt").read_text() == shown.stdout
+    document = json.loads(run(small(tmp_path), "--board", board, "--json").stdout)
     assert document == json.loads((out / "explain.json").read_text())
     read = ModelExplanation.model_validate(load_json(out / "explain.json"))
     assert (out / "explain.html").read_text() == render_model(read)

@@ -54,3 +54,16 @@ class Document(Shape):
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)] = SCHEMA_VERSION
     splitopt: Line | None = None
+
+
+class Unfinished(Shape):
+    """What was not looked at in time. `bounded_options`: of those that fit the budget by their
+    bounds, the ones without exact figures. `unproved_bytes`: how far an offline plan may lie above
+    the best one."""
+
+    cause: Literal["time_limit", "interrupt"]
+    segments: Count
+    segments_without_bands: Count
+    options: Count
+    bounded_options: Count
+    unproved_bytes: Count

@@ -20,6 +20,7 @@ from splitopt.bundle.schema.common import (
     Shape,
     Signed,
     Text,
+    Unfinished,
 )
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.outputs import Outputs
@@ -63,7 +64,7 @@ class LowestPeak(Shape):
 
     `rebuild_insn` (AllocateTensors and construction) is part of `added_insn`; both are estimates
     for one inference. `is_proved`: no plan of this kind gets lower; `is_cheapest`: proved, none
-    that reaches it adds less.
+    that reaches it adds less. `unfinished`: what was not looked at, where this is not proved.
     """
 
     code: Line
@@ -76,6 +77,7 @@ class LowestPeak(Shape):
     rebuild_insn: Signed
     is_proved: bool
     is_cheapest: bool
+    unfinished: Unfinished | None = None
 
 
 class Piece(Shape):
@@ -260,8 +262,10 @@ class ModelExplanation(Memory, Document):
     `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
+    `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
     """
 
+    is_interrupted: bool = False
     not_run: Long = ""
     verdict: Long
     model: Text

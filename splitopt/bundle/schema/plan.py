@@ -25,6 +25,7 @@ from splitopt.bundle.schema.common import (
     Signed,
     Status,
     Text,
+    Unfinished,
 )
 from splitopt.bundle.schema.io import Io
 from splitopt.config.board import MAX_RAM_BYTES, Board
@@ -86,19 +87,6 @@ class Objective(Shape):
     cost: int | float
     bound: int | float
     gap: Number
-
-
-class Unfinished(Shape):
-    """What was not looked at in time. `bounded_options`: of those that fit the budget by their
-    bounds, the ones without exact figures. `unproved_bytes`: how far an offline plan may lie above
-    the best one."""
-
-    cause: Literal["time_limit", "interrupt"]
-    segments: Count
-    segments_without_bands: Count
-    options: Count
-    bounded_options: Count
-    unproved_bytes: Count
 
 
 class AddedParts(Shape):

@@ -93,14 +93,14 @@ def _pricing(bundle: OpenBundle, techniques: Techniques) -> Pricing:
     return replace(pricing, cost_table=table, cost_table_from=where)
 
 
-def float_ends(bundle: OpenBundle, after: int) -> Iterator[Remedy]:
+def float_ends(bundle: OpenBundle, after: int, deadline: Deadline) -> Iterator[Remedy]:
     """What float inputs and outputs cost the run's model. Raises as `planner_of`."""
     job = without_limits(job_of(bundle))
 
     def price(graph: ModelGraph) -> SegmentTable:
         return priced_segments(graph, _pricing(bundle, CUTS_ONLY))
 
-    return float_end_remedy(bundle.graph, job, price, after)
+    return float_end_remedy(bundle.graph, job, price, after, deadline)
 
 
 def free_request(bundle: OpenBundle) -> PlanRequest:

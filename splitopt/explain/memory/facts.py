@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from splitopt.base.units import format_bytes, more_text, no_estimate_text
+from splitopt.bundle.left_out import left_out_text
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Memory, Piece, Remedy, SingleOpBound
 from splitopt.cost.costs import InvokeEstimate
@@ -62,6 +63,8 @@ def lowest_peak_lines(
             yield f"{peak.name}: {_price(peak, invoke)}"
         else:
             yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)})"
+        if left := left_out_text(peak.unfinished):
+            yield f"  not looked at: {left}"
     if peaks and invoke.unmeasured:
         yield f"{no_estimate_text(invoke.unmeasured)}."
 

@@ -15,15 +15,20 @@ from splitopt.graph.model import ModelGraph
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import refuse_stateful
-from splitopt.planning.request import request_of
+from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 
 
 def float_end_remedy(
-    graph: ModelGraph, job: Job, price: Callable[[ModelGraph], SegmentTable], peak_bytes: int
+    graph: ModelGraph,
+    job: Job,
+    price: Callable[[ModelGraph], SegmentTable],
+    peak_bytes: int,
+    deadline: Deadline,
 ) -> Iterator[Remedy]:
-    """`model.io: int8`, where it gets below `peak_bytes`: the model as it is and cut.
+    """`model.io: int8`, where it gets below `peak_bytes`: the model as it is and cut, the best that
+    is found by the deadline.
 
     `job` has no limits of its own; `price` gives the segments of a graph with cuts only.
     """
@@ -32,7 +37,7 @@ def float_end_remedy(
         return
     table = price(io.graph)
     unsplit_bytes = unsplit(table).ram_bytes
-    cuts = _lowest(table, job)
+    cuts = _lowest(table, job, deadline)
     least_bytes = min(unsplit_bytes, cuts.peak_ram_bytes if cuts else unsplit_bytes)
     if least_bytes >= peak_bytes:
         return
@@ -51,14 +56,14 @@ def float_end_remedy(
     )
 
 
-def _lowest(table: SegmentTable, job: Job) -> LowestPeak | None:
+def _lowest(table: SegmentTable, job: Job, deadline: Deadline) -> LowestPeak | None:
     """None for a model that keeps state, and where no cuts were found in time."""
     try:
         refuse_stateful(job, table.graph, unsplit(table))
     except ModelError:
         return None
     request = request_of(table.graph, job).without_capacity()
-    found = lowest_peak(Planner(table), request, is_priced=False)
+    found = lowest_peak(Planner(table), request, is_priced=False, deadline=deadline)
     return found if isinstance(found, LowestPeak) else None
 
 

@@ -40,11 +40,12 @@ def explain_run_memory(
     """Where the RAM of a run's pieces goes, and what would lower its peak.
 
     `with_lowest_peaks`: also the lowest peak by technique, with bands and offline plans, which
-    takes longer. Raises UsageError for a model of more ops than are planned, and for a broken cost
-    table.
+    takes longer; without them it takes no longer than the run's own planning might. Raises
+    UsageError for a model of more ops than are planned, and for a broken cost table.
     """
     progress("replaying TFLM's memory planner")
-    deadline = Deadline(SOLVE_S * (2 if with_lowest_peaks else 1))
+    own_s = bundle.plan.job.settings.solve.time_limit_s
+    deadline = Deadline(2 * SOLVE_S if with_lowest_peaks else min(SOLVE_S, own_s))
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
     before, bound = unsplit(table), explained_bound(table)
@@ -75,7 +76,7 @@ def explain_run_memory(
         peak_bytes=after,
         limits=(
             *limit_remedies(bundle, reach, after, as_planned=all(p.as_planned for p in pieces)),
-            *float_ends(bundle, after),
+            *float_ends(bundle, after, deadline),
         ),
     )
     return RunMemory(

@@ -17,6 +17,7 @@ from splitopt.base.units import (
     plural,
     signed_insn,
 )
+from splitopt.bundle.left_out import cause_text, left_out_text
 from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.plan import Plan, Route, Segment
 from splitopt.bundle.schema.timing import Timing
@@ -173,33 +174,12 @@ def proof_line(plan: Plan) -> str:
         basis = "" if plan.exact else " on these estimates of bytes"
         claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
+    left = left_out_text(plan.unfinished)
     return (
-        f"Proof: {plan.status}. {_cause(plan)}; a better plan may exist, "
-        f"by at most {100 * plan.objective.gap:.2f} % of the objective.{_left_out(plan)}"
+        f"Proof: {plan.status}. {cause_text(plan.unfinished)}; a better plan may exist, "
+        f"by at most {100 * plan.objective.gap:.2f} % of the objective."
+        f"{f' Not looked at: {left}.' if left else ''}"
     )
-
-
-def _cause(plan: Plan) -> str:
-    if plan.unfinished is not None and plan.unfinished.cause == "interrupt":
-        return "Planning was interrupted"
-    return "Time ran out"
-
-
-def _left_out(plan: Plan) -> str:
-    """What was not looked at, as a sentence; empty where it all was."""
-    left, says = plan.unfinished, []
-    if left is None:
-        return ""
-    if left.segments_without_bands:
-        says.append(f"bands of {left.segments_without_bands:,} of {left.segments:,} segments")
-    if left.bounded_options:
-        says.append(
-            f"exact figures of {left.bounded_options:,} of {left.options:,} options (they kept "
-            "bounds)"
-        )
-    if left.unproved_bytes:
-        says.append(f"offline plans lower by up to {format_bytes(left.unproved_bytes)}")
-    return f" Not looked at: {'; '.join(says)}." if says else ""
 
 
 def _choice(plan: Plan) -> str:

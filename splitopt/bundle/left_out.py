@@ -1,0 +1,34 @@
+"""What planning did not look at, in words: for summaries, reports and explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from splitopt.base.units import format_bytes
+from splitopt.bundle.schema.common import Unfinished as UnfinishedEntry
+from splitopt.planning.unfinished import Unfinished
+
+Left = Unfinished | UnfinishedEntry
+
+
+def cause_text(left: Left | None) -> str:
+    """Why planning ended without a proof."""
+    is_interrupted = left is not None and left.cause == "interrupt"
+    return "Planning was interrupted" if is_interrupted else "Time ran out"
+
+
+def left_out_text(left: Left | None) -> str:
+    """`bands of 3,120 of 12,000 segments; ...`; empty where everything was looked at."""
+    return "" if left is None else "; ".join(_left_out(left))
+
+
+def _left_out(left: Left) -> Iterator[str]:
+    if left.segments_without_bands:
+        yield f"bands of {left.segments_without_bands:,} of {left.segments:,} segments"
+    if left.bounded_options:
+        yield (
+            f"exact figures of {left.bounded_options:,} of {left.options:,} options (they kept "
+            "bounds)"
+        )
+    if left.unproved_bytes:
+        yield f"offline plans lower by up to {format_bytes(left.unproved_bytes)}"

@@ -1,0 +1,106 @@
+"""What a plan without a proof says it did not look at."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import MODEL
+from images import ImageNet
+from planning_helpers import allowed_everywhere, every_option
+
+from splitopt.arena.rules import target_rules
+from splitopt.config.job import Job
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.job_table import segment_options
+from splitopt.planning.planner import Planner
+from splitopt.planning.refusals import infeasible
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.interrupt import ask_to_stop, go_on
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.instance import Goal
+
+
+@pytest.fixture
+def stopped() -> Iterator[None]:
+    ask_to_stop()
+    yield
+    go_on()
+
+
+def chain(ops: int) -> ModelGraph:
+    net = ImageNet(random.Random(1))
+    source = made = net.image(16, 12, 8)
+    for k in range(ops):
+        made = net.conv(made, [8, 4, 12][k % 3], 3 if k % 2 else 1, 1, "same")
+    return net.graph([source], [made])
+
+
+def planner_of(ops: int, techniques: Techniques) -> tuple[Planner, PlanRequest]:
+    table = SegmentTable(chain(ops), target_rules("m55"), techniques=techniques)
+    return Planner(table), PlanRequest(Goal(1000, 1), allowed_everywhere(ops), SolveParams())
+
+
+def plan(planner: Planner, request: PlanRequest, limit_s: float) -> SplitPlan:
+    found = planner.plan(request, Deadline(limit_s))
+    assert isinstance(found, SplitPlan)
+    return found
+
+
+def test_a_proved_plan_left_nothing_out() -> None:
+    assert plan(*planner_of(6, Techniques()), 60).unfinished is None
+
+
+def test_without_time_no_segment_was_searched_for_bands() -> None:
+    left = plan(*planner_of(6, Techniques()), 0).unfinished
+    assert left is not None
+    assert (left.cause, left.segments, left.segments_without_bands) == ("time_limit", 21, 21)
+
+
+def test_options_with_exact_figures_are_told_from_the_others() -> None:
+    planner, request = planner_of(6, Techniques(bands=False, two_heights=False))
+    left = plan(planner, request, 0).unfinished
+    assert left is not None
+    names = every_option(planner, request)
+    priced = sum(planner.table.is_priced(*name) for name in names)
+    assert (left.options, left.options - left.bounded_options) == (len(names), priced)
+    assert left.segments_without_bands == 0
+
+
+@pytest.mark.usefixtures("stopped")
+def test_every_deadline_is_over_where_solvers_are_asked_to_stop() -> None:
+    found = plan(*planner_of(6, Techniques()), 60)
+    assert found.status is Status.FEASIBLE
+    assert found.unfinished is not None
+    assert found.unfinished.cause == "interrupt"
+    assert found.bound <= found.cost
+
+
+def test_a_budget_that_was_not_found_in_time_is_not_said_not_to_exist(tmp_path: Path) -> None:
+    """It was said that no budget had a plan."""
+    job = Job.of(model=MODEL, board="corstone300_128k", budget_bytes=4096)
+    table = SegmentTable(chain(3), target_rules("m55"))
+    for is_searched, says in [(False, "was not found in time"), (True, "at any budget")]:
+        error = infeasible(job, table, Infeasible(Goal(1, 0), None, is_searched))
+        assert says in str(error)
+        assert error.exit_code == 3
+
+
+def test_a_search_for_the_smallest_budget_that_ends_early_says_so() -> None:
+    job = Job.of(model=MODEL, board="corstone300_128k")
+    table = segment_options(job, chain(6))
+    planner = Planner(table)
+    never = Goal(1, 0, capacity=100)
+    allowed = allowed_everywhere(6)
+    allowed[0, 6] = False  # which is tried without any time
+    found = planner.plan(PlanRequest(never, allowed, SolveParams()), Deadline(60))
+    assert isinstance(found, Infeasible)
+    assert found.least is not None
+    assert found.is_searched
