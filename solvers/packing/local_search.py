@@ -15,13 +15,18 @@ from splitopt.solvers.packing.greedy_by_size import place_in_order
 from splitopt.solvers.packing.instance import PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
 
-_GIVE_UP_AFTER = 400
+GIVE_UP_AFTER = 400
+"""Tries without a gain."""
 _MOST_MOVED = 4
 Order = list[int]
 
 
 def search(
-    instance: PackingInstance, lower_bound: int, deadline: Deadline, seed: int
+    instance: PackingInstance,
+    lower_bound: int,
+    deadline: Deadline,
+    seed: int,
+    give_up_after: int = GIVE_UP_AFTER,
 ) -> PackingPlan:
     """The best plan found. The search ends at a high-water mark of `lower_bound`, when time is
     over, or after many tries without a gain.
@@ -33,7 +38,7 @@ def search(
     best = min((problem.tried(order) for order in problem.orders()), key=lambda tried: tried.mark)
     draw = random.Random(seed)  # noqa: S311 - no secret
     current, stale = best, 0
-    while best.mark > lower_bound and stale < _GIVE_UP_AFTER and not deadline.is_over:
+    while best.mark > lower_bound and stale < give_up_after and not deadline.is_over:
         found = problem.tried(problem.changed(current, draw))
         stale += 1
         if found.mark <= current.mark or draw.random() < 0.02:

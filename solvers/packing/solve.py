@@ -1,11 +1,12 @@
 """The front door of packing: offsets of the lowest high-water mark, or any within a capacity.
 
 Groups of buffers between which nothing is alive are packed one by one. For each, what is cheap
-comes first: the load as a bound, TFLM's greedy plan, a short exact search, a local search, a long
-exact search, and CP-SAT for the rest of the time.
+comes first: the load as a bound, TFLM's greedy plan, a short local and a short exact search, a long
+one of each, and CP-SAT for the rest of the time.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.invalid import InvalidPlan
@@ -21,6 +22,8 @@ from splitopt.solvers.packing.times import ranked_times
 from splitopt.solvers.params import SolveParams
 
 _LOCAL_SEARCH_S = 0.5
+_FEW_TRIES = 50
+"""Of the local search that comes before the exact one: most small groups need no more."""
 _EXACT_SHARE = 0.6
 """Of the time after the local search, where no answer comes sooner."""
 
@@ -88,18 +91,26 @@ class _Group:
         is_lowest_wanted: bool,
     ) -> None:
         self._instance = ranked_times(instance)
-        self._searches = Squeeze(instance, is_fit_enough=not is_lowest_wanted)
+        self._timed = instance
         self._params = params
         self._deadline = deadline
         pins = [b.offset + b.size for b in instance.buffers if b.offset is not None]
         self._known = Bracket(max([instance.peak_load, *pins]))
         self._is_lowest_wanted = is_lowest_wanted
 
+    @cached_property
+    def _searches(self) -> Squeeze:
+        return Squeeze(self._timed, is_fit_enough=not self._is_lowest_wanted)
+
     def outcome(self) -> Outcome[PackingPlan]:
         if self._is_impossible:
             return self._as_it_is()
-        self._offer(plan_greedy(self._instance))
-        for step in (self._exact_briefly, self._locally, self._exact_at_length):
+        self._quickly()
+        for step in (
+            self._exact_briefly,
+            self._locally,
+            self._exact_at_length,
+        ):
             if self._is_done and self._params.cheap_proofs:
                 break
             step()
@@ -140,12 +151,22 @@ class _Group:
                 break
             self._known = self._searches.narrowed(self._known, limited)
 
-    def _locally(self) -> None:
+    def _quickly(self) -> None:
+        """The greedy plan, and a local search where that is too high. Pins may make one of the two
+        invalid."""
+        greedy = plan_greedy(self._instance)
+        mark = greedy.high_water_mark(self._instance)
+        if mark > self._known.bound:
+            self._locally(_FEW_TRIES)
+        if self._known.mark is None or mark < self._known.mark:
+            self._offer(greedy)
+
+    def _locally(self, give_up_after: int = local_search.GIVE_UP_AFTER) -> None:
         """It gets little time: it finds early what it finds."""
         if self._params.hints:
             limited = Deadline(min(_LOCAL_SEARCH_S, self._deadline.left_s / 10))
             bound, seed = self._known.bound, self._params.seed
-            self._offer(local_search.search(self._instance, bound, limited, seed))
+            self._offer(local_search.search(self._instance, bound, limited, seed, give_up_after))
 
     def _as_it_is(self) -> Outcome[PackingPlan]:
         spent_s, known = self._deadline.spent_s, self._known
