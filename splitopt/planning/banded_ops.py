@@ -132,29 +132,21 @@ def _alone(graph: ModelGraph, op: Op) -> ModelGraph:
     return ModelGraph("", tensors, (own,), (), (), b"")
 
 
+_WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
+
+
 def _likeness(alone: ModelGraph, rule: RowRule) -> Hashable:
     """Equal for ops with equal figures. These follow from types, shapes and options, and from
     constants that state sizes, but neither from weights nor from scales."""
     [op] = alone.ops
     options = tuple(sorted((name, repr(value)) for name, value in op.options.items()))
-    return (
-        op.type,
-        op.version,
-        op.inputs,
-        op.outputs,
-        options,
-        repr(rule),
-        tuple(map(_tensor_likeness, alone.tensors)),
-    )
+    states_sizes = op.type not in _WEIGHTED
+    tensors = tuple(_tensor_likeness(t, with_data=states_sizes) for t in alone.tensors)
+    return op.type, op.version, op.inputs, op.outputs, options, repr(rule), tensors
 
 
-_SIZES = ("INT32", "INT64")
-_MOST_SIZE_BYTES = 128
-
-
-def _tensor_likeness(tensor: Tensor) -> Hashable:
+def _tensor_likeness(tensor: Tensor, *, with_data: bool) -> Hashable:
     quantization = tensor.quantization
     scales = -1 if quantization is None else len(quantization.scales)
-    says_sizes = tensor.dtype.name in _SIZES and tensor.bytes <= _MOST_SIZE_BYTES
-    data = bytes(tensor.data) if says_sizes else b""
+    data = bytes(tensor.data) if with_data else b""
     return tensor.shape, tensor.dtype, tensor.kind, scales, tensor.is_open, data

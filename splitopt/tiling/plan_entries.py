@@ -5,7 +5,7 @@ The cases are those of `geometry`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,6 @@ from splitopt.tiling.all_starts import AllStarts
 from splitopt.tiling.entries import Column, Mask
 from splitopt.tiling.geometry import MOST_BANDS
 
-_AT_ONCE = 1 << 19
-"""Pairs of heights that are compared at once."""
 _NEVER = np.int64(2**40)
 
 
@@ -59,35 +57,41 @@ def one_height(segments: AllStarts) -> PlanEntries:
 def _two_heights(segments: AllStarts, plans: PlanEntries) -> Iterator[PlanEntries]:
     """Of each plan of one height, those with a shorter last band, and with shorter bands at both
     ends: the shortest."""
-    start = segments.entries["start"]
-    first = np.searchsorted(start, start[plans.tall])
-    pairs = np.cumsum(plans.tall - first)
-    for block in np.split(np.arange(len(pairs)), np.flatnonzero(np.diff(pairs // _AT_ONCE)) + 1):
-        some, lowest = plans.where(block), first[block]
-        some, lowest = some.where(some.tall > lowest), lowest[some.tall > lowest]
-        if len(lowest):
-            yield from _shorter_ends(segments, some, lowest)
+    start, heights = segments.entries["start"], segments.entries["height"]
+    lowest = np.searchsorted(start, start[plans.tall])
+    image_rows, tall = segments.entries["image_rows"][plans.tall], plans.tall
+    middle = segments.step(tall, tall)
 
+    def covers(low: Column, tall_starts: Column) -> Mask:
+        """Whether the last band may start where it has to; `tall_starts`: of the one above it."""
+        fits: Mask = image_rows - heights[low] - tall_starts <= segments.step(tall, low)
+        return fits
 
-def _shorter_ends(segments: AllStarts, plans: PlanEntries, lowest: Column) -> Iterator[PlanEntries]:
-    """`lowest`: for each plan, the first entry of its segment, which is below `tall`."""
-    heights, image_rows = segments.entries["height"], segments.entries["image_rows"]
-    sizes = plans.tall - lowest
-    begins = np.cumsum(sizes) - sizes
-    of = np.repeat(np.arange(len(sizes)), sizes)
-    lower = np.arange(len(of)) - (begins - lowest)[of]
-    middle, tall = segments.step(plans.tall, plans.tall)[of], plans.tall[of]
-    last, before = image_rows[lower] - heights[lower], segments.step(tall, lower)
-    count = plans.bands[of]
+    def low_end(low: Column) -> Mask:
+        # Case 8: bands - 1 tall ones start at 0, middle, 2 * middle, ...
+        return covers(low, (plans.bands - 2) * middle)
 
-    def shortest(fits: Mask, ends: int) -> PlanEntries:
-        low = np.minimum.reduceat(np.where(fits, lower, _NEVER), begins)
+    def low_ends(low: Column) -> Mask:
+        # Case 9: the short first band at 0, then tall ones at second, second + middle, ...
+        second = segments.step(low, tall)
+        return covers(low, second + (plans.bands - 3) * middle) & (second > 0) & (plans.bands > 2)
+
+    for ends, fits in ((1, low_end), (2, low_ends)):
+        low = _first(fits, lowest, tall)
         found = plans._replace(low=low, ends=np.full_like(low, ends))
-        return found.where(low < _NEVER)
+        yield found.where(low < tall)
 
-    # Case 8: count - 1 tall bands start at 0, middle, 2 * middle, ...
-    yield shortest(last - (count - 2) * middle <= before, 1)
-    # Case 9: the short first band at 0, then count - 2 tall ones at second, second + middle, ...
-    second = segments.step(lower, tall)
-    fits = last - (second + (count - 3) * middle) <= before
-    yield shortest(fits & (second > 0) & (count >= 3), 2)
+
+def _first(fits: Callable[[Column], Mask], start: Column, stop: Column) -> Column:
+    """The first entry of each range [start, stop) that fits; `stop` where none does.
+
+    What fits does at all greater heights, too: bands of one segment are all right from the same
+    row on, as case 3 wants the same padding above, and a taller one down to the same row or
+    further. So the ranges are halved.
+    """
+    while (start < stop).any():
+        middle = (start + stop) // 2
+        is_open, fit = start < stop, fits(middle)
+        stop = np.where(is_open & fit, middle, stop)
+        start = np.where(is_open & ~fit, middle + 1, start)
+    return start
