@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,20 +110,23 @@ class _Sums:
         """Adds the entries that a search may leave out: all but its end and those below that."""
         ended = end >= 0
         _add(sums, below[-1], ended)
-        _add(sums, -1, ended)
+        _add(sums, 1, ended, np.subtract)
         lower = np.searchsorted(self._levels, end, "left")
         for level in np.unique(lower[ended & (lower > 0)]).tolist():
-            _add(sums, -below[level - 1], ended & (lower == level))
+            _add(sums, below[level - 1], ended & (lower == level), np.subtract)
 
 
-def _add(sums: Counts, values: Counts | int, stops: npt.NDArray[np.bool_]) -> None:
-    """Adds values in the columns of these stops, which mostly follow one another."""
+def _add(sums: Counts, values: Any, stops: npt.NDArray[np.bool_], join: np.ufunc = np.add) -> None:
+    """Adds values, one or a matrix of them, in the columns of these stops, which mostly follow one
+    another."""
     places = np.flatnonzero(stops)
     if not len(places):
         return
     span = slice(int(places[0]), int(places[-1]) + 1)
-    some = 1 if len(places) == span.stop - span.start else stops[span].astype(sums.dtype)
-    sums[:, span] += (values if isinstance(values, int) else values[:, span]) * some
+    added = values if isinstance(values, int) else values[:, span]
+    if len(places) < span.stop - span.start:
+        added = added * stops[span].astype(sums.dtype)
+    join(sums[:, span], added, out=sums[:, span])
 
 
 def _levels(grids: Sequence[OffsetGrid], ops: int) -> npt.NDArray[np.int64]:
