@@ -15,6 +15,7 @@ from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
@@ -50,6 +51,8 @@ def with_offline_plan(
         shapes = tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers)
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
             offsets, least = _packed(shapes)
+            if is_asked_to_stop():  # it may have been cut short
+                _packed.cache_clear()
         else:
             offsets, least = _packed_within(shapes, deadline.left_s)
         if buffers is greedy.buffers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 Progress = Callable[[str], None]
 
@@ -16,3 +17,9 @@ class Heading(str):
 def within(progress: Progress, task: str) -> Progress:
     """The progress of a part of a task: every step with the task in front."""
     return lambda step: progress(f"{task}: {step}")
+
+
+def counted(progress: Progress, task: str, total: int) -> Callable[[], None]:
+    """To be called for each item of a task: `task: 210 of 12,216`."""
+    done = count(1)
+    return lambda: progress(f"{task}: {next(done):,} of {total:,}")

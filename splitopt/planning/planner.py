@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from splitopt.base.errors import UsageError
-from splitopt.base.progress import Progress
+from splitopt.base.progress import Progress, counted
 from splitopt.planning.build_plan import solver_option, split_plan_of
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.request import PlanRequest
@@ -153,15 +153,16 @@ class Planner:
 
     def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""
-        table = self.table
+        table, bounds = self.table, option_bounds(self.table, request.allowed)
+        one_more = counted(self._progress, "exact figures of options", len(bounds.ram))
 
         def exact(start: int, stop: int, variant: int) -> list[tuple[int, int]]:
+            one_more()
             loads = table.boundary.load_in_bands if variant else table.boundary.load
             outside = int(loads[start, stop])
             options = table.options(start, stop, variant)
             return [(option.arena_bytes + outside, option.added_insn) for option in options]
 
-        bounds = option_bounds(table, request.allowed)
         return Pruner(bounds, len(table.graph.ops), exact, request.goal, deadline)
 
     def _explain_infeasible(self, request: PlanRequest, deadline: Deadline) -> Infeasible:

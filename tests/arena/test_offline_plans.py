@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from allocations import measure_allocations
 from images import chance_net
 from models import Builder, chain_of_sizes
 
+from splitopt.arena import offline
 from splitopt.arena.check import OverlappingPlan, check_head
 from splitopt.arena.offline import with_offline_plan
 from splitopt.arena.replay import Arena, replay
@@ -23,6 +25,7 @@ from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.host import Stage, run_tflm_chain
+from splitopt.solvers.interrupt import ask_to_stop, go_on
 
 M55, HOST = target_rules("m55"), target_rules("x86_64")
 SIZES = (4592, 4496, 4800, 4896, 320, 4000, 128, 2048)
@@ -65,6 +68,23 @@ def test_a_plan_takes_the_holes_out() -> None:
     assert planned.head_bytes == planned.peak_load_bytes == greedy.peak_load_bytes
     assert planned.tail_bytes == greedy.tail_bytes
     check_head(planned)
+
+
+def test_a_packing_that_was_cut_short_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph, solve = wasteful(tuple(size + 16 for size in SIZES)), offline.solve
+
+    def interrupted(*given: Any) -> Any:
+        ask_to_stop()
+        return solve(*given)
+
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(offline, "solve", interrupted)
+            arenas(graph)
+    finally:
+        go_on()
+    _, planned = arenas(graph)
+    assert planned.head_bytes == planned.peak_load_bytes
 
 
 def test_no_plan_where_tflm_wastes_nothing() -> None:

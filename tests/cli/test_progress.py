@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import re
 import time
 
 import pytest
 from commands import PROGRESS
+from images import ImageNet
 from limits import seconds
+from planning_helpers import allowed_everywhere
 
-from splitopt.base.progress import Heading
+from splitopt.arena.rules import target_rules
+from splitopt.base.progress import Heading, within
 from splitopt.cli import plain_progress
+from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.instance import Goal
 
 
 def wait_until(lines: list[str], count: int) -> None:
@@ -34,6 +45,22 @@ def test_the_latest_step_is_written_once_in_a_while(monkeypatch: pytest.MonkeyPa
     count = len(lines)
     time.sleep(0.2)
     assert len(lines) == count
+
+
+def test_a_planner_says_how_far_it_is() -> None:
+    steps: list[str] = []
+    net = ImageNet(random.Random(1))
+    source = made = net.image(16, 12, 8)
+    for _ in range(6):
+        made = net.conv(made, 8, 3, 1, "same")
+    table = SegmentTable(net.graph([source], [made]), target_rules("m55"), techniques=Techniques())
+    request = PlanRequest(Goal(1000, 1), allowed_everywhere(6), SolveParams())
+    Planner(table, within(steps.append, "planning")).plan(request)
+    assert all(step.startswith("planning: ") for step in steps)
+    total = len(option_bounds(table, request.allowed).ram)
+    counts = [int(step.split()[-3]) for step in steps if step.endswith(f" of {total:,}")]
+    assert counts == list(range(1, len(counts) + 1))
+    assert counts
 
 
 def test_what_ends_within_a_second_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,13 +58,13 @@ def lowest_peak_lines(
     """Bytes and price of each technique, or that it gets no lower than those before it."""
     lowest = unsplit_bytes
     for peak in peaks:
+        left = left_out_text(peak.unfinished)
+        rest = f"; not looked at: {left}" if left else ""
         if peak.peak_ram_bytes < lowest:
             lowest = peak.peak_ram_bytes
-            yield f"{peak.name}: {_price(peak, invoke)}"
+            yield f"{peak.name}: {_price(peak, invoke)}{rest}"
         else:
-            yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)})"
-        if left := left_out_text(peak.unfinished):
-            yield f"  not looked at: {left}"
+            yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)}){rest}"
     if peaks and invoke.unmeasured:
         yield f"{no_estimate_text(invoke.unmeasured)}."
 
