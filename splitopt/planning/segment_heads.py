@@ -21,8 +21,8 @@ from splitopt.planning.offset_grids import OffsetGrid, offset_grids
 from splitopt.planning.sort_bounds import Counts, counting, sort_bounds
 from splitopt.solvers.partition.shortest_paths import Matrix
 
-_LEVELS, _FEW_LEVELS, _FEW_OPS = 16, 6, 300
-"""Offsets at which entries are counted, 0 among them: the fewer, if a model has more ops."""
+_MOST_LEVELS, _FEWEST_LEVELS, _LEVELS_TIMES_OPS = 16, 6, 8000
+"""Offsets at which entries are counted, 0 among them: the fewer, the more ops a model has."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +139,6 @@ def _levels(grids: Sequence[OffsetGrid], ops: int) -> npt.NDArray[np.int64]:
         held = np.bincount(places.ravel(), cells.ravel())
         for offset, weight in zip(offsets.tolist(), held.tolist(), strict=True):
             weights[offset] = weights.get(offset, 0) + weight
-    most = _LEVELS if ops <= _FEW_OPS else _FEW_LEVELS
+    most = min(_MOST_LEVELS, max(_FEWEST_LEVELS, _LEVELS_TIMES_OPS // max(1, ops)))
     often = sorted(weights, key=weights.__getitem__, reverse=True)
     return np.array([*sorted({0, *often[:most]}), 2**62])
