@@ -45,7 +45,8 @@ class BandColumns(NamedTuple):
 
     @property
     def held_bytes(self) -> int:
-        return sum(column.nbytes for column in self)
+        """While they are put in order, there are up to three of each."""
+        return 3 * sum(column.nbytes for column in self)
 
     def where(self, chosen: Mask | Column) -> BandColumns:
         return BandColumns(*(column[chosen] for column in self))
