@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from splitopt.report.charts.chart_files import draws_text
 from splitopt.runtime.program import COMPILER, PACKAGES
 from splitopt.runtime.simulator import QEMU
 from splitopt.runtime.tflm_library import VARIABLE
@@ -57,6 +58,9 @@ NEEDS: Mapping[str, Callable[[], str | None]] = {
     "compiler": _absent_tool(COMPILER, f"apt-get install {PACKAGES}"),
     "qemu": _absent_tool(QEMU, "apt-get install qemu-system-arm"),
     "tflm": _absent_library(VARIABLE),
+    "font": lambda: (
+        None if draws_text() else "this machine has no font: apt-get install fonts-dejavu"
+    ),
     "host compiler": _absent_tool("g++", "apt-get install g++"),
     "cmake": _absent_tool("cmake", "apt-get install cmake"),
     "host tflm": _absent_library(HOST_VARIABLE),

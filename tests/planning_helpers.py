@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.planner import Planner
+from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.solvers.outcome import Outcome
 from splitopt.solvers.partition import dp
-from splitopt.solvers.partition.lazy_pruning import Mask, OptionName
+from splitopt.solvers.partition.option_pool import Mask, OptionName
 from splitopt.solvers.partition.plan import PartitionPlan
 
 
@@ -20,9 +20,8 @@ def allowed_everywhere(n: int) -> Mask:
 
 def every_option(planner: Planner, request: PlanRequest) -> list[OptionName]:
     """Every option of every allowed segment, without pruning."""
-    bounds = option_bounds(planner.table, request.allowed)
-    columns = zip(bounds.starts, bounds.stops, bounds.variants, strict=True)
-    return [(int(a), int(b), int(v)) for a, b, v in columns]
+    pool = option_pool(planner.table, request.allowed)
+    return pool.names(range(len(pool.keys)))
 
 
 def dp_outcome(planner: Planner, request: PlanRequest) -> Outcome[PartitionPlan]:

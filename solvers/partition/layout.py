@@ -1,17 +1,21 @@
 """Lays chosen segments out in one region: arenas at its low end, boundary values from the high end.
 
 Quick attempts stack the values downwards from the high end in several orders; the first that
-reaches the load is minimal. Otherwise the exact packing decides, and moves arenas, too: in a chain
-of segments that each hold a value before them and one behind, values lie at the high and the low
-end by turns, arenas between them, and the load is always reached.
+reaches the load is minimal. In a chain of segments that each hold a value before them and one
+behind, that is not enough: there, values lie at the high and the low end by turns, arenas between
+them. Otherwise the exact packing decides, and moves arenas, too.
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
+from splitopt.solvers.invalid import InvalidPlan
+from splitopt.solvers.packing.check import check_plan as check_packing
 from splitopt.solvers.packing.greedy_by_size import place_in_order
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.plan import PackingPlan
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.boundary import Boundary
@@ -22,13 +26,14 @@ from splitopt.solvers.partition.plan import Layout, Placement
 @dataclass(frozen=True)
 class Kept:
     """A boundary value (by its index) that is kept outside the arenas; see plan.Layout for
-    `live`."""
+    `live`. `is_made`: by its first segment."""
 
     boundary: int
     size: int
     first_segment: int
     last_segment: int
     live: LiveRange
+    is_made: bool
 
 
 _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
@@ -59,6 +64,8 @@ def lay_out(
     attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
     best = min(attempts, key=lambda layout: layout.region_bytes)
     load = packing.peak_load
+    if best.region_bytes > load:
+        best = _by_turns(options, kept, load) or best
     if best.region_bytes == load and params.cheap_proofs:
         return LaidOut(best, load)
     limited = replace(packing, capacity=best.region_bytes)
@@ -81,7 +88,7 @@ def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tu
         if first < last or (value.goes_outside and options[first].apart):
             is_late = value.is_made and not options[first].apart
             live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
-            kept.append(Kept(index, value.size, first, last, live))
+            kept.append(Kept(index, value.size, first, last, live, value.is_made))
     return tuple(kept)
 
 
@@ -104,6 +111,34 @@ def _stacked(options: Sequence[Option], kept: Sequence[Kept]) -> Layout:
     region = max(tops)
     offsets = [region - depth - size for depth, size in zip(depths, sizes, strict=True)]
     return Layout(region, _placements(kept, offsets))
+
+
+def _by_turns(options: Sequence[Option], kept: Sequence[Kept], region: int) -> Layout | None:
+    """Values at the low or the high end of a region, arenas between them; None where that does not
+    fit. A segment that runs apart has its inputs at one end and its outputs at the other."""
+    apart = list(accumulate((option.apart for option in options), initial=0))
+    ends = [apart[value.first_segment + value.is_made] % 2 for value in kept]
+    offsets = [0] * len(kept)
+    for end in (0, 1):
+        numbers = [k for k in range(len(kept)) if ends[k] == end]
+        sizes, ranges = [kept[k].size for k in numbers], [kept[k].live.steps for k in numbers]
+        in_turn = sorted(range(len(numbers)), key=lambda i: ranges[i])
+        depths = place_in_order(sizes, ranges, in_turn, {})
+        for k, depth in zip(numbers, depths, strict=True):
+            offsets[k] = depth if end else region - depth - kept[k].size
+    if min(offsets, default=0) < 0:
+        return None
+    packing = _packing(options, kept)
+    sizes, ranges = [b.size for b in packing.buffers], [b.live.steps for b in packing.buffers]
+    first = len(options)  # values come behind the arenas
+    pinned = {first + k: offset for k, offset in enumerate(offsets)}
+    order = [*pinned, *range(first)]
+    placed = place_in_order(sizes, ranges, order, pinned)
+    try:
+        check_packing(replace(packing, capacity=region), PackingPlan(tuple(placed)))
+    except InvalidPlan:
+        return None
+    return Layout(region, _placements(kept, offsets), tuple(placed[:first]))
 
 
 def _placements(kept: Iterable[Kept], offsets: Iterable[int]) -> tuple[Placement, ...]:

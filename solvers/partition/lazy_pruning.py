@@ -1,13 +1,10 @@
 """Drops the options that no optimal plan can hold, with few exact evaluations.
 
-The exact RAM and cost of an option are expensive (a replay of TFLM's memory planner takes about a
-millisecond), and a chain of 300 ops has 45,150 segments, many of them with a dozen band plans. So:
-
-1. Every option starts with lower bounds of its RAM and cost.
-2. The best plan under the present figures is found.
-3. The options that it uses get exact figures. Again from 2, until the best plan rests on exact
-   figures only: its value is an upper limit.
-4. An option is kept unless every plan through it is provably worse than that limit.
+1. The best plan under the present figures, bounds and exact ones, is found.
+2. The options that it uses are settled, and those of other plans that could still win. Its exact
+   value is an upper limit: options are left out where every plan through them is provably worse.
+   Again from 1, until the best plan rests on exact figures only.
+3. What is left is settled, the most promising half first, and left out where it turns out worse.
 
 Nothing is lost: options of plans that tie with the best one are kept.
 """
@@ -15,55 +12,33 @@ Nothing is lost: options of plans that tie with the best one are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
     Column,
     Matrix,
     around,
     least,
-    least_weights,
     shortest,
-    shortest_by_edges,
 )
 
-Mask = npt.NDArray[np.bool_]
-
 _LEVELS = 96
+_BATCH = 16
+"""So many options are settled at once."""
 _TIE_SEGMENT = 2**40
 """Weight of one segment against copied bytes where only ties are left to decide."""
 
-OptionName = tuple[int, int, int]
-"""(start, stop, variant). A variant may have several forms, which are options of that name."""
-Exact = Callable[[int, int, int], Sequence[tuple[int, int]]]
-"""An option's name → (RAM in bytes, added cost) of each form that it has, exactly; one at least."""
-
-
-class OptionBounds(NamedTuple):
-    """Columns, one entry for each option: its name, and at least its RAM, cost and copied bytes."""
-
-    starts: Column
-    stops: Column
-    variants: Column
-    ram: Column
-    cost: Column
-    copied: Column
-
-    def where(self, chosen: Mask | Sequence[int]) -> OptionBounds:
-        return OptionBounds(*(column[chosen] for column in self))
-
 
 @dataclass(frozen=True)
-class _Path:
+class Path:
     """Options (by number) from cut 0 to n, and what the plan costs under the present figures."""
 
     options: tuple[int, ...]
@@ -72,30 +47,22 @@ class _Path:
 
 
 class Pruner:
-    """Figures that start as bounds and become exact for the options of promising plans."""
+    """One question to a pool: which of its options can an optimal plan hold?
 
-    def __init__(
-        self,
-        options: OptionBounds,
-        n: int,
-        exact: Exact,
-        goal: Goal,
-        deadline: Deadline | None = None,
-    ) -> None:
-        """`options`: of the segments that may be chosen; `exact` is asked for few of them.
+    When the deadline is over, `is_complete` turns false: what is kept then is all that is exact,
+    and holds the best plan found.
+    """
 
-        When the deadline is over, `is_complete` turns false: what is kept is all that is exact, and
-        holds the best plan found.
-        """
+    def __init__(self, pool: OptionPool, goal: Goal, deadline: Deadline | None = None) -> None:
         self.is_complete = True
+        self.pool = pool
         self._deadline = deadline or Deadline(math.inf)
-        self._n = n
         self._goal = goal
-        self._exact = exact
-        self._capacity = int(NEVER) if goal.capacity is None else goal.capacity
-        self._options = options.where(options.ram <= self._capacity)
-        self._is_exact = np.zeros(len(self._options.ram), dtype=bool)
-        self._best: _Path | None = None
+        self._capacity = int(NEVER) - 1 if goal.capacity is None else goal.capacity
+        self._left = pool.survivors(self._fits)
+        self._best: Path | None = None
+        self._bound: int | None = None
+        self._promise: Column = np.zeros(len(pool.ram), dtype=np.int64)
 
     def kept(self) -> list[OptionName]:
         """Options that a best plan may use; empty where no plan fits.
@@ -105,31 +72,15 @@ class Pruner:
         """
         best = self._best = self._refine()
         if best is not None and self._is_late():
-            return self._names(self._is_exact)
-        return [] if best is None else self._names(self._within(self._value(best), best))
-
-    def _is_late(self) -> bool:
-        self.is_complete &= not self._deadline.is_over
-        return not self.is_complete
+            return self.pool.names(np.flatnonzero(self.pool.is_exact & self._fits))
+        return [] if best is None else self._settled_within(self._value(best), best)
 
     def kept_within(self, value: int | None) -> list[OptionName]:
         """Options that a plan of at most that value may use; None: all that fit the capacity."""
-        return self._names(self._fits if value is None else self._within(value, None))
-
-    def kept_for_front(self, most_peak: int | None = None) -> list[OptionName]:
-        """Options of plans that no other dominates in peak, cost and number of segments.
-
-        `most_peak`: no such plan is known to have a higher peak.
-        """
-        found: set[int] = set()
-        level = self._capacity if most_peak is None else min(most_peak, self._capacity)
-        while True:
-            paths = self._exact_paths(level)
-            if not paths or self._is_late():
-                found.update(option for path in paths for option in path.options)
-                return self._names(sorted(found))
-            found.update(option for path in paths for option in path.options)
-            level = max(path.peak for path in paths) - 1
+        self._left = self.pool.survivors(self._fits)
+        if value is None:
+            return self.pool.names(self._left.numbers)
+        return self._settled_within(value, None)
 
     def reaches_best(self, cost: int, segments: int, copied_bytes: int) -> bool:
         """Whether a plan is as good as the best one that `kept` found, ties included.
@@ -139,7 +90,7 @@ class Pruner:
         best = self._best
         if best is None or cost > self._value(best):
             return False
-        tie = int(self._tie[list(best.options)].sum())
+        tie = int(self._tie(np.array(best.options)).sum())
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
     @property
@@ -150,168 +101,222 @@ class Pruner:
     @property
     def bound(self) -> int:
         """No plan weighs less."""
-        return self._goal.weigh(self._lowest_peak() or 0, self.least_cost)
+        simple = self._goal.weigh(self._lowest_peak() or 0, self.least_cost)
+        return simple if self._bound is None else max(simple, self._bound)
 
     @property
     def least_cost(self) -> int:
         """No plan adds less: negative where some options save more than others add."""
-        return least(self._least(self._fits, self._options.cost)) or 0
+        left = self._left
+        return least(self.pool.weights(left, self.pool.cost[left.numbers])) or 0
 
     @property
     def _fits(self) -> Mask:
-        fits: Mask = self._options.ram <= self._capacity
+        fits: Mask = self.pool.ram <= self._capacity
         return fits
 
-    @property
-    def _tie(self) -> Column:
+    def _is_late(self) -> bool:
+        self.is_complete &= not self._deadline.is_over
+        return not self.is_complete
+
+    def _tie(self, numbers: Column) -> Column:
         """What decides between plans of equal value: few segments, then few copied bytes."""
-        tie: Column = self._options.copied + _TIE_SEGMENT
+        tie: Column = self.pool.copied[numbers] + _TIE_SEGMENT
         return tie
 
-    def _names(self, chosen: Mask | Sequence[int]) -> list[OptionName]:
-        """Each once, whatever forms of it are chosen."""
-        starts, stops, variants, *_ = self._options.where(chosen)
-        return sorted(set(zip(starts.tolist(), stops.tolist(), variants.tolist(), strict=True)))
-
-    def _refine(self) -> _Path | None:
+    def _refine(self) -> Path | None:
         """The best plan once it rests on exact figures; None where none fits."""
+        limit: int | None = None
         while True:
-            best, inexact = self._best_under_bounds()
-            if best is None or self._is_exact[list(best.options)].all():
+            paths = self._paths_to_win(limit)
+            best = min(paths, key=self._value, default=None)
+            if best is not None and not self._is_late():
+                self._bound = self._value(best)
+            if best is None or self.pool.is_exact[list(best.options)].all():
                 return best
-            self._make_exact(best.options)
-            self._make_exact(option for option in inexact if not self._is_late())
+            self.pool.settle(best.options)
             if self._is_late():
-                return best
+                return self._now(best)
+            if limit is not None:
+                near = (p.options for p in paths if self._value(p) <= limit)
+                self.pool.settle((k for options in near for k in options), self._deadline)
+                self._settle_most_promising()
+            reached = [self._value(path) for path in map(self._now, paths) if self._is_real(path)]
+            found = min(reached, default=None)
+            if found is not None and (limit is None or found < limit):
+                limit = found
+                self._left = self.pool.survivors(self._fits & self._within(limit, None))
+            else:
+                self._left = self.pool.survivors(self._fits & self._still_left())
 
-    def _best_under_bounds(self) -> tuple[_Path | None, set[int]]:
-        """Plans of falling peak, each the cheapest under its peak, until none can win any more.
+    def _still_left(self) -> Mask:
+        left = np.zeros(len(self.pool.ram), dtype=bool)
+        left[self._left.numbers] = True
+        return left
 
-        Returns the best of them, and every option they use that has no exact figures yet.
+    def _now(self, path: Path) -> Path:
+        """The same options under the figures as they are by now."""
+        return self._path_of(path.options)
+
+    def _is_real(self, path: Path) -> bool:
+        """Whether a path rests on exact figures and keeps the limits that paths do not know."""
+        most = self._goal.max_cost
+        exact = self.pool.is_exact[list(path.options)].all()
+        return bool(exact) and path.peak <= self._capacity and (most is None or path.cost <= most)
+
+    def _paths_to_win(self, limit: int | None) -> list[Path]:
+        """Cheapest paths under falling peaks, the best one among them: of any peak, none is better.
+
+        Between two levels whose paths are known, no peak beats the lowest level there together with
+        the cost of the upper path. `limit`: what a plan is known to reach.
         """
-        best: _Path | None = None
-        inexact: set[int] = set()
-        level, lowest = self._capacity, self._lowest_peak()
-        while lowest is not None and level >= lowest:
-            path = self._cheapest(level)
-            if path is None or self._cannot_win(path, lowest, best):
-                break
-            if best is None or self._value(path) < self._value(best):
-                best = path
-            inexact.update(option for option in path.options if not self._is_exact[option])
-            if not self._goal.ram_weight or level == lowest:
-                break
-            level = lowest if self._is_late() else path.peak - 1
-        return best, inexact
+        goal, levels = self._goal, np.unique(self.pool.ram[self._left.numbers])
+        top = self._cheapest(int(levels[-1])) if len(levels) else None
+        if top is None or not self._keeps_limits(top):
+            return []
+        if not goal.ram_weight:
+            return [top]
+        low, lowest = self._lowest_level(levels, top)
+        if not goal.cost_weight:
+            return [lowest]
+        paths = [lowest, top]
+        spans = [(low, len(levels) - 1, top)]
+        while spans:
+            spans += self._between(levels, *spans.pop(), paths)
+        return paths
 
-    def _exact_paths(self, level: int) -> list[_Path]:
-        """The cheapest plans of each number of segments with no option above the level."""
-        while True:
-            options = self._cheapest_options(level, self._options.cost)
-            weights = self._weights(options, self._options.cost)
-            nodes = shortest_by_edges(weights, self._goal.max_segments)
-            paths = [self._path(options, found) for found in nodes]
-            if self._goal.max_cost is not None:
-                paths = [path for path in paths if path.cost <= self._goal.max_cost]
-            inexact = {k for path in paths for k in path.options if not self._is_exact[k]}
-            if not inexact or self._is_late():
-                return paths
-            self._make_exact(inexact)
+    def _between(
+        self, levels: Column, low: int, high: int, above: Path, paths: list[Path]
+    ) -> list[tuple[int, int, Path]]:
+        """Looks at the middle of the levels (low, high), where it can win; adds its path."""
+        top = min(high, int(np.searchsorted(levels, above.peak)))
+        if top - low < 2 or self._is_late():
+            return []
+        least_value = self._goal.weigh(int(levels[low + 1]), above.cost)
+        if least_value >= min(map(self._value, paths)):
+            return []
+        middle = (low + top) // 2
+        path = self._cheapest(int(levels[middle]))
+        assert path is not None, "there is one at a lower level"
+        paths.append(path)
+        return [(low, middle, path), (middle, top, above)]
 
-    def _cannot_win(self, path: _Path, lowest_peak: int, best: _Path | None) -> bool:
-        """Whether this plan and all of lower peak, which cost no less, are out."""
-        if self._goal.max_cost is not None and path.cost > self._goal.max_cost:
-            return True
-        bound = self._goal.weigh(lowest_peak, path.cost)
-        return best is not None and bound > self._value(best)
+    def _lowest_level(self, levels: Column, top: Path) -> tuple[int, Path]:
+        """The lowest level (by index) with a path that keeps the limits, as that of the highest
+        level does, and the path."""
+        least_peak = self._lowest_peak()
+        assert least_peak is not None, "there is a path"
+        low, high, best = int(np.searchsorted(levels, least_peak)) - 1, len(levels) - 1, top
+        middle = low + 1  # often the answer
+        while low < middle < high:
+            path = self._cheapest(int(levels[middle]))
+            if path is not None and self._keeps_limits(path):
+                high, best = middle, path
+            else:
+                low = middle
+            middle = (low + high) // 2
+        return high, best
 
-    def _make_exact(self, options: Iterable[int]) -> None:
-        """Puts exact figures in the place of bounds; further forms of an option are added."""
-        starts, stops, variants, rams, costs, _ = self._options
-        more: list[tuple[int, int, int]] = []
-        for option in options:
-            if self._is_exact[option]:
-                continue
-            name = int(starts[option]), int(stops[option]), int(variants[option])
-            (rams[option], costs[option]), *others = self._exact(*name)
-            self._is_exact[option] = True
-            more += [(option, ram, cost) for ram, cost in others]
-        if more:
-            like, ram, cost = np.array(more, dtype=np.int64).T
-            forms = self._options.where(like)._replace(ram=ram, cost=cost)
-            pairs = zip(self._options, forms, strict=True)
-            self._options = OptionBounds(*(np.append(known, new) for known, new in pairs))
-            self._is_exact = np.append(self._is_exact, np.ones(len(more), dtype=bool))
+    def _keeps_limits(self, path: Path) -> bool:
+        return self._goal.max_cost is None or path.cost <= self._goal.max_cost
 
-    def _value(self, path: _Path) -> int:
+    def _value(self, path: Path) -> int:
         return self._goal.weigh(path.peak, path.cost)
 
     def _lowest_peak(self) -> int | None:
         """The lowest peak of any plan."""
-        return least(self._least(self._fits, self._options.ram), np.maximum)
+        left = self._left
+        return least(self.pool.weights(left, self.pool.ram[left.numbers]), np.maximum)
 
-    def _least(self, usable: Mask, amounts: Column) -> Matrix:
-        """For each segment, the smallest amount of its usable options."""
-        amounts = np.where(usable, amounts, NEVER)
-        return least_weights(self._n, self._options.starts, self._options.stops, amounts)
-
-    def _cheapest(self, level: int) -> _Path | None:
+    def _cheapest(self, level: int) -> Path | None:
         """The cheapest plan with no option above the level, within max_segments.
 
         With no weight or limit on cost, only ties decide.
         """
+        left = self._left
+        amounts = self._amounts(left.numbers)
+        usable = np.where(self.pool.ram[left.numbers] <= level, amounts, NEVER)
+        nodes = shortest(self.pool.weights(left, usable), self._goal.max_segments)
+        return None if nodes is None else self._path(nodes, level)
+
+    def _amounts(self, numbers: Column) -> Column:
         costs_count = self._goal.cost_weight or self._goal.max_cost is not None
-        amounts = self._options.cost if costs_count else self._tie
-        options = self._cheapest_options(level, amounts)
-        nodes = shortest(self._weights(options, amounts), self._goal.max_segments)
-        return None if nodes is None else self._path(options, nodes)
+        return self.pool.cost[numbers] if costs_count else self._tie(numbers)
 
-    def _cheapest_options(self, level: int, amounts: Column) -> Matrix:
-        """For each segment, the number of its cheapest option that is not above the level, or -1
-        where it has none."""
-        usable = np.flatnonzero(self._fits & (self._options.ram <= level))
-        order = usable[np.argsort(-amounts[usable], kind="stable")]
-        cheapest: Matrix = np.full((self._n + 1, self._n + 1), -1)
-        # Falling amounts: of all that are written to one place, the last and cheapest stays.
-        cheapest[self._options.starts[order], self._options.stops[order]] = order
-        return cheapest
+    def _path(self, nodes: Sequence[int], level: int) -> Path:
+        """The cheapest options between these cuts that are not above the level."""
+        chosen = []
+        for start, stop in pairwise(nodes):
+            numbers = self._left.of_segment(start, stop)
+            usable = numbers[self.pool.ram[numbers] <= level]
+            chosen.append(int(usable[self._amounts(usable).argmin()]))
+        return self._path_of(chosen)
 
-    def _weights(self, options: Matrix, amounts: Column) -> Matrix:
-        weights: Matrix = np.where(options >= 0, amounts[options], NEVER)
-        return weights
+    def _path_of(self, options: Sequence[int]) -> Path:
+        numbers = list(options)
+        rams, costs = self.pool.ram[numbers], self.pool.cost[numbers]
+        return Path(tuple(numbers), int(rams.max()), int(costs.sum()))
 
-    def _path(self, options: Matrix, nodes: Sequence[int]) -> _Path:
-        numbers = [int(options[pair]) for pair in pairwise(nodes)]
-        rams, costs = self._options.ram[numbers], self._options.cost[numbers]
-        return _Path(tuple(numbers), int(rams.max()), int(costs.sum()))
+    def _settled_within(self, value: int, tie: Path | None) -> list[OptionName]:
+        """Settles what a plan of at most that value may use, until only such options are left."""
+        while True:
+            self._left = self.pool.survivors(self._within(value, tie))
+            if self._is_late() or not self._settle_most_promising():
+                return self.pool.names(self._left.numbers)
 
-    def _within(self, value: int, tie: _Path | None) -> Mask:
-        """Options of some plan of at most that value; `tie`: a plan that reaches it exactly.
+    def _settle_most_promising(self) -> bool:
+        """Of those that are left: the ones in the best plans. Whether there were any to settle."""
+        numbers = self._left.numbers
+        numbers = numbers[~self.pool.is_exact[numbers]]
+        by_promise = np.argsort(self._promise[numbers], kind="stable")
+        self.pool.settle(numbers[by_promise[:_BATCH]].tolist(), self._deadline)
+        return len(numbers) > 0
+
+    def _within(self, value: int, tie: Path | None) -> Mask:
+        """Options of some plan of at most that value; `tie`: a plan that reaches it exactly."""
+        goal = self._goal
+        self._promise = self._least_values(value)
+        keep: Mask = self._promise <= value
+        if tie is not None and not goal.cost_weight and goal.max_cost is None:
+            among = self.pool.survivors(keep & (self.pool.ram <= tie.peak))
+            most = int(self._tie(np.array(tie.options)).sum())
+            fits = self._through(among, self._tie(among.numbers)) <= most
+            keep[:] = False
+            keep[among.numbers[fits]] = True
+        return keep
+
+    def _least_values(self, most: int) -> Column:
+        """For each option, the least that a plan weighs which takes it, as far as it is at most
+        that value.
 
         The peak of a plan is in one of the ranges of `_levels`. For a peak in (low, high), all its
         options are at most high, and it weighs at least as much as a peak of low.
         """
-        goal, ram = self._goal, self._options.ram
-        keep = np.zeros(len(ram), dtype=bool)
-        for low, high in self._levels(value):
-            usable = self._fits & (ram <= high)
-            through = self._through(usable, self._options.cost)
-            peak = np.maximum(ram, low)
-            fits = goal.ram_weight * peak + goal.cost_weight * through <= value
+        goal, left = self._goal, self._left
+        values = np.full(len(self.pool.ram), NEVER)
+        for low, high in self._levels(most):
+            among = self._up_to(left, high)
+            rams, costs = self.pool.ram[among.numbers], self.pool.cost[among.numbers]
+            through = self._through(among, costs)
+            is_there = through < NEVER
             if goal.max_cost is not None:
-                fits &= through <= goal.max_cost
-            keep |= usable & fits & (through < NEVER)
-        if tie is not None and not goal.cost_weight and goal.max_cost is None:
-            usable = keep & (ram <= tie.peak)
-            most = int(self._tie[list(tie.options)].sum())
-            keep &= self._through(usable, self._tie) <= most
-        return keep
+                is_there &= through <= goal.max_cost
+            reached = goal.ram_weight * np.maximum(rams, low) + goal.cost_weight * through
+            numbers = among.numbers[is_there]
+            values[numbers] = np.minimum(values[numbers], reached[is_there])
+        return values
 
-    def _through(self, usable: Mask, amounts: Column) -> Column:
-        """For each option, the smallest amount of a plan of usable options that takes it."""
-        others = around(self._least(usable, amounts), self._goal.max_segments)
-        at = self._options.starts, self._options.stops
-        through: Column = np.where(others[at] < NEVER, others[at] + amounts, NEVER)
+    def _up_to(self, left: Survivors, level: int) -> Survivors:
+        chosen = np.zeros(len(self.pool.ram), dtype=bool)
+        chosen[left.numbers[self.pool.ram[left.numbers] <= level]] = True
+        return self.pool.survivors(chosen)
+
+    def _through(self, among: Survivors, amounts: Column) -> Column:
+        """For each of these options, the smallest amount of a plan of them that takes it."""
+        others: Matrix = around(self.pool.weights(among, amounts), self._goal.max_segments)
+        numbers = among.numbers
+        rest = others[self.pool.starts[numbers], self.pool.stops[numbers]]
+        through: Column = np.where(rest < NEVER, rest + amounts, NEVER)
         return through
 
     def _levels(self, value: int) -> Iterator[tuple[int, int]]:
@@ -320,7 +325,7 @@ class Pruner:
         most = self._capacity
         if goal.ram_weight:
             most = min(most, (value - goal.cost_weight * self.least_cost) // goal.ram_weight)
-        held = np.unique(self._options.ram[self._fits])
+        held = np.unique(self.pool.ram[self._left.numbers])
         held = held[(held >= lowest) & (held <= most)]
         if not len(held):
             return

@@ -1,7 +1,8 @@
 """Shortest paths from cut 0 to cut n, where weights[start, stop] is the weight of an edge.
 
 Edges lead upwards (start < stop). The weight of a path is the sum of its edges (`join` is np.add),
-which may be negative, or the largest of them (np.maximum).
+which may be negative, or the largest of them (np.maximum). Columns of `weights` are read one by
+one: matrices of this module lie in memory column by column.
 """
 
 from __future__ import annotations
@@ -14,21 +15,30 @@ Column = npt.NDArray[np.int64]
 
 NEVER = np.int64(2**59)
 """The weight of an edge or a path that is not there."""
+_FAR = np.int64(2**58)
+"""What lacks an edge weighs at least this, however little the rest weighs: sums of the edges that
+are there stay below it (see instance._MOST_SUM)."""
 
 _MOST_ROUNDS = 32
 """`around` ignores a limit of more edges than this: each edge costs it a round over the matrix."""
 
 
+def no_edges(n: int) -> Matrix:
+    """The weights of a graph without edges."""
+    weights: Matrix = np.full((n + 1, n + 1), NEVER, order="F")
+    return weights
+
+
 def least_weights(n: int, starts: Column, stops: Column, amounts: Column) -> Matrix:
     """For each pair of cuts, the smallest of the amounts given for it, as a matrix."""
-    weights: Matrix = np.full((n + 1, n + 1), NEVER)
+    weights = no_edges(n)
     np.minimum.at(weights, (starts, stops), amounts)
     return weights
 
 
 def least(weights: Matrix, join: np.ufunc = np.add) -> int | None:
     """The weight of the shortest path; None where there is none."""
-    reach, _ = _reach(weights, join)
+    reach = from_start(weights, join)
     return None if reach[-1] >= NEVER else int(reach[-1])
 
 
@@ -37,30 +47,36 @@ def shortest(weights: Matrix, most_edges: int | None) -> list[int] | None:
     if most_edges is not None:
         paths = shortest_by_edges(weights, most_edges)
         return paths[-1] if paths else None
-    reach, before = _reach(weights, np.add)
+    reach = from_start(weights, np.add)
     if reach[-1] >= NEVER:
         return None
     nodes = [len(reach) - 1]
     while nodes[-1]:
-        nodes.append(int(before[nodes[-1]]))
+        stop = nodes[-1]
+        nodes.append(int((reach[:stop] + weights[:stop, stop]).argmin()))
     return nodes[::-1]
 
 
 def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]]:
     """The paths of smallest sum with exactly 1, 2, ... edges. A path is left out if one of fewer
-    edges is as short."""
+    edges is as short.
+
+    The search ends with the shortest path of all: whatever has more edges goes through some cut
+    after so many of them, and then needs at least the least weight from there to n.
+    """
     n = weights.shape[0] - 1
+    rest = to_end(weights, np.add)
     reach = np.full(n + 1, NEVER)
     reach[0] = 0
-    steps: list[Matrix] = []
+    steps: list[Column] = []
     paths: list[list[int]] = []
     best = NEVER
     for _ in range(n if most_edges is None else min(most_edges, n)):
-        sums = _joined(np.add, reach[:, None], weights)
-        steps.append(sums.argmin(axis=0))  # where the best path of so many edges comes from
-        reach = sums.min(axis=0)
-        if (reach >= NEVER).all():
+        if (reach + rest).min() >= min(best, _FAR):
             break
+        sums = reach[:, None] + weights
+        steps.append(sums.argmin(axis=0))  # where the best path of so many edges comes from
+        reach = _reachable(sums.min(axis=0))
         if reach[n] < best:
             best = reach[n]
             nodes = [n]
@@ -73,41 +89,39 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
 def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
     """For each pair of cuts, the smallest weight of a path through the edge between them, without
     that edge's own weight; NEVER where there is no path. The edge counts towards `most_edges`."""
-    mirrored = _mirrored(weights)
     if most_edges is None or most_edges > _MOST_ROUNDS:
-        ahead_of, behind_it = _reach(weights, join)[0], _reach(mirrored, join)[0][::-1]
-        return _joined(join, ahead_of[:, None], behind_it[None, :])
+        ahead_of, behind_it = from_start(weights, join), to_end(weights, join)
+        return _reachable(join(ahead_of[:, None], behind_it[None, :]))
     best: Matrix = np.full(weights.shape, NEVER)
     ahead = _reach_by_edges(weights, most_edges - 1, join)
-    behind = _reach_by_edges(mirrored, most_edges - 1, join)
+    behind = _reach_by_edges(_mirrored(weights), most_edges - 1, join)
     for before, after in zip(ahead, reversed(behind), strict=True):
-        np.minimum(best, _joined(join, before[:, None], after[None, ::-1]), out=best)
-    return best
+        np.minimum(best, join(before[:, None], after[None, ::-1]), out=best)
+    return _reachable(best)
+
+
+def from_start(weights: Matrix, join: np.ufunc) -> Column:
+    """The smallest weight of a path from 0 to each cut."""
+    n = weights.shape[0] - 1
+    reach: Column = np.full(n + 1, NEVER)
+    reach[0] = 0
+    for stop in range(1, n + 1):
+        least = join(reach[:stop], weights[:stop, stop]).min()
+        if least < _FAR:
+            reach[stop] = least
+    return reach
 
 
 def to_end(weights: Matrix, join: np.ufunc) -> Column:
     """The smallest weight of a path from each cut to n."""
-    reach: Column = _reach(_mirrored(weights), join)[0][::-1]
+    reach: Column = from_start(_mirrored(weights), join)[::-1]
     return reach
 
 
 def _mirrored(weights: Matrix) -> Matrix:
     """The same graph seen from n: edge (i, j) becomes (n - j, n - i)."""
-    mirrored: Matrix = weights.T[::-1, ::-1]
+    mirrored: Matrix = np.asfortranarray(weights.T[::-1, ::-1])
     return mirrored
-
-
-def _reach(weights: Matrix, join: np.ufunc) -> tuple[Column, Column]:
-    """(the smallest weight of a path from 0 to each cut, the cut before it on that path)."""
-    n = weights.shape[0] - 1
-    reach: Column = np.full(n + 1, NEVER)
-    before: Column = np.zeros(n + 1, dtype=np.int64)
-    reach[0] = 0
-    for stop in range(1, n + 1):
-        joined = _joined(join, reach[:stop], weights[:stop, stop])
-        before[stop] = joined.argmin()
-        reach[stop] = joined[before[stop]]
-    return reach, before
 
 
 def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Column]:
@@ -116,14 +130,12 @@ def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Co
     reach[0] = 0
     found = [reach]
     for _ in range(most_edges):
-        further = _joined(join, found[-1][:, None], weights).min(axis=0)
+        further = _reachable(join(found[-1][:, None], weights).min(axis=0))
         found.append(np.minimum(further, found[-1]))
     return found
 
 
-def _joined(join: np.ufunc, before: Matrix, after: Matrix) -> Matrix:
-    """Weights of paths made of two parts; what lacks one part is not there, however little the
-    other weighs."""
-    is_there = (before < NEVER) & (after < NEVER)
-    joined: Matrix = np.where(is_there, join(before, after), NEVER)
-    return joined
+def _reachable(weights: Matrix) -> Matrix:
+    """Whatever lacks an edge is not there."""
+    there: Matrix = np.where(weights >= _FAR, NEVER, weights)
+    return there

@@ -18,11 +18,13 @@ from splitopt.planning.peak_loads import peak_loads
 from splitopt.planning.segment_bounds import (
     BoundaryLoads,
     boundary_loads,
+    offline_plan_bounds,
     rebuild_bounds,
     searching_bounds,
 )
 from splitopt.planning.segment_heads import SegmentHeads, segment_heads
 from splitopt.planning.segment_tails import SegmentTails, segment_tails
+from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import Matrix
 
 
@@ -95,15 +97,22 @@ class AllRowsBounds:
         return bound
 
     @cached_property
-    def added_bound(self) -> Matrix:
-        """Lower bound of the instructions that a segment adds on all rows, with an offline plan or
-        without; there is none where TFLM's planner reaches the peak load."""
-        if self.heads is None:
-            return self.stock_added_bound
-        is_fragmented = self.heads.head > self.peak_load
-        bound = np.where(is_fragmented, self._unplanned_bound, self.stock_added_bound)
+    def planned_added_bound(self) -> Matrix:
+        """Lower bound of the instructions that a segment adds on all rows with an offline plan."""
+        planning = offline_plan_bounds(self.graph, self.memories, self.costs.allocate)
+        bound: Matrix = self._unplanned_bound + planning
         bound[0, len(self.graph.ops)] = 0
         return bound
+
+    @cached_property
+    def may_be_planned(self) -> Mask:
+        """Where an offline plan may lower the head: TFLM's planner does not reach the peak load, or
+        is not known to."""
+        if self.heads is None:
+            return np.ones_like(self.peak_load, dtype=bool)
+        fragmented: Mask = self.heads.head > self.peak_load
+        fragmented[0, len(self.graph.ops)] = True
+        return fragmented
 
     @cached_property
     def _unplanned_bound(self) -> Matrix:

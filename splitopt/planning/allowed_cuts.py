@@ -12,7 +12,7 @@ from splitopt.base.errors import UsageError
 from splitopt.config.job import Job
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment_bounds import has_both_ends
-from splitopt.solvers.partition.lazy_pruning import Mask
+from splitopt.solvers.partition.option_pool import Mask
 
 MAX_OPS = 1500
 

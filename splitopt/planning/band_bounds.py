@@ -10,13 +10,14 @@ from splitopt.planning.band_columns import BandColumns
 from splitopt.planning.segment_bounds import tensor_counts, tensor_sums
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.segment_tails import SegmentTails
-from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
+from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 from splitopt.tiling.entries import Column
 
 
 def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
-    """Of the band plans of allowed segments: RAM, exact but for fragmentation; instructions; and
-    the bytes that are copied, exact."""
+    """Of the band plans of allowed segments, whoever places the buffers of their pieces: RAM, exact
+    but for fragmentation; instructions; and the bytes that are copied, exact. Their keys are those
+    of pieces as TFLM plans them."""
     plans = table.bands.columns
     plans = plans.where(allowed[plans.starts, plans.stops])
     starts, stops = plans.starts, plans.stops
@@ -29,7 +30,7 @@ def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     added = np.where(is_rebuilt, plans.pieces * rebuild + zeroing, 0)
     added += copy_insn(plans.copied, plans.copies) + _recomputed(table, plans)
     ram = arena + table.boundary.load_in_bands[starts, stops]
-    return OptionBounds(starts, stops, plans.variants, ram, added, plans.copied)
+    return OptionBounds(starts, stops, 2 * plans.variants, ram, added, plans.copied)
 
 
 def _fewer_requests(table: SegmentTable, plans: BandColumns) -> Column:

@@ -74,7 +74,9 @@ def split_plan_of(
     """
     options = [_chosen(table, option) for option in plan.options]
     for option in options:
-        _check(table, option)
+        if id(option) not in table.checked:
+            _check(table, option)
+            table.checked[id(option)] = option
     unproved = goal.ram_weight * table.unproved_bytes
     if status is Status.OPTIMAL and unproved:
         status = Status.FEASIBLE
@@ -115,8 +117,9 @@ def with_pieces(
 
 
 def _chosen(table: SegmentTable, option: Option) -> SegmentOption:
-    options = table.options(option.start, option.stop, option.key // 2)
-    return next(known for known in options if known.key == option.key)
+    found = table.option(option.start, option.stop, option.key)
+    assert found is not None, "the solver knows it"
+    return found
 
 
 def _check(table: SegmentTable, option: SegmentOption) -> None:

@@ -6,30 +6,35 @@ import numpy as np
 
 from splitopt.planning.band_bounds import band_bounds
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
+from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 
 
 def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """RAM, instructions and copied bytes that every option needs at least, one row for each.
 
-    `allowed`: [start, stop] is true for the segments that may be chosen. The bounds of the mask
-    asked for last are kept: explanations ask for them again and again.
+    `allowed`: [start, stop] is true for the segments that may be chosen.
     """
-    known = table.known_bounds
-    if known is not None and np.array_equal(known[0], allowed):
-        return known[1]
-    found = _on_all_rows(table, allowed)
+    parts = [_as_tflm_plans(table, allowed)]
+    if table.techniques.offline_plans:
+        parts.append(_with_offline_plans(table, allowed & table.may_be_planned))
     if table.techniques.bands:
-        pairs = zip(found, band_bounds(table, allowed), strict=True)
-        found = OptionBounds(*(np.append(whole, banded) for whole, banded in pairs))
+        banded = band_bounds(table, allowed)
+        parts.append(banded)
+        if table.techniques.offline_plans:
+            parts.append(banded._replace(keys=banded.keys + 1))
         table.is_complete &= table.bands.is_complete
-    table.bounded = found
-    if table.is_complete:
-        table.known_bounds = allowed, found
-    return found
+    return OptionBounds(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _on_all_rows(table: SegmentTable, allowed: Mask) -> OptionBounds:
+def _as_tflm_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
+    """On all rows, where TFLM's planner places all buffers."""
     at = starts, stops = np.nonzero(allowed)
-    ram, added, copied = table.ram_bound[at], table.added_bound[at], table.boundary.copied[at]
-    return OptionBounds(starts, stops, np.zeros_like(starts), ram, added, copied)
+    figures = table.stock_ram_bound[at], table.stock_added_bound[at], table.boundary.copied[at]
+    return OptionBounds(starts, stops, np.zeros_like(starts), *figures)
+
+
+def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
+    """On all rows, where an offline plan lowers the arena."""
+    at = starts, stops = np.nonzero(allowed)
+    figures = table.ram_bound[at], table.planned_added_bound[at], table.boundary.copied[at]
+    return OptionBounds(starts, stops, np.ones_like(starts), *figures)

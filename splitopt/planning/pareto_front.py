@@ -10,7 +10,11 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.partition.lazy_front import kept_for_front
 from splitopt.solvers.partition.pareto import pareto_front
+
+_PRUNING = 0.5
+"""How much of the time may go into finding the options that the front uses."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +40,12 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     goal = replace(request.goal, ram_weight=1, cost_weight=0)
     deadline = Deadline(request.params.time_limit_s)
     planner.prepare(request, deadline)
-    pruner = planner.pruner(replace(request, goal=goal), deadline.share(0.5))
+    pruner = planner.pruner(replace(request, goal=goal))
     is_bounded = request.allowed[whole] and pruner.least_cost >= 0
-    kept = pruner.kept_for_front(table.ram(*whole) if is_bounded else None)
+    most_peak = table.ram(*whole) if is_bounded else None
+    kept = kept_for_front(pruner.pool, goal, deadline.share(_PRUNING), most_peak)
     params = replace(request.params, time_limit_s=deadline.left_s)
-    front = pareto_front(planner.instance(kept, goal), params)
+    front = pareto_front(planner.instance(kept.names, goal), params)
     spent_s = time.monotonic() - started
     plans = tuple(
         split_plan_of(
@@ -54,5 +59,5 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
         )
         for point in front.points
     )
-    is_complete = pruner.is_complete and table.is_complete and front.is_complete
+    is_complete = kept.is_complete and table.is_complete and front.is_complete
     return PlanFront(plans, is_complete)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from splitopt.base.errors import UsageError
-from splitopt.base.progress import Progress, counted
+from splitopt.base.progress import Progress
 from splitopt.planning.build_plan import solver_option, split_plan_of
-from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
@@ -18,7 +18,8 @@ from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, PartitionInstance
-from splitopt.solvers.partition.lazy_pruning import OptionName, Pruner
+from splitopt.solvers.partition.lazy_pruning import Pruner
+from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 _PRUNING, _PRICING = 0.5, 0.5
@@ -80,7 +81,7 @@ class Planner:
         """Finds bands and bounds all options, for this and further requests."""
         self._progress("bounding segments and bands")
         self.table.begin(deadline)
-        option_bounds(self.table, request.allowed)
+        option_pool(self.table, request.allowed, self._progress)
 
     def _unproved(
         self, outcome: Outcome[PartitionPlan], request: PlanRequest, pruner: Pruner
@@ -132,7 +133,7 @@ class Planner:
         always = self._always(request)
         for name in kept:
             if name in always or self.table.is_priced(*name) or not pricing.is_over:
-                self.table.options(*name)
+                self.table.option(*name)
                 found.append(name)
         self.table.is_complete &= len(found) == len(kept)
         return found
@@ -142,9 +143,8 @@ class Planner:
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
-        options = tuple(
-            solver_option(option) for name in kept for option in self.table.options(*name)
-        )
+        found = (self.table.option(*name) for name in kept)
+        options = tuple(solver_option(option) for option in found if option is not None)
         n = len(self.table.graph.ops)
         try:
             return PartitionInstance(n, options, self._boundaries, goal)
@@ -153,17 +153,8 @@ class Planner:
 
     def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""
-        table, bounds = self.table, option_bounds(self.table, request.allowed)
-        one_more = counted(self._progress, "exact figures of options", len(bounds.ram))
-
-        def exact(start: int, stop: int, variant: int) -> list[tuple[int, int]]:
-            one_more()
-            loads = table.boundary.load_in_bands if variant else table.boundary.load
-            outside = int(loads[start, stop])
-            options = table.options(start, stop, variant)
-            return [(option.arena_bytes + outside, option.added_insn) for option in options]
-
-        return Pruner(bounds, len(table.graph.ops), exact, request.goal, deadline)
+        pool = option_pool(self.table, request.allowed, self._progress)
+        return Pruner(pool, request.goal, deadline)
 
     def _explain_infeasible(self, request: PlanRequest, deadline: Deadline) -> Infeasible:
         """The smallest budget with a plan, every other limit kept; proved by CP-SAT."""

@@ -11,7 +11,7 @@ from splitopt.planning.allowed_cuts import CutNames, allowed_segments
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.lazy_pruning import Mask
+from splitopt.solvers.partition.option_pool import Mask
 
 __all__ = ["Deadline", "PlanRequest", "request_of"]
 

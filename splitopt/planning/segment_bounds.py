@@ -141,9 +141,8 @@ def searching_bounds(
     heads: SegmentHeads, memories: Sequence[KernelMemory], table: AllocateTable
 ) -> Matrix:
     """Lower bounds of what `rebuild_bounds` leaves out, where TFLM places all buffers itself."""
-    scratch = np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64)
     insn = (
-        table.planned_buffer * between(scratch)
+        table.planned_buffer * _scratch(memories)
         + table.sort_comparison * heads.sort_cmp
         + table.sort_swap * heads.sort_swap
         + table.scan_step * heads.scan_steps
@@ -152,6 +151,20 @@ def searching_bounds(
     )
     bounds: Matrix = np.floor(insn).astype(np.int64)
     return bounds
+
+
+def offline_plan_bounds(
+    graph: ModelGraph, memories: Sequence[KernelMemory], table: AllocateTable
+) -> Matrix:
+    """Lower bounds of what `rebuild_bounds` leaves out, where offline plans place the tensors."""
+    insn = table.offline_plan + table.offline_plan_tensor * tensor_counts(graph)
+    bounds: Matrix = np.floor(insn + table.planned_buffer * _scratch(memories)).astype(np.int64)
+    return bounds
+
+
+def _scratch(memories: Sequence[KernelMemory]) -> Matrix:
+    """How many scratch buffers the ops of every segment ask for."""
+    return between(np.array([0, *(len(memory.scratch) for memory in memories)], dtype=np.int64))
 
 
 def has_both_ends(graph: ModelGraph) -> npt.NDArray[np.bool_]:

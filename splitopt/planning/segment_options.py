@@ -26,8 +26,7 @@ from splitopt.planning.band_options import BandTable
 from splitopt.planning.pricing import Piece, Pricer
 from splitopt.planning.segment import CUTS_ONLY, SegmentFigures, SegmentOption, Techniques
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.dominance import undominated
-from splitopt.solvers.partition.lazy_pruning import Mask, OptionBounds
+from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
@@ -53,11 +52,14 @@ class SegmentTable(AllRowsBounds):
         self.techniques = techniques
         self.unproved_bytes = 0
         """The most that the head of an offline plan lies above what is proved of it."""
-        self.known_bounds: tuple[Mask, OptionBounds] | None = None
-        self.bounded: OptionBounds | None = None  # all options that were found last
+        self.last_pool: tuple[Mask, OptionPool] | None = None
+        """Of the segments that were allowed last."""
+        self.checked: dict[int, SegmentOption] = {}
+        """Options, by identity, whose bands and offline plans were found to be right."""
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
-        self._options: dict[tuple[int, int, int], tuple[SegmentOption, ...]] = {}
-        self._late: list[tuple[int, int, int]] = []
+        self._options: dict[OptionName, SegmentOption | None] = {}
+        self._late: list[OptionName] = []
+        self.is_complete = True
         self.begin(Deadline(math.inf))
 
     def begin(self, deadline: Deadline) -> None:
@@ -65,6 +67,8 @@ class SegmentTable(AllRowsBounds):
         no plan: `is_complete` then turns false. What was priced so late before is forgotten."""
         for name in self._late:
             self._options.pop(name, None)
+        if self._late or not self.is_complete:
+            self.last_pool = None
         self._late = []
         self.deadline, self.is_complete = deadline, True
 
@@ -74,11 +78,13 @@ class SegmentTable(AllRowsBounds):
             return self
         other = copy(self)
         other.techniques, other.unproved_bytes, other._options = techniques, 0, {}
-        if techniques.offline_plans == self.techniques.offline_plans:
+        is_alike = techniques.offline_plans == self.techniques.offline_plans
+        if is_alike:
             other.unproved_bytes = self.unproved_bytes
-            on_all_rows = (n for n in self._options if not n[2] and n not in self._late)
-            other._options = {name: self._options[name] for name in on_all_rows}
-        other._late, other.is_complete, other.known_bounds, other.bounded = [], True, None, None
+        shared = (n for n in self._options if n[2] <= is_alike and n not in self._late)
+        other._options = {name: self._options[name] for name in shared}
+        other._late, other.is_complete, other.last_pool = [], True, None
+        other.checked = {}
         other.__dict__.pop("bands", None)
         return other
 
@@ -95,24 +101,27 @@ class SegmentTable(AllRowsBounds):
             found = self._figures[start, stop] = self._pricer.figures(piece)
         return found
 
-    def options(self, start: int, stop: int, variant: int) -> tuple[SegmentOption, ...]:
-        """The options of a segment that no other of the same variant dominates in bytes and
-        instructions.
+    def option(self, start: int, stop: int, key: int) -> SegmentOption | None:
+        """An option to run a segment; None where there is none of that key.
 
-        `variant` 0: on all rows; else the band plan of that number. A second option of a variant
-        is there only where an offline plan needs fewer bytes but more instructions.
+        `key` 0 and 1: on all rows; 2k and 2k + 1: in bands by plan k. Even ones as TFLM plans every
+        piece, odd ones with offline plans, where these lower the arena of a piece.
         """
-        found = self._options.get((start, stop, variant))
-        if found is None:
-            bands = self.bands.plan(start, stop, variant) if variant else None
-            forms = enumerate(self._forms(start, stop, bands))
-            options = [SegmentOption(2 * variant + k, pieces, bands) for k, pieces in forms]
-            # Of two that are equal, the one with an offline plan stays: it is proved to be best.
-            best = undominated(options[::-1], lambda o: (o.added_insn, o.arena_bytes))
-            found = self._options[start, stop, variant] = tuple(best)
+        name = start, stop, key
+        if name not in self._options:
+            bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
+            pieces = self._planned(name, bands) if key % 2 else self._greedy_pieces(name, bands)
+            found = SegmentOption(key, pieces, bands) if pieces else None
+            self._options[name] = found
             if self.deadline.is_over:
-                self._late.append((start, stop, variant))
-        return found
+                self._late.append(name)
+        return self._options[name]
+
+    def could_be_planned(self, option: SegmentOption) -> bool:
+        """Whether an offline plan could lower an arena of this option, as TFLM plans it."""
+        memories = (piece.memory for piece in option.pieces)
+        is_loose = any(memory.head_bytes > memory.peak_load_bytes for memory in memories)
+        return self.techniques.offline_plans and is_loose
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
         """The figures of a piece that was not cut from this graph, in the place of a segment.
@@ -130,25 +139,33 @@ class SegmentTable(AllRowsBounds):
         pricer = replace(self._pricer, graph=piece)
         return replace(pricer.figures(made, piece.offline_offsets), segment=place.segment)
 
-    def is_priced(self, start: int, stop: int, variant: int) -> bool:
-        """Whether the options of a segment are known already."""
-        return (start, stop, variant) in self._options
+    def is_priced(self, start: int, stop: int, key: int) -> bool:
+        """Whether an option is known already."""
+        return (start, stop, key) in self._options
 
-    def _forms(
-        self, start: int, stop: int, bands: BandPlan | None
-    ) -> Iterator[tuple[SegmentFigures, ...]]:
-        """The pieces of a segment as TFLM plans them, and with offline plans where these lower
-        the arena of one."""
+    def _greedy_pieces(
+        self, name: OptionName, bands: BandPlan | None
+    ) -> tuple[SegmentFigures, ...]:
+        """The pieces of an option as TFLM plans them."""
+        start, stop, _ = name
+        if bands is None:
+            return (self.figures(start, stop),)
+        pieces = self._in_bands(start, stop, bands)
+        return tuple(self._pricer.figures(piece) for piece in pieces)
+
+    def _planned(self, name: OptionName, bands: BandPlan | None) -> tuple[SegmentFigures, ...]:
+        """The pieces with offline plans where these lower the arena; empty where none does."""
+        start, stop, key = name
+        stock = self.option(start, stop, key - 1)
+        if stock is None or not self.could_be_planned(stock):
+            return ()
         pieces = [self._on_all_rows(start, stop)]
         if bands is not None:
             pieces = list(self._in_bands(start, stop, bands))
-            greedy = [self._pricer.figures(piece) for piece in pieces]
-        else:
-            greedy = [self.figures(start, stop)]
-        yield tuple(greedy)
-        planned = [self._offline(piece, known) for piece, known in zip(pieces, greedy, strict=True)]
-        if any(figures.has_offline_plan for figures in planned):
-            yield tuple(planned)
+        planned = [
+            self._offline(piece, known) for piece, known in zip(pieces, stock.pieces, strict=True)
+        ]
+        return tuple(planned) if any(p.has_offline_plan for p in planned) else ()
 
     def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
@@ -188,13 +205,11 @@ class SegmentTable(AllRowsBounds):
 
     def _offline(self, piece: Piece, greedy: SegmentFigures) -> SegmentFigures:
         """The piece with the best offline plan; `greedy`, what it is without one, where none gives
-        a smaller arena, or the techniques allow none."""
-        if not self.techniques.offline_plans:
+        a smaller arena."""
+        if greedy.memory.head_bytes == greedy.memory.peak_load_bytes:
             return greedy
         if self.deadline.is_over:
             self.is_complete = False
-            return greedy
-        if greedy.memory.head_bytes == greedy.memory.peak_load_bytes:
             return greedy
         at = piece.graph, piece.segment, piece.memories
         found = with_offline_plan(*at, self.rules.abi, greedy.arena, self.deadline)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.interrupt import is_asked_to_stop
 
@@ -16,8 +18,9 @@ class Unfinished:
     """Counts over one table, which several questions may have shared.
 
     `segments_without_bands`: how many of its segments were not searched for bands, or not to the
-    end. `options`: those that fit the budget by their bounds. `bounded_options`: how many of these
-    have no exact figures. `unproved_bytes`: how far an offline plan may lie above the best one.
+    end. `options`: those that fit the budget by their bounds, as TFLM plans their pieces.
+    `bounded_options`: how many of these have no exact figures. `unproved_bytes`: how far an offline
+    plan may lie above the best one.
     """
 
     cause: Cause
@@ -30,17 +33,18 @@ class Unfinished:
 
 def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
     """What is not known of a table on which a plan was found, but not proved to be the best."""
-    n, bounds = len(table.graph.ops), table.bounded
-    names: list[tuple[int, int, int]] = []
-    if bounds is not None:
-        fitting = bounds if capacity is None else bounds.where(bounds.ram <= capacity)
-        columns = fitting.starts, fitting.stops, fitting.variants
-        names = list(zip(*(column.tolist() for column in columns), strict=True))
+    n = len(table.graph.ops)
+    fitting = is_exact = np.zeros(0, dtype=bool)
+    if table.last_pool is not None:
+        _, pool = table.last_pool
+        fitting, is_exact = pool.keys % 2 == 0, pool.is_exact
+        if capacity is not None:
+            fitting &= pool.ram <= capacity
     return Unfinished(
         cause="interrupt" if is_asked_to_stop() else "time_limit",
         segments=n * (n + 1) // 2,
         segments_without_bands=table.bands.unreached if table.techniques.bands else 0,
-        options=len(names),
-        bounded_options=sum(not table.is_priced(*name) for name in names),
+        options=int(fitting.sum()),
+        bounded_options=int((fitting & ~is_exact).sum()),
         unproved_bytes=table.unproved_bytes,
     )

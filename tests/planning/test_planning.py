@@ -23,7 +23,7 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.lazy_pruning import Mask
+from splitopt.solvers.partition.option_pool import Mask
 
 FindModel = Callable[[str], Path]
 IN_REPOSITORY = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -98,7 +98,7 @@ def test_bounds_never_exceed_exact_figures(name: str, shared_model: FindModel) -
         for stop in range(start + 1, n + 1, step):
             at = (start, stop)
             assert table.ram_bound[at] <= table.ram(*at)
-            assert table.added_bound[at] <= table.figures(*at).added_insn
+            assert table.stock_added_bound[at] <= table.figures(*at).added_insn
             assert table.boundary.copied[at] == table.figures(*at).copied_bytes
 
 
@@ -116,7 +116,7 @@ def test_cpsat_on_the_pruned_table_equals_the_dp_on_all_of_it(
         replace(WEIGHTED, max_segments=2),
         replace(LEAST_TIME, capacity=uncut - 16),
         replace(LEAST_PEAK, max_segments=3, capacity=uncut),
-        replace(LEAST_PEAK, max_cost=planner.table.added_bound[0, 1] * 20),
+        replace(LEAST_PEAK, max_cost=planner.table.stock_added_bound[0, 1] * 20),
         Goal(ram_weight=1, cost_weight=1, capacity=uncut // 2),
     ]
     for goal in goals:

@@ -9,11 +9,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
-from splitopt.solvers.partition.lazy_pruning import OptionBounds, Pruner
+from splitopt.solvers.partition.lazy_front import kept_for_front
+from splitopt.solvers.partition.lazy_pruning import Pruner
+from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
 from splitopt.solvers.partition.pareto import pareto_front
 from splitopt.solvers.partition.plan import plan_cost
 
@@ -49,25 +52,34 @@ def draw(seed: int) -> PartitionInstance:
     return PartitionInstance(n, options, values, goal)
 
 
-def pruner_of(instance: PartitionInstance, seed: int) -> Pruner:
-    """Under loose bounds; the options of keys 2v and 2v + 1 are two forms of variant v."""
-    forms: dict[tuple[int, int, int], list[Option]] = {}
-    for option in instance.options:
-        forms.setdefault((option.start, option.stop, option.key // 2), []).append(option)
+def pool_of(instance: PartitionInstance, seed: int) -> OptionPool:
+    """Under loose bounds. Beside every option of an even key there is one of the odd key behind it,
+    which often turns out not to be an option: sometimes that is said by the one of the even key."""
+    known = {(o.start, o.stop, o.key): o for o in instance.options}
     loose = random.Random(seed)
     rows = []
-    for name, options in forms.items():
+    for (start, stop, key), option in known.items():
         slack = loose.randint(0, 40)
-        ram = max(0, min(map(instance.ram, options)) - slack)
-        cost = min(option.cost for option in options) - slack // 4
-        rows.append((*name, ram, cost, min(option.copied_bytes for option in options)))
-    bounds = OptionBounds(*np.array(rows, dtype=np.int64).T)
-    exact = lambda *name: [(instance.ram(o), o.cost) for o in forms[name]]  # noqa: E731
-    return Pruner(bounds, instance.n, exact, instance.goal)
+        bounds = max(0, instance.ram(option) - slack), option.cost - slack // 4, option.copied_bytes
+        rows.append((start, stop, key, *bounds))
+        if key % 2 == 0 and (start, stop, key + 1) not in known:
+            rows.append((start, stop, key + 1, *bounds))
+
+    def exact(start: int, stop: int, key: int) -> Settled | None:
+        option = known.get((start, stop, key))
+        if option is None:
+            return None
+        is_last = (start, stop, key + 1) not in known and key % 2 == 0 and (start + stop) % 3 > 0
+        return Settled(instance.ram(option), option.cost, is_last)
+
+    loose.shuffle(rows)
+    return OptionPool(OptionBounds(*np.array(rows, dtype=np.int64).T), instance.n, exact)
 
 
-def names(options: Iterable[Option]) -> set[tuple[int, int, int]]:
-    return {(o.start, o.stop, o.key // 2) for o in options}
+def kept_of(instance: PartitionInstance, names: Iterable[tuple[int, int, int]]) -> set[Option]:
+    """Those of the names that are options; the others never had to be settled."""
+    chosen = set(names)
+    return {o for o in instance.options if (o.start, o.stop, o.key) in chosen}
 
 
 @pytest.mark.parametrize("block", range(4))
@@ -75,15 +87,16 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
     """Under loose bounds, the best rank over loads stays reachable with the kept options."""
     for seed in range(100 * block, 100 * block + 100):
         instance = draw(seed)
-        pruner = pruner_of(instance, seed)
-        kept = set(pruner.kept())
+        pruner = Pruner(pool_of(instance, seed), instance.goal)
+        kept = kept_of(instance, pruner.kept())
         full = cpsat.solve(instance, SolveParams())
         if full.plan is None:
             continue
         cost = plan_cost(full.plan)
         rank = full.cost or 0, cost.segments, cost.copied_bytes
-        allowed = kept if pruner.reaches_best(*rank) else set(pruner.kept_within(full.cost))
-        chosen = tuple(o for o in instance.options if names([o]) <= allowed)
+        if not pruner.reaches_best(*rank):
+            kept = kept_of(instance, pruner.kept_within(full.cost))
+        chosen = tuple(o for o in instance.options if o in kept)
         again = cpsat.solve(replace(instance, options=chosen), SolveParams())
         assert again.plan is not None, seed
         found = plan_cost(again.plan)
@@ -94,8 +107,9 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
 def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
     for seed in range(100 * block, 100 * block + 100):
         instance = draw(seed)
-        kept = set(pruner_of(instance, seed).kept_for_front())
-        chosen = tuple(o for o in instance.options if names([o]) <= kept)
+        pool = pool_of(instance, seed)
+        kept = kept_of(instance, kept_for_front(pool, instance.goal, Deadline(60)).names)
+        chosen = tuple(o for o in instance.options if o in kept)
         points = [
             {(p.load, p.cost.added, p.cost.segments) for p in pareto_front(each).points}
             for each in (instance, replace(instance, options=chosen))

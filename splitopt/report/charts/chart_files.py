@@ -39,7 +39,7 @@ def _write(svg: str, stem: Path) -> Iterator[Path]:
     path = stem.with_name(f"{stem.name}.svg")
     path.write_text(svg, "utf-8")
     yield path
-    if _draws_text():
+    if draws_text():
         path = stem.with_name(f"{stem.name}.png")
         path.write_bytes(_png(svg))
         yield path
@@ -52,7 +52,7 @@ def _png(svg: str) -> bytes:
 
 
 @cache
-def _draws_text() -> bool:
+def draws_text() -> bool:
     """Whether there is a font: letters of a drawing would be left out without one."""
     empty = '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20">'
     letters = f'{empty}<text x="2" y="15" font-family="sans-serif">M</text></svg>'

@@ -1,0 +1,45 @@
+"""The options of all allowed segments as a pool: bounds, and exact figures when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from splitopt.base.progress import Progress, counted
+from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.partition.option_pool import Mask, OptionPool, Settled
+
+
+def option_pool(
+    table: SegmentTable, allowed: Mask, progress: Progress = lambda _: None
+) -> OptionPool:
+    """The pool of these segments. That of the mask asked for last is kept, with all that was
+    settled: explanations ask one question after another."""
+    known = table.last_pool
+    if known is not None and np.array_equal(known[0], allowed):
+        return known[1]
+    bounds = option_bounds(table, allowed)
+    one_more = counted(progress, "exact figures of options", len(bounds.ram))
+    pool = OptionPool(bounds, len(table.graph.ops), _Prices(table, one_more))
+    table.last_pool = allowed, pool
+    return pool
+
+
+class _Prices:
+    """The exact figures of an option: RAM with what lies outside of its arena, and instructions."""
+
+    def __init__(self, table: SegmentTable, one_more: Callable[[], None]) -> None:
+        self._table, self._one_more = table, one_more
+
+    def __call__(self, start: int, stop: int, key: int) -> Settled | None:
+        self._one_more()
+        table = self._table
+        option = table.option(start, stop, key)
+        if option is None:
+            return None
+        loads = table.boundary.load if option.bands is None else table.boundary.load_in_bands
+        is_last = key % 2 == 0 and not table.could_be_planned(option)
+        ram = option.arena_bytes + int(loads[start, stop])
+        return Settled(ram, option.added_insn, is_last)
