@@ -24,8 +24,8 @@ from splitopt.solvers.params import SolveParams
 _LOCAL_SEARCH_S = 0.5
 _FEW_TRIES = 50
 """Of the local search that comes before the exact one: most small groups need no more."""
-_EXACT_SHARE = 0.6
-"""Of the time after the local search, where no answer comes sooner."""
+_BRIEF_SHARE, _EXACT_SHARE = 0.4, 0.6
+"""Of the time that is left, for the short and for the long exact search."""
 
 
 def solve(instance: PackingInstance, params: SolveParams | None = None) -> Outcome[PackingPlan]:
@@ -142,7 +142,8 @@ class _Group:
 
     def _exact_briefly(self) -> None:
         if self._params.search:
-            self._known = self._searches.narrowed(self._known, self._deadline)
+            limited = self._deadline.share(_BRIEF_SHARE)
+            self._known = self._searches.narrowed(self._known, limited)
 
     def _exact_at_length(self) -> None:
         limited = self._deadline.share(_EXACT_SHARE)

@@ -18,8 +18,8 @@ from splitopt.solvers.packing.plan import PackingPlan
 MOST_BUFFERS = 1500
 _BOUNDS_FIRST = 3
 """How often the bound is asked before the middle."""
-_NODES_PER_BUFFER = 2
-"""Of the first try: one way down, and as much again."""
+_FIRST_TRIES = 4
+"""Of a search: enough for most, and soon over."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Bracket:
 
 
 class Squeeze:
-    """Searches of one instance; each call goes twice as deep as the one before.
+    """Searches of one instance; each call makes twice as many tries as the one before.
 
     Instances with pins, and those of more than MOST_BUFFERS, are left as they are.
     `is_fit_enough`: only the capacity of the instance is asked for.
@@ -66,7 +66,7 @@ class Squeeze:
         self._unit = gcd(*(b.size for b in buffers)) or 1
         sizes = [b.size // self._unit for b in buffers]
         self._state = initial(sizes, [b.live.steps for b in buffers])
-        self._nodes = _NODES_PER_BUFFER * len(buffers)
+        self._tries = _FIRST_TRIES
         self._questions: dict[int, Question] = {}
 
     def narrowed(self, known: Bracket, deadline: Deadline) -> Bracket:
@@ -77,7 +77,7 @@ class Squeeze:
             known = self._asked(known, self._instance.capacity or 0, deadline)
         else:
             known = self._between(known, deadline)
-        self._nodes *= 2
+        self._tries *= 2
         return known
 
     def _between(self, known: Bracket, deadline: Deadline) -> Bracket:
@@ -108,7 +108,7 @@ class Squeeze:
         units = capacity // self._unit
         if units not in self._questions:
             self._questions[units] = Question(self._state, units, self._switches)
-        decision = self._questions[units].ask(self._nodes, deadline)
+        decision = self._questions[units].ask(self._tries, deadline)
         if decision.offsets is None:
             return replace(known, bound=max(known.bound, decision.bound * self._unit))
         offsets = [0] * len(self._instance.buffers)

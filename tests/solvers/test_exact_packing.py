@@ -17,7 +17,7 @@ from splitopt.solvers.outcome import Status
 from splitopt.solvers.packing.check import check_plan
 from splitopt.solvers.packing.exact.decide import Question
 from splitopt.solvers.packing.exact.failed import FailedStates
-from splitopt.solvers.packing.exact.preference import PREFERENCES, Preference
+from splitopt.solvers.packing.exact.preference import PREFERENCES, Preference, shuffled
 from splitopt.solvers.packing.exact.search import Refusals, Try
 from splitopt.solvers.packing.exact.state import initial
 from splitopt.solvers.packing.exact.switches import SearchSwitches
@@ -27,7 +27,7 @@ from splitopt.solvers.packing.solve import fit, solve
 from splitopt.solvers.packing.squeeze import Bracket, Squeeze
 from splitopt.solvers.params import SolveParams
 
-PLENTY = 10**6
+PLENTY, MANY = 10**6, 1000
 NAMES = [field.name for field in fields(SearchSwitches)]
 SWITCHES = [
     SearchSwitches(**dict(zip(NAMES, values, strict=True)))
@@ -51,7 +51,12 @@ def checked(instance: PackingInstance, capacity: int, offsets: dict[int, int]) -
 
 
 @settings(max_examples=250)
-@given(real_buffers, st.integers(0, 24), st.sampled_from(SWITCHES), st.sampled_from(PREFERENCES))
+@given(
+    real_buffers,
+    st.integers(0, 24),
+    st.sampled_from(SWITCHES),
+    st.sampled_from((*PREFERENCES, shuffled(7))),
+)
 def test_each_preference_under_all_switches_equals_brute_force(
     listed: list[Buffer], units: int, switches: SearchSwitches, preference: Preference
 ) -> None:
@@ -77,9 +82,9 @@ def test_all_switches_agree_on_instances_that_need_a_search(seed: int) -> None:
     truth = solve(instance, SolveParams(search=False)).cost
     assert truth is not None
     for switches in random.Random(seed).sample(SWITCHES, 8):
-        below = Question(state, truth - 1, switches).ask(PLENTY, Deadline(60))
+        below = Question(state, truth - 1, switches).ask(MANY, Deadline(60))
         assert (below.offsets, below.bound) == (None, truth) or truth - 1 < below.bound < truth
-        found = Question(state, truth, switches).ask(PLENTY, Deadline(60))
+        found = Question(state, truth, switches).ask(MANY, Deadline(60))
         assert found.offsets is not None
         checked(instance, truth, found.offsets)
 
@@ -120,7 +125,9 @@ def test_any_plan_within_a_capacity_or_a_proof_that_there_is_none(
 @pytest.mark.parametrize("seed", range(4))
 def test_planted_plans_without_a_free_byte_are_found(count: int, seed: int) -> None:
     instance = replace(tight(count, seed), capacity=CAPACITY)
-    known = Squeeze(instance).narrowed(Bracket(instance.peak_load), Deadline(60))
+    search, known = Squeeze(instance), Bracket(instance.peak_load)
+    while known.mark != instance.peak_load:
+        known = search.narrowed(known, Deadline(60))
     assert known.plan is not None
     check_plan(instance, known.plan)
     assert known.mark == instance.peak_load
@@ -145,4 +152,4 @@ def test_many_buffers_need_no_deep_stack() -> None:
 def test_a_search_out_of_time_says_nothing() -> None:
     instance = chance(40, 3)
     state = initial([b.size for b in instance.buffers], [b.live.steps for b in instance.buffers])
-    assert not Question(state, instance.peak_load).ask(PLENTY, Deadline(0)).is_known
+    assert not Question(state, instance.peak_load).ask(MANY, Deadline(0)).is_known

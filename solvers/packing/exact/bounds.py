@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from splitopt.solvers.packing.exact.sections import alive, members, section_steps
-from splitopt.solvers.packing.exact.state import LOW, SIZE, State
+from splitopt.solvers.packing.exact.sections import members, section_steps
+from splitopt.solvers.packing.exact.state import LOW, SIZE, START, STOP, State
+
+_MOST_IN_32_BITS = 2**31 - 1
 
 
 def least_capacity(state: State, *, release_dates: bool = True) -> int:
@@ -13,12 +15,24 @@ def least_capacity(state: State, *, release_dates: bool = True) -> int:
     their sizes above x: a machine that has jobs with release dates. Without release dates, x is
     only the lowest of all.
     """
-    if not release_dates:
-        return _floors_and_totals(state)
+    return _suffixes(state) if release_dates else _floors_and_totals(state)
+
+
+def _suffixes(state: State) -> int:
+    """Rows are buffers by falling offset, columns sections; sums run down the rows.
+
+    A buffer that is not of a section counts there what lies above it: no more than the bound.
+    """
     ordered = state[:, state[LOW].argsort()[::-1]]
-    sizes = np.where(alive(ordered, section_steps(state)), ordered[SIZE], 0)
-    # A column that is not of the section counts what is above it, which lies no lower.
-    return int((sizes.cumsum(axis=1) + ordered[LOW]).max())
+    steps, sizes = section_steps(state), ordered[SIZE]
+    if int(sizes.sum()) <= _MOST_IN_32_BITS:  # twice as quick
+        sizes = sizes.astype(np.int32)
+    first = steps.searchsorted(ordered[START])[:, None]
+    behind = steps.searchsorted(ordered[STOP])[:, None]
+    sections = np.arange(len(steps))
+    held = ((first <= sections) & (sections < behind)) * sizes[:, None]
+    np.add.accumulate(held, axis=0, out=held)
+    return int((held.max(axis=1) + ordered[LOW]).max())
 
 
 def _floors_and_totals(state: State) -> int:

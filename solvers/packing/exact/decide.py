@@ -1,13 +1,19 @@
 """Whether buffers fit a capacity: tries under one preference after another."""
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing.exact.failed import FailedStates
-from splitopt.solvers.packing.exact.preference import PREFERENCES
+from splitopt.solvers.packing.exact.preference import PREFERENCES, Preference, shuffled
 from splitopt.solvers.packing.exact.search import OutOfNodes, OutOfTime, Refusals, Try
 from splitopt.solvers.packing.exact.state import State
 from splitopt.solvers.packing.exact.switches import SearchSwitches
+
+_DEEP, _SHORT = 2, 1.2
+"""Nodes of a try for each buffer: one way down takes one."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +37,11 @@ class Question:
         self._switches = switches or SearchSwitches()
         self._failed = FailedStates()
         self._refusals = Refusals(capacity)
+        self._tries = _endless_tries(state.shape[1])
 
-    def ask(self, nodes: int, deadline: Deadline) -> Decision:
-        """The answer, if a try of so many nodes under one of the preferences finds it in time."""
-        for preference in PREFERENCES:
+    def ask(self, tries: int, deadline: Deadline) -> Decision:
+        """The answer, if one of the next so many tries finds it in time."""
+        for preference, nodes in islice(self._tries, tries):
             attempt = Try(preference, nodes, self._failed, self._refusals, self._switches, deadline)
             try:
                 if attempt.has_plan(self._state):
@@ -46,3 +53,15 @@ class Question:
             assert self._refusals.least is not None, "nothing was refused, and no plan was found"
             return Decision(bound=self._refusals.least)
         return Decision()
+
+
+def _endless_tries(count: int) -> Iterator[tuple[Preference, int]]:
+    """Preferences and nodes for so many buffers: round by round a deep try under each of the
+    preferences, and short ones between them. All double from round to round: the deep ones in
+    nodes, the short ones in number."""
+    numbers = itertools.count(1)
+    for turn in itertools.count():
+        for preference in PREFERENCES:
+            yield preference, (_DEEP * count) << turn
+            for _ in range(1 << turn):
+                yield shuffled(next(numbers)), int(_SHORT * count)

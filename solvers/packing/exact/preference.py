@@ -43,26 +43,39 @@ class Choice(Enum):
 
 @dataclass(frozen=True)
 class Preference:
-    """A rule to choose by, and the keys that rank buffers with equal offsets."""
+    """A rule to choose by, and the keys that rank buffers with equal offsets.
+
+    firsts: whether to infer from what may be first of a section, too: it takes as long as it
+    saves, and which is more differs. shuffle: each number above 0 moves ranks by chance, by up to
+    a third of all; the same number always moves them alike.
+    """
 
     choice: Choice
     keys: tuple[Key, ...]
+    firsts: bool = False
+    shuffle: int = 0
 
 
 PREFERENCES = (
     Preference(Choice.FEWEST, (Key.WIDTH, Key.AREA, Key.TOTAL)),
     Preference(Choice.LOWEST, (Key.TOTAL, Key.SECTIONS, Key.AREA)),
-    Preference(Choice.SECTION, (Key.SECTIONS, Key.AREA, Key.TOTAL)),
+    Preference(Choice.SECTION, (Key.SECTIONS, Key.AREA, Key.TOTAL), firsts=True),
     Preference(Choice.LOWEST, (Key.TOTAL, Key.WIDTH, Key.AREA)),
     Preference(Choice.LOWEST, (Key.TOTAL, Key.AREA, Key.WIDTH)),
-    Preference(Choice.SECTION, (Key.WIDTH, Key.AREA, Key.TOTAL)),
+    Preference(Choice.SECTION, (Key.WIDTH, Key.AREA, Key.TOTAL), firsts=True),
 )
 """Each settles some instances at once that others do not in hours: a failed one costs little."""
 
 
-def ranked(state: State, keys: tuple[Key, ...]) -> State:
-    """The state with its buffers ranked by the keys; ties by their order. Totals are those of the
-    fullest section that a buffer lives in."""
+def shuffled(number: int) -> Preference:
+    """For short tries in great number: what fills each step to the last byte has few plans, and a
+    try that has gone astray early does not come back in time."""
+    return Preference(Choice.FEWEST, (Key.WIDTH, Key.AREA, Key.TOTAL), firsts=True, shuffle=number)
+
+
+def ranked(state: State, preference: Preference) -> State:
+    """The state with its buffers ranked; ties by their order. Totals are those of the fullest
+    section that a buffer lives in."""
     widths = (state[STOP] - state[START]).astype(np.float64)
     lives = alive(state, section_steps(state))
     totals = np.where(lives, state[SIZE], 0).sum(axis=1)
@@ -72,8 +85,13 @@ def ranked(state: State, keys: tuple[Key, ...]) -> State:
         Key.AREA: widths * state[SIZE],
         Key.TOTAL: np.where(lives, totals[:, None], 0).max(axis=0),
     }
+    order = np.lexsort([-values[key] for key in reversed(preference.keys)])
+    if preference.shuffle:
+        draw = np.random.default_rng(preference.shuffle)
+        places = np.arange(len(order)) + draw.uniform(0, len(order) / 3, len(order))
+        order = order[places.argsort(kind="stable")]
     again = state.copy()
-    again[RANK, np.lexsort([-values[key] for key in reversed(keys)])] = range(state.shape[1])
+    again[RANK, order] = range(len(order))
     return again
 
 

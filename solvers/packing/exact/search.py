@@ -14,7 +14,7 @@ from splitopt.solvers.packing.exact.bounds import least_capacity
 from splitopt.solvers.packing.exact.decomposition import independent_groups
 from splitopt.solvers.packing.exact.failed import FailedStates, digest_of
 from splitopt.solvers.packing.exact.firsts import raise_above_firsts
-from splitopt.solvers.packing.exact.preference import Choice, Preference, chosen, ranked
+from splitopt.solvers.packing.exact.preference import Preference, chosen, ranked
 from splitopt.solvers.packing.exact.sections import within
 from splitopt.solvers.packing.exact.state import (
     BUFFER,
@@ -84,7 +84,7 @@ class Try:
         self._refusals = refusals
         self._switches = switches
         self._deadline = deadline
-        self._raises = switches.firsts and preference.choice is Choice.SECTION
+        self._raises = switches.firsts and preference.firsts
 
     def has_plan(self, state: State) -> bool:
         """Raises OutOfNodes, OutOfTime."""
@@ -99,7 +99,7 @@ class Try:
             if not self._may_fit(group, np.ones(group.shape[1], dtype=bool)):
                 return False
         for group in sorted(groups, key=lambda group: group.shape[1]):
-            if not (yield self._node(ranked(group, self._preference.keys))):
+            if not (yield self._node(ranked(group, self._preference))):
                 return False
         return True
 
