@@ -18,6 +18,9 @@ from splitopt.solvers.packing.plan import PackingPlan
 MOST_BUFFERS = 1500
 _BOUNDS_FIRST = 3
 """How often the bound is asked before the middle."""
+_SHARE = 0.4
+"""Of the time that is left, for one capacity: where the bound is too hard, others bring the mark
+down."""
 _FIRST_TRIES = 4
 """Of a search: enough for most, and soon over."""
 
@@ -90,7 +93,7 @@ class Squeeze:
                 break
             asks_bound = asked < _BOUNDS_FIRST and given_up < known.bound
             trial = low if asks_bound else (low + high) // 2
-            found = self._asked(known, trial, deadline)
+            found = self._asked(known, trial, deadline.share(_SHARE))
             given_up = trial if found == known else given_up
             known, asked = found, asked + 1
         return known
