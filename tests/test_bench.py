@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
-from bench.bench_packers import line
 from bench.planning_rows import Row, differences, growth
 from bench.stages import StageClock
 
@@ -42,15 +40,6 @@ def test_time_goes_to_the_stage_of_the_innermost_file() -> None:
         busy()
     assert set(clock.spent_s) == {"bands", "other"}
     assert clock.spent_s["other"] > clock.spent_s["bands"] > 0.05
-
-
-def test_another_packer_runs_on_the_same_file(tmp_path: Path) -> None:
-    file = tmp_path / "buffers.csv"
-    file.write_text("id,lower,upper,size\na,0,3,512\nb,2,5,256\n")
-    said = line(file, 1024, 10.0, "sh -c 'exec test -s {file} -a {capacity} = 1024'")
-    assert said.split()[:5] == ["buffers.csv", "2", "768", "768", "OPTIMAL"]
-    assert len(said.split()) == 8, "three times and nothing that went wrong"
-    assert "FAILED" in line(file, 1024, 10.0, "false")
 
 
 def case(model: str, ask: str = "weighted", cost: int = 0, **more: object) -> Row:

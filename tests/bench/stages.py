@@ -9,19 +9,18 @@ from fnmatch import fnmatch
 from functools import cache
 from types import FrameType
 
-_PRICING = ("planning/segment_options", "planning/pric*", "arena/replay", "arena/quick_replay")
 STAGES = {
-    "bands": ("*/splitopt/planning/band_*",),
-    "bounds": ("*/splitopt/planning/*bounds*",),
-    "packing": ("*/splitopt/arena/offline.py", "*/splitopt/solvers/packing/cpsat.py"),
-    "pricing": tuple(f"*/splitopt/{name}.py" for name in _PRICING),
-    "pruning": ("*/splitopt/solvers/partition/*pruning*",),
-    "solver": tuple(
-        f"*/splitopt/solvers/partition/{name}.py" for name in ("cpsat", "dp", "pareto")
-    ),
-    "other": ("*/splitopt/planning/*",),
+    "bands": ("planning/band*",),
+    "bounds": ("planning/*bounds*", "planning/segment_heads"),
+    "packing": ("arena/offline", "solvers/packing/solve", "solvers/packing/exact/*"),
+    "pricing": ("planning/segment_options", "planning/pricing", "arena/*replay"),
+    "pruning": ("solvers/partition/lazy_*", "solvers/partition/option_pool"),
+    "solver": tuple(f"solvers/partition/{name}" for name in ("cpsat", "dp", "pareto", "layout")),
+    "building": ("planning/build_plan", "*/check"),
+    "other": (),
 }
-"""Files by stage; the first that matches counts. All other files work for whoever called them."""
+"""Files by stage, where the first that matches counts. All others work for whoever called them, and
+what nobody of these called is in `other`."""
 _TICK_S = 0.004
 
 
@@ -58,6 +57,6 @@ class StageClock:
 @cache
 def _stage(file: str) -> str | None:
     for stage, patterns in STAGES.items():
-        if any(fnmatch(file, pattern) for pattern in patterns):
+        if any(fnmatch(file, f"*/splitopt/{pattern}.py") for pattern in patterns):
             return stage
     return None
