@@ -38,7 +38,7 @@ def answer(row: Row) -> str:
     if "cost" not in row:
         return f"{status}, bound {row['bound']}{agreed}"
     said = f"{status} {row['cost']:,}: {row['peak_ram_bytes']:,} B in {row['pieces']} pieces"
-    if row["bound"] != row["cost"]:
+    if not is_proved(row):
         gap = 100 * (row["cost"] - row["bound"]) / max(1, abs(row["cost"]))
         said += f", bound {row['bound']:,}, gap {gap:.1f} %"
     return said + agreed
