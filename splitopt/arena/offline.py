@@ -6,17 +6,16 @@ and lowest first, so what counts is the head that results: it is replayed, never
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from splitopt.arena.abi import Abi
-from splitopt.arena.replay import Arena, Memories, PlannedBuffer, replay
+from splitopt.arena.replay import Memories, PlannedBuffer, plan_head
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import is_asked_to_stop
-from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 
@@ -25,29 +24,25 @@ Shapes = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class OfflineArena:
-    """The arena under the best offline plan found, and a bound that no head goes below."""
+class OfflinePlan:
+    """The best offline plan found (tensor → offset in bytes; empty where none lowers the head), the
+    head that results, and a bound that no head goes below."""
 
-    arena: Arena
+    offsets: Mapping[int, int]
+    head_bytes: int
     least_head_bytes: int
 
 
-def with_offline_plan(
-    graph: ModelGraph,
-    segment: Segment,
-    memories: Memories,
-    abi: Abi,
-    greedy: Arena,
-    deadline: Deadline | None = None,
-) -> OfflineArena:
-    """The segment's arena under the best offline plan found before the deadline.
-
-    `greedy`: its arena without a plan, which is the answer where no plan lowers the head.
-    """
-    best, bound = greedy, greedy.peak_load_bytes
-    if greedy.head_bytes == bound:
-        return OfflineArena(greedy, bound)
-    for buffers in (greedy.buffers, _scratch_joined(greedy.buffers)):
+def best_offline_plan(
+    graph: ModelGraph, segment: Segment, memories: Memories, deadline: Deadline | None = None
+) -> OfflinePlan:
+    """Of the segment's arena, as far as it is found before the deadline."""
+    greedy = plan_head(graph, segment, memories)
+    bound = peak_load((b.size_bytes, b.live.start, b.live.stop) for b in greedy)
+    best, head = dict[int, int](), _head_bytes(greedy)
+    for buffers in (greedy, _scratch_joined(greedy)):
+        if head == bound:
+            break
         shapes = tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers)
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
             offsets, least = _packed(shapes)
@@ -55,16 +50,18 @@ def with_offline_plan(
                 _packed.cache_clear()
         else:
             offsets, least = _packed_within(shapes, deadline.left_s)
-        if buffers is greedy.buffers:
+        if buffers is greedy:
             bound = max(bound, least)
         places = zip(buffers, offsets, strict=True)
         plan = {b.tensor: offset for b, offset in places if b.tensor is not None}
-        planned = replay(graph, segment, memories, abi, plan)
-        if planned.head_bytes < best.head_bytes:
-            best = planned
-        if best.head_bytes == bound:
-            break
-    return OfflineArena(best, bound)
+        reached = _head_bytes(plan_head(graph, segment, memories, plan))
+        if reached < head:
+            best, head = plan, reached
+    return OfflinePlan(best, head, bound)
+
+
+def _head_bytes(buffers: Sequence[PlannedBuffer]) -> int:
+    return max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
 
 
 def _scratch_joined(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:

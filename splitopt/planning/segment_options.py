@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate
 
-from splitopt.arena.offline import with_offline_plan
+from splitopt.arena.offline import best_offline_plan
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
@@ -211,13 +211,10 @@ class SegmentTable(AllRowsBounds):
         if self.deadline.is_over:
             self.is_complete = False
             return greedy
-        at = piece.graph, piece.segment, piece.memories
-        found = with_offline_plan(*at, self.rules.abi, greedy.arena, self.deadline)
-        unproved = found.arena.head_bytes - found.least_head_bytes
-        self.unproved_bytes = max(self.unproved_bytes, unproved)
-        if found.arena.size_bytes >= greedy.memory.size_bytes:
-            return greedy
-        return self._pricer.figures(piece, found.arena.offline_plan)
+        found = best_offline_plan(piece.graph, piece.segment, piece.memories, self.deadline)
+        self.unproved_bytes = max(self.unproved_bytes, found.head_bytes - found.least_head_bytes)
+        planned = self._pricer.figures(piece, found.offsets) if found.offsets else greedy
+        return planned if planned.memory.size_bytes < greedy.memory.size_bytes else greedy
 
     @cached_property
     def _pricer(self) -> Pricer:
