@@ -35,7 +35,7 @@ def search(
     stay so.
     """
     problem = _Problem(instance)
-    best = min((problem.tried(order) for order in problem.orders()), key=lambda tried: tried.mark)
+    best = problem.first_of(lower_bound)
     draw = random.Random(seed)  # noqa: S311 - no secret
     current, stale = best, 0
     while best.mark > lower_bound and stale < give_up_after and not deadline.is_over:
@@ -80,6 +80,14 @@ class _Problem:
         for key in keys:
             free = sorted((b for b in range(len(sizes)) if b not in self._pinned), key=key)
             yield sorted(self._pinned) + free
+
+    def first_of(self, lower_bound: int) -> _Tried:
+        """The best of the fixed orders; those behind one that reaches the bound are not tried."""
+        orders = self.orders()
+        best = self.tried(next(orders))
+        while best.mark > lower_bound and (order := next(orders, None)) is not None:
+            best = min(best, self.tried(order), key=lambda tried: tried.mark)
+        return best
 
     def tried(self, order: Order) -> _Tried:
         offsets = place_in_order(self._sizes, self._ranges, order, self._pinned)
