@@ -12,7 +12,7 @@ Nothing is lost: options of plans that tie with the best one are kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,19 +20,18 @@ import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
+from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
     Column,
     Matrix,
-    around,
-    least,
+    edges_through,
     shortest,
 )
+from splitopt.solvers.partition.through import least_cost, least_values, lowest_peak, through
 
-_LEVELS = 96
-_BATCH = 16
-"""So many options are settled at once."""
+_BATCH, _PARTS = 16, 32
+"""Of the options that are left, so many are settled at once at least, or this part of them."""
 _TIE_SEGMENT = 2**40
 """Weight of one segment against copied bytes where only ties are left to decide."""
 
@@ -107,8 +106,7 @@ class Pruner:
     @property
     def least_cost(self) -> int:
         """No plan adds less: negative where some options save more than others add."""
-        left = self._left
-        return least(self.pool.weights(left, self.pool.cost[left.numbers])) or 0
+        return least_cost(self.pool, self._left)
 
     @property
     def _fits(self) -> Mask:
@@ -138,9 +136,10 @@ class Pruner:
             if self._is_late():
                 return self._now(best)
             if limit is not None:
-                near = (p.options for p in paths if self._value(p) <= limit)
-                self.pool.settle((k for options in near for k in options), self._deadline)
-                self._settle_most_promising()
+                near = [path for path in paths if self._value(path) <= limit]
+                if not self._settle_ways(near, limit):
+                    self._left = self.pool.survivors(self._within(limit, None))
+                    self._settle_most_promising()
             reached = [self._value(path) for path in map(self._now, paths) if self._is_real(path)]
             found = min(reached, default=None)
             if found is not None and (limit is None or found < limit):
@@ -225,32 +224,34 @@ class Pruner:
 
     def _lowest_peak(self) -> int | None:
         """The lowest peak of any plan."""
-        left = self._left
-        return least(self.pool.weights(left, self.pool.ram[left.numbers]), np.maximum)
+        return lowest_peak(self.pool, self._left)
 
     def _cheapest(self, level: int) -> Path | None:
         """The cheapest plan with no option above the level, within max_segments.
 
         With no weight or limit on cost, only ties decide.
         """
+        nodes = shortest(self._weights(level), self._goal.max_segments)
+        return None if nodes is None else self._path_of(self._options(pairwise(nodes), level))
+
+    def _weights(self, level: int) -> Matrix:
         left = self._left
         amounts = self._amounts(left.numbers)
         usable = np.where(self.pool.ram[left.numbers] <= level, amounts, NEVER)
-        nodes = shortest(self.pool.weights(left, usable), self._goal.max_segments)
-        return None if nodes is None else self._path(nodes, level)
+        return self.pool.weights(left, usable)
 
     def _amounts(self, numbers: Column) -> Column:
         costs_count = self._goal.cost_weight or self._goal.max_cost is not None
         return self.pool.cost[numbers] if costs_count else self._tie(numbers)
 
-    def _path(self, nodes: Sequence[int], level: int) -> Path:
-        """The cheapest options between these cuts that are not above the level."""
+    def _options(self, segments: Iterable[tuple[int, int]], level: int) -> list[int]:
+        """The cheapest options of these segments that are not above the level."""
         chosen = []
-        for start, stop in pairwise(nodes):
+        for start, stop in segments:
             numbers = self._left.of_segment(start, stop)
             usable = numbers[self.pool.ram[numbers] <= level]
             chosen.append(int(usable[self._amounts(usable).argmin()]))
-        return self._path_of(chosen)
+        return chosen
 
     def _path_of(self, options: Sequence[int]) -> Path:
         numbers = list(options)
@@ -264,73 +265,40 @@ class Pruner:
             if self._is_late() or not self._settle_most_promising():
                 return self.pool.names(self._left.numbers)
 
+    def _settle_ways(self, near: Sequence[Path], value: int) -> bool:
+        """Settles these paths and, under the peak of each, the ways on which plans of at most that
+        value get to any cut and go on: they count in the least value of every other option.
+        Whether there were any to settle."""
+        goal, open_ = self._goal, set[int]()
+        for path in near:
+            open_.update(path.options)
+            if goal.cost_weight:
+                most = (value - goal.ram_weight * path.peak) // goal.cost_weight
+                ways = edges_through(self._weights(path.peak), most)
+                open_.update(self._options(ways, path.peak))
+        numbers = [number for number in sorted(open_) if not self.pool.is_exact[number]]
+        self.pool.settle(numbers, self._deadline)
+        return len(numbers) > 0
+
     def _settle_most_promising(self) -> bool:
         """Of those that are left: the ones in the best plans. Whether there were any to settle."""
         numbers = self._left.numbers
         numbers = numbers[~self.pool.is_exact[numbers]]
         by_promise = np.argsort(self._promise[numbers], kind="stable")
-        self.pool.settle(numbers[by_promise[:_BATCH]].tolist(), self._deadline)
+        self.pool.settle(
+            numbers[by_promise[: max(_BATCH, len(numbers) // _PARTS)]].tolist(), self._deadline
+        )
         return len(numbers) > 0
 
     def _within(self, value: int, tie: Path | None) -> Mask:
         """Options of some plan of at most that value; `tie`: a plan that reaches it exactly."""
         goal = self._goal
-        self._promise = self._least_values(value)
+        self._promise = least_values(self.pool, self._left, goal, value)
         keep: Mask = self._promise <= value
         if tie is not None and not goal.cost_weight and goal.max_cost is None:
             among = self.pool.survivors(keep & (self.pool.ram <= tie.peak))
             most = int(self._tie(np.array(tie.options)).sum())
-            fits = self._through(among, self._tie(among.numbers)) <= most
+            fits = through(self.pool, among, self._tie(among.numbers), goal.max_segments) <= most
             keep[:] = False
             keep[among.numbers[fits]] = True
         return keep
-
-    def _least_values(self, most: int) -> Column:
-        """For each option, the least that a plan weighs which takes it, as far as it is at most
-        that value.
-
-        The peak of a plan is in one of the ranges of `_levels`. For a peak in (low, high), all its
-        options are at most high, and it weighs at least as much as a peak of low.
-        """
-        goal, left = self._goal, self._left
-        values = np.full(len(self.pool.ram), NEVER)
-        for low, high in self._levels(most):
-            among = self._up_to(left, high)
-            rams, costs = self.pool.ram[among.numbers], self.pool.cost[among.numbers]
-            through = self._through(among, costs)
-            is_there = through < NEVER
-            if goal.max_cost is not None:
-                is_there &= through <= goal.max_cost
-            reached = goal.ram_weight * np.maximum(rams, low) + goal.cost_weight * through
-            numbers = among.numbers[is_there]
-            values[numbers] = np.minimum(values[numbers], reached[is_there])
-        return values
-
-    def _up_to(self, left: Survivors, level: int) -> Survivors:
-        chosen = np.zeros(len(self.pool.ram), dtype=bool)
-        chosen[left.numbers[self.pool.ram[left.numbers] <= level]] = True
-        return self.pool.survivors(chosen)
-
-    def _through(self, among: Survivors, amounts: Column) -> Column:
-        """For each of these options, the smallest amount of a plan of them that takes it."""
-        others: Matrix = around(self.pool.weights(among, amounts), self._goal.max_segments)
-        numbers = among.numbers
-        rest = others[self.pool.starts[numbers], self.pool.stops[numbers]]
-        through: Column = np.where(rest < NEVER, rest + amounts, NEVER)
-        return through
-
-    def _levels(self, value: int) -> Iterator[tuple[int, int]]:
-        """Ranges of the peak (from, to), both included, that hold every optimal plan."""
-        goal, lowest = self._goal, self._lowest_peak() or 0
-        most = self._capacity
-        if goal.ram_weight:
-            most = min(most, (value - goal.cost_weight * self.least_cost) // goal.ram_weight)
-        held = np.unique(self.pool.ram[self._left.numbers])
-        held = held[(held >= lowest) & (held <= most)]
-        if not len(held):
-            return
-        chosen = held[np.unique(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
-        low = lowest
-        for high in chosen:
-            yield low, int(high)
-            low = int(high) + 1

@@ -86,6 +86,19 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
     return paths
 
 
+def edges_through(weights: Matrix, most: int) -> list[tuple[int, int]]:
+    """Of the path of smallest sum through each cut: the edge that leads there and the one that goes
+    on, where the path weighs at most so much."""
+    ahead, behind = from_start(weights, np.add), to_end(weights, np.add)
+    edges = set()
+    for cut in np.flatnonzero(ahead + behind <= min(most, int(_FAR) - 1)).tolist():
+        if cut:
+            edges.add((int((ahead[:cut] + weights[:cut, cut]).argmin()), cut))
+        if cut < len(ahead) - 1:
+            edges.add((cut, cut + 1 + int((weights[cut, cut + 1 :] + behind[cut + 1 :]).argmin())))
+    return sorted(edges)
+
+
 def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
     """For each pair of cuts, the smallest weight of a path through the edge between them, without
     that edge's own weight; NEVER where there is no path. The edge counts towards `most_edges`."""

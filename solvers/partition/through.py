@@ -1,0 +1,75 @@
+"""The best plans through each option, under the figures that a pool has now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.option_pool import OptionPool, Survivors
+from splitopt.solvers.partition.shortest_paths import NEVER, Column, Matrix, around, least
+
+_LEVELS = 96
+"""Ranges that all peaks are divided into, at most."""
+
+
+def least_cost(pool: OptionPool, left: Survivors) -> int:
+    """No plan adds less: negative where some options save more than others add."""
+    return least(pool.weights(left, pool.cost[left.numbers])) or 0
+
+
+def lowest_peak(pool: OptionPool, left: Survivors) -> int | None:
+    """Of any plan; None where there is none."""
+    return least(pool.weights(left, pool.ram[left.numbers]), np.maximum)
+
+
+def least_values(pool: OptionPool, left: Survivors, goal: Goal, most: int) -> Column:
+    """For each option of the pool, the least that a plan weighs which takes it, as far as it is at
+    most that value; NEVER for the others.
+
+    The peak of a plan is in one of the ranges of `_levels`. For a peak in (low, high), all its
+    options are at most high, and it weighs at least as much as a peak of low.
+    """
+    values = np.full(len(pool.ram), NEVER)
+    for low, high in _levels(pool, left, goal, most):
+        chosen = np.zeros(len(pool.ram), dtype=bool)
+        chosen[left.numbers[pool.ram[left.numbers] <= high]] = True
+        among = pool.survivors(chosen)
+        costs = through(pool, among, pool.cost[among.numbers], goal.max_segments)
+        is_there = costs < NEVER
+        if goal.max_cost is not None:
+            is_there &= costs <= goal.max_cost
+        peaks = np.maximum(pool.ram[among.numbers], low)
+        reached = goal.ram_weight * peaks + goal.cost_weight * costs
+        numbers = among.numbers[is_there]
+        values[numbers] = np.minimum(values[numbers], reached[is_there])
+    return values
+
+
+def through(
+    pool: OptionPool, among: Survivors, amounts: Column, max_segments: int | None
+) -> Column:
+    """For each of these options, the smallest amount of a plan of them that takes it."""
+    others: Matrix = around(pool.weights(among, amounts), max_segments)
+    rest = others[pool.starts[among.numbers], pool.stops[among.numbers]]
+    found: Column = np.where(rest < NEVER, rest + amounts, NEVER)
+    return found
+
+
+def _levels(pool: OptionPool, left: Survivors, goal: Goal, value: int) -> Iterator[tuple[int, int]]:
+    """Ranges of the peak (from, to), both included, that hold every plan of at most that value."""
+    lowest, most = lowest_peak(pool, left) or 0, int(NEVER)
+    if goal.capacity is not None:
+        most = goal.capacity
+    if goal.ram_weight:
+        most = min(most, (value - goal.cost_weight * least_cost(pool, left)) // goal.ram_weight)
+    held = np.unique(pool.ram[left.numbers])
+    held = held[(held >= lowest) & (held <= most)]
+    if not len(held):
+        return
+    chosen = held[np.unique(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
+    low = lowest
+    for high in chosen:
+        yield low, int(high)
+        low = int(high) + 1
