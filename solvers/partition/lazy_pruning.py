@@ -63,8 +63,8 @@ class Pruner:
         self._bound: int | None = None
         self._promise: Column = np.zeros(len(pool.ram), dtype=np.int64)
 
-    def kept(self) -> list[OptionName]:
-        """Options that a best plan may use; empty where no plan fits.
+    def kept(self, *, with_ties: bool = True) -> list[OptionName]:
+        """Options that a best plan may use; empty where no plan fits. Without ties: those of one.
 
         Plans are judged by their loads here. Where the layout of the best one needs more than its
         load, ask `kept_within` with the value it really reaches.
@@ -72,7 +72,11 @@ class Pruner:
         best = self._best = self._refine()
         if best is not None and self._is_late():
             return self.pool.names(np.flatnonzero(self.pool.is_exact & self._fits))
-        return [] if best is None else self._settled_within(self._value(best), best)
+        if best is None:
+            return []
+        if not with_ties:
+            return self.pool.names(best.options)
+        return self._settled_within(self._value(best), best)
 
     def kept_within(self, value: int | None) -> list[OptionName]:
         """Options that a plan of at most that value may use; None: all that fit the capacity."""

@@ -88,7 +88,8 @@ def lowest_peak(
     deadline = deadline or Deadline(request.params.time_limit_s)
     pieces = request.goal.max_segments
     goal = Goal(ram_weight=1, cost_weight=0, max_cost=max_cost, max_segments=pieces)
-    least = planner.plan(replace(request, goal=goal), deadline.share(_LEAST if is_priced else 1))
+    question = replace(request, goal=goal, with_ties=not is_priced)
+    least = planner.plan(question, deadline.share(_LEAST if is_priced else 1))
     if isinstance(least, Infeasible):
         return "No piece of this model has both an input and an output that can be handed over."
     if not isinstance(least, SplitPlan):

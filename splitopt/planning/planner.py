@@ -63,7 +63,7 @@ class Planner:
         deadline = deadline or Deadline(request.params.time_limit_s)
         self.prepare(request, deadline)
         pruner = self.pruner(request, deadline.share(_PRUNING))
-        kept = pruner.kept()
+        kept = pruner.kept(with_ties=request.with_ties)
         if not pruner.is_complete:
             kept = sorted({*kept, *self._always(request)})
         outcome, instance = self._solve_kept(kept, request, deadline)

@@ -18,11 +18,13 @@ __all__ = ["Deadline", "PlanRequest", "request_of"]
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What to minimise within which limits, over which segments."""
+    """What to minimise within which limits, over which segments. `with_ties` false: of plans that
+    are equally good, any will do."""
 
     goal: Goal
     allowed: Mask
     params: SolveParams
+    with_ties: bool = True
 
     def without_capacity(self) -> PlanRequest:
         return replace(self, goal=replace(self.goal, capacity=None))
