@@ -78,12 +78,14 @@ def lowest_peak(
     *,
     max_cost: int | None = None,
     is_priced: bool = True,
+    simpler: LowestPeak | None = None,
     deadline: Deadline | None = None,
 ) -> LowestPeak | str:
     """The lowest peak, or one sentence on why there is none; then the cheapest plan that has it.
 
     `request`: its limits on cuts and pieces hold, its objective and budget play no part.
     `max_cost`: instructions that a plan may add. `is_priced` false: any plan that has it will do.
+    `simpler`: what fewer techniques reach; where no more is to be had, its plan is the answer.
     """
     deadline = deadline or Deadline(request.params.time_limit_s)
     pieces = request.goal.max_segments
@@ -97,6 +99,8 @@ def lowest_peak(
     found = LowestPeak(code, _NAMES[code], least, is_proved=least.status.name == "OPTIMAL")
     if not is_priced:
         return found
+    if simpler is not None and simpler.peak_ram_bytes == found.peak_ram_bytes:
+        return replace(found, plan=simpler.plan)
     goal = replace(goal, ram_weight=0, cost_weight=1, capacity=least.peak_ram_bytes)
     cheap = planner.plan(replace(request, goal=goal), deadline)
     if not isinstance(cheap, SplitPlan):
@@ -130,7 +134,8 @@ def _beyond(
     deadline: Deadline,
 ) -> Iterator[LowestPeak | str]:
     offline = planner_of(_OFFLINE)
-    yield lowest_peak(offline, request, "offline_plans", deadline=deadline.share(1 / 2))
+    half = deadline.share(1 / 2)
+    yield lowest_peak(offline, request, "offline_plans", simpler=cuts, deadline=half)
     with_bands = planner_of(Techniques())
     with_bands.prepare(request, deadline.share(1 / 2))
     if invoke_insn is not None:

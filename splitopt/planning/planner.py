@@ -22,7 +22,7 @@ from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
-_PRUNING, _PRICING = 0.5, 0.5
+_PRUNING, _PRICING = 0.8, 0.5
 """How much of what is left of the time pruning may take, then the exact prices of what it kept."""
 
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]

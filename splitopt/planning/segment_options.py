@@ -69,6 +69,7 @@ class SegmentTable(AllRowsBounds):
             self._options.pop(name, None)
         if self._late or not self.is_complete:
             self.last_pool = None
+            self.__dict__.pop("bands", None)
         self._late = []
         self.deadline, self.is_complete = deadline, True
 
