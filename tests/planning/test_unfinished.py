@@ -68,7 +68,7 @@ def test_options_with_exact_figures_are_told_from_the_others() -> None:
     planner, request = planner_of(6, Techniques(bands=False, two_heights=False))
     left = plan(planner, request, 0).unfinished
     assert left is not None
-    names = every_option(planner, request)
+    names = [name for name in every_option(planner, request) if name[2] % 2 == 0]
     priced = sum(planner.table.is_priced(*name) for name in names)
     assert (left.options, left.options - left.bounded_options) == (len(names), priced)
     assert left.segments_without_bands == 0
