@@ -21,6 +21,11 @@ from splitopt.solvers.partition.pareto import pareto_front
 from splitopt.solvers.partition.plan import plan_cost
 
 
+def blocks(quick: int) -> list[object]:
+    """Of a hundred tables each; thousands of them are slow."""
+    return [*range(quick), *(pytest.param(k, marks=pytest.mark.slow) for k in range(quick, 30))]
+
+
 def draw(seed: int) -> PartitionInstance:
     """A random instance: some segments with a second option apart, some with a second form."""
     chance = random.Random(seed)
@@ -82,7 +87,7 @@ def kept_of(instance: PartitionInstance, names: Iterable[tuple[int, int, int]]) 
     return {o for o in instance.options if (o.start, o.stop, o.key) in chosen}
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", blocks(4))
 def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
     """Under loose bounds, the best rank over loads stays reachable with the kept options."""
     for seed in range(100 * block, 100 * block + 100):
@@ -103,7 +108,7 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
         assert (again.cost, found.segments, found.copied_bytes) == rank, seed
 
 
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", blocks(2))
 def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
     for seed in range(100 * block, 100 * block + 100):
         instance = draw(seed)
