@@ -99,7 +99,7 @@ def lowest_peak(
     found = LowestPeak(code, _NAMES[code], least, is_proved=least.status.name == "OPTIMAL")
     if not is_priced:
         return found
-    if simpler is not None and simpler.peak_ram_bytes == found.peak_ram_bytes:
+    if simpler is not None and simpler.peak_ram_bytes <= found.peak_ram_bytes:
         return replace(found, plan=simpler.plan)
     goal = replace(goal, ram_weight=0, cost_weight=1, capacity=least.peak_ram_bytes)
     cheap = planner.plan(replace(request, goal=goal), deadline)
@@ -135,10 +135,17 @@ def _beyond(
 ) -> Iterator[LowestPeak | str]:
     offline = planner_of(_OFFLINE)
     half = deadline.share(1 / 2)
-    yield lowest_peak(offline, request, "offline_plans", simpler=cuts, deadline=half)
+    best = lowest_peak(offline, request, "offline_plans", simpler=cuts, deadline=half)
+    yield best
     with_bands = planner_of(Techniques())
     with_bands.prepare(request, deadline.share(1 / 2))
     if invoke_insn is not None:
         most, half = cuts.added_insn + invoke_insn * MORE_TIME // 100, deadline.share(1 / 2)
-        yield lowest_peak(with_bands, request, "bands_within", max_cost=most, deadline=half)
-    yield lowest_peak(with_bands, request, "bands", deadline=deadline)
+        known = best if isinstance(best, LowestPeak) and best.added_insn <= most else cuts
+        within = lowest_peak(
+            with_bands, request, "bands_within", max_cost=most, simpler=known, deadline=half
+        )
+        yield within
+        best = within if isinstance(within, LowestPeak) else best
+    known = best if isinstance(best, LowestPeak) else cuts
+    yield lowest_peak(with_bands, request, "bands", simpler=known, deadline=deadline)

@@ -74,7 +74,9 @@ class Planner:
                 return self._unproved(outcome, request, pruner), instance
             wider = pruner.kept_within(outcome.cost)
             if len(wider) > len(kept):
-                return self._widen(outcome, instance, wider, request, deadline)
+                outcome, instance = self._widened(outcome, instance, wider, request, deadline)
+            if not (pruner.is_complete and self.table.is_complete):
+                return self._unproved(outcome, request, pruner), instance
         return outcome, instance
 
     def prepare(self, request: PlanRequest, deadline: Deadline) -> None:
@@ -91,8 +93,8 @@ class Planner:
         is_ruled_out = self.table.is_complete and not pruner.has_plans
         if outcome.status is Status.INFEASIBLE and not is_ruled_out:
             return replace(outcome, status=Status.UNKNOWN)
-        if outcome.cost is None:
-            return outcome
+        if outcome.cost is None:  # its bound is that of the options which were priced
+            return replace(outcome, bound=None)
         least = request.goal.weigh(0, -self.table.whole_invoke(0, len(self.table.graph.ops)))
         bound = pruner.bound if self.table.is_complete else least
         return replace(outcome, status=Status.FEASIBLE, bound=min(outcome.cost, bound))
@@ -102,7 +104,7 @@ class Planner:
         whole = 0, len(self.table.graph.ops)
         return [(*whole, 0)] if request.allowed[whole] else []
 
-    def _widen(
+    def _widened(
         self,
         first: Outcome[PartitionPlan],
         instance: PartitionInstance,
@@ -110,10 +112,12 @@ class Planner:
         request: PlanRequest,
         deadline: Deadline,
     ) -> Solved:
-        """Solves over more options; the first plan stays, unproved, where time runs out."""
+        """Solves over more options. Where time runs out, the better of both plans stays; that some
+        options are missing shows in the table."""
         second, wider_instance = self._solve_kept(wider, request, deadline)
-        if second.plan is None and first.plan is not None:
-            return replace(first, status=Status.FEASIBLE, bound=second.bound or 0), instance
+        if first.cost is not None and (second.cost is None or second.cost > first.cost):
+            self.table.is_complete = False
+            return first, instance
         return second, wider_instance
 
     def _solve_kept(

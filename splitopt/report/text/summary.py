@@ -174,10 +174,12 @@ def proof_line(plan: Plan) -> str:
         basis = "" if plan.exact else " on these estimates of bytes"
         claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
-    left = left_out_text(plan.unfinished)
+    left, gap = left_out_text(plan.unfinished), plan.objective.gap
+    most = (
+        f"by at most {100 * gap:.2f} % of the objective" if gap < 1 else "with no bound that helps"
+    )
     return (
-        f"Proof: {plan.status}. {cause_text(plan.unfinished)}; a better plan may exist, "
-        f"by at most {100 * plan.objective.gap:.2f} % of the objective."
+        f"Proof: {plan.status}. {cause_text(plan.unfinished)}; a better plan may exist, {most}."
         f"{f' Not looked at: {left}.' if left else ''}"
     )
 

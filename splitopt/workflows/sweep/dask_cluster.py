@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
+from urllib.parse import urlsplit
 
 from splitopt.base.build import build
 from splitopt.base.errors import ToolError
@@ -175,11 +176,24 @@ async def _identity(address: str) -> dict[str, Any]:
     from distributed import rpc
 
     async def ask() -> dict[str, Any]:
+        await _reach(address)
         async with rpc(address, timeout=ANSWER_S / 2) as server:
             answer: dict[str, Any] = await server.identity()
             return answer
 
     return await asyncio.wait_for(ask(), ANSWER_S)
+
+
+async def _reach(address: str) -> None:
+    """Whether anything listens: Dask tries again and again, and may end without the cause."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return  # Dask says what is wrong with it
+    if parts.scheme == "tcp" and host and port:
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
 
 
 def _why(error: BaseException) -> str:

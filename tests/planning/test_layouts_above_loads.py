@@ -1,0 +1,78 @@
+"""Layouts that need more than their loads, under a clock that runs out: what was not looked at is
+never taken for proved."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from images import chance_net
+from planning_helpers import allowed_everywhere
+
+from splitopt.arena.rules import target_rules
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_bounds import has_both_ends
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers import deadline
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import cpsat, dp, layout
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Goal, Option
+
+
+class Clock:
+    """Every look at it takes a second."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def taller(
+    options: Sequence[Option], boundaries: Sequence[Boundary], _: SolveParams | None = None
+) -> layout.LaidOut:
+    """As by `lay_out`, but many plans need up to 304 B more than that."""
+    found = layout.lay_out(options, boundaries)
+    names = str([(option.start, option.stop, option.key) for option in options])
+    more = 16 * (zlib.crc32(names.encode()) % 20) if len(options) > 1 else 0
+    made = replace(found.layout, region_bytes=found.layout.region_bytes + more)
+    return layout.LaidOut(made, found.bound + more)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 5, 7, 11, 13])
+def test_nothing_is_proved_that_was_not_looked_at(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graph = chance_net(seed)
+    allowed = allowed_everywhere(len(graph.ops)) & has_both_ends(graph)
+    monkeypatch.setattr(cpsat, "lay_out", taller)
+    monkeypatch.setattr(dp, "lay_out", taller)
+
+    def solved(goal: Goal, limit_s: float) -> tuple[Status, int | None, int | None]:
+        table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(two_heights=False))
+        request = PlanRequest(goal, allowed, SolveParams(limit_s))
+        outcome, _ = Planner(table).solve(request)
+        return outcome.status, outcome.cost, outcome.bound
+
+    status, least, _ = solved(Goal(1, 0), 60)
+    assert status is Status.OPTIMAL
+    for goal in (Goal(1, 0), Goal(0, 1, capacity=least)):
+        monkeypatch.undo()
+        monkeypatch.setattr(cpsat, "lay_out", taller)
+        monkeypatch.setattr(dp, "lay_out", taller)
+        _, cost, _ = solved(goal, 60)
+        assert cost is not None
+        for limit_s in (60, 150, 250, 400, 700, 1300):
+            monkeypatch.setattr(deadline, "time", Clock())
+            status, found, bound = solved(goal, limit_s)
+            assert status is not Status.INFEASIBLE
+            assert status is not Status.OPTIMAL or found == cost
+            assert bound is None or bound <= cost
