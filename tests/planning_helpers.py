@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+import random
 
+import numpy as np
+from images import ImageNet
+
+from splitopt.graph.model import ModelGraph
 from splitopt.planning.planner import Planner
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
@@ -11,6 +15,15 @@ from splitopt.solvers.outcome import Outcome
 from splitopt.solvers.partition import dp
 from splitopt.solvers.partition.option_pool import Mask, OptionName
 from splitopt.solvers.partition.plan import PartitionPlan
+
+
+def chain(ops: int) -> ModelGraph:
+    """Convolutions of 1x1 and 3x3 in turn."""
+    net = ImageNet(random.Random(1))
+    source = made = net.image(16, 12, 8)
+    for k in range(ops):
+        made = net.conv(made, [8, 4, 12][k % 3], 3 if k % 2 else 1, 1, "same")
+    return net.graph([source], [made])
 
 
 def allowed_everywhere(n: int) -> Mask:

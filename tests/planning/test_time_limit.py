@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import random
 import time
 
 import pytest
-from images import ImageNet
 from limits import seconds
-from planning_helpers import allowed_everywhere
+from planning_helpers import allowed_everywhere, chain
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -22,14 +20,6 @@ from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
 GOALS = [Goal(1, 0), Goal(0, 1), Goal(1000, 1)]
-
-
-def chain(ops: int) -> ModelGraph:
-    net = ImageNet(random.Random(1))
-    source = made = net.image(16, 12, 8)
-    for k in range(ops):
-        made = net.conv(made, [8, 4, 12][k % 3], 3 if k % 2 else 1, 1, "same")
-    return net.graph([source], [made])
 
 
 def planned(graph: ModelGraph, goal: Goal, limit_s: float) -> SplitPlan:

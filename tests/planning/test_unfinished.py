@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import MODEL
-from images import ImageNet
-from planning_helpers import allowed_everywhere, every_option
+from planning_helpers import allowed_everywhere, chain, every_option
 
 from splitopt.arena.rules import target_rules
 from splitopt.config.job import Job
-from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible
@@ -33,14 +30,6 @@ def stopped() -> Iterator[None]:
     ask_to_stop()
     yield
     go_on()
-
-
-def chain(ops: int) -> ModelGraph:
-    net = ImageNet(random.Random(1))
-    source = made = net.image(16, 12, 8)
-    for k in range(ops):
-        made = net.conv(made, [8, 4, 12][k % 3], 3 if k % 2 else 1, 1, "same")
-    return net.graph([source], [made])
 
 
 def planner_of(ops: int, techniques: Techniques) -> tuple[Planner, PlanRequest]:
