@@ -7,6 +7,7 @@ here. For callers that price many inputs.
 from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
 from operator import ge
+from typing import TypeVar
 
 from splitopt.solvers.packing.greedy_by_size import is_sparse, placing_order
 from splitopt.solvers.packing.greedy_work import PlannerWork, sort_work
@@ -31,6 +32,22 @@ def greedy_with_work(
     return offsets, PlannerWork(*sort_work(free), *counts)
 
 
+Entry = TypeVar("Entry", bound=tuple[int, ...])
+
+
+def _gap(size: int, near: Sequence[Entry], placed: Sequence[Entry]) -> tuple[int, int, int]:
+    """The lowest gap of that size among the entries that live at the same time, how many of all
+    that are placed are looked at for it, and how many of these live then. An entry begins with its
+    offset, its number and its end."""
+    low = 0
+    for seen, entry in enumerate(near, start=1):
+        if entry[0] - low >= size:
+            return low, bisect_left(placed, entry) + 1, seen
+        if entry[2] > low:
+            low = entry[2]
+    return low, len(placed), len(near)
+
+
 def _in_order(
     sizes: Sequence[int],
     ranges: Sequence[tuple[int, int]],
@@ -47,18 +64,11 @@ def _in_order(
     placed: list[tuple[int, int, int, int, int]] = []
     for number, buffer in enumerate(order):
         size, (start, stop) = sizes[buffer], ranges[buffer]
-        low = 0
         if buffer in pinned:
             low = pinned[buffer]
         else:
             near = [entry for entry in placed if entry[3] < stop and start < entry[4]]
-            scanned, seen = number, len(near)
-            for entry in near:
-                if entry[0] - low >= size:
-                    scanned, seen = bisect_left(placed, entry) + 1, near.index(entry) + 1
-                    break
-                if entry[2] > low:
-                    low = entry[2]
+            low, scanned, seen = _gap(size, near, placed)
             steps += scanned
             active += seen
         offsets[buffer] = low
@@ -86,7 +96,6 @@ def _by_step(
     starting: list[list[tuple[int, int, int]]] = [[] for _ in range(slots)]
     for number, buffer in enumerate(order):
         size, (start, stop) = sizes[buffer], ranges[buffer]
-        low = 0
         if buffer in pinned:
             low = pinned[buffer]
         else:
@@ -94,13 +103,7 @@ def _by_step(
             for step in range(start + 1, stop):
                 later += starting[step]
             near = sorted(alive[start] + later) if later else alive[start]
-            scanned, seen = number, len(near)
-            for entry in near:
-                if entry[0] - low >= size:
-                    scanned, seen = bisect_left(placed, entry) + 1, near.index(entry) + 1
-                    break
-                if entry[2] > low:
-                    low = entry[2]
+            low, scanned, seen = _gap(size, near, placed)
             steps += scanned
             active += seen
         offsets[buffer] = low

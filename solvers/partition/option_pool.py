@@ -37,7 +37,8 @@ Exact = Callable[[int, int, int], Settled | None]
 
 
 class OptionBounds(NamedTuple):
-    """Columns, one entry for each option: its name, and at least its RAM, cost and copied bytes."""
+    """Columns, one entry for each option: its name, at least its RAM and cost, and exactly what it
+    copies, in bytes."""
 
     starts: Column
     stops: Column
