@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
-from models import Builder
+from builder import Builder
 
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite

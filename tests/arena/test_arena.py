@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from builder import Builder
 from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
-from models import Builder, chain
+from models import chain
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import Arena, TailStep, minimum_arena, replay, tail_bytes

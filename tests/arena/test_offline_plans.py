@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from allocations import measure_allocations
+from builder import Builder
 from images import chance_net
-from models import Builder, chain_of_sizes
+from models import chain_of_sizes
 
 from splitopt.arena import offline
 from splitopt.arena.check import OverlappingPlan, check_head

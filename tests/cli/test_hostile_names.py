@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from builder import Builder
 from commands import splitopt
-from models import Builder
 
 from splitopt import Job
 from splitopt.workflows.export.exported import export_bundle

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import Builder
+from builder import Builder
 
 from splitopt.convert.integer_io import IntegerIo, with_integer_io
 from splitopt.graph.tflite_reader import parse_tflite

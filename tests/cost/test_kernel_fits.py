@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builder import Builder
 from kernel_counts import (
     FITS,
     MEAN,
@@ -19,7 +20,6 @@ from kernel_counts import (
     text_of,
 )
 from limits import seconds
-from models import Builder
 from targets import tflm_program
 
 from splitopt.cost.costs import built_in, estimate_invoke

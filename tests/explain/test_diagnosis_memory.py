@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from builder import Builder
 from diagnosis_bundles import digits, make_bundle, read_plan, write_plan
-from models import Builder, chain_of_sizes
+from models import chain_of_sizes
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 import typer
+from builder import Builder
 from model_facts import facts, small
-from models import Builder, with_variable
+from models import with_variable
 from typer.testing import CliRunner
 
 from splitopt.base.errors import ModelError, UsageError

@@ -8,7 +8,8 @@ from pathlib import Path
 import networkx as nx
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import Builder, branches, dense, diamond, with_custom_op, with_variable
+from builder import Builder
+from models import branches, dense, diamond, with_custom_op, with_variable
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.liveness import UNTOUCHED, LiveRange, live_ranges

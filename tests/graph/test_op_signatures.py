@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from models import Builder
+from builder import Builder
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.tflite_reader import parse_tflite

@@ -9,7 +9,8 @@ from typing import Any
 import networkx as nx
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import ELEMENT_TYPES, SOUND, Builder, chain, recurrent, relu_builder
+from builder import ELEMENT_TYPES, Builder, relu_builder
+from models import SOUND, chain, recurrent
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.model import ABSENT, ModelGraph, TensorKind

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from builder import Builder, relu_builder
 from limits import seconds
-from models import SOUND, Builder, relu_builder, sharing_options
+from models import SOUND, sharing_options
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.segments import segment_of

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import ELEMENT_TYPES, SOUND, Builder, chain, relu_builder
+from builder import ELEMENT_TYPES, Builder, relu_builder
+from models import SOUND, chain
 
 from splitopt.base.errors import ModelError
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
-from models import Builder
+from builder import Builder
 from single_ops import Const, Operand, Shape, SingleOp, model_of
 
 from splitopt.base.errors import ModelError

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from models import Builder
+from builder import Builder
 
 from splitopt.base.errors import ModelError
 from splitopt.config.job import Job

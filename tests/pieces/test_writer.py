@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import SOUND, Builder
+from builder import Builder
+from models import SOUND
 
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of

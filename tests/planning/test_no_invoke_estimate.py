@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from builder import Builder
 from model_facts import facts
-from models import Builder
 
 from splitopt.arena.rules import target_rules
 from splitopt.bundle.thresholds import Reference, parse_threshold

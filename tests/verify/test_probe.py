@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from builder import Builder
 from limits import seconds
-from models import Builder, add_chain, with_custom_op
+from models import add_chain, with_custom_op
 
 from splitopt.base.errors import ModelError, SplitoptError, ToolError, UsageError
 from splitopt.base.limits import MODEL_TENSORS_BYTES

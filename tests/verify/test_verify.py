@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from builder import Builder
 from limits import seconds
-from models import Builder, add_chain
+from models import add_chain
 
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.config.job import read_job

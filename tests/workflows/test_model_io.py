@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
-from models import Builder
+from builder import Builder
 
 from splitopt import Job, explain, load_bundle, plan, run, sweep
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from models import Builder
+from builder import Builder
 
 from splitopt import Job
 from splitopt.bundle.load import load_run
