@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from splitopt.base.units import format_bytes
 from splitopt.bundle.schema.common import Unfinished as UnfinishedEntry
-from splitopt.planning.unfinished import Unfinished
+from splitopt.planning.unfinished import Cause, Unfinished
 
 Left = Unfinished | UnfinishedEntry
 
 
 def cause_text(left: Left | None) -> str:
     """Why planning ended without a proof."""
-    is_interrupted = left is not None and left.cause == "interrupt"
-    return "Planning was interrupted" if is_interrupted else "Time ran out"
+    return _CAUSES["time_limit" if left is None else left.cause]
+
+
+_CAUSES: Mapping[Cause, str] = {
+    "time_limit": "Time ran out",
+    "interrupt": "Planning was interrupted",
+    "memory": "Tables of bands are full",
+}
 
 
 def left_out_text(left: Left | None) -> str:

@@ -173,7 +173,7 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     below = format_bytes(least.peak_ram_bytes)
     words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
     if not peaks:
-        return f"{words}; bands and offline plans were not looked at in time."
+        return f"{words}; bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:
         return f"{words}, but bands and offline plans get down to {format_bytes(lowest)}."
     sure = "proved" if all(peak.is_proved for peak in peaks) else "unproved"

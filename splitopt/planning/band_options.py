@@ -35,9 +35,9 @@ class BandTable:
     with `two_heights`, its two-height variants. An op whose instructions have no estimate, on all
     rows or on those of a band, stays outside of bands: their price would not be known.
 
-    Segments that were not reached by the deadline, or within the memory that tables may take, have
-    no plans; `is_complete` then turns false, and `unreached` counts them. `notes` says what else a
-    model's size leaves out.
+    Segments that were not reached by the deadline (`is_late`), or within the memory that tables may
+    take (`is_full`), have no plans; `unreached` counts them. `notes` says what else a model's size
+    leaves out.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class BandTable:
         deadline: Deadline | None = None,
     ) -> None:
         self._deadline = deadline or Deadline(math.inf)
-        self.is_complete, self.unreached = True, 0
+        self.is_late, self.is_full, self.unreached = False, False, 0
         self._graph, self._two_heights = graph, two_heights
         self._known = [
             None if costs.invoke(graph, op) is None else row_rule(graph, op) for op in graph.ops
@@ -57,6 +57,10 @@ class BandTable:
         self._ops = BandedOps(graph, rules, costs, self._known)
         self._runs: dict[int, Iterator[tuple[int, SegmentRows]]] = {}
         self._rows: dict[tuple[int, int], SegmentRows] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        return not (self.is_late or self.is_full)
 
     @cached_property
     def columns(self) -> BandColumns:
@@ -70,7 +74,8 @@ class BandTable:
                 return sorted_columns(found)
             found.append(columns)
             held += columns.held_bytes
-        self.is_complete = False
+        self.is_full = held > PLANNER_TABLES_BYTES
+        self.is_late = not self.is_full
         self.unreached = sum(range(len(found) + 1, len(self._graph.ops) + 1))
         return sorted_columns(found)
 

@@ -9,7 +9,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.unfinished import Unfinished
+from splitopt.planning.unfinished import Unfinished, cause_of, found_text
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 
@@ -32,15 +32,20 @@ _NAMES = {
 class LowestPeak:
     """The lowest peak RAM that a plan with these techniques reaches, and the plan that does it.
 
-    `code` is stable, for programs. `is_proved`: no plan of this kind gets lower. `is_cheapest`: no
-    plan that reaches it adds fewer instructions, by proof.
+    `code` is stable, for programs. `unfinished`: what was not looked at for the peak; None where
+    no plan of this kind gets lower, by proof (`is_proved`). `is_cheapest`: no plan that reaches it
+    adds fewer instructions, by proof.
     """
 
     code: str
     name: str
     plan: SplitPlan
-    is_proved: bool
+    unfinished: Unfinished | None
     is_cheapest: bool = False
+
+    @property
+    def is_proved(self) -> bool:
+        return self.unfinished is None
 
     @property
     def peak_ram_bytes(self) -> int:
@@ -65,10 +70,6 @@ class LowestPeak:
     @property
     def rebuild_insn(self) -> int:
         return self.plan.rebuild_insn
-
-    @property
-    def unfinished(self) -> Unfinished | None:
-        return None if self.is_proved else self.plan.unfinished
 
 
 def lowest_peak(
@@ -95,8 +96,8 @@ def lowest_peak(
     if isinstance(least, Infeasible):
         return "No piece of this model has both an input and an output that can be handed over."
     if not isinstance(least, SplitPlan):
-        return "No cuts were found in time, none were ruled out."
-    found = LowestPeak(code, _NAMES[code], least, is_proved=least.status.name == "OPTIMAL")
+        return f"No cuts were {found_text(cause_of(planner.table))}, none were ruled out."
+    found = LowestPeak(code, _NAMES[code], least, least.unfinished)
     if not is_priced:
         return found
     if simpler is not None and simpler.peak_ram_bytes <= found.peak_ram_bytes:

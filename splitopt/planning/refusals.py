@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from splitopt.base.errors import InfeasibleError, ModelError
 from splitopt.base.units import format_bytes, plural
 from splitopt.config.job import Job
@@ -9,6 +11,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unfinished import Cause, cause_of, found_text
 from splitopt.planning.unsplit import Baseline
 
 
@@ -35,7 +38,7 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     if answer.least is None and not answer.is_searched:
         error = InfeasibleError(
             f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)} (proved); "
-            "the smallest feasible budget was not found in time: raise solve.time_limit_s"
+            f"the smallest feasible budget {_NOT_FOUND[cause_of(table)]}"
         )
         error.facts = {"status": "INFEASIBLE", "budget_bytes": job.budget_bytes}
         return error
@@ -45,7 +48,8 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
             "loosen pieces.max, cut or objective.max_added_insn"
         )
     least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
-    sure = "" if answer.least.status.name == "OPTIMAL" else " found in time"
+    left = answer.least.unfinished
+    sure = "" if left is None else f" {found_text(left.cause)}"
     error = InfeasibleError(
         f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
         f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
@@ -67,6 +71,13 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
         },
     }
     return error
+
+
+_NOT_FOUND: Mapping[Cause, str] = {
+    "time_limit": "was not found in time: raise solve.time_limit_s",
+    "interrupt": "was not found before the interrupt",
+    "memory": "was not found: tables of bands are full",
+}
 
 
 def _limits(job: Job) -> str:

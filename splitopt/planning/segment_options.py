@@ -64,14 +64,22 @@ class SegmentTable(AllRowsBounds):
 
     def begin(self, deadline: Deadline) -> None:
         """From now on, what is asked for behind the deadline gets no exact offline plan, and bands
-        no plan: `is_complete` then turns false. What was priced so late before is forgotten."""
+        no plan: `is_complete` then turns false. What was priced so late before is forgotten. Bands
+        that did not fit into memory would not do so again."""
         for name in self._late:
             self._options.pop(name, None)
-        if self._late or not self.is_complete:
+        is_full = self.has_full_bands
+        if self._late or not (self.is_complete or is_full):
             self.last_pool = None
-            self.__dict__.pop("bands", None)
+            if not is_full:
+                self.__dict__.pop("bands", None)
         self._late = []
-        self.deadline, self.is_complete = deadline, True
+        self.deadline, self.is_complete = deadline, not is_full
+
+    @property
+    def has_full_bands(self) -> bool:
+        """Whether bands are left out because their table takes too much memory."""
+        return "bands" in self.__dict__ and self.bands.is_full
 
     def under(self, techniques: Techniques) -> SegmentTable:
         """The table under other techniques; what was computed on all rows is shared."""

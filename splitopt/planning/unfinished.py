@@ -1,7 +1,8 @@
-"""What planning did not look at when its time was over, or when it was interrupted."""
+"""What planning did not look at: its time was over, its tables were full, or it was interrupted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,7 @@ import numpy as np
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.interrupt import is_asked_to_stop
 
-Cause = Literal["time_limit", "interrupt"]
+Cause = Literal["time_limit", "interrupt", "memory"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,29 @@ def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
         if capacity is not None:
             fitting &= pool.ram <= capacity
     return Unfinished(
-        cause="interrupt" if is_asked_to_stop() else "time_limit",
+        cause=cause_of(table),
         segments=n * (n + 1) // 2,
         segments_without_bands=table.bands.unreached if table.techniques.bands else 0,
         options=int(fitting.sum()),
         bounded_options=int((fitting & ~is_exact).sum()),
         unproved_bytes=table.unproved_bytes,
     )
+
+
+def cause_of(table: SegmentTable) -> Cause:
+    """Why planning on this table ends without a proof, if it does."""
+    if is_asked_to_stop():
+        return "interrupt"
+    return "memory" if table.has_full_bands and not table.deadline.is_over else "time_limit"
+
+
+def found_text(cause: Cause | None) -> str:
+    """How far an unproved best was looked for; None: as far as time went."""
+    return _FOUND[cause or "time_limit"]
+
+
+_FOUND: Mapping[Cause, str] = {
+    "time_limit": "found in time",
+    "interrupt": "found before the interrupt",
+    "memory": "found among the bands that tables hold",
+}

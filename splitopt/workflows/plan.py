@@ -28,6 +28,7 @@ from splitopt.planning.refusals import infeasible, refuse_stateful
 from splitopt.planning.request import Deadline, PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
+from splitopt.planning.unfinished import cause_of
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Outcome
@@ -206,6 +207,11 @@ def _found(
         raise error
     if is_asked_to_stop():
         raise KeyboardInterrupt
+    if cause_of(prepared.table) == "memory":
+        raise ToolError(
+            f"{job.file}: no plan was found, and none was ruled out: tables of bands are full; "
+            "raise budget_bytes, or set pieces.bands: false"
+        )
     raise ToolError(
         f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
         "ruled out; raise solve.time_limit_s"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from planning_helpers import allowed_everywhere
 from splitopt import InfeasibleError, Job
 from splitopt.arena.rules import target_rules
 from splitopt.base import limits
+from splitopt.bundle.left_out import cause_text
 from splitopt.graph.model import ModelGraph
 from splitopt.planning import band_options
 from splitopt.planning.band_options import BandTable
@@ -83,7 +85,17 @@ def test_tables_stay_within_their_memory(monkeypatch: pytest.MonkeyPatch) -> Non
     table = SegmentTable(tall(200), target_rules("m55"), techniques=Techniques())
     request = PlanRequest(Goal(1, 0), allowed_everywhere(3), SolveParams())
     found = Planner(table).plan(request)
-    assert isinstance(table.bands, BandTable)
-    assert not table.bands.is_complete
+    bands, pool = table.bands, table.last_pool
+    assert isinstance(bands, BandTable)
+    assert not bands.is_complete
     assert isinstance(found, SplitPlan)
     assert found.status is Status.FEASIBLE
+    assert found.unfinished is not None
+    assert (found.unfinished.cause, cause_text(found.unfinished)) == (
+        "memory",
+        "Tables of bands are full",
+    )
+    again = Planner(table).plan(replace(request, goal=Goal(1000, 1)))
+    assert isinstance(again, SplitPlan)
+    assert again.status is Status.FEASIBLE
+    assert (table.bands, table.last_pool) == (bands, pool), "they are kept for the next question"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from planning_helpers import allowed_everywhere, chain, every_option
 
 from splitopt.arena.rules import target_rules
 from splitopt.config.job import Job
+from splitopt.explain.memory.remedies import proof_of
 from splitopt.planning.job_table import segment_options
+from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible
 from splitopt.planning.request import PlanRequest
@@ -80,6 +83,24 @@ def test_a_budget_that_was_not_found_in_time_is_not_said_not_to_exist(tmp_path: 
         error = infeasible(job, table, Infeasible(Goal(1, 0), None, is_searched))
         assert says in str(error)
         assert error.exit_code == 3
+
+
+@pytest.mark.usefixtures("stopped")
+def test_an_interrupt_is_not_called_lack_of_time() -> None:
+    job = Job.of(model=MODEL, board="corstone300_128k", budget_bytes=4096)
+    planner, request = planner_of(6, Techniques())
+    least = plan(planner, request, 60)
+    for answer in (Infeasible(request.goal, None, False), Infeasible(request.goal, least)):
+        said = str(infeasible(job, planner.table, answer))
+        assert "found before the interrupt" in said
+        assert "in time" not in said
+        assert "time_limit" not in said
+    peak = lowest_peak(planner, request)
+    assert isinstance(peak, LowestPeak)
+    assert proof_of(peak) == "the best found before the interrupt, unproved"
+    offline = lowest_peak(planner, request, simpler=replace(peak, unfinished=None))
+    assert isinstance(offline, LowestPeak)
+    assert proof_of(offline) == proof_of(peak), "whose plan a simpler technique found"
 
 
 def test_a_search_for_the_smallest_budget_that_ends_early_says_so() -> None:

@@ -57,11 +57,11 @@ class Document(Shape):
 
 
 class Unfinished(Shape):
-    """What was not looked at in time. `bounded_options`: of those that fit the budget by their
-    bounds, the ones without exact figures. `unproved_bytes`: how far an offline plan may lie above
-    the best one."""
+    """What was not looked at. `cause` `memory`: the tables of bands are full. `bounded_options`: of
+    those that fit the budget by their bounds, the ones without exact figures. `unproved_bytes`: how
+    far an offline plan may lie above the best one."""
 
-    cause: Literal["time_limit", "interrupt"]
+    cause: Literal["time_limit", "interrupt", "memory"]
     segments: Count
     segments_without_bands: Count
     options: Count

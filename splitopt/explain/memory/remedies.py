@@ -11,6 +11,7 @@ from splitopt.bundle.schema.explain import Piece, Remedy, SingleOpBound
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.lowest_peak import MORE_TIME, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unfinished import found_text
 
 _NEARLY = 0.9
 
@@ -67,7 +68,10 @@ def _remedy(code: str, worth: int, sentence: str, next_step: str, size: int = 0)
 
 
 def proof_of(peak: LowestPeak | PeakEntry) -> str:
-    return "proved" if peak.is_proved else "the best found in time, unproved"
+    if peak.is_proved:
+        return "proved"
+    cause = None if peak.unfinished is None else peak.unfinished.cause
+    return f"the best {found_text(cause)}, unproved"
 
 
 def peak_remedies(
