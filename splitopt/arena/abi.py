@@ -14,7 +14,9 @@ Block = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Abi:
-    """One target's structure sizes; `preamble` is what exists before the model is looked at.
+    """One target's structure sizes; `preamble` is what exists before the model is looked at: the
+    first `shared_blocks` of it once for all models of one allocator, the rest for each.
+    `interpreter_bytes`: of a MicroInterpreter object, a multiple of 16.
 
     A scratch request is a whole number of times each alignment of a TfLiteTensor's blocks, which
     are allocated above it: one request more lifts them by its size.
@@ -33,6 +35,8 @@ class Abi:
     scratch_request_bytes: int
     allocation_info: Block
     planner_entry_bytes: int
+    interpreter_bytes: int
+    shared_blocks: int = 3
 
     def __post_init__(self) -> None:
         alignments = (self.tensor[1], self.affine[1], self.int_array_bytes)
@@ -59,6 +63,7 @@ M55 = Abi(
     scratch_request_bytes=12,
     allocation_info=(24, 4),
     planner_entry_bytes=40,
+    interpreter_bytes=208,
 )
 
 X86_64 = Abi(
@@ -75,4 +80,5 @@ X86_64 = Abi(
     scratch_request_bytes=16,
     allocation_info=(32, 8),
     planner_entry_bytes=40,
+    interpreter_bytes=368,
 )

@@ -111,14 +111,14 @@ def replay(
         offline = graph.offline_offsets if whole else {}
     buffers = plan_head(graph, segment, memories, offline)
     head = max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
-    steps = list(_tail_steps(graph, segment, memories, abi, len(buffers)))
+    steps = list(tail_steps(graph, segment, memories, abi, len(buffers)))
     return Arena(
         head_bytes=head,
         peak_load_bytes=peak_load((b.size_bytes, b.live.start, b.live.stop) for b in buffers),
         tail_bytes=tail_bytes(steps),
         minimum_bytes=minimum_arena(steps, head),
         temporary_bytes=max(step.reach for step in steps),
-        tail_by_category=_by_category(steps),
+        tail_by_category=by_category(steps),
         buffers=buffers,
         estimates=tuple(dict.fromkeys(m.estimate for k in ops if (m := memories[k]).estimate)),
     )
@@ -174,15 +174,19 @@ def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
     return needed
 
 
-def _tail_steps(
+def tail_steps(
     graph: ModelGraph,
     segment: Segment,
     memories: Memories,
     abi: Abi,
     planned_buffers: int,
+    *,
+    is_first: bool = True,
 ) -> Iterator[TailStep]:
+    """Persistent allocations of one model in order, and how far temporary data reach between them.
+    `is_first`: of the models that share an allocator."""
     ops = [memories[op] for op in range(segment.start, segment.stop)]
-    for block in abi.preamble:
+    for block in abi.preamble[0 if is_first else abi.shared_blocks :]:
         yield TailStep("interpreter", *block)
     yield TailStep("interpreter", *abi.subgraph)
     tensor_bytes, tensor_alignment = abi.eval_tensor
@@ -245,7 +249,7 @@ def _variables(graph: ModelGraph, segment: Segment) -> list[Tensor]:
     return [graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_variable]
 
 
-def _by_category(steps: Sequence[TailStep]) -> tuple[tuple[str, int], ...]:
+def by_category(steps: Sequence[TailStep]) -> tuple[tuple[str, int], ...]:
     """Bytes of the tail by category, padding included where it arises."""
     position = 0
     found: dict[str, int] = {}

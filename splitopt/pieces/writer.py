@@ -1,9 +1,9 @@
 """Segment → bytes of a stock .tflite file.
 
 Tensor tables, operator options and custom data are taken over as they are; indices are renumbered
-in the order they had, because that order decides ties of TFLM's planner. A graph that was resized
-for bands gives its shapes, and the constants that say them. Constants are aligned to 16 bytes in
-the file. The same segment gives the same bytes.
+in the order they had, because that order decides ties of TFLM's planner. A graph for some rows
+gives its shapes, strides of rows, and constants. Constants are aligned to 16 bytes in the file. The
+same segment gives the same bytes.
 """
 
 from __future__ import annotations
@@ -14,27 +14,31 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as fb
 
-from splitopt.graph.model import ABSENT, ModelGraph, Tensor
+from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
 from splitopt.graph.packed import aligned_buffer, pack
 from splitopt.graph.segments import Segment
 from splitopt.graph.tflite_reader import OFFLINE_PLAN
-from splitopt.tiling.resized import RESIZING
 
 _PLAN_VERSION, _PLANNED_BY_TFLM = 1, -1
 
 
 def write_piece(
-    graph: ModelGraph, segment: Segment, offline: Mapping[int, int] | None = None
+    graph: ModelGraph,
+    segment: Segment,
+    offline: Mapping[int, int] | None = None,
+    origins: Sequence[int] | None = None,
 ) -> bytes:
     """The piece of a segment, with its inputs and outputs in the segment's order.
 
-    `offline`: an offline plan (tensor → offset in bytes) for TFLM's memory planner.
+    `offline`: an offline plan (tensor → offset in bytes) for TFLM's memory planner. `origins`: of a
+    graph that has some of its source's ops only, their numbers there.
     """
     source = fb.Model.GetRootAs(graph.source)
     subgraph = source.Subgraphs(0)
     tensors = {old: new for new, old in enumerate(segment.tensors)}
     buffers = _renumber_buffers(graph, segment)
-    op_tables = [subgraph.Operators(op) for op in range(segment.start, segment.stop)]
+    ops = graph.ops[segment.start : segment.stop]
+    op_tables = [subgraph.Operators(op) for op in origins or [op.index for op in ops]]
     codes = {old: new for new, old in enumerate(dict.fromkeys(t.OpcodeIndex() for t in op_tables))}
 
     piece = fb.ModelT()
@@ -43,14 +47,16 @@ def write_piece(
     piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
     piece.buffers = [
         aligned_buffer(b""),
-        *(aligned_buffer(_data(graph, source, b)) for b in buffers),
+        *(aligned_buffer(data) for data in _constants(graph, segment).values()),
     ]
     part = fb.SubGraphT()
     part.name = subgraph.Name()
     part.tensors = [
         _tensor(subgraph.Tensors(old), graph.tensors[old], buffers) for old in segment.tensors
     ]
-    part.operators = [_operator(table, codes, tensors) for table in op_tables]
+    part.operators = [
+        _operator(table, op, codes, tensors) for table, op in zip(op_tables, ops, strict=True)
+    ]
     part.inputs = _mapped(segment.inputs, tensors)
     part.outputs = _mapped(segment.outputs, tensors)
     piece.subgraphs = [part]
@@ -72,19 +78,19 @@ def _add_offline_plan(piece: fb.ModelT, offsets: Sequence[int]) -> None:
     piece.metadata = [entry]
 
 
+def _constants(graph: ModelGraph, segment: Segment) -> dict[int, memoryview]:
+    """Data by the source's index of their buffer."""
+    held = (graph.tensors[t] for t in segment.tensors)
+    found: dict[int, memoryview] = {}
+    for tensor in held:
+        if tensor.is_constant:
+            found.setdefault(tensor.buffer, tensor.data)
+    return found
+
+
 def _renumber_buffers(graph: ModelGraph, segment: Segment) -> dict[int, int]:
     """Old → new index of the buffers that hold constants; 0 is the empty one."""
-    held = (graph.tensors[t] for t in segment.tensors)
-    used = dict.fromkeys(tensor.buffer for tensor in held if tensor.is_constant)
-    return {old: new for new, old in enumerate(used, start=1)}
-
-
-def _data(graph: ModelGraph, source: Any, buffer: int) -> Any:
-    """A buffer's bytes; of one that bands have written anew, the graph's."""
-    data = source.Buffers(buffer).DataAsNumpy()
-    sizes = (graph.tensors[op.inputs[1]] for op in graph.ops if op.type in RESIZING)
-    anew = next((size.data for size in sizes if size.buffer == buffer), None)
-    return data if anew is None else anew
+    return {old: new for new, old in enumerate(_constants(graph, segment), start=1)}
 
 
 def _tensor(table: Any, known: Tensor, buffers: Mapping[int, int]) -> Any:
@@ -96,8 +102,10 @@ def _tensor(table: Any, known: Tensor, buffers: Mapping[int, int]) -> Any:
     return tensor
 
 
-def _operator(table: Any, codes: Mapping[int, int], tensors: Mapping[int, int]) -> Any:
+def _operator(table: Any, op: Op, codes: Mapping[int, int], tensors: Mapping[int, int]) -> Any:
     operator = fb.OperatorT.InitFromObj(table)
+    if "strideH" in op.options:
+        operator.builtinOptions.strideH = op.options["strideH"]
     operator.opcodeIndex = codes[operator.opcodeIndex]
     operator.inputs = _mapped(_indices(operator.inputs), tensors)
     operator.outputs = _mapped(_indices(operator.outputs), tensors)

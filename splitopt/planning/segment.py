@@ -11,6 +11,8 @@ from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest
 from splitopt.arena.replay import Arena
 from splitopt.graph.segments import Segment
 from splitopt.tiling.plan import BandPlan, Execution
+from splitopt.tiling.rolled import RolledPair
+from splitopt.tiling.streams.placement import PlacedStream
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class SegmentFigures:
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
     than once, and zeroing if on. `invoke_insn`: of all its executions. `executions`, `rows` (of
     its activations) and `recomputed_insn` are empty or 0 for a piece that runs once on all rows.
-    `request` is what the arena is replayed from.
+    `request` is what the arena is replayed from. `stream`: the groups of a segment that makes one
+    row at a time, which share the arena; then there is no request.
     """
 
     request: ArenaRequest | None = field(repr=False, compare=False)
@@ -36,6 +39,7 @@ class SegmentFigures:
     recomputed_insn: int = 0
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
+    stream: PlacedStream | None = None
 
     @cached_property
     def arena(self) -> Arena:
@@ -54,18 +58,29 @@ class SegmentFigures:
 
 @dataclass(frozen=True, slots=True)
 class SegmentOption:
-    """One option to run a segment: on all rows in one piece, or in bands by one piece or two.
+    """One option to run a segment: on all rows in one piece, in bands by one piece or two, or as a
+    stream.
 
-    `key` tells apart the options of one segment.
+    `key` tells apart the options of one segment. `rolled`: its ends that may share bytes.
     """
 
     key: int
     pieces: tuple[SegmentFigures, ...]
     bands: BandPlan | None
+    rolled: tuple[RolledPair, ...] = ()
 
     @property
     def segment(self) -> Segment:
         return self.pieces[0].segment
+
+    @property
+    def stream(self) -> PlacedStream | None:
+        return self.pieces[0].stream
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it reads its inputs while it makes its outputs, row by row or band by band."""
+        return self.bands is not None or self.stream is not None
 
     @property
     def arena_bytes(self) -> int:
@@ -82,11 +97,16 @@ class SegmentOption:
 
 @dataclass(frozen=True, slots=True)
 class Techniques:
-    """What a plan may use beyond cuts. `two_heights`: two pieces for one segment."""
+    """What a plan may use beyond cuts. `two_heights`: two pieces for one segment. `streams`: one
+    row at a time. `rolled_ends`: bands and streams whose ends share bytes."""
 
     bands: bool = True
     two_heights: bool = True
     offline_plans: bool = True
+    streams: bool = True
+    rolled_ends: bool = True
 
 
-CUTS_ONLY = Techniques(bands=False, two_heights=False, offline_plans=False)
+CUTS_ONLY = Techniques(
+    bands=False, two_heights=False, offline_plans=False, streams=False, rolled_ends=False
+)

@@ -71,18 +71,18 @@ class Window(RowRule):
         return counted
 
     def pads_alike(self, rows: Rows, whole: int) -> Mask:
-        alike: Mask = self._padding(rows) == self._padding(np.array(whole))
+        alike: Mask = self.padding(rows) == self.padding(np.array(whole))
         return alike
 
     def low(self, low: Rows, rows: Rows) -> Rows:
         # The first r whose window starts at low or below it: stride * r - padding >= low.
-        return -((-low - self._padding(rows)) // self.stride)
+        return -((-low - self.padding(rows)) // self.stride)
 
     def high(self, high: Rows, rows: Rows) -> Rows:
         # One past the last r whose window ends by high: stride * r - padding + reach <= high.
-        return (high - self.reach + self._padding(rows)) // self.stride + 1
+        return (high - self.reach + self.padding(rows)) // self.stride + 1
 
-    def _padding(self, rows: Rows) -> Rows:
+    def padding(self, rows: Rows) -> Rows:
         if not self.is_same:
             return np.zeros_like(rows)
         total = (self.count(rows) - 1) * self.stride + self.reach - rows

@@ -1,0 +1,62 @@
+"""A group as a graph of its own: the model's tensors at the rows of one Invoke.
+
+The op with the window keeps its padding flag, its input has as many rows as the window, and its
+stride of rows is that number: TFLM then makes one row, pads no rows, and pads columns as before.
+Explicit padding pads columns only. Indices of tensors stay those of the model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from splitopt.graph.model import ModelGraph, Op, Tensor
+from splitopt.tiling.resized import RESIZING, with_rows
+from splitopt.tiling.streams.grouping import pad_amounts
+from splitopt.tiling.streams.stream import Group, Stream
+
+_PADS = frozenset({"PAD", "PADV2"})
+_WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+
+
+def group_graph(graph: ModelGraph, stream: Stream, group: Group) -> ModelGraph:
+    """The group's ops on one row. Inputs stand in the order of its views, outputs in that of what
+    it makes."""
+    read = {stream.buffers[view.buffer].tensor: view.rows for view in group.views}
+    rows = dict(read)
+    ops = [graph.ops[op] for op in group.ops]
+    rows.update((tensor, 1) for op in ops for tensor in op.outputs)
+    tensors = list(graph.tensors)
+    for tensor, count in rows.items():
+        tensors[tensor] = with_rows(graph.tensors[tensor], count)
+    for op in ops:
+        if op.type in _PADS or op.type in RESIZING:
+            size = graph.tensors[op.inputs[1]]
+            tensors[size.index] = replace(size, data=memoryview(_row_size(graph, op)))
+    return replace(
+        graph,
+        tensors=tuple(tensors),
+        ops=tuple(_renumbered(op, k, tensors, read) for k, op in enumerate(ops)),
+        inputs=tuple(read),
+        outputs=tuple(made.tensor for made in group.outputs),
+        offline_offsets={},
+    )
+
+
+def _renumbered(op: Op, index: int, tensors: list[Tensor], read: Mapping[int, int]) -> Op:
+    looks_at = next((read[t] for t in op.given_inputs if t in read), 1)
+    if op.type in _WINDOWED:
+        return replace(op, index=index, options={**op.options, "strideH": looks_at})
+    return replace(op, index=index)
+
+
+def _row_size(graph: ModelGraph, op: Op) -> bytes:
+    """The constant that says the size of what the op makes, for one row."""
+    if op.type in _PADS:
+        amounts = pad_amounts(graph, op).copy()
+        amounts[1] = 0
+        return bytes(amounts.astype("<i4").tobytes())
+    columns = int(np.frombuffer(graph.tensors[op.inputs[1]].data, dtype="<i4")[1])
+    return np.array([1, columns], dtype="<i4").tobytes()

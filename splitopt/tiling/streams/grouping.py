@@ -1,0 +1,229 @@
+"""Ops into groups, one op after another, and when each group runs.
+
+Time is counted in images: a source of H rows has its row n at (n + 1) / H. A group of a window of
+`reach` rows at stride s, `above` of them over the image for its first row, runs every s periods of
+what it reads, and its row 0 as soon as row reach - 1 - above is there. Whole ticks follow in the
+end. The code cites these cases:
+
+1. An op with a window begins a group. Its input is a line buffer, as it looks at several rows.
+2. An op that works row by row joins the group that makes the last of its inputs to be there; the
+   others come from line buffers, which hold as many rows more as they are ahead (a residual).
+3. A PAD whose input nobody else reads disappears: the line buffer has its columns. One whose input
+   is read elsewhere, too, pads columns in its group. Rows are padded by whoever reads them.
+4. An op may not join a group that looks at another window of the same buffer: it begins one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.graph.model import ModelGraph, Op
+from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.streams.rules import StreamRule
+
+SOURCE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A tensor's rows over time: row n is there at first + period * n. `group`: who makes it;
+    `above`: rows of padding that its readers look at before row 0; `written`: the tensor whose
+    rows are made, which is another where a PAD is folded in."""
+
+    tensor: int
+    rows: int
+    period: Fraction
+    first: Fraction
+    group: int
+    above: int
+    written: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """A group while ops are added to it. `reads`: tensor → (rows, stride, above, repeat)."""
+
+    period: Fraction
+    first: Fraction
+    rows: int
+    ops: list[int] = field(default_factory=list)
+    reads: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+
+
+class Grouping:
+    """Groups of the ops [start, stop), `stop` behind the op that was added last.
+
+    `flows`: tensor → its rows over time. `pads`: outputs of PADs whose rows are made by those who
+    read them; they cannot leave the segment. `folded`: inputs of PADs that disappear. `fills`:
+    tensor → value outside of the image.
+    """
+
+    def __init__(self, graph: ModelGraph, start: int) -> None:
+        self.graph, self.start, self.stop = graph, start, start
+        self.flows: dict[int, Flow] = {}
+        self.sources: list[int] = []
+        self.groups: list[Draft] = []
+        self.pads: set[int] = set()
+        self.folded: set[int] = set()
+        self.fills: dict[int, int] = {}
+
+    def add(self, rule: StreamRule) -> str | None:
+        """The next op in order, by its rule. Why the stream ends before it, if it does."""
+        op = self.graph.ops[self.stop]
+        read = activations_read(self.graph, op)
+        for tensor in read:
+            self._enter(tensor)
+        refusal = self._join(op, rule, read)
+        self.stop += 1
+        return refusal
+
+    def _join(self, op: Op, rule: StreamRule, read: Sequence[int]) -> str | None:
+        is_padded = any(tensor in self.pads for tensor in read)
+        if rule.padding is not None:
+            return "pads rows that are padded already" if is_padded else self._pad(op, rule)
+        if rule.repeat > 1:
+            return "repeats padded rows" if is_padded else self._repeat(op, rule, read[0])
+        if not rule.is_pointwise or (is_padded and len(read) == 1):
+            return self._look(op, rule, read[0])
+        return "reads padded rows beside others" if is_padded else self._by_row(op, read)
+
+    def _enter(self, tensor: int) -> None:
+        if tensor not in self.flows:
+            rows = rows_of(self.graph.tensors[tensor])
+            period = Fraction(1, rows)
+            self.flows[tensor] = Flow(tensor, rows, period, period, SOURCE, 0, tensor)
+            self.sources.append(tensor)
+
+    def _pad(self, op: Op, rule: StreamRule) -> str | None:
+        """Case 3."""
+        assert rule.padding is not None
+        assert rule.fill is not None
+        [read], [made] = activations_read(self.graph, op), op.outputs
+        flow, above = self.flows[read], rule.padding.above
+        is_own = self.graph.readers[read] == (op.index,) and read not in self.graph.outputs
+        if is_own and not _pads_channels(self.graph, op):
+            self.folded.add(read)
+            self.pads.add(made)
+            self.fills[made] = rule.fill
+            self.flows[made] = Flow(
+                made, flow.rows, flow.period, flow.first, flow.group, above, read
+            )
+            return None
+        group = self._group_of(flow)
+        self._add(op, group, flow.rows, above)
+        if not above and not rule.padding.below:
+            return None
+        self.pads.add(made)
+        return self._fill(made, rule.fill)
+
+    def _look(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
+        """Case 1; an op that works row by row and reads padded rows, too."""
+        flow = self.flows[tensor]
+        above = flow.above + rule.above
+        ahead = rule.reach - 1 - above
+        if ahead < 0:
+            return "looks at rows of padding only"
+        first = flow.first + flow.period * ahead
+        group = self._begin(flow.period * rule.stride, first, op)
+        self.groups[group].reads[tensor] = (rule.reach, rule.stride, above, 1)
+        self._add(op, group)
+        return None if rule.fill is None else self._fill(tensor, rule.fill)
+
+    def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
+        flow = self.flows[tensor]
+        group = self._begin(flow.period / rule.repeat, flow.first, op)
+        self.groups[group].reads[tensor] = (1, 1, 0, rule.repeat)
+        self._add(op, group)
+        return None
+
+    def _by_row(self, op: Op, read: Sequence[int]) -> str | None:
+        """Case 2."""
+        flows = [self.flows[tensor] for tensor in read]
+        if len({flow.period for flow in flows}) != 1:
+            return "reads rows that come at different rates"
+        last = max(flows, key=lambda flow: (flow.first, flow.group))
+        group = last.group
+        others = [flow.tensor for flow in flows if flow.group != group or group == SOURCE]
+        if group == SOURCE or any(self._looks_otherwise(group, tensor) for tensor in others):
+            group, others = self._begin(last.period, last.first, op), list(read)  # case 4
+        for tensor in others:
+            self.groups[group].reads.setdefault(tensor, (1, 1, 0, 1))
+        self._add(op, group)
+        return None
+
+    def _looks_otherwise(self, group: int, tensor: int) -> bool:
+        return self.groups[group].reads.get(tensor, (1, 1, 0, 1)) != (1, 1, 0, 1)
+
+    def _group_of(self, flow: Flow) -> int:
+        """The group that makes the rows; a new one that passes on those of a source."""
+        if flow.group != SOURCE:
+            return flow.group
+        self.groups.append(Draft(flow.period, flow.first, flow.rows))
+        self.groups[-1].reads[flow.tensor] = (1, 1, 0, 1)
+        return len(self.groups) - 1
+
+    def _begin(self, period: Fraction, first: Fraction, op: Op) -> int:
+        self.groups.append(Draft(period, first, rows_of(self.graph.tensors[op.outputs[0]])))
+        return len(self.groups) - 1
+
+    def _add(self, op: Op, group: int, rows: int | None = None, above: int = 0) -> None:
+        draft, [made] = self.groups[group], op.outputs
+        draft.ops.append(op.index)
+        self.flows[made] = Flow(
+            made, rows or draft.rows, draft.period, draft.first, group, above, made
+        )
+
+    def _fill(self, tensor: int, value: int) -> str | None:
+        if self.fills.setdefault(tensor, value) != value:
+            return "fills rows outside of the image with another value than another op"
+        return None
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """What the groups make for ops from `stop` on, or as outputs of the model."""
+        graph, stop = self.graph, self.stop
+        made = (t for op in graph.ops[self.start : stop] for t in op.outputs)
+        return tuple(
+            t for t in made if t in graph.outputs or graph.readers.get(t, (-1,))[-1] >= stop
+        )
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether ops [start, stop) are a stream: no PAD is left whose rows nobody has made, and no
+        group makes rows that nothing reads."""
+        outputs = self.outputs
+        read = {tensor for group in self.groups for tensor in group.reads}
+        kept = {*outputs, *read, *(self.flows[t].written for t in read)}
+        return (
+            bool(outputs)
+            and self.pads.isdisjoint(outputs)
+            and kept.issuperset(self.folded)
+            and all(self._makes_any(group, kept) for group in self.groups)
+        )
+
+    def _makes_any(self, group: Draft, tensors: Collection[int]) -> bool:
+        return any(t in tensors for op in group.ops for t in self.graph.ops[op].outputs)
+
+
+def _pads_channels(graph: ModelGraph, op: Op) -> bool:
+    return bool(pad_amounts(graph, op)[3].any())
+
+
+def pad_amounts(graph: ModelGraph, op: Op) -> npt.NDArray[np.int32]:
+    """A PAD's amounts [4, 2]: before and behind, for batch, rows, columns and channels."""
+    amounts = np.frombuffer(graph.tensors[op.inputs[1]].data, dtype="<i4")
+    return amounts[:8].reshape(4, 2)
+
+
+def readers_of(groups: Sequence[Draft]) -> Mapping[int, list[int]]:
+    """Tensor → the groups that read its line buffer, by number."""
+    found: dict[int, list[int]] = {}
+    for number, group in enumerate(groups):
+        for tensor in group.reads:
+            found.setdefault(tensor, []).append(number)
+    return found

@@ -1,0 +1,107 @@
+"""Where line buffers lie in the arena of a stage, and how large it is.
+
+What TFLM places by itself in a group, passing tensors and scratch, goes to the low end. Line
+buffers stand above the highest of these, one above the other: as they live as long as the stage,
+no order of them takes less. An offline plan in each group's file pins what it reads and what it
+writes into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.replay import plan_head
+from splitopt.arena.rules import TargetRules
+from splitopt.arena.shared import SharedArena, SharedModel, shared_arena
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import segment_of
+from splitopt.tiling.streams.group_graph import group_graph
+from splitopt.tiling.streams.stream import Group, Stream
+
+_FAR = 1 << 30
+"""Above anything that TFLM places."""
+
+
+@dataclass(frozen=True)
+class PlacedGroup:
+    """A group as a graph, what its kernels ask for, and its offline plan (tensor → offset)."""
+
+    graph: ModelGraph
+    memories: tuple[KernelMemory, ...]
+    offline: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class PlacedStream:
+    """A stream in its arena. `offsets`: of each line buffer, in bytes from the arena's start.
+    `low_bytes`: what TFLM places below them."""
+
+    stream: Stream
+    rules: TargetRules
+    offsets: tuple[int, ...]
+    low_bytes: int
+    groups: tuple[PlacedGroup, ...]
+
+    @cached_property
+    def arena(self) -> SharedArena:
+        models = [SharedModel(g.graph, g.memories, g.offline) for g in self.groups]
+        return shared_arena(models, self.rules.abi)
+
+    @property
+    def interpreters_bytes(self) -> int:
+        """The interpreters beyond the one that every plan has."""
+        return (len(self.groups) - 1) * self.rules.abi.interpreter_bytes
+
+
+def placed(graph: ModelGraph, stream: Stream, rules: TargetRules) -> PlacedStream:
+    """The stream's line buffers above all that TFLM places by itself in any group."""
+    graphs = [group_graph(graph, stream, group) for group in stream.groups]
+    memories = [rules.memories(own) for own in graphs]
+    low = max(
+        low_end(own, needs, pinned_tensors(stream, group))
+        for own, needs, group in zip(graphs, memories, stream.groups, strict=True)
+    )
+    offsets = line_buffer_offsets(stream, low)
+    groups = tuple(
+        PlacedGroup(own, needs, offline_plan(stream, group, offsets))
+        for own, needs, group in zip(graphs, memories, stream.groups, strict=True)
+    )
+    return PlacedStream(stream, rules, offsets, low, groups)
+
+
+def line_buffer_offsets(stream: Stream, low: int) -> tuple[int, ...]:
+    sizes = (align_up(buffer.bytes, ARENA_ALIGNMENT) for buffer in stream.buffers)
+    return tuple(accumulate(sizes, initial=low))[:-1]
+
+
+def pinned_tensors(stream: Stream, group: Group) -> tuple[int, ...]:
+    """What the group reads from line buffers and writes into them."""
+    read = (stream.buffers[view.buffer].tensor for view in group.views)
+    return (*read, *(made.tensor for made in group.outputs if made.buffer is not None))
+
+
+def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:
+    """Tensor → offset in bytes: the window's first row, and the last row of a buffer."""
+    places = {}
+    for view in group.views:
+        buffer = stream.buffers[view.buffer]
+        first = buffer.depth - view.lag - view.rows
+        places[buffer.tensor] = offsets[view.buffer] + first * buffer.row_bytes
+    for made in group.outputs:
+        if made.buffer is not None:
+            buffer = stream.buffers[made.buffer]
+            last = (buffer.depth - 1) * buffer.row_bytes + buffer.column_bytes
+            places[made.tensor] = offsets[made.buffer] + last
+    return places
+
+
+def low_end(graph: ModelGraph, memories: Sequence[KernelMemory], pinned: Sequence[int]) -> int:
+    """The end of what TFLM places by itself, in bytes, where line buffers are out of its way."""
+    segment = segment_of(graph, 0, len(graph.ops))
+    head = plan_head(graph, segment, memories, dict.fromkeys(pinned, _FAR))
+    return max((b.offset + b.size_bytes for b in head if not b.pinned), default=0)
