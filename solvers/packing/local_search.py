@@ -7,11 +7,11 @@ at the same time, is placed earlier.
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.packing.greedy_by_size import place_in_order
+from splitopt.solvers.packing.first_fit import FirstFit, mark
 from splitopt.solvers.packing.instance import PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
 
@@ -39,12 +39,15 @@ def search(
     draw = random.Random(seed)  # noqa: S311 - no secret
     current, stale = best, 0
     while best.mark > lower_bound and stale < give_up_after and not deadline.is_over:
-        found = problem.tried(problem.changed(current, draw))
+        order = problem.changed(current, draw)
+        found = problem.tried(order, current.mark)
         stale += 1
-        if found.mark <= current.mark or draw.random() < 0.02:
+        if found is not None:
             current = found
-        if found.mark < best.mark:
-            best, stale = found, 0
+            if found.mark < best.mark:
+                best, stale = found, 0
+        elif draw.random() < 0.02:
+            current = problem.placed(order)
         if stale and stale % 100 == 0:
             current = best
     return PackingPlan(tuple(best.offsets))
@@ -64,6 +67,7 @@ class _Problem:
         self._sizes = [b.size for b in instance.buffers]
         self._ranges = [b.live.steps for b in instance.buffers]
         self._pinned = {i: b.offset for i, b in enumerate(instance.buffers) if b.offset is not None}
+        self._first_fit = FirstFit(self._sizes, self._ranges, self._pinned)
 
     def orders(self) -> Iterator[Order]:
         """Largest first, longest first, both at once, by time from either end."""
@@ -84,21 +88,28 @@ class _Problem:
     def first_of(self, lower_bound: int) -> _Tried:
         """The best of the fixed orders; those behind one that reaches the bound are not tried."""
         orders = self.orders()
-        best = self.tried(next(orders))
+        best = self.placed(next(orders))
         while best.mark > lower_bound and (order := next(orders, None)) is not None:
-            best = min(best, self.tried(order), key=lambda tried: tried.mark)
+            found = self.tried(order, best.mark)
+            if found is not None and found.mark < best.mark:
+                best = found
         return best
 
-    def tried(self, order: Order) -> _Tried:
-        offsets = place_in_order(self._sizes, self._ranges, order, self._pinned)
-        mark = max((o + s for o, s in zip(offsets, self._sizes, strict=True)), default=0)
-        return _Tried(order, offsets, mark)
+    def placed(self, order: Order) -> _Tried:
+        found = self.tried(order)
+        assert found is not None, "without a limit, there is a place for everything"
+        return found
+
+    def tried(self, order: Order, most: int | None = None) -> _Tried | None:
+        """None where it reaches above `most`."""
+        offsets = self._first_fit.offsets(order, most)
+        return None if offsets is None else _Tried(order, offsets, mark(offsets, self._sizes))
 
     def changed(self, tried: _Tried, draw: random.Random) -> Order:
         """A few of those at the mark, or that live beside one of them, move towards the front."""
         ends = [o + s for o, s in zip(tried.offsets, self._sizes, strict=True)]
         top = draw.choice([b for b, end in enumerate(ends) if end == tried.mark])
-        beside = [b for b in self._beside(top) if b not in self._pinned]
+        beside = [b for b in self._first_fit.beside[top] if b not in self._pinned]
         if not beside:
             return list(tried.order)
         chosen = draw.sample(beside, min(len(beside), draw.randint(1, _MOST_MOVED)))
@@ -107,7 +118,3 @@ class _Problem:
             at = order.index(buffer)
             order.insert(draw.randrange(at + 1), order.pop(at))
         return order
-
-    def _beside(self, buffer: int) -> Sequence[int]:
-        start, stop = self._ranges[buffer]
-        return [b for b, (a, z) in enumerate(self._ranges) if a < stop and start < z]

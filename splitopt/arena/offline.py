@@ -6,16 +6,19 @@ and lowest first, so what counts is the head that results: it is replayed, never
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from operator import add
 
-from splitopt.arena.replay import Memories, PlannedBuffer, plan_head
+from splitopt.arena.head import HeadColumns, head_columns
+from splitopt.arena.replay import Memories
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import is_asked_to_stop
-from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
+from splitopt.solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 
@@ -37,42 +40,42 @@ def best_offline_plan(
     graph: ModelGraph, segment: Segment, memories: Memories, deadline: Deadline | None = None
 ) -> OfflinePlan:
     """Of the segment's arena, as far as it is found before the deadline."""
-    greedy = plan_head(graph, segment, memories)
-    bound = peak_load((b.size_bytes, b.live.start, b.live.stop) for b in greedy)
-    best, head = dict[int, int](), _head_bytes(greedy)
-    for buffers in (greedy, _scratch_joined(greedy)):
+    columns = head_columns(graph, segment, memories)
+    head, bound = _head_bytes(columns, {}), columns.peak_load
+    best = dict[int, int]()
+    for is_joined in (False, True):
         if head == bound:
             break
-        shapes = tuple((b.size_bytes, b.live.start, b.live.stop) for b in buffers)
+        shapes = _scratch_joined(columns) if is_joined else columns.shapes
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
             offsets, least = _packed(shapes)
             if is_asked_to_stop():  # it may have been cut short
                 _packed.cache_clear()
         else:
             offsets, least = _packed_within(shapes, deadline.left_s)
-        if buffers is greedy:
+        if not is_joined:
             bound = max(bound, least)
-        places = zip(buffers, offsets, strict=True)
-        plan = {b.tensor: offset for b, offset in places if b.tensor is not None}
-        reached = _head_bytes(plan_head(graph, segment, memories, plan))
+        plan = dict(zip(columns.tensors, offsets, strict=False))  # scratch comes behind tensors
+        reached = _head_bytes(columns, plan)
         if reached < head:
             best, head = plan, reached
     return OfflinePlan(best, head, bound)
 
 
-def _head_bytes(buffers: Sequence[PlannedBuffer]) -> int:
-    return max((buffer.offset + buffer.size_bytes for buffer in buffers), default=0)
+def _head_bytes(head: HeadColumns, plan: Mapping[int, int]) -> int:
+    """Where a plan places the tensors and TFLM what is left."""
+    offsets = greedy_offsets(head.sizes, head.starts, head.stops, head.pinned(plan))
+    return max(map(add, offsets, head.sizes), default=0)
 
 
-def _scratch_joined(buffers: Sequence[PlannedBuffer]) -> tuple[PlannedBuffer, ...]:
+def _scratch_joined(head: HeadColumns) -> Shapes:
     """All scratch of an op as one: whatever TFLM does in the gap that is left, it fits there."""
-    joined = [buffer for buffer in buffers if buffer.tensor is not None]
-    scratch: dict[int | None, PlannedBuffer] = {}
-    for buffer in (b for b in buffers if b.tensor is None):
-        known = scratch.get(buffer.op)
-        size = buffer.size_bytes + (known.size_bytes if known else 0)
-        scratch[buffer.op] = replace(buffer, size_bytes=size)
-    return (*joined, *scratch.values())
+    tensors, shapes = len(head.tensors), head.shapes
+    scratch: dict[tuple[int, int], int] = {}
+    for size, start, stop in shapes[tensors:]:
+        at = start, stop
+        scratch[at] = scratch.get(at, 0) + size
+    return (*shapes[:tensors], *((size, *at) for at, size in scratch.items()))
 
 
 @lru_cache(maxsize=4096)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from operator import add
 
 from splitopt.arena.abi import Abi, Block
+from splitopt.arena.head import head_columns
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import (
     Arena,
@@ -22,7 +22,6 @@ from splitopt.arena.replay import (
     tensor_blocks,
 )
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
-from splitopt.graph.liveness import live_steps
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.packing.greedy_replay import greedy_with_work
@@ -57,16 +56,6 @@ class ArenaFigures:
     work: PlannerWork
 
 
-@dataclass(slots=True)
-class _Head:
-    """Buffers in the order in which the planner is given them."""
-
-    sizes: list[int]
-    starts: list[int]
-    stops: list[int]
-    pinned: dict[int, int]
-
-
 class QuickReplay:
     """Replays of segments of one graph, on all rows or on some: rows do not change quantisation,
     which says what TFLM's structures of a tensor take."""
@@ -81,16 +70,17 @@ class QuickReplay:
         """As `request.replayed()` has them; its graph is this one, maybe on fewer rows."""
         segment = request.segment
         memories = [request.memories[op] for op in range(segment.start, segment.stop)]
-        head = _head(request, memories)
-        offsets, work = greedy_with_work(head.sizes, head.starts, head.stops, head.pinned)
+        head = head_columns(request.graph, segment, request.memories)
+        pinned = head.pinned(request.offline)
+        offsets, work = greedy_with_work(head.sizes, head.starts, head.stops, pinned)
         head_bytes = max(map(add, offsets, head.sizes), default=0)
         return ArenaFigures(
             head_bytes=head_bytes,
-            peak_load_bytes=_peak_load(head),
+            peak_load_bytes=head.peak_load,
             size_bytes=self._arena_size(segment, memories, len(offsets), head_bytes),
             buffers=len(offsets),
             scratch=sum([len(memory.scratch) for memory in memories]),
-            is_pinned=bool(head.pinned),
+            is_pinned=bool(pinned),
             work=work,
         )
 
@@ -137,32 +127,6 @@ class QuickReplay:
             found = prepare_reach(self._graph, memory, self._abi, 0)
             self._reaches[memory.temporaries] = found
         return found + self._abi.scratch_request_bytes * scratch_before
-
-
-def _head(request: ArenaRequest, memories: Sequence[KernelMemory]) -> _Head:
-    """The buffers that `plan_head` plans."""
-    graph = request.graph
-    lives = live_steps(graph, request.segment)
-    sizes = [align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT) for tensor in lives]
-    starts = [start for start, _ in lives.values()]
-    stops = [stop for _, stop in lives.values()]
-    for step, memory in enumerate(memories, start=1):
-        for size in memory.scratch:
-            sizes.append(align_up(size, ARENA_ALIGNMENT))
-            starts.append(step)
-            stops.append(step + 1)
-    places = request.offline
-    pinned = {k: places[t] for k, t in enumerate(lives) if t in places} if places else {}
-    return _Head(sizes, starts, stops, pinned)
-
-
-def _peak_load(head: _Head) -> int:
-    """As `peak_load` has it, for steps that are few: an empty range adds nothing."""
-    changes = [0] * (max(head.stops, default=0) + 1)
-    for size, start, stop in zip(head.sizes, head.starts, head.stops, strict=True):
-        changes[start] += size
-        changes[stop] -= size
-    return max(accumulate(changes))
 
 
 def _stacked(tail: int, block: Block, count: int) -> int:
