@@ -9,7 +9,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.tiling.streams.build import stream_of
-from splitopt.tiling.streams.placement import placed
+from splitopt.tiling.streams.placement import GroupForms, placed
 from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
 
@@ -29,7 +29,8 @@ def test_the_arena_of_groups_is_that_measured_on_the_target() -> None:
     graph = model("person_detect_int8")
     found = stream(graph, 0, 8)
     assert isinstance(found, Stream)
-    arena = placed(graph, found, target_rules("m55")).arena
+    rules = target_rules("m55")
+    arena = placed(found, rules, GroupForms(graph, rules)).arena
     assert arena.size_bytes == 17_200  # run on the Cortex-M55 by hand; 16 B less fail there
     assert arena.head_bytes == 13_584
 

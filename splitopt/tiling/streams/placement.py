@@ -8,7 +8,7 @@ writes into them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
@@ -19,7 +19,7 @@ from splitopt.arena.rules import TargetRules
 from splitopt.arena.shared import SharedArena, SharedModel, shared_arena
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import segment_of
+from splitopt.graph.segments import Segment, segment_of
 from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.stream import Group, Stream
 
@@ -58,18 +58,55 @@ class PlacedStream:
         return (len(self.groups) - 1) * self.rules.abi.interpreter_bytes
 
 
-def placed(graph: ModelGraph, stream: Stream, rules: TargetRules) -> PlacedStream:
+@dataclass(frozen=True)
+class GroupForm:
+    """What of a group does not depend on where line buffers lie. `low_bytes`: the end of what TFLM
+    places by itself."""
+
+    graph: ModelGraph
+    segment: Segment
+    memories: tuple[KernelMemory, ...]
+    low_bytes: int
+
+
+class GroupForms:
+    """Forms of the groups of one model's streams: many streams share a group."""
+
+    def __init__(self, graph: ModelGraph, rules: TargetRules) -> None:
+        self._graph, self._rules = graph, rules
+        self._known: dict[Hashable, GroupForm] = {}
+
+    def __call__(self, stream: Stream, group: Group) -> GroupForm:
+        key = self.key(stream, group)
+        if key not in self._known:
+            self._known[key] = self._form(stream, group)
+        return self._known[key]
+
+    @staticmethod
+    def key(stream: Stream, group: Group) -> Hashable:
+        """Alike for groups of one form."""
+        views = tuple((stream.buffers[view.buffer].tensor, view.rows) for view in group.views)
+        outputs = tuple((made.tensor, made.buffer is None) for made in group.outputs)
+        return group.ops, views, outputs
+
+    def _form(self, stream: Stream, group: Group) -> GroupForm:
+        graph = group_graph(self._graph, stream, group)
+        memories = self._rules.memories(graph)
+        segment = segment_of(graph, 0, len(graph.ops))
+        far = dict.fromkeys(pinned_tensors(stream, group), _FAR)
+        head = plan_head(graph, segment, memories, far)
+        low = max((b.offset + b.size_bytes for b in head if not b.pinned), default=0)
+        return GroupForm(graph, segment, memories, low)
+
+
+def placed(stream: Stream, rules: TargetRules, forms: GroupForms) -> PlacedStream:
     """The stream's line buffers above all that TFLM places by itself in any group."""
-    graphs = [group_graph(graph, stream, group) for group in stream.groups]
-    memories = [rules.memories(own) for own in graphs]
-    low = max(
-        low_end(own, needs, pinned_tensors(stream, group))
-        for own, needs, group in zip(graphs, memories, stream.groups, strict=True)
-    )
+    found = [forms(stream, group) for group in stream.groups]
+    low = max(form.low_bytes for form in found)
     offsets = line_buffer_offsets(stream, low)
     groups = tuple(
-        PlacedGroup(own, needs, offline_plan(stream, group, offsets))
-        for own, needs, group in zip(graphs, memories, stream.groups, strict=True)
+        PlacedGroup(form.graph, form.memories, offline_plan(stream, group, offsets))
+        for form, group in zip(found, stream.groups, strict=True)
     )
     return PlacedStream(stream, rules, offsets, low, groups)
 
@@ -98,10 +135,3 @@ def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[i
             last = (buffer.depth - 1) * buffer.row_bytes + buffer.column_bytes
             places[made.tensor] = offsets[made.buffer] + last
     return places
-
-
-def low_end(graph: ModelGraph, memories: Sequence[KernelMemory], pinned: Sequence[int]) -> int:
-    """The end of what TFLM places by itself, in bytes, where line buffers are out of its way."""
-    segment = segment_of(graph, 0, len(graph.ops))
-    head = plan_head(graph, segment, memories, dict.fromkeys(pinned, _FAR))
-    return max((b.offset + b.size_bytes for b in head if not b.pinned), default=0)
