@@ -13,7 +13,7 @@ from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.packing import local_search
 from splitopt.solvers.packing.check import check_plan
-from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.greedy_replay import plan_greedy
 from splitopt.solvers.packing.instance import PackingInstance
 from splitopt.solvers.packing.parts import part_of, parts
 from splitopt.solvers.packing.plan import PackingPlan

@@ -17,7 +17,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import is_asked_to_stop
-from splitopt.solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
@@ -64,7 +64,7 @@ def best_offline_plan(
 
 def _head_bytes(head: HeadColumns, plan: Mapping[int, int]) -> int:
     """Where a plan places the tensors and TFLM what is left."""
-    offsets = greedy_offsets(head.sizes, head.starts, head.stops, head.pinned(plan))
+    offsets, _ = greedy_with_work(head.sizes, head.starts, head.stops, head.pinned(plan))
     return max(map(add, offsets, head.sizes), default=0)
 
 

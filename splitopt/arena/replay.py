@@ -16,7 +16,7 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_down, align_up
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment
-from splitopt.solvers.packing.greedy_by_size import greedy_offsets
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.solvers.packing.instance import peak_load
 
 Memories = Sequence[KernelMemory] | Mapping[int, KernelMemory]
@@ -149,7 +149,7 @@ def plan_head(
     places = offline or {}
     pinned = {k: places[t] for k, (t, _) in enumerate(owners) if t is not None and t in places}
     starts, stops = [live.start for live in lives], [live.stop for live in lives]
-    offsets = greedy_offsets(sizes, starts, stops, pinned)
+    offsets, _ = greedy_with_work(sizes, starts, stops, pinned)
     columns = zip(owners, sizes, lives, offsets, strict=True)
     return tuple(
         PlannedBuffer(tensor, op, size, live, offset, pinned=k in pinned)

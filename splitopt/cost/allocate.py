@@ -16,7 +16,8 @@ from splitopt.arena.kernel import OpView
 from splitopt.arena.replay import PlannedBuffer
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.graph.segments import Segment
-from splitopt.solvers.packing.greedy_work import PlannerWork, planner_work
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
+from splitopt.solvers.packing.greedy_work import PlannerWork
 
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"})
 
@@ -70,11 +71,10 @@ def fixed_insn(ops: int, prepare: float, tensors: int, scratch: int, table: Allo
 
 def planning_insn(buffers: tuple[PlannedBuffer, ...], table: AllocateTable) -> float:
     """The greedy planner's loops on these buffers."""
-    work = planner_work(
+    _, work = greedy_with_work(
         [buffer.size_bytes for buffer in buffers],
         [buffer.live.start for buffer in buffers],
         [buffer.live.stop for buffer in buffers],
-        [buffer.offset for buffer in buffers],
         {k: buffer.offset for k, buffer in enumerate(buffers) if buffer.pinned},
     )
     return work_insn(len(buffers), work, table)

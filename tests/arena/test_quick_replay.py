@@ -6,11 +6,12 @@ import random
 
 import pytest
 from random_nets import random_memories, random_net
+from tflm_planner import planned_slowly
 
 from splitopt.arena.abi import M55, X86_64, Abi
 from splitopt.arena.quick_replay import ArenaRequest, QuickReplay
 from splitopt.graph.segments import segment_of
-from splitopt.solvers.packing.greedy_work import planner_work
+from splitopt.solvers.packing.instance import Buffer, PackingInstance
 
 
 def assert_as_replayed(quick: QuickReplay, request: ArenaRequest) -> None:
@@ -21,13 +22,10 @@ def assert_as_replayed(quick: QuickReplay, request: ArenaRequest) -> None:
     assert found.buffers == len(arena.buffers)
     assert found.scratch == sum(buffer.tensor is None for buffer in arena.buffers)
     assert found.is_pinned == bool(arena.offline_plan)
-    assert found.work == planner_work(
-        [buffer.size_bytes for buffer in arena.buffers],
-        [buffer.live.start for buffer in arena.buffers],
-        [buffer.live.stop for buffer in arena.buffers],
-        [buffer.offset for buffer in arena.buffers],
-        {k: buffer.offset for k, buffer in enumerate(arena.buffers) if buffer.pinned},
-    )
+    planned = [Buffer(b.size_bytes, b.live, b.offset if b.pinned else None) for b in arena.buffers]
+    offsets, work = planned_slowly(PackingInstance(tuple(planned)))
+    assert found.work == work
+    assert [buffer.offset for buffer in arena.buffers] == offsets
 
 
 @pytest.mark.parametrize("abi", [M55, X86_64], ids=lambda abi: abi.name)

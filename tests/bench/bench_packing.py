@@ -27,7 +27,7 @@ from pathlib import Path
 
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.packing.check import check_plan
-from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.greedy_replay import plan_greedy
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 

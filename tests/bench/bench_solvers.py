@@ -12,8 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from splitopt.solvers.outcome import Outcome
-from splitopt.solvers.packing.greedy_by_size import greedy_offsets
-from splitopt.solvers.packing.greedy_work import planner_work
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance, peak_load
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
@@ -84,11 +83,8 @@ def bench_packing(rng: random.Random) -> None:
         ("chain of 30 steps", chain_buffers(30, rng)),
         ("long ranges", long_buffers(60, rng)),
     ):
-        sizes, starts, stops = columns
-        label = f"{name}, {len(sizes)} buffers"
-        offsets = greedy_offsets(sizes, starts, stops)
-        timed(f"greedy_offsets, {label}", partial(greedy_offsets, *columns), 100)
-        timed(f"planner_work, {label}", partial(planner_work, *columns, offsets), 100)
+        label = f"{name}, {len(columns[0])} buffers"
+        timed(f"greedy_with_work, {label}", partial(greedy_with_work, *columns), 100)
         timed(f"peak_load, {label}", partial(peak_load, list(zip(*columns, strict=True))), 100)
     buffers = tuple(
         Buffer(size, LiveRange(start, stop))

@@ -11,7 +11,7 @@ from tiny import buffers, least_mark
 from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.packing.check import check_plan
-from splitopt.solvers.packing.greedy_by_size import plan_greedy
+from splitopt.solvers.packing.greedy_replay import plan_greedy
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
 from splitopt.solvers.packing.solve import solve
