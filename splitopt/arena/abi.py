@@ -6,10 +6,26 @@ x86-64: the tflite-micro wheel, whose interpreter uses the recording allocator).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+from splitopt.base.units import Sizes, align_up
 
 Block = tuple[int, int]
 """(size, alignment) of one allocation."""
+
+
+def stacked(top: Sizes, block: Block, count: Sizes) -> Sizes:
+    """How far memory is taken after one allocation of `count` structures behind `top`."""
+    size, alignment = block
+    return align_up(top + size * count, alignment)
+
+
+def reached(top: int, blocks: Iterable[Block]) -> int:
+    """The same after these allocations, one after another."""
+    for size, alignment in blocks:
+        top = align_up(top + size, alignment)
+    return top
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from an end that is a multiple of 16, and what temporary data take is looked up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import add
 
-from splitopt.arena.abi import Abi, Block
+from splitopt.arena.abi import Abi, reached, stacked
 from splitopt.arena.head import head_columns
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import (
@@ -62,7 +62,7 @@ class QuickReplay:
 
     def __init__(self, graph: ModelGraph, abi: Abi) -> None:
         self._graph, self._abi = graph, abi
-        self._before_model = _reached(0, (*abi.preamble, abi.subgraph))
+        self._before_model = reached(0, (*abi.preamble, abi.subgraph))
         self._variables = {tensor.index: tensor.bytes for tensor in graph.variables}
         self._reaches: dict[tuple[int, ...], int] = {}
 
@@ -90,9 +90,9 @@ class QuickReplay:
         """The least multiple of 16 in which the tail, at every step, stays above what temporary
         data reach then, and in the end above the head."""
         abi, tensors = self._abi, segment.tensors
-        tail = _stacked(self._before_model, abi.eval_tensor, len(tensors))
-        tail = _stacked(tail, abi.node, len(memories))
-        tail = _reached(tail, [memory.params for memory in memories if memory.params])
+        tail = stacked(self._before_model, abi.eval_tensor, len(tensors))
+        tail = stacked(tail, abi.node, len(memories))
+        tail = reached(tail, [memory.params for memory in memories if memory.params])
         for memory in memories:
             for size in memory.init:
                 tail = align_up(tail + size, ARENA_ALIGNMENT)
@@ -103,7 +103,7 @@ class QuickReplay:
             needed = max(needed, tail + self._prepare_reach(memory, scratch))
             scratch += len(memory.scratch)
         if scratch:
-            tail = _stacked(tail, abi.scratch_handle, scratch)
+            tail = stacked(tail, abi.scratch_handle, scratch)
         for tensor in tensors if self._variables else ():
             if tensor in self._variables:
                 tail = align_up(tail + self._variables[tensor], ARENA_ALIGNMENT)
@@ -117,7 +117,7 @@ class QuickReplay:
         for ends in (segment.inputs, segment.outputs):
             tail = align_up(tail + abi.pointer_bytes * len(ends), ARENA_ALIGNMENT)
             for index in ends:
-                tail = _reached(tail, tensor_blocks(tensors[index], abi))
+                tail = reached(tail, tensor_blocks(tensors[index], abi))
         return tail
 
     def _prepare_reach(self, memory: KernelMemory, scratch_before: int) -> int:
@@ -127,15 +127,3 @@ class QuickReplay:
             found = prepare_reach(self._graph, memory, self._abi, 0)
             self._reaches[memory.temporaries] = found
         return found + self._abi.scratch_request_bytes * scratch_before
-
-
-def _stacked(tail: int, block: Block, count: int) -> int:
-    """The tail with one allocation of `count` structures."""
-    size, alignment = block
-    return align_up(tail + size * count, alignment)
-
-
-def _reached(tail: int, blocks: Iterable[Block]) -> int:
-    for size, alignment in blocks:
-        tail = align_up(tail + size, alignment)
-    return tail

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from splitopt.arena.abi import Abi, Block
 from splitopt.arena.kernel import KernelMemory
-from splitopt.base.units import ARENA_ALIGNMENT, align_down, align_up
+from splitopt.base.units import ARENA_ALIGNMENT, Sizes, align_down, align_up
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.segments import Segment
@@ -229,7 +229,7 @@ def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_bef
     return top
 
 
-def planning_reach(abi: Abi, tensors: int, scratch: int, planned_buffers: int) -> int:
+def planning_reach(abi: Abi, tensors: Sizes, scratch: Sizes, planned_buffers: Sizes) -> Sizes:
     """Top of the planner's tables: requests, allocation infos, then its working arrays."""
     info_bytes, info_alignment = abi.allocation_info
     top = abi.scratch_request_bytes * (scratch + SCRATCH_REQUESTS_PER_OP)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:  # not loaded for a size
+    import numpy as np
+    import numpy.typing as npt
 
 ARENA_ALIGNMENT = 16
 
+Sizes = TypeVar("Sizes", int, "npt.NDArray[np.int64]")
+"""One size, or an array of them."""
 
-def align_up(value: int, alignment: int) -> int:
+
+def align_up(value: Sizes, alignment: int) -> Sizes:
     return -(-value // alignment) * alignment
 
 

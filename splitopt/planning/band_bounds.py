@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from splitopt.base.units import ARENA_ALIGNMENT
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.planning.band_columns import BandColumns
 from splitopt.planning.segment_bounds import tensor_counts, tensor_sums
@@ -47,7 +47,7 @@ def _arena(table: SegmentTable, plans: BandColumns) -> Column:
     scratch fewer saves a handle in the tail, whose end then moves by no more than the handles
     rounded up to 16."""
     at, fewer = (plans.starts, plans.stops), _fewer_requests(table, plans)
-    handles = -(-table.rules.abi.scratch_handle[0] * fewer // ARENA_ALIGNMENT) * ARENA_ALIGNMENT
+    handles = align_up(table.rules.abi.scratch_handle[0] * fewer, ARENA_ALIGNMENT)
     temporary = np.where(fewer > 0, 0, table.tails.temporary[at])
     return SegmentTails(table.tails.tail[at] - handles, temporary).arena(plans.peak_load)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from splitopt.base.units import ARENA_ALIGNMENT
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.planning.banded_ops import NO_ESTIMATE, BandedOps
 from splitopt.tiling.all_starts import AllStarts
@@ -68,7 +68,7 @@ class BandSums:
         if tensor not in graph.producer and tensor not in graph.inputs:
             return np.zeros(columns.count, dtype=np.int64)  # empty, and no input of a piece
         rows = np.where(self._segments.makes(tensor), 0, self._segments.rows(tensor))
-        size = _rounded_up(rows * row_bytes(graph, tensor))
+        size = align_up(rows * row_bytes(graph, tensor), ARENA_ALIGNMENT)
         since = self._last_reader.get(tensor, _ALL)
         raised = columns["peak", since] + size
         for other in {_ALL, *self._last_reader.values()}:
@@ -92,7 +92,9 @@ class BandSums:
             self._columns["held_bytes"] -= np.where(made, self._size(tensor), 0)
 
     def _size(self, tensor: int) -> Column:
-        return _rounded_up(self._segments.rows(tensor) * row_bytes(self._graph, tensor))
+        return align_up(
+            self._segments.rows(tensor) * row_bytes(self._graph, tensor), ARENA_ALIGNMENT
+        )
 
     def _begin_peaks(self, read: Sequence[int], op: int) -> None:
         """Keeps the peaks since those ops whose inputs are read again, this one among them."""
@@ -104,7 +106,3 @@ class BandSums:
         if again:
             self._columns.begin(("peak", op))
         self._last_reader = later
-
-
-def _rounded_up(size: Column) -> Column:
-    return -(-size // ARENA_ALIGNMENT) * ARENA_ALIGNMENT

@@ -7,15 +7,15 @@ whose alignment is wider than that of TFLM's own structures.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.arena.abi import Abi, Block
+from splitopt.arena.abi import Abi, Block, reached, stacked
 from splitopt.arena.kernel import KernelMemory
-from splitopt.arena.replay import SCRATCH_REQUESTS_PER_OP, prepare_reach, tensor_blocks
+from splitopt.arena.replay import planning_reach, prepare_reach, tensor_blocks
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment_bounds import between, end_sums, tensor_counts, tensor_sums
@@ -35,7 +35,7 @@ class SegmentTails:
 
     def arena(self, head: Matrix) -> Matrix:
         """The smallest multiples of 16 that hold heads of these bytes."""
-        return _aligned(np.maximum(self.tail + head, self.temporary), ARENA_ALIGNMENT)
+        return align_up(np.maximum(self.tail + head, self.temporary), ARENA_ALIGNMENT)
 
 
 def segment_tails(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi) -> SegmentTails:
@@ -44,17 +44,18 @@ def segment_tails(graph: ModelGraph, memories: Sequence[KernelMemory], abi: Abi)
     n = len(graph.ops)
     tensors, ops = tensor_counts(graph), between(_by_op([1] * n))
     scratch = between(_by_op([len(memory.scratch) for memory in memories]))
-    tail = _stack(_top((*abi.preamble, abi.subgraph)), abi.eval_tensor, tensors)
-    tail = _stack(tail, abi.node, ops)
+    before = np.full_like(tensors, reached(0, (*abi.preamble, abi.subgraph)))
+    tail = stacked(before, abi.eval_tensor, tensors)
+    tail = stacked(tail, abi.node, ops)
     tail = tail + _params(tail, [memory.params for memory in memories])
     tail = _with_blocks(tail, [memory.init for memory in memories])
     temporary = _while_preparing(tail, graph, memories, abi)
     tail = _with_blocks(tail, [memory.kept for memory in memories])
-    tail = np.where(scratch > 0, _stack(tail, abi.scratch_handle, scratch), tail)
+    tail = np.where(scratch > 0, stacked(tail, abi.scratch_handle, scratch), tail)
     tail = _with_variables(tail, graph)
     sizes = [tensor.bytes if tensor.is_activation else 0 for tensor in graph.tensors]
     planned = tensor_sums(graph, [int(size > 0) for size in sizes]) + scratch
-    temporary = np.maximum(temporary, tail + _while_planning(abi, tensors, scratch, planned))
+    temporary = np.maximum(temporary, tail + planning_reach(abi, tensors, scratch, planned))
     return SegmentTails(_with_ends(tail, graph, abi), temporary)
 
 
@@ -69,7 +70,7 @@ def _params(tail: Matrix, params: Sequence[Block | None]) -> Matrix:
         size, alignment = block or (0, 1)
         taken[:stop, stop] = taken[:stop, stop - 1] + size
         if is_padded:
-            taken[:stop, stop] = _aligned(taken[:stop, stop], alignment)
+            taken[:stop, stop] = align_up(taken[:stop, stop], alignment)
     return taken
 
 
@@ -92,7 +93,7 @@ def _lifted(tail: Matrix, blocks: Sequence[Sequence[int]], first: Vector) -> Mat
     """The tail moved so that the blocks behind it, each rounded up to 16, end where they do."""
     raw = np.array([sizes[0] if sizes else 0 for sizes in blocks] + [0], dtype=np.int64)[first]
     lifted: Matrix = (
-        _aligned(tail + raw[:, None], ARENA_ALIGNMENT) - _aligned(raw, ARENA_ALIGNMENT)[:, None]
+        align_up(tail + raw[:, None], ARENA_ALIGNMENT) - align_up(raw, ARENA_ALIGNMENT)[:, None]
     )
     return lifted
 
@@ -128,16 +129,6 @@ def _while_preparing(
     return found
 
 
-def _while_planning(abi: Abi, tensors: Matrix, scratch: Matrix, planned: Matrix) -> Matrix:
-    """As `planning_reach` has it."""
-    info_bytes, info_alignment = abi.allocation_info
-    top = abi.scratch_request_bytes * (scratch + SCRATCH_REQUESTS_PER_OP)
-    top = _aligned(top, abi.pointer_bytes) + abi.pointer_bytes
-    top = _aligned(top, info_alignment) + info_bytes * (tensors + scratch)
-    end = _aligned(top, ARENA_ALIGNMENT) + abi.planner_entry_bytes * planned
-    return _aligned(end, ARENA_ALIGNMENT)
-
-
 def _with_variables(tail: Matrix, graph: ModelGraph) -> Matrix:
     """The first variable may end up to 15 bytes below where it would from a multiple of 16."""
     if not graph.variables:
@@ -146,35 +137,18 @@ def _with_variables(tail: Matrix, graph: ModelGraph) -> Matrix:
     for tensor in graph.variables:
         sizes[tensor.index] = align_up(tensor.bytes, ARENA_ALIGNMENT)
     taken = tensor_sums(graph, sizes)
-    return np.where(taken > 0, _aligned(tail - 15, ARENA_ALIGNMENT) + taken, tail)
+    return np.where(taken > 0, align_up(tail - 15, ARENA_ALIGNMENT) + taken, tail)
 
 
 def _with_ends(tail: Matrix, graph: ModelGraph, abi: Abi) -> Matrix:
     """The tail with the structures of inputs and outputs."""
-    blocks = [_top(tensor_blocks(tensor, abi)) for tensor in graph.tensors]
+    blocks = [reached(0, tensor_blocks(tensor, abi)) for tensor in graph.tensors]
     counts = end_sums(graph, [1] * len(blocks))
     for count, sizes in zip(counts, end_sums(graph, blocks), strict=True):
-        tail = _aligned(tail + abi.pointer_bytes * count, ARENA_ALIGNMENT) + sizes
+        tail = align_up(tail + abi.pointer_bytes * count, ARENA_ALIGNMENT) + sizes
     return tail
-
-
-def _stack(tail: Matrix | int, block: Block, counts: Matrix) -> Matrix:
-    size, alignment = block
-    return _aligned(tail + size * counts, alignment)
-
-
-def _top(blocks: Iterable[Block]) -> int:
-    top = 0
-    for size, alignment in blocks:
-        top = align_up(top + size, alignment)
-    return top
 
 
 def _by_op(values: Sequence[int]) -> Vector:
     """Values at index op + 1, as `between` takes them."""
     return np.array([0, *values], dtype=np.int64)
-
-
-def _aligned(sizes: Matrix, alignment: int) -> Matrix:
-    rounded: Matrix = -(-sizes // alignment) * alignment
-    return rounded
