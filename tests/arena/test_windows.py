@@ -17,7 +17,7 @@ def counted(axis: Axis) -> int:
     return sum(0 <= place < axis.input for place in places)
 
 
-@settings(max_examples=2000)
+@settings(max_examples=500)
 @given(
     *(st.integers(0, 12), st.integers(0, 12), st.integers(1, 9)),
     *(st.integers(1, 5), st.integers(1, 4), st.integers(0, 14)),

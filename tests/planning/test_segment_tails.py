@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from random_nets import random_memories, random_net
+from samples import seeds
 
 from splitopt.arena.abi import M55, X86_64, Abi
 from splitopt.arena.replay import replay
@@ -13,7 +14,7 @@ from splitopt.planning.segment_tails import segment_tails
 
 
 @pytest.mark.parametrize("abi", [M55, X86_64], ids=lambda abi: abi.name)
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", seeds(15, 60))
 def test_arenas_are_those_of_the_replay(seed: int, abi: Abi) -> None:
     """Equal where no variable and no odd alignment is in the way, else not above, nor far below."""
     graph, word = random_net(seed), abi.pointer_bytes
@@ -35,7 +36,7 @@ def test_arenas_are_those_of_the_replay(seed: int, abi: Abi) -> None:
             assert is_whole or max(gaps) <= (0 if is_exact else 64)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(8, 20))
 def test_options_of_a_wide_alignment_stay_below(seed: int) -> None:
     graph = random_net(seed)
     memories = random_memories(graph, seed, widest=8)

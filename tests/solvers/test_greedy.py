@@ -28,7 +28,7 @@ def test_plan_and_work_equal_the_replay(
     monkeypatch.setattr(greedy_replay, "_FEW_BUFFERS", few)
     monkeypatch.setattr(greedy_replay, "_SPARSE", 8 if few else 0)
 
-    @settings(max_examples=400)
+    @settings(max_examples=120)
     @given(st.lists(buffers(pins=pins), max_size=14))
     def compare(listed: list[Buffer]) -> None:
         instance = PackingInstance(tuple(listed))

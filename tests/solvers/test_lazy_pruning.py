@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from samples import seeds
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
@@ -19,11 +20,6 @@ from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
 from splitopt.solvers.partition.pareto import pareto_front
 from splitopt.solvers.partition.plan import plan_cost
-
-
-def blocks(quick: int) -> list[object]:
-    """Of a hundred tables each; thousands of them are slow."""
-    return [*range(quick), *(pytest.param(k, marks=pytest.mark.slow) for k in range(quick, 30))]
 
 
 def draw(seed: int) -> PartitionInstance:
@@ -87,9 +83,10 @@ def kept_of(instance: PartitionInstance, names: Iterable[tuple[int, int, int]]) 
     return {o for o in instance.options if (o.start, o.stop, o.key) in chosen}
 
 
-@pytest.mark.parametrize("block", blocks(4))
+@pytest.mark.parametrize("block", seeds(2, 30))
 def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
-    """Under loose bounds, the best rank over loads stays reachable with the kept options."""
+    """Under loose bounds, the best rank over loads stays reachable with the kept options. A block
+    is a hundred tables."""
     for seed in range(100 * block, 100 * block + 100):
         instance = draw(seed)
         pruner = Pruner(pool_of(instance, seed), instance.goal)
@@ -108,7 +105,7 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
         assert (again.cost, found.segments, found.copied_bytes) == rank, seed
 
 
-@pytest.mark.parametrize("block", blocks(2))
+@pytest.mark.parametrize("block", seeds(2, 30))
 def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
     for seed in range(100 * block, 100 * block + 100):
         instance = draw(seed)

@@ -47,7 +47,7 @@ def by_brute_force(instance: PartitionInstance) -> set[Point]:
     return undominated(found)
 
 
-@settings(max_examples=500)
+@settings(max_examples=150)
 @given(partition_instances(7))
 def test_the_front_equals_brute_force(instance: PartitionInstance) -> None:
     front = pareto_front(instance)
