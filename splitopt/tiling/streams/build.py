@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
-from math import floor, lcm
+from math import lcm
 
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.grouping import Draft, Grouping, pad_amounts, readers_of
+from splitopt.tiling.streams.grouping import Draft, Grouping, Window, pad_amounts, readers_of
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.stream import Group, LineBuffer, Made, Source, Stream, View
 
@@ -42,64 +41,56 @@ class _Builder:
         # Whoever reads what another group makes runs at the same time or later; see `Grouping`.
         order = sorted(range(len(drafts)), key=lambda k: (drafts[k].first, k))
         self._drafts = [drafts[k] for k in order]
-        self._read = readers_of(self._drafts)
-        self._numbers = {tensor: k for k, tensor in enumerate(self._read)}
+        self._readers = readers_of(self._drafts)
+        self._numbers = {tensor: k for k, tensor in enumerate(self._readers)}
+        self._outputs = set(grouping.outputs)
 
     def stream(self) -> Stream | str:
-        grouping, drafts = self._grouping, self._drafts
-        times = [grouping.flows[t] for t in grouping.sources] + list(drafts)
+        grouping = self._grouping
+        flows = [grouping.flows[tensor] for tensor in grouping.sources]
+        times = [*flows, *self._drafts]
         scale = lcm(*(x.denominator for time in times for x in (time.period, time.first)))
         zero = min(time.first for time in times)
-
-        def ticks(time: Fraction) -> int:
-            return int(time * scale)
-
         groups = tuple(
             Group(
                 ops=tuple(draft.ops),
                 views=tuple(self._views(draft)),
                 outputs=tuple(self._made(draft)),
                 rows=draft.rows,
-                period=ticks(draft.period),
-                first_tick=ticks(draft.first - zero),
+                period=int(draft.period * scale),
+                first_tick=int((draft.first - zero) * scale),
             )
-            for draft in drafts
+            for draft in self._drafts
         )
         sources = tuple(
             Source(
                 tensor=flow.tensor,
                 buffer=self._numbers[self._held_as(flow.tensor)],
                 rows=flow.rows,
-                period=ticks(flow.period),
-                first_tick=ticks(flow.first - zero),
+                period=int(flow.period * scale),
+                first_tick=int((flow.first - zero) * scale),
             )
-            for flow in (grouping.flows[t] for t in grouping.sources)
+            for flow in flows
         )
-        buffers = tuple(self._buffer(tensor) for tensor in self._read)
+        missing = next((t for t in self._numbers if self._has_no_fill(t)), None)
+        if missing is not None:
+            return f"nothing says how to fill rows outside of tensor {missing}"
+        buffers = tuple(self._buffer(tensor) for tensor in self._numbers)
         stream = Stream(grouping.start, grouping.stop, sources, groups, buffers)
         if stream.ticks > MOST_TICKS:
             return f"its rows come at rates that meet after {stream.ticks} ticks only"
-        missing = next(
-            (b for b in buffers if b.fill is None and self._looks_outside(b.tensor)), None
-        )
-        if missing is not None:
-            return f"nothing says how to fill rows outside of tensor {missing.tensor}"
         return stream
 
     def _views(self, draft: Draft) -> Iterator[View]:
-        for tensor, (rows, stride, above, repeat) in draft.reads.items():
-            flow = self._grouping.flows[tensor]
-            newer = floor((draft.first - flow.first) / flow.period) - (rows - 1 - above)
-            assert newer >= 0, "a group runs when its rows are there"
-            yield View(self._numbers[tensor], rows, stride, above, repeat, newer)
+        for tensor, (window, lag) in draft.reads.items():
+            yield View(self._numbers[tensor], *window, lag)
 
     def _made(self, draft: Draft) -> Iterator[Made]:
-        outputs = self._grouping.outputs
         for op in draft.ops:
             [tensor] = self._graph.ops[op].outputs
             number = self._numbers.get(self._held_as(tensor))
-            if number is not None or tensor in outputs:
-                yield Made(tensor, number, tensor in outputs)
+            if number is not None or tensor in self._outputs:
+                yield Made(tensor, number, tensor in self._outputs)
 
     def _held_as(self, tensor: int) -> int:
         """The tensor whose rows the line buffer holds: what the folded PAD makes."""
@@ -109,49 +100,41 @@ class _Builder:
         return self._graph.ops[pad].outputs[0]
 
     def _buffer(self, tensor: int) -> LineBuffer:
-        graph, grouping = self._graph, self._grouping
-        flow = grouping.flows[tensor]
-        written = flow.written
-        views = list(self._views_of(tensor))
-        depth = max(view.lag + view.rows for _, view in views)
-        last = max(_last_row(draft, view) + view.lag for draft, view in views)
-        column = 0
-        if written != tensor:
-            pad = graph.producer[tensor]
-            pixel = _row_bytes(graph, tensor) // graph.tensors[tensor].shape[2]
-            column = int(pad_amounts(graph, graph.ops[pad])[2, 0]) * pixel
-        _, only = views[0]
-        is_lazy = len(views) == 1 and only.lag == 0 and only.repeat == 1
+        graph, flow = self._graph, self._grouping.flows[tensor]
+        views = self._windows(tensor)
+        window, only_lag, _ = views[0]
+        is_lazy = len(views) == 1 and only_lag == 0 and window.repeat == 1
         return LineBuffer(
             tensor=tensor,
-            written=written,
-            depth=depth,
+            written=flow.written,
+            depth=max(lag + window.rows for window, lag, _ in views),
             row_bytes=_row_bytes(graph, tensor),
-            written_bytes=_row_bytes(graph, written),
-            column_bytes=column,
+            written_bytes=_row_bytes(graph, flow.written),
+            column_bytes=self._column_bytes(tensor, flow.written),
             rows=flow.rows,
-            last_row=last,
-            fill=grouping.fills.get(tensor),
+            last_row=max(last + lag for _, lag, last in views),
+            fill=self._grouping.fills.get(tensor),
             item_bytes=graph.tensors[tensor].dtype.bits // 8,
-            lazy=(only.stride, only.above) if is_lazy else None,
+            lazy=(window.stride, window.above) if is_lazy else None,
         )
 
-    def _views_of(self, tensor: int) -> Iterator[tuple[Draft, View]]:
-        for number in self._read[tensor]:
-            draft = self._drafts[number]
-            views = self._views(draft)
-            yield draft, next(view for view in views if view.buffer == self._numbers[tensor])
+    def _column_bytes(self, tensor: int, written: int) -> int:
+        if written == tensor:
+            return 0
+        graph = self._graph
+        left = int(pad_amounts(graph, graph.ops[graph.producer[tensor]])[2, 0])
+        return left * (_row_bytes(graph, tensor) // graph.tensors[tensor].shape[2])
 
-    def _looks_outside(self, tensor: int) -> bool:
+    def _windows(self, tensor: int) -> list[tuple[Window, int, int]]:
+        """Of each group that reads the tensor: its window, its lag, the last row that it sees."""
+        drafts = [self._drafts[number] for number in self._readers[tensor]]
+        return [(*draft.reads[tensor], draft.last_row(draft.reads[tensor][0])) for draft in drafts]
+
+    def _has_no_fill(self, tensor: int) -> bool:
+        """Whether rows outside of the image are looked at, and nothing says what they hold."""
         rows = self._grouping.flows[tensor].rows
-        return any(
-            view.above > 0 or _last_row(draft, view) >= rows
-            for draft, view in self._views_of(tensor)
-        )
-
-
-def _last_row(draft: Draft, view: View) -> int:
-    return view.first_row(draft.rows - 1) + view.rows - 1
+        is_left = any(w.above > 0 or last >= rows for w, _, last in self._windows(tensor))
+        return is_left and tensor not in self._grouping.fills
 
 
 def _row_bytes(graph: ModelGraph, tensor: int) -> int:

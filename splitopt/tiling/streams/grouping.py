@@ -18,6 +18,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import floor
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -44,15 +46,36 @@ class Flow:
     written: int
 
 
+class Window(NamedTuple):
+    """Rows that a group looks at; see `stream.View`."""
+
+    rows: int = 1
+    stride: int = 1
+    above: int = 0
+    repeat: int = 1
+
+
 @dataclass(slots=True)
 class Draft:
-    """A group while ops are added to it. `reads`: tensor → (rows, stride, above, repeat)."""
+    """A group while ops are added to it. `reads`: tensor → what it looks at, with its lag."""
 
     period: Fraction
     first: Fraction
     rows: int
     ops: list[int] = field(default_factory=list)
-    reads: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    reads: dict[int, tuple[Window, int]] = field(default_factory=dict)
+
+    def look(self, flow: Flow, window: Window) -> None:
+        if flow.tensor not in self.reads:
+            newest = floor((self.first - flow.first) / flow.period)
+            lag = newest - (window.rows - 1 - window.above)
+            assert lag >= 0, "a group runs when its rows are there"
+            self.reads[flow.tensor] = window, lag
+
+    def last_row(self, window: Window) -> int:
+        """The last row that it looks at."""
+        first = window.stride * (self.rows - 1) // window.repeat - window.above
+        return first + window.rows - 1
 
 
 class Grouping:
@@ -130,14 +153,14 @@ class Grouping:
             return "looks at rows of padding only"
         first = flow.first + flow.period * ahead
         group = self._begin(flow.period * rule.stride, first, op)
-        self.groups[group].reads[tensor] = (rule.reach, rule.stride, above, 1)
+        self.groups[group].look(flow, Window(rule.reach, rule.stride, above))
         self._add(op, group)
         return None if rule.fill is None else self._fill(tensor, rule.fill)
 
     def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
         flow = self.flows[tensor]
         group = self._begin(flow.period / rule.repeat, flow.first, op)
-        self.groups[group].reads[tensor] = (1, 1, 0, rule.repeat)
+        self.groups[group].look(flow, Window(repeat=rule.repeat))
         self._add(op, group)
         return None
 
@@ -148,23 +171,24 @@ class Grouping:
             return "reads rows that come at different rates"
         last = max(flows, key=lambda flow: (flow.first, flow.group))
         group = last.group
-        others = [flow.tensor for flow in flows if flow.group != group or group == SOURCE]
-        if group == SOURCE or any(self._looks_otherwise(group, tensor) for tensor in others):
-            group, others = self._begin(last.period, last.first, op), list(read)  # case 4
-        for tensor in others:
-            self.groups[group].reads.setdefault(tensor, (1, 1, 0, 1))
+        others = [flow for flow in flows if flow.group != group]
+        if group == SOURCE or any(self._looks_otherwise(group, flow.tensor) for flow in others):
+            group, others = self._begin(last.period, last.first, op), flows  # case 4
+        for flow in others:
+            self.groups[group].look(flow, Window())
         self._add(op, group)
         return None
 
     def _looks_otherwise(self, group: int, tensor: int) -> bool:
-        return self.groups[group].reads.get(tensor, (1, 1, 0, 1)) != (1, 1, 0, 1)
+        known = self.groups[group].reads.get(tensor)
+        return known is not None and known[0] != Window()
 
     def _group_of(self, flow: Flow) -> int:
         """The group that makes the rows; a new one that passes on those of a source."""
         if flow.group != SOURCE:
             return flow.group
         self.groups.append(Draft(flow.period, flow.first, flow.rows))
-        self.groups[-1].reads[flow.tensor] = (1, 1, 0, 1)
+        self.groups[-1].look(flow, Window())
         return len(self.groups) - 1
 
     def _begin(self, period: Fraction, first: Fraction, op: Op) -> int:
