@@ -31,7 +31,7 @@ def solver_option(option: SegmentOption) -> Option:
         cost=option.added_insn,
         copied_bytes=option.copied_bytes,
         key=option.key,
-        apart=option.bands is not None,
+        apart=option.is_apart,
     )
 
 
@@ -139,7 +139,7 @@ def _segments(
     pieces = [(k, option, piece) for k, option in enumerate(options) for piece in option.pieces]
     for index, (k, option, figures) in enumerate(pieces):
         at = (figures.segment.start, figures.segment.stop)
-        in_bytes, out_bytes = loads.ends(*at, in_bands=option.bands is not None)
+        in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart)
         yield PlannedSegment(
             index=index,
             figures=figures,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from splitopt.planning.band_bounds import band_bounds
+from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 
@@ -23,6 +24,9 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
         if table.techniques.offline_plans:
             parts.append(banded._replace(keys=banded.keys + 1))
         table.is_complete &= table.bands.is_complete
+    if table.techniques.streams:
+        parts.append(_streamed(table, allowed))
+        table.is_complete &= table.streams.is_complete
     return OptionBounds(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -38,3 +42,15 @@ def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
     at = starts, stops = np.nonzero(allowed)
     figures = table.ram_bound[at], table.planned_added_bound[at], table.boundary.copied[at]
     return OptionBounds(starts, stops, np.ones_like(starts), *figures)
+
+
+def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
+    """Row by row; these figures are exact."""
+    found = table.streams.columns
+    at = found.starts, found.stops
+    saved = found.saved if table.techniques.rolled_ends else 0
+    ram = found.arena + table.boundary.load_in_bands[at] - saved
+    keys = np.full_like(found.starts, STREAMED)
+    bounds = OptionBounds(*at, keys, ram, found.cost, found.copied)
+    is_allowed = allowed[at]
+    return OptionBounds(*(column[is_allowed] for column in bounds))

@@ -10,6 +10,7 @@ from splitopt.base.progress import Progress, counted
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.partition.option_pool import Mask, OptionPool, Settled
+from splitopt.tiling.rolled import saved_bytes
 
 
 def option_pool(
@@ -39,7 +40,8 @@ class _Prices:
         option = table.option(start, stop, key)
         if option is None:
             return None
-        loads = table.boundary.load if option.bands is None else table.boundary.load_in_bands
+        loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
-        ram = option.arena_bytes + int(loads[start, stop])
+        saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
+        ram = option.arena_bytes + int(loads[start, stop]) - saved
         return Settled(ram, option.added_insn, is_last)

@@ -14,6 +14,9 @@ from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.rolled import RolledPair
 from splitopt.tiling.streams.placement import PlacedStream
 
+STREAMED = 1 << 20
+"""The key of a segment's stream; see SegmentTable.option."""
+
 
 @dataclass(frozen=True)
 class SegmentFigures:
@@ -103,8 +106,8 @@ class Techniques:
     bands: bool = True
     two_heights: bool = True
     offline_plans: bool = True
-    streams: bool = True
-    rolled_ends: bool = True
+    streams: bool = False
+    rolled_ends: bool = False
 
 
 CUTS_ONLY = Techniques(

@@ -24,12 +24,20 @@ from splitopt.graph.segments import (
 from splitopt.planning.all_rows_bounds import AllRowsBounds
 from splitopt.planning.band_options import BandTable
 from splitopt.planning.pricing import Piece, Pricer
-from splitopt.planning.segment import CUTS_ONLY, SegmentFigures, SegmentOption, Techniques
+from splitopt.planning.segment import (
+    CUTS_ONLY,
+    STREAMED,
+    SegmentFigures,
+    SegmentOption,
+    Techniques,
+)
+from splitopt.planning.stream_options import StreamTable
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
+from splitopt.tiling.streams.stream import Stream
 
 _BUILDING = 0.4
 """How much of the time may go into finding bands."""
@@ -114,10 +122,14 @@ class SegmentTable(AllRowsBounds):
         """An option to run a segment; None where there is none of that key.
 
         `key` 0 and 1: on all rows; 2k and 2k + 1: in bands by plan k. Even ones as TFLM plans every
-        piece, odd ones with offline plans, where these lower the arena of a piece.
+        piece, odd ones with offline plans, where these lower the arena of a piece. STREAMED: one
+        row at a time.
         """
         name = start, stop, key
-        if name not in self._options:
+        if key == STREAMED:
+            if name not in self._options:
+                self._options[name] = self._streamed(start, stop)
+        elif name not in self._options:
             bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
             pieces = self._planned(name, bands) if key % 2 else self._greedy_pieces(name, bands)
             found = SegmentOption(key, pieces, bands) if pieces else None
@@ -125,6 +137,13 @@ class SegmentTable(AllRowsBounds):
             if self.deadline.is_over:
                 self._late.append(name)
         return self._options[name]
+
+    def _streamed(self, start: int, stop: int) -> SegmentOption | None:
+        stream = self.streams.stream(start, stop)
+        if not isinstance(stream, Stream):
+            return None
+        rolled = self.streams.rolled(stream) if self.techniques.rolled_ends else ()
+        return SegmentOption(STREAMED, (self.streams.figures(stream),), None, rolled)
 
     def could_be_planned(self, option: SegmentOption) -> bool:
         """Whether an offline plan could lower an arena of this option, as TFLM plans it."""
@@ -266,6 +285,19 @@ class SegmentTable(AllRowsBounds):
     def bands(self) -> BandTable:
         deadline = self.deadline.share(_BUILDING)
         return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights, deadline)
+
+    @cached_property
+    def streams(self) -> StreamTable:
+        return StreamTable(
+            self.graph,
+            self.rules,
+            self.costs,
+            self.whole_invoke,
+            headroom_bytes=self.headroom_bytes,
+            zero_arena=self.zero_arena,
+            most_bytes=int(self.ram_bound[0, len(self.graph.ops)]),
+            deadline=self.deadline.share(_BUILDING),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:

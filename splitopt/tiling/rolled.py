@@ -7,7 +7,13 @@ be read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.graph.model import ModelGraph
+
+_MOST_TRIED = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +31,44 @@ class RolledPair:
     def saved_bytes(self, read_bytes: int, made_bytes: int) -> int:
         """How much less than both tensors, each a multiple of 16, the pair takes."""
         return read_bytes + made_bytes - max(self.lead_bytes + read_bytes, made_bytes)
+
+
+def saved_bytes(graph: ModelGraph, pair: RolledPair) -> int:
+    """How much less than both tensors the pair takes in the boundary buffer."""
+    read, made = (
+        align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT) for tensor in (pair.read, pair.made)
+    )
+    return pair.saved_bytes(read, made)
+
+
+def best_pairs(graph: ModelGraph, pairs: Iterable[RolledPair]) -> tuple[RolledPair, ...]:
+    """Of all pairs of an input and an output, those that save most, no tensor in two of them.
+
+    Of more than `_MOST_TRIED` pairs, the one that saves most, then the next that fits, and so on.
+    """
+    useful = sorted(
+        (pair for pair in pairs if saved_bytes(graph, pair) > 0),
+        key=lambda pair: (-saved_bytes(graph, pair), pair.read, pair.made),
+    )
+    if len(useful) > _MOST_TRIED:
+        return _one_after_another(useful)
+    return max(_disjoint(useful), key=lambda chosen: sum(saved_bytes(graph, p) for p in chosen))
+
+
+def _disjoint(pairs: Sequence[RolledPair]) -> Iterator[tuple[RolledPair, ...]]:
+    """All choices of pairs that share no tensor, the empty one included."""
+    if not pairs:
+        yield ()
+        return
+    first, rest = pairs[0], pairs[1:]
+    apart = [pair for pair in rest if pair.read != first.read and pair.made != first.made]
+    yield from ((first, *chosen) for chosen in _disjoint(apart))
+    yield from _disjoint(rest)
+
+
+def _one_after_another(pairs: Sequence[RolledPair]) -> tuple[RolledPair, ...]:
+    chosen: list[RolledPair] = []
+    for pair in pairs:
+        if all(pair.read != other.read and pair.made != other.made for other in chosen):
+            chosen.append(pair)
+    return tuple(chosen)

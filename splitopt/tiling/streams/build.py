@@ -7,7 +7,7 @@ from math import lcm
 
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.grouping import Draft, Grouping, Window, pad_amounts, readers_of
+from splitopt.tiling.streams.grouping import Draft, Flow, Grouping, Window, pad_amounts, readers_of
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.stream import Group, LineBuffer, Made, Source, Stream, View
 
@@ -48,7 +48,7 @@ class _Builder:
     def stream(self) -> Stream | str:
         grouping = self._grouping
         flows = [grouping.flows[tensor] for tensor in grouping.sources]
-        times = [*flows, *self._drafts]
+        times: list[Flow | Draft] = [*flows, *self._drafts]
         scale = lcm(*(x.denominator for time in times for x in (time.period, time.first)))
         zero = min(time.first for time in times)
         groups = tuple(

@@ -1,0 +1,124 @@
+"""Every segment that can be a stream: figures of all at once, one of them in detail when asked for.
+
+The figures are exact, not bounds: groups are shared by so many streams that a price is a sum over
+what is looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from splitopt.arena.rules import TargetRules
+from splitopt.cost.costs import Costs
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import segment_of
+from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.stream_pricing import StreamPricer
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.partition.shortest_paths import Column
+from splitopt.tiling.rolled import RolledPair, best_pairs, saved_bytes
+from splitopt.tiling.streams.build import built, stream_of
+from splitopt.tiling.streams.ends import stream_pairs
+from splitopt.tiling.streams.grouping import Grouping
+from splitopt.tiling.streams.rules import StreamRule, stream_rule
+from splitopt.tiling.streams.stream import Stream
+
+WholeInsn = Callable[[int, int], int]
+
+
+class StreamColumns(NamedTuple):
+    """One entry for each segment that can be a stream: its bounds, the bytes granted to its arena,
+    those that rolled ends save, instructions added, and bytes copied across its ends."""
+
+    starts: Column
+    stops: Column
+    arena: Column
+    saved: Column
+    cost: Column
+    copied: Column
+
+
+class StreamTable:
+    """The streams of one model for one target.
+
+    `most_bytes`: a stream whose line buffers take more is left out, with all longer ones from its
+    start: leaving the model whole is better. Behind the deadline no more of them are found:
+    `is_complete` then turns false.
+    """
+
+    def __init__(
+        self,
+        graph: ModelGraph,
+        rules: TargetRules,
+        costs: Costs,
+        whole_insn: WholeInsn,
+        *,
+        headroom_bytes: int,
+        zero_arena: bool,
+        most_bytes: int,
+        deadline: Deadline,
+    ) -> None:
+        self._graph, self._whole_insn = graph, whole_insn
+        self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
+        self._most_bytes, self._deadline = most_bytes, deadline
+        self._pricer = StreamPricer(graph, rules, costs)
+        self.is_complete = True
+
+    @cached_property
+    def rules(self) -> tuple[StreamRule | str, ...]:
+        """By op: how it runs in a stream, or why it cannot."""
+        return tuple(stream_rule(self._graph, op) for op in self._graph.ops)
+
+    @cached_property
+    def columns(self) -> StreamColumns:
+        """The figures of all streams."""
+        rows = [row for start in range(len(self._graph.ops)) for row in self._from(start)]
+        table = np.array(rows, dtype=np.int64).reshape(-1, len(StreamColumns._fields))
+        return StreamColumns(*table.T)
+
+    def stream(self, start: int, stop: int) -> Stream | str:
+        """The segment as a stream; why it is none."""
+        return stream_of(self._graph, start, stop, self.rules)
+
+    def figures(self, stream: Stream) -> SegmentFigures:
+        """The exact figures of a stream as a segment's only piece."""
+        segment = segment_of(self._graph, stream.start, stream.stop)
+        return self._pricer.figures(
+            stream,
+            segment,
+            self._whole_insn(stream.start, stream.stop),
+            headroom_bytes=self._headroom_bytes,
+            zero_arena=self._zero_arena,
+            is_rebuilt=(stream.start, stream.stop) != (0, len(self._graph.ops)),
+        )
+
+    def rolled(self, stream: Stream) -> tuple[RolledPair, ...]:
+        """The ends that share bytes."""
+        return best_pairs(self._graph, list(stream_pairs(self._graph, stream)))
+
+    def _from(self, start: int) -> Iterator[tuple[int, ...]]:
+        """Rows of `StreamColumns` for all streams from one op on."""
+        grouping = Grouping(self._graph, start)
+        for stop in range(start + 1, len(self._graph.ops) + 1):
+            rule = self.rules[stop - 1]
+            if isinstance(rule, str) or grouping.add(rule) is not None:
+                return
+            stream = built(grouping) if grouping.is_closed else None
+            if not isinstance(stream, Stream):
+                continue
+            if self._deadline.is_over:
+                self.is_complete = False
+                return
+            if sum(buffer.bytes for buffer in stream.buffers) > self._most_bytes:
+                return
+            yield self._row(stream)
+
+    def _row(self, stream: Stream) -> tuple[int, ...]:
+        figures = self.figures(stream)
+        saved = sum(saved_bytes(self._graph, pair) for pair in self.rolled(stream))
+        ends = stream.start, stream.stop
+        return (*ends, figures.arena_bytes, saved, figures.added_insn, figures.copied_bytes)
