@@ -87,7 +87,9 @@ def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
     real = [placement for placement in plan.layout.placements if placement.size]
     for a, b in combinations(real, 2):
         apart = a.offset + a.size <= b.offset or b.offset + b.size <= a.offset
-        if not apart and _half_steps(instance, plan, a).overlaps(_half_steps(instance, plan, b)):
+        if apart or _may_roll(instance, plan, a, b) or _may_roll(instance, plan, b, a):
+            continue
+        if _half_steps(instance, plan, a).overlaps(_half_steps(instance, plan, b)):
             raise InvalidPlan(
                 f"boundaries {a.boundary} [{a.offset}, {a.offset + a.size}) and "
                 f"{b.boundary} [{b.offset}, {b.offset + b.size}) overlap while both live"
@@ -101,6 +103,22 @@ def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:
                     f"boundary {a.boundary} at {a.offset} lies in the arena of segment {k}, "
                     f"[{start}, {stop})"
                 )
+
+
+def _may_roll(
+    instance: PartitionInstance, plan: PartitionPlan, read: Placement, made: Placement
+) -> bool:
+    """Whether both live in the half-steps of one segment only, which rolls them, and the one that
+    it reads begins at least the lead above the one that it makes."""
+    leads = [
+        roll.lead
+        for roll in plan.options[made.first_segment].rolls
+        if (roll.read, roll.made) == (read.boundary, made.boundary)
+    ]
+    before, behind = (_half_steps(instance, plan, p) for p in (read, made))
+    segment = 2 * made.first_segment
+    inside = before.stop <= segment + 2 and behind.start >= segment
+    return inside and any(read.offset - made.offset >= lead for lead in leads)
 
 
 def _half_steps(

@@ -12,13 +12,30 @@ _MOST_SUM = 2**58
 
 
 @dataclass(frozen=True)
+class Roll:
+    """Two boundary values (by index) that may share bytes while an option runs: `made` is written
+    over the bytes of `read` that were read before.
+
+    Either offset(read) - offset(made) >= lead, or they share none.
+    """
+
+    read: int
+    made: int
+    lead: int
+
+    def saved(self, read_size: int, made_size: int) -> int:
+        """How many bytes less than both values the two take at least."""
+        return read_size + made_size - max(self.lead + read_size, made_size)
+
+
+@dataclass(frozen=True)
 class Option:
     """One option to run the segment [start, stop); `key` tells apart those of the same segment.
 
     `cost` holds all that this segment adds, the copies into and out of it too, and may be negative;
     `copied_bytes` are those copies. `apart`: it reads its inputs while it makes its outputs, so
     that these cannot share bytes, and what comes from outside of all segments or goes there is
-    kept for it, too.
+    kept for it, too. `rolls`: pairs of these that may nevertheless, each value in one at most.
     """
 
     start: int
@@ -28,12 +45,18 @@ class Option:
     copied_bytes: int = 0
     key: int = 0
     apart: bool = False
+    rolls: tuple[Roll, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"option: got [{self.start}, {self.stop}), want 0 <= start < stop")
         if min(self.arena_bytes, self.copied_bytes) < 0:
             raise ValueError(f"option [{self.start}, {self.stop}): a negative amount")
+        values = [value for roll in self.rolls for value in (roll.read, roll.made)]
+        if self.rolls and (not self.apart or len(set(values)) < len(values)):
+            raise ValueError(
+                f"option [{self.start}, {self.stop}): only one apart rolls, and no value twice"
+            )
 
 
 @dataclass(frozen=True)
@@ -102,6 +125,25 @@ class PartitionInstance:
             if name in seen:
                 raise ValueError(f"option {name} is there twice")
             seen.add(name)
+            for roll in option.rolls:
+                self._check_roll(option, roll)
+
+    def _check_roll(self, option: Option, roll: Roll) -> None:
+        """What is read must not be needed later, and what is made not be there before."""
+        name = f"option [{option.start}, {option.stop})"
+        if not all(0 <= value < len(self.boundaries) for value in (roll.read, roll.made)):
+            raise ValueError(f"{name} rolls values that are not there")
+        read, made = self.boundaries[roll.read], self.boundaries[roll.made]
+        comes_in = read.first_item is None or read.first_item < option.start
+        is_last = option.start <= read.last_item < option.stop and not read.is_result
+        if not comes_in or not is_last:
+            raise ValueError(f"{name} rolls boundary {roll.read}, which it does not read last")
+        goes_out = made.is_result or made.last_item >= option.stop
+        is_made = made.is_made and option.start <= made.start_item < option.stop
+        if not is_made or not goes_out:
+            raise ValueError(f"{name} rolls boundary {roll.made}, which it does not make")
+        if not 0 <= roll.lead <= made.size:
+            raise ValueError(f"{name} rolls with a lead of {roll.lead}, want 0 to {made.size}")
 
     def _check_sums(self) -> None:
         peak = max((o.arena_bytes for o in self.options), default=0)
@@ -119,9 +161,15 @@ class PartitionInstance:
         return BoundaryLoads(self.n, self.boundaries)
 
     def ram(self, option: Option) -> int:
-        """arena + through + max(in, out), or all of the boundary buffer at once if `apart`."""
+        """arena + through + max(in, out), or all of the boundary buffer at once if `apart`, less
+        what rolls save. No layout needs less: a pair that shares bytes has no gap between its ends.
+        """
         loads = self.loads.ram_apart if option.apart else self.loads.ram
-        return option.arena_bytes + int(loads[option.start, option.stop])
+        saved = (
+            roll.saved(self.boundaries[roll.read].size, self.boundaries[roll.made].size)
+            for roll in option.rolls
+        )
+        return option.arena_bytes + int(loads[option.start, option.stop]) - sum(saved)
 
     @cached_property
     def rams(self) -> tuple[int, ...]:

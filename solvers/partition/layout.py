@@ -3,12 +3,12 @@
 Quick attempts stack the values downwards from the high end in several orders; the first that
 reaches the load is minimal. In a chain of segments that each hold a value before them and one
 behind, that is not enough: there, values lie at the high and the low end by turns, arenas between
-them. Otherwise the exact packing decides, and moves arenas, too.
+them. Otherwise the exact packing decides, and moves arenas, too. Segments that roll their ends have
+a search of their own.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 from splitopt.solvers.invalid import InvalidPlan
@@ -20,21 +20,9 @@ from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
-from splitopt.solvers.partition.plan import Layout, Placement
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A boundary value (by its index) that is kept outside the arenas; see plan.Layout for
-    `live`. `is_made`: by its first segment."""
-
-    boundary: int
-    size: int
-    first_segment: int
-    last_segment: int
-    live: LiveRange
-    is_made: bool
-
+from splitopt.solvers.partition.kept import Kept, LaidOut, kept_values, placements_of
+from splitopt.solvers.partition.plan import Layout
+from splitopt.solvers.partition.rolled_layout import lay_out_rolled
 
 _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
     lambda kept: (kept.live.start - kept.live.stop, -kept.size),
@@ -42,14 +30,6 @@ _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
     lambda kept: (kept.live.start, -kept.live.stop),
     lambda kept: (-kept.live.stop, kept.live.start),
 )
-
-
-@dataclass(frozen=True)
-class LaidOut:
-    """A layout and a proved lower bound of its region."""
-
-    layout: Layout
-    bound: int
 
 
 def lay_out(
@@ -60,6 +40,8 @@ def lay_out(
     """The smallest region for the chosen options, or the best one that the time limit allowed."""
     params = params or SolveParams()
     kept = kept_values(options, boundaries)
+    if any(option.rolls for option in options):
+        return lay_out_rolled(options, kept, params)
     packing = _packing(options, kept)
     attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
     best = min(attempts, key=lambda layout: layout.region_bytes)
@@ -73,23 +55,9 @@ def lay_out(
     if outcome.plan is not None and outcome.cost is not None and outcome.bound is not None:
         count = len(options)
         arenas, offsets = outcome.plan.offsets[:count], outcome.plan.offsets[count:]
-        exact = Layout(outcome.cost, _placements(kept, offsets), arenas)
+        exact = Layout(outcome.cost, placements_of(kept, offsets), arenas)
         return LaidOut(min(best, exact, key=lambda layout: layout.region_bytes), outcome.bound)
     return LaidOut(best, load if outcome.bound is None else outcome.bound)
-
-
-def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tuple[Kept, ...]:
-    """Which boundary values a choice of options keeps, and in which half-steps."""
-    starts = [option.start for option in options]
-    kept = []
-    for index, value in enumerate(boundaries):
-        first = bisect_right(starts, value.start_item) - 1
-        last = bisect_right(starts, value.last_item) - 1
-        if first < last or (value.goes_outside and options[first].apart):
-            is_late = value.is_made and not options[first].apart
-            live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
-            kept.append(Kept(index, value.size, first, last, live, value.is_made))
-    return tuple(kept)
 
 
 def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:
@@ -110,7 +78,7 @@ def _stacked(options: Sequence[Option], kept: Sequence[Kept]) -> Layout:
             tops[k] = max(tops[k], options[k].arena_bytes + depth + value.size)
     region = max(tops)
     offsets = [region - depth - size for depth, size in zip(depths, sizes, strict=True)]
-    return Layout(region, _placements(kept, offsets))
+    return Layout(region, placements_of(kept, offsets))
 
 
 def _by_turns(options: Sequence[Option], kept: Sequence[Kept], region: int) -> Layout | None:
@@ -138,12 +106,4 @@ def _by_turns(options: Sequence[Option], kept: Sequence[Kept], region: int) -> L
         check_packing(replace(packing, capacity=region), PackingPlan(tuple(placed)))
     except InvalidPlan:
         return None
-    return Layout(region, _placements(kept, offsets), tuple(placed[:first]))
-
-
-def _placements(kept: Iterable[Kept], offsets: Iterable[int]) -> tuple[Placement, ...]:
-    placed = (
-        Placement(value.boundary, offset, value.size, value.first_segment, value.last_segment)
-        for value, offset in zip(kept, offsets, strict=True)
-    )
-    return tuple(sorted(placed, key=lambda placement: placement.boundary))
+    return Layout(region, placements_of(kept, offsets), tuple(placed[:first]))

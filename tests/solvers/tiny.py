@@ -1,6 +1,6 @@
 """Small random instances and brute-force answers, in the plainest terms there are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise, permutations, product
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 
 UNIT = 16
 SIZES = st.integers(0, 6).map(lambda units: UNIT * units)
@@ -26,18 +26,41 @@ def buffers(draw: st.DrawFn, pins: bool = False) -> Buffer:
 @st.composite
 def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
     n = draw(st.integers(1, most))
+    values = tuple(draw(st.lists(boundaries(n), max_size=4)))
     options = []
     for start, stop in combinations(range(n + 1), 2):
         for key in range(draw(st.sampled_from([0, 1, 1, 1, 2]))):
             arena, copied = draw(st.integers(0, 5)), draw(st.integers(0, 5))
             cost = draw(st.integers(-3, 5))
             apart = draw(st.sampled_from([False, False, True]))
-            options.append(Option(start, stop, 16 * arena, cost, copied, key, apart))
-    return PartitionInstance(
-        n,
-        tuple(options),
-        tuple(draw(st.lists(boundaries(n), max_size=4))),
-        draw(goals(n)),
+            option = Option(start, stop, 16 * arena, cost, copied, key, apart)
+            rolls = draw(rolls_of(option, values)) if apart else ()
+            options.append(replace(option, rolls=rolls))
+    return PartitionInstance(n, tuple(options), values, draw(goals(n)))
+
+
+@st.composite
+def rolls_of(draw: st.DrawFn, option: Option, values: Sequence[Boundary]) -> tuple[Roll, ...]:
+    """Pairs of what the option reads last and what it makes, with any lead that is possible."""
+    items = range(option.start, option.stop)
+    read = [
+        index
+        for index, value in enumerate(values)
+        if not value.is_result
+        and (value.first_item is None or value.first_item < option.start)
+        and any(item in items for item in value.readers)
+        and max(value.readers) < option.stop
+    ]
+    made = [
+        index
+        for index, value in enumerate(values)
+        if value.first_item in items and (value.is_result or max(value.readers) >= option.stop)
+    ]
+    count = draw(st.integers(0, min(len(read), len(made))))
+    pairs = zip(draw(st.permutations(read)), draw(st.permutations(made)), strict=False)
+    return tuple(
+        Roll(a, b, UNIT * draw(st.integers(0, values[b].size // UNIT)))
+        for a, b in list(pairs)[:count]
     )
 
 
@@ -126,6 +149,9 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
             here = option.start <= born < option.stop
             own += value.size if outer and here and not later else 0
         both = in_ + out + own if option.apart else max(in_, out)
+        for roll in option.rolls:
+            read, made = (instance.boundaries[i].size for i in (roll.read, roll.made))
+            both -= read + made - max(roll.lead + read, made)
         rams.append(option.arena_bytes + through + both)
     return rams
 
@@ -133,8 +159,8 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
 def least_region(instance: PartitionInstance, options: Sequence[Option]) -> int:
     """The smallest region of these options, by trying every place of every value on the grid."""
     segment_of = [k for k, o in enumerate(options) for _ in range(o.start, o.stop)]
-    values = []
-    for value in instance.boundaries:
+    values = {}
+    for index, value in enumerate(instance.boundaries):
         users = [segment_of[item] for item in value.readers]
         if value.first_item is not None:
             users.append(segment_of[value.first_item])
@@ -143,29 +169,41 @@ def least_region(instance: PartitionInstance, options: Sequence[Option]) -> int:
         live = LiveRange(2 * first + late, 2 * last + (2 if options[last].apart else 1))
         outer = value.first_item is None or value.is_result
         if value.size and (first < last or (outer and options[first].apart)):
-            values.append(Buffer(value.size, live))
+            values[index] = Buffer(value.size, live)
     region = max(segments_ram(instance, options))
-    while not placeable(values, options, [], region):
+    while not placeable(values, options, {}, region):
         region += UNIT
     return region
 
 
 def placeable(
-    values: Sequence[Buffer],
-    options: Sequence[Option],
-    placed: list[tuple[Buffer, int]],
-    region: int,
+    values: Mapping[int, Buffer], options: Sequence[Option], placed: dict[int, int], region: int
 ) -> bool:
-    """Whether the rest of the values finds places, and then every arena a gap."""
-    if len(placed) == len(values):
-        return all(has_gap(k, o.arena_bytes, placed, region) for k, o in enumerate(options))
-    buffer = values[len(placed)]
-    for offset in range(0, region - buffer.size + 1, UNIT):
-        if not any(clash(buffer, offset, b, x) for b, x in placed) and placeable(
-            values, options, [*placed, (buffer, offset)], region
-        ):
+    """Whether the rest of the values, by index, finds places, and then every arena a gap."""
+    left = [index for index in values if index not in placed]
+    if not left:
+        every = [(values[index], offset) for index, offset in placed.items()]
+        return all(has_gap(k, o.arena_bytes, every, region) for k, o in enumerate(options))
+    index = left[0]
+    for offset in range(0, region - values[index].size + 1, UNIT):
+        found = {**placed, index: offset}
+        is_free = not any(
+            clash(values[index], offset, values[other], x) and not is_rolled(options, found, other)
+            for other, x in placed.items()
+        )
+        if is_free and placeable(values, options, found, region):
             return True
     return False
+
+
+def is_rolled(options: Sequence[Option], offsets: Mapping[int, int], other: int) -> bool:
+    """Whether the value placed last may share bytes with that other one."""
+    pair = {other, next(reversed(list(offsets)))}
+    return any(
+        {roll.read, roll.made} == pair and offsets[roll.read] - offsets[roll.made] >= roll.lead
+        for option in options
+        for roll in option.rolls
+    )
 
 
 def has_gap(segment: int, size: int, placed: Sequence[tuple[Buffer, int]], region: int) -> bool:

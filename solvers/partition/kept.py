@@ -1,0 +1,53 @@
+"""Which boundary values a choice of options keeps outside the arenas, and where they were laid."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from splitopt.solvers.packing.instance import LiveRange
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Option
+from splitopt.solvers.partition.plan import Layout, Placement
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A boundary value (by its index) that is kept outside the arenas; see plan.Layout for
+    `live`. `is_made`: by its first segment."""
+
+    boundary: int
+    size: int
+    first_segment: int
+    last_segment: int
+    live: LiveRange
+    is_made: bool
+
+
+@dataclass(frozen=True)
+class LaidOut:
+    """A layout and a proved lower bound of its region."""
+
+    layout: Layout
+    bound: int
+
+
+def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tuple[Kept, ...]:
+    """Which boundary values a choice of options keeps, and in which half-steps."""
+    starts = [option.start for option in options]
+    kept = []
+    for index, value in enumerate(boundaries):
+        first = bisect_right(starts, value.start_item) - 1
+        last = bisect_right(starts, value.last_item) - 1
+        if first < last or (value.goes_outside and options[first].apart):
+            is_late = value.is_made and not options[first].apart
+            live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
+            kept.append(Kept(index, value.size, first, last, live, value.is_made))
+    return tuple(kept)
+
+
+def placements_of(kept: Iterable[Kept], offsets: Iterable[int]) -> tuple[Placement, ...]:
+    placed = (
+        Placement(value.boundary, offset, value.size, value.first_segment, value.last_segment)
+        for value, offset in zip(kept, offsets, strict=True)
+    )
+    return tuple(sorted(placed, key=lambda placement: placement.boundary))

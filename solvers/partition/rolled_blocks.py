@@ -1,0 +1,82 @@
+"""Arenas and boundary values that rolled segments place in one region, and their distances.
+
+Every two blocks that live at the same time have a distance that each must keep above the other: of
+most pairs, that is the size of the lower one. Of a rolled pair, what is read begins only the lead
+above what is made. So a block finds an interval of offsets forbidden by every other that is placed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from splitopt.solvers.packing.instance import LiveRange
+from splitopt.solvers.partition.instance import Option
+from splitopt.solvers.partition.kept import Kept
+
+
+@dataclass(frozen=True)
+class Block:
+    """An arena or a kept value: `size` bytes in the half-steps `live`."""
+
+    size: int
+    live: LiveRange
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """All blocks of some chosen segments: their arenas, then the values. `leads`: by the numbers
+    of the block that is read and of the one that is made."""
+
+    blocks: tuple[Block, ...]
+    leads: Mapping[tuple[int, int], int]
+
+    @cached_property
+    def beside(self) -> tuple[tuple[int, ...], ...]:
+        """For each block of some size, the others that live when it does."""
+        real = [i for i, block in enumerate(self.blocks) if block.size]
+        found: list[tuple[int, ...]] = [()] * len(self.blocks)
+        for i in real:
+            live = self.blocks[i].live
+            found[i] = tuple(j for j in real if j != i and self.blocks[j].live.overlaps(live))
+        return tuple(found)
+
+    def above(self, low: int, high: int) -> int:
+        """How far `high` begins above `low`, where it does not lie below it."""
+        return self.leads.get((high, low), self.blocks[low].size)
+
+    def top(self, offsets: Sequence[int]) -> int:
+        return max(offset + b.size for offset, b in zip(offsets, self.blocks, strict=True))
+
+    @cached_property
+    def load(self) -> int:
+        """The most that is alive in one half-step, less what rolled pairs of it save."""
+        steps = range(max(block.live.stop for block in self.blocks))
+        return max(self._load_at(step) for step in steps)
+
+    def _load_at(self, step: int) -> int:
+        alive = {i: b.size for i, b in enumerate(self.blocks) if b.live.start <= step < b.live.stop}
+        saved = (
+            alive[read] + alive[made] - max(lead + alive[read], alive[made])
+            for (read, made), lead in self.leads.items()
+            if read in alive and made in alive
+        )
+        return sum(alive.values()) - sum(saved)
+
+    def forbidden(self, block: int, placed: Mapping[int, int]) -> list[tuple[int, int]]:
+        """Open intervals of offsets at which it comes too near to one that is placed, rising."""
+        near = ((j, placed[j]) for j in self.beside[block] if j in placed)
+        return sorted((x - self.above(block, j), x + self.above(j, block)) for j, x in near)
+
+
+def blocks_of(options: Sequence[Option], kept: Sequence[Kept]) -> Blocks:
+    """The arenas of the options and the values that they keep."""
+    number = {value.boundary: len(options) + k for k, value in enumerate(kept)}
+    arenas = (
+        Block(option.arena_bytes, LiveRange(2 * k, 2 * k + 2)) for k, option in enumerate(options)
+    )
+    leads = {
+        (number[roll.read], number[roll.made]): roll.lead
+        for option in options
+        for roll in option.rolls
+    }
+    return Blocks((*arenas, *(Block(value.size, value.live) for value in kept)), leads)
