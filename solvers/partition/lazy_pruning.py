@@ -270,15 +270,14 @@ class Pruner:
                 return self.pool.names(self._left.numbers)
 
     def _settle_ways(self, near: Sequence[Path], value: int) -> bool:
-        """Settles these paths and, under the peak of each, the ways on which plans of at most that
-        value get to any cut and go on: they count in the least value of every other option.
-        Whether there were any to settle."""
+        """Settles these paths and, where peaks do not count so that there is one path only, the ways
+        on which plans of at most that value get to any cut and go on: they count in the least value
+        of every other option. Whether there were any to settle."""
         goal, open_ = self._goal, set[int]()
         for path in near:
             open_.update(path.options)
-            if goal.cost_weight:
-                most = (value - goal.ram_weight * path.peak) // goal.cost_weight
-                ways = edges_through(self._weights(path.peak), most)
+            if goal.cost_weight and not goal.ram_weight:
+                ways = edges_through(self._weights(path.peak), value // goal.cost_weight)
                 open_.update(self._options(ways, path.peak))
         numbers = [number for number in sorted(open_) if not self.pool.is_exact[number]]
         self.pool.settle(numbers, self._deadline)
