@@ -270,9 +270,9 @@ class Pruner:
                 return self.pool.names(self._left.numbers)
 
     def _settle_ways(self, near: Sequence[Path], value: int) -> bool:
-        """Settles these paths and, where peaks do not count so that there is one path only, the ways
-        on which plans of at most that value get to any cut and go on: they count in the least value
-        of every other option. Whether there were any to settle."""
+        """Settles these paths. Where peaks do not count, so that there is one path only, also the
+        ways on which plans of at most that value get to any cut and go on: they count in the least
+        value of every other option. Whether there were any to settle."""
         goal, open_ = self._goal, set[int]()
         for path in near:
             open_.update(path.options)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from operator import add
 
 from splitopt.arena.head import HeadColumns, head_columns
 from splitopt.arena.replay import Memories
@@ -17,7 +16,6 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import is_asked_to_stop
-from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.solve import solve
 from splitopt.solvers.params import SolveParams
@@ -41,7 +39,8 @@ def best_offline_plan(
 ) -> OfflinePlan:
     """Of the segment's arena, as far as it is found before the deadline."""
     columns = head_columns(graph, segment, memories)
-    head, bound = _head_bytes(columns, {}), columns.peak_load
+    greedy = columns.planned({})
+    head, bound = greedy.head_bytes, greedy.peak_load_bytes
     best = dict[int, int]()
     for is_joined in (False, True):
         if head == bound:
@@ -56,16 +55,10 @@ def best_offline_plan(
         if not is_joined:
             bound = max(bound, least)
         plan = dict(zip(columns.tensors, offsets, strict=False))  # scratch comes behind tensors
-        reached = _head_bytes(columns, plan)
+        reached = columns.planned(plan).head_bytes
         if reached < head:
             best, head = plan, reached
     return OfflinePlan(best, head, bound)
-
-
-def _head_bytes(head: HeadColumns, plan: Mapping[int, int]) -> int:
-    """Where a plan places the tensors and TFLM what is left."""
-    offsets, _ = greedy_with_work(head.sizes, head.starts, head.stops, head.pinned(plan))
-    return max(map(add, offsets, head.sizes), default=0)
 
 
 def _scratch_joined(head: HeadColumns) -> Shapes:

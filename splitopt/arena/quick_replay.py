@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
 from splitopt.arena.abi import Abi, reached, stacked
 from splitopt.arena.head import head_columns
@@ -24,7 +23,6 @@ from splitopt.arena.replay import (
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
-from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.solvers.packing.greedy_work import PlannerWork
 
 
@@ -70,18 +68,16 @@ class QuickReplay:
         """As `request.replayed()` has them; its graph is this one, maybe on fewer rows."""
         segment = request.segment
         memories = [request.memories[op] for op in range(segment.start, segment.stop)]
-        head = head_columns(request.graph, segment, request.memories)
-        pinned = head.pinned(request.offline)
-        offsets, work = greedy_with_work(head.sizes, head.starts, head.stops, pinned)
-        head_bytes = max(map(add, offsets, head.sizes), default=0)
+        columns = head_columns(request.graph, segment, request.memories)
+        head, buffers = columns.planned(request.offline), len(columns.sizes)
         return ArenaFigures(
-            head_bytes=head_bytes,
-            peak_load_bytes=head.peak_load,
-            size_bytes=self._arena_size(segment, memories, len(offsets), head_bytes),
-            buffers=len(offsets),
-            scratch=sum([len(memory.scratch) for memory in memories]),
-            is_pinned=bool(pinned),
-            work=work,
+            head_bytes=head.head_bytes,
+            peak_load_bytes=head.peak_load_bytes,
+            size_bytes=self._arena_size(segment, memories, buffers, head.head_bytes),
+            buffers=buffers,
+            scratch=buffers - len(columns.tensors),
+            is_pinned=head.is_pinned,
+            work=head.work,
         )
 
     def _arena_size(
