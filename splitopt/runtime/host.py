@@ -18,6 +18,8 @@ import numpy as np
 from splitopt.base.errors import ToolError
 from splitopt.runtime.worker_process import Array, run_worker
 from splitopt.tiling.plan import Execution
+from splitopt.tiling.streams.plain import plain_stream
+from splitopt.tiling.streams.stream import Stream
 
 DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_MEMORY_BYTES = 2 << 30
@@ -37,8 +39,19 @@ class Bands:
 
 
 @dataclass(frozen=True)
+class StreamFiles:
+    """A stream, and the file of each of its groups."""
+
+    stream: Stream
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class Stage:
     """One model of a chain, with names for its inputs and outputs in the model's own order.
+
+    `stream`: of a segment that runs a row at a time; names are then in the order of its sources and
+    of its outputs, and `path` is the first of its files.
 
     `keep` pairs a name with the index of an inner tensor to return too. TFLM then plans no
     tensor over another: its arena needs the sum of all activations, and in the wheel about
@@ -52,6 +65,7 @@ class Stage:
     arena_bytes: int
     keep: tuple[tuple[str, int], ...] = ()
     bands: Bands | None = None
+    stream: StreamFiles | None = None
 
     def __post_init__(self) -> None:
         assert self.arena_bytes > 0, f"an arena of {self.arena_bytes} bytes"
@@ -82,6 +96,7 @@ def run_tflm_chain(
                 "arena_bytes": stage.arena_bytes,
                 "keep": dict(stage.keep),
                 "bands": None if stage.bands is None else _plain_bands(stage.bands),
+                "stream": None if stage.stream is None else _plain_files(stage.stream),
             }
             for stage in stages
         ],
@@ -207,6 +222,13 @@ def _plain_bands(bands: Bands) -> dict[str, Any]:
             }
             for execution in bands.executions
         ],
+    }
+
+
+def _plain_files(files: StreamFiles) -> dict[str, Any]:
+    return {
+        "stream": plain_stream(files.stream),
+        "files": [_absolute(path) for path in files.paths],
     }
 
 

@@ -16,7 +16,10 @@ from typing import Any
 import numpy as np
 
 from splitopt.base.errors import ToolError
+from splitopt.runtime.host_checks import check_count, check_indices, check_input
+from splitopt.runtime.host_stream import run_stream
 from splitopt.runtime.worker_process import Array, Task, serve
+from splitopt.tiling.streams.plain import stream_from_plain
 
 Arrays = Mapping[str, Array]
 Made = tuple[dict[str, Any], Mapping[str, Array]]
@@ -69,8 +72,28 @@ def _run_tflm_chain(task: Task) -> Made:
     for stage in task.request["stages"]:
         task.working_on(tflm_subject(stage["file"], stage["arena_bytes"]))
         feeds = [made[name] if name in made else task.arrays[name] for name in stage["inputs"]]
-        made.update(_run_tflm_stage(stage, feeds, made))
+        if stage["stream"] is not None:
+            made.update(_run_tflm_stream(task, stage, feeds))
+        else:
+            made.update(_run_tflm_stage(stage, feeds, made))
     return {}, made
+
+
+def _run_tflm_stream(
+    task: Task, stage: Mapping[str, Any], feeds: Sequence[Array]
+) -> dict[str, Array]:
+    """All groups' interpreters live as long as the stream runs."""
+    stream = stream_from_plain(stage["stream"]["stream"])
+    interpreters = []
+    for path, group in zip(stage["stream"]["files"], stream.groups, strict=True):
+        task.working_on(tflm_subject(path, stage["arena_bytes"]))
+        interpreter, counts = make_tflm(path, stage["arena_bytes"], preserve=False)
+        check_count("inputs", len(group.views), counts["inputs"])
+        check_count("outputs", len(group.outputs), counts["outputs"])
+        interpreters.append(interpreter)
+    task.working_on(f"the stream of {stage['file']} in TFLM")
+    made = run_stream(stream, interpreters, feeds)
+    return dict(zip(stage["outputs"], made, strict=True))
 
 
 def _run_tflm_stage(
@@ -80,13 +103,13 @@ def _run_tflm_stage(
     keep: Mapping[str, int] = stage["keep"]
     outputs: Sequence[str] = stage["outputs"]
     interpreter, counts = make_tflm(stage["file"], stage["arena_bytes"], preserve=bool(keep))
-    _check_count("inputs", len(feeds), counts["inputs"])
-    _check_count("outputs", len(outputs), counts["outputs"])
-    _check_indices(keep, counts["tensors"])
+    check_count("inputs", len(feeds), counts["inputs"])
+    check_count("outputs", len(outputs), counts["outputs"])
+    check_indices(keep, counts["tensors"])
     if stage["bands"] is not None:
         return _in_bands(interpreter, stage, feeds, made)
     for position, feed in enumerate(feeds):
-        _check_input(position, feed, interpreter.get_input_details(position))
+        check_input(position, feed, interpreter.get_input_details(position))
 
     def infer(sample: int) -> dict[str, Array]:
         for position, feed in enumerate(feeds):
@@ -111,7 +134,7 @@ def _in_bands(
             for feed, (row, rows) in zip(feeds, execution["inputs"], strict=True)
         ]
         for position, part in enumerate(parts):
-            _check_input(position, part, interpreter.get_input_details(position))
+            check_input(position, part, interpreter.get_input_details(position))
         for sample in range(len(feeds[0])):
             for position, part in enumerate(parts):
                 interpreter.set_input(np.ascontiguousarray(part[sample]), position)
@@ -200,14 +223,14 @@ def _run_litert_model(
     interpreter = _make_litert(data)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     wanted = dict(job["keep"])
-    _check_count("inputs", len(feeds), len(inputs))
-    _check_indices(wanted, counts["tensors"])
+    check_count("inputs", len(feeds), len(inputs))
+    check_indices(wanted, counts["tensors"])
     if job["outputs"]:
-        _check_count("outputs", len(job["outputs"]), len(outputs))
+        check_count("outputs", len(job["outputs"]), len(outputs))
         indices = [detail["index"] for detail in outputs]
         wanted.update(zip(job["outputs"], indices, strict=True))
     for position, (feed, detail) in enumerate(zip(feeds, inputs, strict=True)):
-        _check_input(position, feed, detail)
+        check_input(position, feed, detail)
 
     def infer(sample: int) -> dict[str, Array]:
         for feed, detail in zip(feeds, inputs, strict=True):
@@ -268,26 +291,6 @@ def _refusals_explained() -> Iterator[None]:
 def _over_samples(infer: Callable[[int], dict[str, Array]], samples: int) -> dict[str, Array]:
     results = [infer(sample) for sample in range(samples)]
     return {name: np.stack([result[name] for result in results]) for name in results[0]}
-
-
-def _check_input(position: int, feed: Array, detail: Mapping[str, Any]) -> None:
-    want = np.dtype(detail["dtype"]), tuple(int(size) for size in detail["shape"])
-    if (feed.dtype, feed.shape[1:]) != want:
-        raise ToolError(
-            f"input {position}: got samples of {feed.dtype}{list(feed.shape[1:])}, "
-            f"want {want[0]}{list(want[1])}"
-        )
-
-
-def _check_count(what: str, got: int, want: int) -> None:
-    if got != want:
-        raise ToolError(f"got {got} {what}, but the model has {want}")
-
-
-def _check_indices(keep: Mapping[str, int], tensors: int) -> None:
-    for name, index in keep.items():
-        if not 0 <= index < tensors:
-            raise ToolError(f"no tensor {index} to keep as '{name}': the model has {tensors}")
 
 
 if __name__ == "__main__":

@@ -133,3 +133,8 @@ class Stream:
     @property
     def invokes(self) -> int:
         return sum(group.rows for group in self.groups)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """The segment's outputs, in the order of the groups that make them."""
+        return tuple(m.tensor for group in self.groups for m in group.outputs if m.is_output)

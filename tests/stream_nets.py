@@ -1,0 +1,158 @@
+"""Small nets on images by chance: all that can run in a stream, in int8 and in int16."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as fb
+from images import ImageNet
+
+from splitopt.graph.model import ModelGraph
+
+_PADDING = {"same": fb.Padding.SAME, "valid": fb.Padding.VALID}
+_FUSED = (fb.ActivationFunctionType.NONE, fb.ActivationFunctionType.RELU)
+Pair = tuple[int, int]
+
+
+@dataclass
+class StreamNet(ImageNet):
+    """Windows of any height and width, strides of rows and columns apart. `dtype`: of images."""
+
+    dtype: str = "int8"
+
+    def image(self, rows: int, columns: int, channels: int) -> int:
+        tensor = self.maker.tensor([1, rows, columns, channels], self.dtype)
+        if self.dtype == "int16":
+            self.maker.graph.tensors[tensor].quantization.zeroPoint = [0]
+        self.shapes[tensor] = rows, columns, channels
+        return tensor
+
+    def window(
+        self, name: str, source: int, size: Pair, stride: Pair, padding: str, dilation: int = 1
+    ) -> int:
+        """A convolution or a pool; of a convolution, one or two channels more."""
+        depth = self.shapes[source][2]
+        reach = tuple((k - 1) * dilation + 1 for k in size)
+        if name.endswith("POOL_2D"):
+            options = fb.Pool2DOptionsT()
+            options.filterHeight, options.filterWidth = size
+            given, channels = [source], depth
+        elif name == "CONV_2D":
+            options, channels = fb.Conv2DOptionsT(), self.rng.randint(1, 4)
+            given = [source, self._weights([channels, *size, depth], channels, 0)]
+        else:
+            options, channels = fb.DepthwiseConv2DOptionsT(), depth
+            options.depthMultiplier = 1
+            given = [source, self._weights([1, *size, depth], depth, 3)]
+        if len(given) > 1:
+            given.append(self._bias(channels))
+            options.dilationHFactor = options.dilationWFactor = dilation
+        options.padding, (options.strideH, options.strideW) = _PADDING[padding], stride
+        options.fusedActivationFunction = self.rng.choice(_FUSED)
+        extents = [
+            -((lost - whole) // step)
+            for whole, step, lost in zip(
+                self.shapes[source][:2],
+                stride,
+                [0, 0] if padding == "same" else [k - 1 for k in reach],
+                strict=True,
+            )
+        ]
+        made = self.image(*extents, channels)
+        self.maker.op(name, given, [made], (type(options).__name__[:-1], options))
+        return made
+
+    def each(self, name: str, source: int) -> int:
+        """An op on each value by itself."""
+        made = self.image(*self.shapes[source])
+        given, options = [source], None
+        if name == "PRELU":
+            depth = self.shapes[source][2]
+            given.append(self.maker.tensor([1, 1, depth], data=self.rng.randbytes(depth)))
+        if name == "LEAKY_RELU":
+            leaky = fb.LeakyReluOptionsT()
+            leaky.alpha, options = 0.2, ("LeakyReluOptions", leaky)
+        self.maker.op(name, given, [made], options)
+        return made
+
+    def border(self, source: int, above: int, below: int, left: int, right: int) -> int:
+        rows, columns, channels = self.shapes[source]
+        amounts = np.array([[0, 0], [above, below], [left, right], [0, 0]], dtype="<i4")
+        constant = self.maker.tensor([4, 2], "int32", data=amounts.tobytes(), scales=0)
+        made = self.image(rows + above + below, columns + left + right, channels)
+        self.maker.op("PAD", [source, constant], [made], ("PadOptions", fb.PadOptionsT()))
+        return made
+
+    def _bias(self, channels: int) -> int:
+        if self.dtype == "int8":
+            return super()._bias(channels)
+        data = np.array([self.rng.randint(-99, 99) for _ in range(channels)], dtype="<i8")
+        return self.maker.tensor([channels], "int64", data=data.tobytes(), scales=channels)
+
+
+def chance_stream_net(seed: int, dtype: str = "int8") -> ModelGraph:
+    """Two to nine ops, one or two inputs."""
+    rng = random.Random(seed)
+    net = StreamNet(rng, dtype=dtype)
+    inputs = [net.image(rng.randint(3, 26), rng.randint(3, 9), rng.randint(1, 4))]
+    made = list(inputs)
+    for _ in range(rng.randint(2, 9)):
+        made.append(_next(net, rng, made, inputs))
+        if min(net.shapes[made[-1]][:2]) < 2:
+            break
+    read = {t for op in net.maker.graph.operators for t in op.inputs}
+    return net.graph(inputs, [t for t in made if t not in read and t not in inputs])
+
+
+def _next(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int]) -> int:
+    last = made[-1] if rng.random() < 0.8 else rng.choice(made)
+    kinds = ["window"] * 6 + ["pool", "pad", "pad", "two", "two", "two", "each", "enlarge"]
+    kind = rng.choice(kinds)
+    rows, columns, _ = net.shapes[last]
+    if kind == "two":
+        return _two(net, rng, made, inputs, last)
+    if kind == "pad":
+        pad = [rng.randint(0, 2) for _ in range(4)]
+        return net.border(last, *pad)
+    if kind == "each":
+        names = ["PRELU", "LEAKY_RELU", "HARD_SWISH"] if net.dtype == "int8" else ["LEAKY_RELU"]
+        return net.each(rng.choice(names), last)
+    if kind == "enlarge" and rows <= 12 and net.dtype == "int8":
+        return net.enlarge(last, rng.choice([2, 4]))
+    return _window(net, rng, last, kind, rows, columns)
+
+
+def _window(
+    net: StreamNet, rng: random.Random, last: int, kind: str, rows: int, columns: int
+) -> int:
+    names = ["CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D"]
+    if kind == "pool":
+        names = ["MAX_POOL_2D", "AVERAGE_POOL_2D"]
+    name, padding = rng.choice(names), rng.choice(["same", "valid"])
+    tall = rng.random() < 0.1  # as high as the image
+    size = rows if tall else rng.randint(1, min(7, rows)), rng.randint(1, min(5, columns))
+    stride = (rng.choice([1, 1, 2, 3]),) * 2 if rng.random() < 0.8 else (rng.randint(1, 3), 1)
+    if net.dtype == "int16":
+        stride = (stride[0],) * 2
+    dilation = 1
+    fits = 2 * max(size) - 1 <= min(rows, columns)
+    if kind != "pool" and fits and rng.random() < 0.25 and stride == (1, 1):
+        dilation = 2
+    return net.window(name, last, size, stride, padding, dilation)
+
+
+def _two(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int], last: int) -> int:
+    alike = [t for t in made if t != last and net.shapes[t][:2] == net.shapes[last][:2]]
+    if not alike and len(inputs) < 2:
+        inputs.append(net.image(*net.shapes[last]))
+        alike = [inputs[-1]]
+    if not alike:
+        return net.window("CONV_2D", last, (1, 1), (1, 1), "same")
+    pair: list[Any] = [rng.choice(alike), last]
+    rng.shuffle(pair)
+    if net.shapes[pair[0]] == net.shapes[pair[1]] and rng.random() < 0.6:
+        return net.add(*pair)
+    return net.join(*pair)
