@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
+from splitopt.graph.segments import Segment
+from splitopt.tiling.plan import Execution, RowSpan
+from splitopt.tiling.schedule import row_bytes
+
+_FEW_PAIRS = 9
+"""So many pairs are looked at in all sets; of more, the best is taken first."""
+
 
 _MOST_TRIED = 9
 
@@ -72,3 +80,81 @@ def _one_after_another(pairs: Sequence[RolledPair]) -> tuple[RolledPair, ...]:
         if all(pair.read != other.read and pair.made != other.made for other in chosen):
             chosen.append(pair)
     return tuple(chosen)
+
+
+def rolled_pairs(
+    graph: ModelGraph, segment: Segment, events: Sequence[Execution]
+) -> tuple[RolledPair, ...]:
+    """The ends of a segment that share bytes, each in one pair at most, so that they save most.
+
+    `events`: what runs, in that order. Each reads rows of the segment's inputs, then writes rows of
+    its outputs; what was written is not read again.
+    """
+    sizes = {t: align_up(graph.tensors[t].bytes, ARENA_ALIGNMENT) for t in segment.tensors}
+    found = []
+    for read in segment.inputs:
+        if not _is_needed_later(graph, read, segment.stop):
+            for made in segment.outputs:
+                pair = RolledPair(read, made, lead_bytes(graph, events, read, made))
+                saved = pair.saved_bytes(sizes[read], sizes[made])
+                found.append((saved, pair))
+    useful = sorted((p for p in found if p[0] > 0), key=lambda p: -p[0])
+    if len(useful) > _FEW_PAIRS:
+        return _best_first(useful)
+    return _best_set(useful)[1]
+
+
+def lead_bytes(graph: ModelGraph, events: Sequence[Execution], read: int, made: int) -> int:
+    """The least multiple of 16 by which one tensor must begin above the other, so that nothing is
+    written where a later event reads: then, and at every greater distance, all rows are intact.
+
+    It is the greatest, over the events, of where the bytes that were written up to one end, less
+    where those begin that the later ones read.
+    """
+    ends = [_ends(graph, event.outputs, made) for event in events]
+    starts = [_starts(graph, event.inputs, read) for event in events]
+    written = accumulate(ends, max)
+    still_read = list(accumulate(reversed(starts), min))[::-1]
+    leads = (end - start for end, start in zip(written, still_read[1:], strict=False))
+    return align_up(max([0, *leads]), ARENA_ALIGNMENT)
+
+
+def _ends(graph: ModelGraph, spans: Sequence[RowSpan], tensor: int) -> int:
+    """Where the highest byte of the tensor ends that these spans hold; 0 for none."""
+    rows = max((span.row + span.rows for span in spans if span.tensor == tensor), default=0)
+    return rows * row_bytes(graph, tensor)
+
+
+def _starts(graph: ModelGraph, spans: Sequence[RowSpan], tensor: int) -> int:
+    """Where the lowest byte of the tensor begins that these spans hold; behind it for none."""
+    rows = [span.row for span in spans if span.tensor == tensor and span.rows]
+    return min(rows) * row_bytes(graph, tensor) if rows else 1 << 62
+
+
+def _is_needed_later(graph: ModelGraph, tensor: int, stop: int) -> bool:
+    return tensor in graph.outputs or graph.readers.get(tensor, (-1,))[-1] >= stop
+
+
+Saving = tuple[int, RolledPair]
+
+
+def _best_first(pairs: Sequence[Saving]) -> tuple[RolledPair, ...]:
+    chosen: list[RolledPair] = []
+    for _, pair in pairs:
+        if all(_are_disjoint(pair, other) for other in chosen):
+            chosen.append(pair)
+    return tuple(chosen)
+
+
+def _best_set(pairs: Sequence[Saving]) -> tuple[int, tuple[RolledPair, ...]]:
+    """The set of disjoint pairs that saves most, and how much."""
+    if not pairs:
+        return 0, ()
+    (saved, pair), *others = pairs
+    more, rest = _best_set([p for p in others if _are_disjoint(p[1], pair)])
+    without = _best_set(others)
+    return max((saved + more, (pair, *rest)), without, key=lambda found: found[0])
+
+
+def _are_disjoint(a: RolledPair, b: RolledPair) -> bool:
+    return a.read != b.read and a.made != b.made
