@@ -42,3 +42,14 @@ def test_what_stays_whole_is_named(name: str) -> None:
     found = stream(graph, 0, last)
     assert isinstance(found, str)
     assert found.startswith("op ")
+
+
+@pytest.mark.needs("public models")
+def test_a_shortcut_runs_when_its_rows_are_wanted() -> None:
+    """The 1 x 1 convolution beside two of 3 x 3: its input waits for these anyway."""
+    graph = model("ic_resnet8_int8")
+    found = stream(graph, 4, 8)
+    assert isinstance(found, Stream)
+    [shortcut] = [buffer for buffer in found.buffers if buffer.tensor == graph.ops[6].outputs[0]]
+    [image] = [buffer for buffer in found.buffers if buffer.tensor == graph.ops[4].inputs[0]]
+    assert (shortcut.depth, image.depth) == (1, 3)

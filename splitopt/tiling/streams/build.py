@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from math import lcm
 
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.grouping import Draft, Flow, Grouping, Window, pad_amounts, readers_of
+from splitopt.tiling.streams.grouping import SOURCE, Draft, Grouping, Window, pad_amounts
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.stream import Group, LineBuffer, Made, Source, Stream, View
+from splitopt.tiling.streams.timing import Timing
 
 MOST_TICKS = 1 << 16
 
@@ -37,53 +37,54 @@ def built(grouping: Grouping) -> Stream | str:
 class _Builder:
     def __init__(self, grouping: Grouping) -> None:
         self._grouping, self._graph = grouping, grouping.graph
-        drafts = grouping.groups
-        # Whoever reads what another group makes runs at the same time or later; see `Grouping`.
-        order = sorted(range(len(drafts)), key=lambda k: (drafts[k].first, k))
-        self._drafts = [drafts[k] for k in order]
-        self._readers = readers_of(self._drafts)
-        self._numbers = {tensor: k for k, tensor in enumerate(self._readers)}
         self._outputs = set(grouping.outputs)
+        read = dict.fromkeys(tensor for draft in grouping.groups for tensor in draft.reads)
+        makers = {tensor: self._maker(tensor) for tensor in read}
+        row_bytes = {tensor: _row_bytes(self._graph, tensor) for tensor in read}
+        self._flows = [grouping.flows[tensor] for tensor in grouping.sources]
+        self._timing = Timing(grouping.groups, self._flows, makers, row_bytes)
+        self._order = self._timing.order()
+        in_order = (t for number in self._order for t in grouping.groups[number].reads)
+        self._numbers = {tensor: k for k, tensor in enumerate(dict.fromkeys(in_order))}
 
     def stream(self) -> Stream | str:
         grouping = self._grouping
-        flows = [grouping.flows[tensor] for tensor in grouping.sources]
-        times: list[Flow | Draft] = [*flows, *self._drafts]
-        scale = lcm(*(x.denominator for time in times for x in (time.period, time.first)))
-        zero = min(time.first for time in times)
-        groups = tuple(
-            Group(
-                ops=tuple(draft.ops),
-                views=tuple(self._views(draft)),
-                outputs=tuple(self._made(draft)),
-                rows=draft.rows,
-                period=int(draft.period * scale),
-                first_tick=int((draft.first - zero) * scale),
-            )
-            for draft in self._drafts
-        )
-        sources = tuple(
-            Source(
-                tensor=flow.tensor,
-                buffer=self._numbers[self._held_as(flow.tensor)],
-                rows=flow.rows,
-                period=int(flow.period * scale),
-                first_tick=int((flow.first - zero) * scale),
-            )
-            for flow in flows
-        )
         missing = next((t for t in self._numbers if self._has_no_fill(t)), None)
         if missing is not None:
             return f"nothing says how to fill rows outside of tensor {missing}"
+        groups = tuple(self._group(number) for number in self._order)
+        sources = tuple(self._source(number) for number in range(len(self._flows)))
         buffers = tuple(self._buffer(tensor) for tensor in self._numbers)
         stream = Stream(grouping.start, grouping.stop, sources, groups, buffers)
         if stream.ticks > MOST_TICKS:
             return f"its rows come at rates that meet after {stream.ticks} ticks only"
         return stream
 
-    def _views(self, draft: Draft) -> Iterator[View]:
-        for tensor, (window, lag) in draft.reads.items():
-            yield View(self._numbers[tensor], *window, lag)
+    def _maker(self, tensor: int) -> int:
+        """The node of `Timing` that makes a tensor's rows: a group, or a source behind them."""
+        flow = self._grouping.flows[tensor]
+        if flow.group != SOURCE:
+            return flow.group
+        return len(self._grouping.groups) + self._grouping.sources.index(flow.written)
+
+    def _group(self, number: int) -> Group:
+        draft, turns = self._grouping.groups[number], self._timing.turns[number]
+        lags = {e.tensor: self._timing.lag(e) for e in self._timing.edges if e.reader == number}
+        views = (View(self._numbers[t], *window, lags[t]) for t, window in draft.reads.items())
+        return Group(
+            ops=tuple(draft.ops),
+            views=tuple(views),
+            outputs=tuple(self._made(draft)),
+            rows=draft.rows,
+            period=turns.period,
+            first_tick=turns.first,
+        )
+
+    def _source(self, number: int) -> Source:
+        flow = self._flows[number]
+        turns = self._timing.turns[len(self._grouping.groups) + number]
+        buffer = self._numbers[self._held_as(flow.tensor)]
+        return Source(flow.tensor, buffer, flow.rows, turns.period, turns.first)
 
     def _made(self, draft: Draft) -> Iterator[Made]:
         for op in draft.ops:
@@ -127,8 +128,10 @@ class _Builder:
 
     def _windows(self, tensor: int) -> list[tuple[Window, int, int]]:
         """Of each group that reads the tensor: its window, its lag, the last row that it sees."""
-        drafts = [self._drafts[number] for number in self._readers[tensor]]
-        return [(*draft.reads[tensor], draft.last_row(draft.reads[tensor][0])) for draft in drafts]
+        return [
+            (e.window, self._timing.lag(e), self._grouping.groups[e.reader].last_row(e.window))
+            for e in self._timing.readers[tensor]
+        ]
 
     def _has_no_fill(self, tensor: int) -> bool:
         """Whether rows outside of the image are looked at, and nothing says what they hold."""

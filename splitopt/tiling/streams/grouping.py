@@ -15,10 +15,9 @@ end. The code cites these cases:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import floor
 from typing import NamedTuple
 
 import numpy as np
@@ -57,20 +56,13 @@ class Window(NamedTuple):
 
 @dataclass(slots=True)
 class Draft:
-    """A group while ops are added to it. `reads`: tensor → what it looks at, with its lag."""
+    """A group while ops are added to it. `reads`: tensor → what it looks at."""
 
     period: Fraction
     first: Fraction
     rows: int
     ops: list[int] = field(default_factory=list)
-    reads: dict[int, tuple[Window, int]] = field(default_factory=dict)
-
-    def look(self, flow: Flow, window: Window) -> None:
-        if flow.tensor not in self.reads:
-            newest = floor((self.first - flow.first) / flow.period)
-            lag = newest - (window.rows - 1 - window.above)
-            assert lag >= 0, "a group runs when its rows are there"
-            self.reads[flow.tensor] = window, lag
+    reads: dict[int, Window] = field(default_factory=dict)
 
     def last_row(self, window: Window) -> int:
         """The last row that it looks at."""
@@ -153,14 +145,14 @@ class Grouping:
             return "looks at rows of padding only"
         first = flow.first + flow.period * ahead
         group = self._begin(flow.period * rule.stride, first, op)
-        self.groups[group].look(flow, Window(rule.reach, rule.stride, above))
+        self.groups[group].reads[tensor] = Window(rule.reach, rule.stride, above)
         self._add(op, group)
         return None if rule.fill is None else self._fill(tensor, rule.fill)
 
     def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
         flow = self.flows[tensor]
         group = self._begin(flow.period / rule.repeat, flow.first, op)
-        self.groups[group].look(flow, Window(repeat=rule.repeat))
+        self.groups[group].reads[tensor] = Window(repeat=rule.repeat)
         self._add(op, group)
         return None
 
@@ -175,20 +167,19 @@ class Grouping:
         if group == SOURCE or any(self._looks_otherwise(group, flow.tensor) for flow in others):
             group, others = self._begin(last.period, last.first, op), flows  # case 4
         for flow in others:
-            self.groups[group].look(flow, Window())
+            self.groups[group].reads.setdefault(flow.tensor, Window())
         self._add(op, group)
         return None
 
     def _looks_otherwise(self, group: int, tensor: int) -> bool:
-        known = self.groups[group].reads.get(tensor)
-        return known is not None and known[0] != Window()
+        return self.groups[group].reads.get(tensor, Window()) != Window()
 
     def _group_of(self, flow: Flow) -> int:
         """The group that makes the rows; a new one that passes on those of a source."""
         if flow.group != SOURCE:
             return flow.group
         self.groups.append(Draft(flow.period, flow.first, flow.rows))
-        self.groups[-1].look(flow, Window())
+        self.groups[-1].reads[flow.tensor] = Window()
         return len(self.groups) - 1
 
     def _begin(self, period: Fraction, first: Fraction, op: Op) -> int:
@@ -242,12 +233,3 @@ def pad_amounts(graph: ModelGraph, op: Op) -> npt.NDArray[np.int32]:
     """A PAD's amounts [4, 2]: before and behind, for batch, rows, columns and channels."""
     amounts = np.frombuffer(graph.tensors[op.inputs[1]].data, dtype="<i4")
     return amounts[:8].reshape(4, 2)
-
-
-def readers_of(groups: Sequence[Draft]) -> Mapping[int, list[int]]:
-    """Tensor → the groups that read its line buffer, by number."""
-    found: dict[int, list[int]] = {}
-    for number, group in enumerate(groups):
-        for tensor in group.reads:
-            found.setdefault(tensor, []).append(number)
-    return found
