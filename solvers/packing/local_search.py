@@ -90,9 +90,7 @@ class _Problem:
         orders = self.orders()
         best = self.placed(next(orders))
         while best.mark > lower_bound and (order := next(orders, None)) is not None:
-            found = self.tried(order, best.mark)
-            if found is not None and found.mark < best.mark:
-                best = found
+            best = self.tried(order, best.mark - 1) or best
         return best
 
     def placed(self, order: Order) -> _Tried:

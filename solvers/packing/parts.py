@@ -20,4 +20,6 @@ def parts(instance: PackingInstance) -> list[tuple[int, ...]]:
 
 def part_of(instance: PackingInstance, indices: tuple[int, ...]) -> PackingInstance:
     """Only the buffers of these indices, under the same capacity."""
+    if indices == tuple(range(len(instance.buffers))):
+        return instance
     return PackingInstance(tuple(instance.buffers[i] for i in indices), instance.capacity)
