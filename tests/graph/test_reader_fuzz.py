@@ -165,24 +165,24 @@ def is_read_and_cut(data: bytes, number: int = 0) -> bool:
 
 @pytest.mark.timeout(120)
 def test_mutants_of_handmade_models_are_read_or_refused() -> None:
-    read, refused = survive(handmade(), 18_000, seed=1)
-    assert read > 4_000
-    assert refused > 5_000
+    read, refused = survive(handmade(), 4_500, seed=1)
+    assert read > 1_000
+    assert refused > 1_250
 
 
 @pytest.mark.timeout(120)
 def test_mutants_of_the_repositorys_models_are_read_or_refused() -> None:
-    read, refused = survive(files_in(MODELS), 1_500, seed=2)
-    assert read > 300
-    assert refused > 300
+    read, refused = survive(files_in(MODELS), 500, seed=2)
+    assert read > 100
+    assert refused > 100
 
 
 @pytest.mark.timeout(120)
 @pytest.mark.needs("public models")
 def test_mutants_of_public_models_are_read_or_refused() -> None:
-    read, refused = survive(files_in(SHARED_MODELS), 1_500, seed=3)
-    assert read > 300
-    assert refused > 300
+    read, refused = survive(files_in(SHARED_MODELS), 500, seed=3)
+    assert read > 100
+    assert refused > 100
 
 
 @pytest.mark.slow

@@ -100,7 +100,7 @@ def networks_and_cuts(draw: st.DrawFn) -> tuple[ModelGraph, list[int]]:
     return graph, [0, *sorted(cuts), n]
 
 
-BRUTE = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BRUTE = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Unavailable(Exception):
