@@ -13,6 +13,7 @@ from band_oracle import plans_of
 from images import ImageNet, chance_net
 from limits import seconds
 from planning_helpers import allowed_everywhere
+from samples import seeds
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -55,7 +56,7 @@ def pieces_of(
 # Geometry.
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", seeds(1, 4))
 def test_every_plan_of_nets_by_chance_passes_the_checker(block: int) -> None:
     seen = two = 0
     for seed in range(block * 40, block * 40 + 40):
@@ -69,7 +70,7 @@ def test_every_plan_of_nets_by_chance_passes_the_checker(block: int) -> None:
     assert two > 100
 
 
-@pytest.mark.parametrize("block", range(4))
+@pytest.mark.parametrize("block", seeds(1, 4))
 def test_no_lower_band_covers_the_image_in_so_few(block: int) -> None:
     """By brute force: the rows that are right in a band at every start, then the fewest bands."""
     compared = 0
@@ -241,7 +242,7 @@ def test_banded_pieces_equal_the_model_bit_for_bit(name: str, tmp_path: Path) ->
     require_equal(graph, chosen, tmp_path)
 
 
-@pytest.mark.parametrize("block", range(3))
+@pytest.mark.parametrize("block", seeds(1, 3))
 def test_banded_pieces_of_nets_by_chance_are_equal_too(block: int, tmp_path: Path) -> None:
     rng = random.Random(block)
     for seed in range(block * 12, block * 12 + 12):

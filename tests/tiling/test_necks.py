@@ -11,6 +11,7 @@ import pytest
 from band_oracle import plans_of
 from images import ImageNet, chance_neck
 from planning_helpers import allowed_everywhere, every_option
+from samples import seeds
 from test_bands import Found, banded, pieces_of, require_equal
 
 from splitopt.arena.rules import target_rules
@@ -57,7 +58,7 @@ def test_an_input_at_a_quarter_of_the_rows_aligns_the_bands() -> None:
 
 def test_every_plan_of_necks_passes_the_checker() -> None:
     seen = quarters = 0
-    for seed in range(144):
+    for seed in range(72):
         graph = chance_neck(seed)
         for start, stop, rows in whole_ends(graph):
             scales = {rows.tensors[t].scale for t in segment_of(graph, start, stop).inputs}
@@ -65,11 +66,11 @@ def test_every_plan_of_necks_passes_the_checker() -> None:
                 check_bands(graph, start, stop, pieces_of(graph, start, stop, rows, plan))
                 seen += 1
                 quarters += Fraction(1, 4) in scales
-    assert seen > 1000
-    assert quarters > 100
+    assert seen > 500
+    assert quarters > 50
 
 
-@pytest.mark.parametrize("block", range(2))
+@pytest.mark.parametrize("block", seeds(1, 2))
 def test_banded_pieces_of_necks_are_equal(block: int, tmp_path: Path) -> None:
     rng = random.Random(block)
     for seed in range(block * 10, block * 10 + 10):
