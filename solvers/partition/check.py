@@ -72,8 +72,9 @@ def _needed(
         users = {segment_of[item] for item in value.readers}
         if value.first_item is not None:
             users.add(segment_of[value.first_item])
-        is_outer = value.first_item is None or value.is_result
-        if len(users) > 1 or (is_outer and plan.options[min(users)].apart):
+        only = plan.options[min(users)]
+        is_outer = value.is_result or (value.first_item is None and not only.by_rows)
+        if len(users) > 1 or (is_outer and only.apart):
             yield index, (value.size, min(users), max(users))
 
 

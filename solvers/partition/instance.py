@@ -36,6 +36,8 @@ class Option:
     `copied_bytes` are those copies. `apart`: it reads its inputs while it makes its outputs, so
     that these cannot share bytes, and what comes from outside of all segments or goes there is
     kept for it, too. `rolls`: pairs of these that may nevertheless, each value in one at most.
+    `by_rows`: it is handed over piecemeal what comes from outside of all segments, so that of this
+    only what another segment reads is kept.
     """
 
     start: int
@@ -46,12 +48,15 @@ class Option:
     key: int = 0
     apart: bool = False
     rolls: tuple[Roll, ...] = ()
+    by_rows: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"option: got [{self.start}, {self.stop}), want 0 <= start < stop")
         if min(self.arena_bytes, self.copied_bytes) < 0:
             raise ValueError(f"option [{self.start}, {self.stop}): a negative amount")
+        if self.by_rows and not self.apart:
+            raise ValueError(f"option [{self.start}, {self.stop}): only one apart takes rows")
         values = [value for roll in self.rolls for value in (roll.read, roll.made)]
         if self.rolls and (not self.apart or len(set(values)) < len(values)):
             raise ValueError(
@@ -134,7 +139,8 @@ class PartitionInstance:
         if not all(0 <= value < len(self.boundaries) for value in (roll.read, roll.made)):
             raise ValueError(f"{name} rolls values that are not there")
         read, made = self.boundaries[roll.read], self.boundaries[roll.made]
-        comes_in = read.first_item is None or read.first_item < option.start
+        is_given = read.first_item is None
+        comes_in = not option.by_rows if is_given else read.start_item < option.start
         is_last = option.start <= read.last_item < option.stop and not read.is_result
         if not comes_in or not is_last:
             raise ValueError(f"{name} rolls boundary {roll.read}, which it does not read last")
@@ -164,12 +170,15 @@ class PartitionInstance:
         """arena + through + max(in, out), or all of the boundary buffer at once if `apart`, less
         what rolls save. No layout needs less: a pair that shares bytes has no gap between its ends.
         """
-        loads = self.loads.ram_apart if option.apart else self.loads.ram
+        at = option.start, option.stop
+        held = int((self.loads.ram_apart if option.apart else self.loads.ram)[at])
+        if option.by_rows:
+            held -= int(self.loads.outer_in[at])
         saved = (
             roll.saved(self.boundaries[roll.read].size, self.boundaries[roll.made].size)
             for roll in option.rolls
         )
-        return option.arena_bytes + int(loads[option.start, option.stop]) - sum(saved)
+        return option.arena_bytes + held - sum(saved)
 
     @cached_property
     def rams(self) -> tuple[int, ...]:

@@ -38,11 +38,17 @@ def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tu
     for index, value in enumerate(boundaries):
         first = bisect_right(starts, value.start_item) - 1
         last = bisect_right(starts, value.last_item) - 1
-        if first < last or (value.goes_outside and options[first].apart):
+        if first < last or _is_kept_for(options[first], value):
             is_late = value.is_made and not options[first].apart
             live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
             kept.append(Kept(index, value.size, first, last, live, value.is_made))
     return tuple(kept)
+
+
+def _is_kept_for(option: Option, value: Boundary) -> bool:
+    """Whether a value that no other segment needs is kept for this one."""
+    is_handed_over = option.by_rows and not value.is_made
+    return option.apart and value.goes_outside and not is_handed_over
 
 
 def placements_of(kept: Iterable[Kept], offsets: Iterable[int]) -> tuple[Placement, ...]:

@@ -32,6 +32,7 @@ def solver_option(option: SegmentOption) -> Option:
         copied_bytes=option.copied_bytes,
         key=option.key,
         apart=option.is_apart,
+        by_rows=option.by_rows,
     )
 
 

@@ -48,8 +48,12 @@ def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """Row by row; these figures are exact."""
     found = table.streams.columns
     at = found.starts, found.stops
-    saved = found.saved if table.techniques.rolled_ends else 0
-    ram = found.arena + table.boundary.load_in_bands[at] - saved
+    ram = found.arena + table.boundary.load_in_bands[at]
+    by_rows = table.techniques.input_by_rows
+    if by_rows:
+        ram -= table.boundary.held.outer_in[at]
+    if table.techniques.rolled_ends:
+        ram -= found.saved_inside if by_rows else found.saved
     keys = np.full_like(found.starts, STREAMED)
     bounds = OptionBounds(*at, keys, ram, found.cost, found.copied)
     is_allowed = allowed[at]

@@ -43,5 +43,7 @@ class _Prices:
         loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
+        if option.by_rows:
+            saved += int(table.boundary.held.outer_in[start, stop])
         ram = option.arena_bytes + int(loads[start, stop]) - saved
         return Settled(ram, option.added_insn, is_last)

@@ -65,12 +65,14 @@ class SegmentOption:
     stream.
 
     `key` tells apart the options of one segment. `rolled`: its ends that may share bytes.
+    `by_rows`: it is handed the model's inputs row by row, if nobody else reads them.
     """
 
     key: int
     pieces: tuple[SegmentFigures, ...]
     bands: BandPlan | None
     rolled: tuple[RolledPair, ...] = ()
+    by_rows: bool = False
 
     @property
     def segment(self) -> Segment:
@@ -101,13 +103,15 @@ class SegmentOption:
 @dataclass(frozen=True, slots=True)
 class Techniques:
     """What a plan may use beyond cuts. `two_heights`: two pieces for one segment. `streams`: one
-    row at a time. `rolled_ends`: bands and streams whose ends share bytes."""
+    row at a time. `rolled_ends`: bands and streams whose ends share bytes. `input_by_rows`: streams
+    are handed the model's input row by row."""
 
     bands: bool = True
     two_heights: bool = True
     offline_plans: bool = True
     streams: bool = False
     rolled_ends: bool = False
+    input_by_rows: bool = False
 
 
 CUTS_ONLY = Techniques(

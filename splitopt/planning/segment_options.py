@@ -142,8 +142,9 @@ class SegmentTable(AllRowsBounds):
         stream = self.streams.stream(start, stop)
         if not isinstance(stream, Stream):
             return None
-        rolled = self.streams.rolled(stream) if self.techniques.rolled_ends else ()
-        return SegmentOption(STREAMED, (self.streams.figures(stream),), None, rolled)
+        by_rows, rolls = self.techniques.input_by_rows, self.techniques.rolled_ends
+        rolled = self.streams.rolled(stream, by_rows=by_rows) if rolls else ()
+        return SegmentOption(STREAMED, (self.streams.figures(stream),), None, rolled, by_rows)
 
     def could_be_planned(self, option: SegmentOption) -> bool:
         """Whether an offline plan could lower an arena of this option, as TFLM plans it."""

@@ -32,12 +32,14 @@ WholeInsn = Callable[[int, int], int]
 
 class StreamColumns(NamedTuple):
     """One entry for each segment that can be a stream: its bounds, the bytes granted to its arena,
-    those that rolled ends save, instructions added, and bytes copied across its ends."""
+    those that rolled ends save, with and without the model's inputs, instructions added, and bytes
+    copied across its ends."""
 
     starts: Column
     stops: Column
     arena: Column
     saved: Column
+    saved_inside: Column
     cost: Column
     copied: Column
 
@@ -96,9 +98,11 @@ class StreamTable:
             is_rebuilt=(stream.start, stream.stop) != (0, len(self._graph.ops)),
         )
 
-    def rolled(self, stream: Stream) -> tuple[RolledPair, ...]:
-        """The ends that share bytes."""
-        return best_pairs(self._graph, list(stream_pairs(self._graph, stream)))
+    def rolled(self, stream: Stream, *, by_rows: bool = False) -> tuple[RolledPair, ...]:
+        """The ends that share bytes. `by_rows`: the model's inputs are not there."""
+        pairs = stream_pairs(self._graph, stream)
+        given = self._graph.inputs if by_rows else ()
+        return best_pairs(self._graph, [pair for pair in pairs if pair.read not in given])
 
     def _from(self, start: int) -> Iterator[tuple[int, ...]]:
         """Rows of `StreamColumns` for all streams from one op on."""
@@ -119,6 +123,9 @@ class StreamTable:
 
     def _row(self, stream: Stream) -> tuple[int, ...]:
         figures = self.figures(stream)
-        saved = sum(saved_bytes(self._graph, pair) for pair in self.rolled(stream))
+        saved = (
+            sum(saved_bytes(self._graph, pair) for pair in self.rolled(stream, by_rows=by_rows))
+            for by_rows in (False, True)
+        )
         ends = stream.start, stream.stop
-        return (*ends, figures.arena_bytes, saved, figures.added_insn, figures.copied_bytes)
+        return (*ends, figures.arena_bytes, *saved, figures.added_insn, figures.copied_bytes)

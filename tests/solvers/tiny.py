@@ -33,7 +33,8 @@ def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
             arena, copied = draw(st.integers(0, 5)), draw(st.integers(0, 5))
             cost = draw(st.integers(-3, 5))
             apart = draw(st.sampled_from([False, False, True]))
-            option = Option(start, stop, 16 * arena, cost, copied, key, apart)
+            by_rows = apart and draw(st.booleans())
+            option = Option(start, stop, 16 * arena, cost, copied, key, apart, by_rows=by_rows)
             rolls = draw(rolls_of(option, values)) if apart else ()
             options.append(replace(option, rolls=rolls))
     return PartitionInstance(n, tuple(options), values, draw(goals(n)))
@@ -47,7 +48,7 @@ def rolls_of(draw: st.DrawFn, option: Option, values: Sequence[Boundary]) -> tup
         index
         for index, value in enumerate(values)
         if not value.is_result
-        and (value.first_item is None or value.first_item < option.start)
+        and (not option.by_rows if value.first_item is None else value.first_item < option.start)
         and any(item in items for item in value.readers)
         and max(value.readers) < option.stop
     ]
@@ -145,7 +146,7 @@ def segments_ram(instance: PartitionInstance, options: Sequence[Option]) -> list
                 through += value.size if before and later else 0
                 in_ += value.size if before and within and not later else 0
                 out += value.size if made_here and later else 0
-            outer = value.first_item is None or value.is_result
+            outer = value.is_result or (value.first_item is None and not option.by_rows)
             here = option.start <= born < option.stop
             own += value.size if outer and here and not later else 0
         both = in_ + out + own if option.apart else max(in_, out)
@@ -167,7 +168,7 @@ def least_region(instance: PartitionInstance, options: Sequence[Option]) -> int:
         first, last = min(users), max(users)
         late = value.first_item is not None and not options[first].apart
         live = LiveRange(2 * first + late, 2 * last + (2 if options[last].apart else 1))
-        outer = value.first_item is None or value.is_result
+        outer = value.is_result or (value.first_item is None and not options[first].by_rows)
         if value.size and (first < last or (outer and options[first].apart)):
             values[index] = Buffer(value.size, live)
     region = max(segments_ram(instance, options))
