@@ -24,6 +24,7 @@ from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
 from splitopt.explain.memory.single_op_bound import explained_bound
+from splitopt.explain.memory.streamable import streamable
 from splitopt.explain.memory.unsplit_ram import (
     largest,
     load_by_op,
@@ -100,6 +101,7 @@ def explain_model(
         no_cuts=no_cuts,
         saved_bytes=saved,
         lowest_bytes=lowest,
+        streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )
 
@@ -161,6 +163,7 @@ def _lowest(
         nonlocal table
         table = table.under(techniques)
         kind = "bands" if techniques.bands else "offline plans"
+        kind = "streams" if techniques.streams else kind
         return Planner(table, within(progress, f"{so_far}; with {kind}"))
 
     peaks = lowest_peaks(cuts, planner_of, request, baseline.invoke.whole, deadline)
@@ -173,11 +176,11 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     below = format_bytes(least.peak_ram_bytes)
     words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
     if not peaks:
-        return f"{words}; bands and offline plans were not looked at."
+        return f"{words}; streams, bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:
-        return f"{words}, but bands and offline plans get down to {format_bytes(lowest)}."
+        return f"{words}, but streams, bands and offline plans get down to {format_bytes(lowest)}."
     sure = "proved" if all(peak.is_proved for peak in peaks) else "unproved"
-    return f"{words}, and neither bands nor offline plans get lower ({sure})."
+    return f"{words}, and neither streams, bands nor offline plans get lower ({sure})."
 
 
 def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str:
@@ -189,7 +192,7 @@ def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str
     if cut_bytes <= budget:
         return f"fits {board} when it is cut"
     if lowest_bytes <= budget:
-        return f"fits {board} when it is cut and runs in bands or under offline plans"
+        return f"fits {board} when it is cut and runs by rows or under offline plans"
     return f"does not fit {board}"
 
 

@@ -8,10 +8,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from splitopt.base.units import format_bytes, more_text
 from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.explain.text import streamable_lines
 
 
 def render_model(found: ModelExplanation) -> str:
-    return _template().render(facts=found)
+    lines = () if found.streamable is None else tuple(streamable_lines(found.streamable))
+    return _template().render(facts=found, streamable=lines)
 
 
 @cache

@@ -14,6 +14,7 @@ from splitopt.bundle.schema.explain import (
     RunExplanation,
     RunMemory,
     SingleOpBound,
+    Streamable,
     TensorFact,
 )
 from splitopt.bundle.schema.outputs import Difference, Finding, Outputs
@@ -22,6 +23,7 @@ _SHOWN_CUTS = 16
 _NOTE = "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU cycles."
 REMEDIES = "What would lower the peak"
 LOWEST_PEAKS = "Lowest peak RAM by technique"
+STREAMABLE = "What can be streamed"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Table:
 def model_text(found: ModelExplanation) -> str:
     """explain.txt of a model: everything, for a terminal, a file or a bug report."""
     head = [f"{found.model} on {found.board}", "\n".join(_model_verdict(found))]
-    return _joined([*head, *_memory_parts(found), *map(_shown, _model_tables(found)), _NOTE])
+    parts = [*_memory_parts(found), *_stream_parts(found), *map(_shown, _model_tables(found))]
+    return _joined([*head, *parts, _NOTE])
 
 
 def run_text(found: RunExplanation) -> str:
@@ -59,6 +62,21 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _shown(shown: Table) -> str:
     return f"{shown.title}\n{table(shown.header, shown.rows)}"
+
+
+def _stream_parts(found: ModelExplanation) -> Iterator[str]:
+    if found.streamable is not None:
+        yield f"{STREAMABLE}:\n" + "\n".join(streamable_lines(found.streamable))
+
+
+def streamable_lines(found: Streamable) -> Iterator[str]:
+    """The longest streams, then what cannot be streamed, each with its reason."""
+    runs = [f"{run.start} to {run.stop - 1}" for run in found.runs]
+    yield f"one row at a time: {f'ops {first_few(runs)}' if runs else 'no op'}"
+    for refused in found.refused:
+        ops = first_few(refused.ops, _SHOWN_CUTS)
+        word = "op" if len(refused.ops) == 1 else "ops"
+        yield f"not {refused.op_type} ({word} {ops}): {refused.reason}"
 
 
 def _memory_parts(memory: Memory) -> Iterator[str]:

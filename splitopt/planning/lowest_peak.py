@@ -1,8 +1,9 @@
-"""The lowest peak RAM by technique: cuts only, with exact offline plans, with row bands."""
+"""The lowest peak RAM by technique: cuts only, with exact offline plans, with row bands, with
+streams. Each set of techniques holds those before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from splitopt.planning.planner import Planner
@@ -14,17 +15,26 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 
 MORE_TIME = 10
-"""Per cent of the unsplit Invoke that bands may add to what cuts add, for `bands_within`."""
+"""Per cent of the unsplit Invoke that bands or streams may add to what cuts add, for `_within`."""
 
 _LEAST = 0.6
 """How much of the time goes into the lowest peak; the rest is for the cheapest plan that has it."""
 
-_OFFLINE = Techniques(bands=False, two_heights=False, offline_plans=True)
+_OFFLINE = Techniques(
+    bands=False, two_heights=False, offline_plans=True, streams=False, rolled_ends=False
+)
+_BANDS = replace(_OFFLINE, bands=True, two_heights=True)
+_STREAMS = replace(_BANDS, streams=True)
+_TECHNIQUES = ("offline_plans", _OFFLINE, 1 / 3), ("bands", _BANDS, 1 / 2), ("streams", _STREAMS, 1)
+"""Code, techniques, how much of the time that is left then."""
+
 _NAMES = {
     "cuts": "cuts only",
     "offline_plans": "with exact offline plans",
     "bands_within": f"with bands, at most {MORE_TIME} % of Invoke more",
     "bands": "with bands",
+    "streams_within": f"with streams, at most {MORE_TIME} % of Invoke more",
+    "streams": "with streams",
 }
 
 
@@ -64,6 +74,11 @@ class LowestPeak:
         return sum(len(segment.figures.executions) for segment in self.plan.segments)
 
     @property
+    def streams(self) -> int:
+        """How many of its pieces make one row at a time."""
+        return sum(segment.figures.stream is not None for segment in self.plan.segments)
+
+    @property
     def added_insn(self) -> int:
         return self.plan.added_insn
 
@@ -101,10 +116,12 @@ def lowest_peak(
     if not is_priced:
         return found
     if simpler is not None and simpler.peak_ram_bytes <= found.peak_ram_bytes:
-        return replace(found, plan=simpler.plan)
-    goal = replace(goal, ram_weight=0, cost_weight=1, capacity=least.peak_ram_bytes)
+        found = replace(found, plan=simpler.plan)
+        if simpler.streams or not planner.table.techniques.streams:
+            return found  # but streams may reach the same for less
+    goal = replace(goal, ram_weight=0, cost_weight=1, capacity=found.peak_ram_bytes)
     cheap = planner.plan(replace(request, goal=goal), deadline)
-    if not isinstance(cheap, SplitPlan):
+    if not isinstance(cheap, SplitPlan) or cheap.added_insn > found.added_insn:
         return found
     return replace(found, plan=cheap, is_cheapest=cheap.status.name == "OPTIMAL")
 
@@ -134,19 +151,24 @@ def _beyond(
     invoke_insn: int | None,
     deadline: Deadline,
 ) -> Iterator[LowestPeak | str]:
-    offline = planner_of(_OFFLINE)
-    half = deadline.share(1 / 2)
-    best = lowest_peak(offline, request, "offline_plans", simpler=cuts, deadline=half)
-    yield best
-    with_bands = planner_of(Techniques())
-    with_bands.prepare(request, deadline.share(1 / 2))
-    if invoke_insn is not None:
-        most, half = cuts.added_insn + invoke_insn * MORE_TIME // 100, deadline.share(1 / 2)
-        known = best if isinstance(best, LowestPeak) and best.added_insn <= most else cuts
-        within = lowest_peak(
-            with_bands, request, "bands_within", max_cost=most, simpler=known, deadline=half
-        )
-        yield within
-        best = within if isinstance(within, LowestPeak) else best
-    known = best if isinstance(best, LowestPeak) else cuts
-    yield lowest_peak(with_bands, request, "bands", simpler=known, deadline=deadline)
+    known = [cuts]
+    most = None if invoke_insn is None else cuts.added_insn + invoke_insn * MORE_TIME // 100
+    for code, techniques, share in _TECHNIQUES:
+        planner, own = planner_of(techniques), deadline.share(share)
+        prices: dict[str, int | None] = {code: None}
+        if techniques.bands:
+            planner.prepare(request, own.share(1 / 2))
+            prices = prices if most is None else {f"{code}_within": most, **prices}
+        for name, limit in prices.items():
+            simpler, time = _lowest_of(known, limit), own if limit is None else own.share(1 / 2)
+            found = lowest_peak(
+                planner, request, name, max_cost=limit, simpler=simpler, deadline=time
+            )
+            known += [found] if isinstance(found, LowestPeak) else []
+            yield found
+
+
+def _lowest_of(peaks: Sequence[LowestPeak], max_cost: int | None) -> LowestPeak:
+    """The lowest one that adds no more, the cheapest of these; cuts always are one."""
+    within = (peak for peak in peaks if max_cost is None or peak.added_insn <= max_cost)
+    return min(within, key=lambda peak: (peak.peak_ram_bytes, peak.added_insn))

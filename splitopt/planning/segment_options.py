@@ -81,6 +81,8 @@ class SegmentTable(AllRowsBounds):
             self.last_pool = None
             if not is_full:
                 self.__dict__.pop("bands", None)
+            if "streams" in self.__dict__ and not self.streams.is_complete:
+                del self.streams
         self._late = []
         self.deadline, self.is_complete = deadline, not is_full
 

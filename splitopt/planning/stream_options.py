@@ -49,7 +49,7 @@ class StreamTable:
 
     `most_bytes`: a stream whose line buffers take more is left out, with all longer ones from its
     start: leaving the model whole is better. Behind the deadline no more of them are found:
-    `is_complete` then turns false.
+    `unreached` counts the segments that were not looked at.
     """
 
     def __init__(
@@ -68,7 +68,11 @@ class StreamTable:
         self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
         self._most_bytes, self._deadline = most_bytes, deadline
         self._pricer = StreamPricer(graph, rules, costs)
-        self.is_complete = True
+        self.unreached = 0
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.unreached
 
     @cached_property
     def rules(self) -> tuple[StreamRule | str, ...]:
@@ -115,7 +119,7 @@ class StreamTable:
             if not isinstance(stream, Stream):
                 continue
             if self._deadline.is_over:
-                self.is_complete = False
+                self.unreached += len(self._graph.ops) + 1 - stop
                 return
             if sum(buffer.bytes for buffer in stream.buffers) > self._most_bytes:
                 return

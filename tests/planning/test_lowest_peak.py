@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
+MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 FindModel = Callable[[str], Path]
 
 
@@ -38,19 +40,25 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
         "offline_plans",
         "bands_within",
         "bands",
+        "streams_within",
+        "streams",
     ]
     assert all(peak.is_proved for peak in found.lowest_peaks)
     assert found.least is not None
-    cuts, offline, within, bands = found.lowest_peaks
+    cuts, offline, bands_within, bands, streams_within, streams = found.lowest_peaks
     assert (cuts.peak_ram_bytes, cuts.added_insn) == (
         found.least.peak_ram_bytes,
         found.least.added_insn,
     )
     most = cuts.added_insn + found.invoke_insn // 10
+    in_bands = Techniques(streams=False, rolled_ends=False)
+    everything = replace(in_bands, streams=True)
     for peak, techniques, limit in (
-        (offline, Techniques(bands=False, two_heights=False), None),
-        (within, Techniques(), most),
-        (bands, Techniques(), None),
+        (offline, replace(in_bands, bands=False, two_heights=False), None),
+        (bands_within, in_bands, most),
+        (bands, in_bands, None),
+        (streams_within, everything, most),
+        (streams, everything, None),
     ):
         table = SegmentTable(graph, target_rules("m55"), techniques=techniques)
         n = len(graph.ops)
@@ -59,11 +67,25 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
         assert dp_outcome(Planner(table), request).cost == peak.peak_ram_bytes
     lines = found.lowest_peak_lines
     assert lines[0].startswith(f"cuts only: {cuts.peak_ram_bytes:,} B (proved); Invoke and copies")
-    for peak, line in zip(found.lowest_peaks[1:], lines[1:], strict=True):
-        assert (f"{peak.name}: nothing below" in line) == (
-            peak.peak_ram_bytes >= cuts.peak_ram_bytes
+    for k, (peak, line) in enumerate(zip(found.lowest_peaks[1:], lines[1:], strict=True), 1):
+        simpler = found.lowest_peaks[:k]
+        is_known = any(
+            p.peak_ram_bytes <= peak.peak_ram_bytes and p.added_insn <= peak.added_insn
+            for p in simpler
         )
-    assert (
-        "bands" in {remedy.code for remedy in found.remedies if remedy.worth_bytes}
-        or name == "ad01_int8"
-    )
+        assert (f"{peak.name}: nothing below" in line) == is_known
+    worth = {remedy.code for remedy in found.remedies if remedy.worth_bytes}
+    assert worth >= {"bands", "streams"} or name == "ad01_int8"
+
+
+def test_streams_reach_the_same_peak_for_less(tmp_path: Path) -> None:
+    """Here bands alone get as low, and they compute rows twice."""
+    board = tmp_path / "bare.yaml"
+    board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
+    job = subject_of(MODELS / "unet_digits_int8.tflite", str(board))
+    found = explain_model(job, open_model(job))
+    peaks = {peak.code: peak for peak in found.lowest_peaks}
+    assert peaks["streams"].peak_ram_bytes == peaks["bands"].peak_ram_bytes == 25_680
+    assert peaks["streams"].streams > 0
+    assert peaks["streams"].added_insn < peaks["bands"].added_insn
+    assert "nothing below" not in found.lowest_peak_lines[-1]

@@ -11,6 +11,7 @@ from commands import MODEL
 from planning_helpers import allowed_everywhere, chain, every_option
 
 from splitopt.arena.rules import target_rules
+from splitopt.bundle.left_out import left_out_text
 from splitopt.config.job import Job
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.planning.job_table import segment_options
@@ -54,6 +55,17 @@ def test_without_time_no_segment_was_searched_for_bands() -> None:
     left = plan(*planner_of(6, Techniques()), 0).unfinished
     assert left is not None
     assert (left.cause, left.segments, left.segments_without_bands) == ("time_limit", 21, 21)
+
+
+def test_without_time_no_segment_was_looked_at_as_a_stream() -> None:
+    planner, request = planner_of(6, Techniques(streams=True))
+    left = plan(planner, request, 0).unfinished
+    assert left is not None
+    assert left.segments_without_streams == left.segments == 21
+    assert "streams of 21 of 21 segments" in left_out_text(left)
+    again = planner.plan(request, Deadline(60))
+    assert isinstance(again, SplitPlan)
+    assert again.unfinished is None
 
 
 def test_options_with_exact_figures_are_told_from_the_others() -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from splitopt.bundle.schema.common import (
-    SCHEMA_VERSION,
     Count,
     Document,
     Index,
@@ -22,6 +21,7 @@ from splitopt.bundle.schema.common import (
     Text,
     Unfinished,
 )
+from splitopt.bundle.schema.explain_v1 import upgraded
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.outputs import Outputs
 
@@ -62,6 +62,7 @@ class SingleOpBound(Shape):
 class LowestPeak(Shape):
     """The lowest peak RAM with some techniques, and the cheapest plan that was found to reach it.
 
+    `bands`: executions of its banded pieces; `streams`: pieces that make one row at a time.
     `rebuild_insn` (AllocateTensors and construction) is part of `added_insn`; both are estimates
     for one inference. `is_proved`: no plan of this kind gets lower; `is_cheapest`: proved, none
     that reaches it adds less. `unfinished`: what was not looked at, where this is not proved.
@@ -73,6 +74,7 @@ class LowestPeak(Shape):
     cuts: tuple[Op, ...]
     pieces: Count
     bands: Count
+    streams: Count = 0
     added_insn: Signed
     rebuild_insn: Signed
     is_proved: bool
@@ -256,11 +258,35 @@ class BoardFit(Shape):
     verdict: Literal["fits unsplit", "fits split", "does not fit"]
 
 
+class OpRange(Shape):
+    """Ops [start, stop)."""
+
+    start: Op
+    stop: Op
+
+
+class NotStreamed(Shape):
+    """Ops of one type that no stream can hold; `reason` ends a sentence on such an op."""
+
+    op_type: Line
+    ops: tuple[Op, ...]
+    reason: Text
+
+
+class Streamable(Shape):
+    """Which ops can make one row at a time: `runs` are the longest streams, in order of the model;
+    all other ops are `refused`."""
+
+    runs: tuple[OpRange, ...]
+    refused: tuple[NotStreamed, ...]
+
+
 class ModelExplanation(Memory, Document):
     """explain.json of a model on a board. `peak_op`: where most is alive in the unsplit model.
 
     `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
+    `streamable`: null in files that were written before there were streams.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
     """
@@ -287,6 +313,7 @@ class ModelExplanation(Memory, Document):
     saved_bytes: Count
     lowest_bytes: Count
     boards: tuple[BoardFit, ...]
+    streamable: Streamable | None = None
     io: Io | None = None
 
 
@@ -305,43 +332,4 @@ class RunExplanation(Document):
     @classmethod
     def _from_version_1(cls, data: Any) -> Any:
         is_old = isinstance(data, dict) and data.get("schema_version") == 1
-        return _upgraded(data) if is_old else data
-
-
-def _upgraded(old: dict[str, Any]) -> dict[str, Any]:
-    """Version 1 had other names, and of a part of the peak no more than its size.
-
-    Raises ValueError, which pydantic reports, for a document that is not complete.
-    """
-    try:
-        memory, outputs = dict(old["memory"]), old["outputs"]
-        op, reach = memory["floor"]["op"], memory["reachable"]
-        held = {"held_start": op, "held_stop": op + 1, "next_op": None, "next_ram_bytes": 0}
-        memory |= {
-            "invoke_insn": 0,
-            "floor": {**held, **memory["floor"]},
-            "remedies": tuple({**r, "worth_bytes": r["size_bytes"]} for r in memory["reasons"]),
-            "lowest_peaks": tuple(
-                {**peak, "cuts": (), "is_cheapest": False} for peak in memory.get("ladder", ())
-            ),
-            "lowest_peak_lines": memory.get("ladder_lines", ()),
-        }
-        if reach is not None:
-            memory["reachable"] = {
-                "free": _least(reach["free"]),
-                "allowed": None if reach["allowed"] is None else _least(reach["allowed"]),
-                "lifted": tuple({**x, "least": _least(x["least"])} for x in reach["lifted"]),
-            }
-        if outputs is not None:
-            pieces = tuple({**piece, "isolated": piece["alone"]} for piece in outputs["pieces"])
-            outputs = {**outputs, "pieces": pieces}
-    except (LookupError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"a whole document of version 1 ({type(error).__name__})") from error
-    return {**old, "schema_version": SCHEMA_VERSION, "memory": memory, "outputs": outputs}
-
-
-def _least(old: dict[str, Any]) -> dict[str, Any]:
-    """The lowest peak of cuts, of which version 1 kept no price."""
-    names = {"code": "cuts", "name": "cuts", "bands": 0, "added_insn": 0, "rebuild_insn": 0}
-    pieces, proved = len(old["cuts"]) + 1, old["proved"]
-    return {**old, **names, "pieces": pieces, "is_proved": proved, "is_cheapest": False}
+        return upgraded(data) if is_old else data

@@ -56,17 +56,21 @@ def lowest_peak_lines(
     peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke: InvokeEstimate
 ) -> Iterator[str]:
     """Bytes and price of each technique, or that it gets no lower than those before it."""
-    lowest = unsplit_bytes
-    for peak in peaks:
+    for number, peak in enumerate(peaks):
         left = left_out_text(peak.unfinished)
         rest = f"; not looked at: {left}" if left else ""
-        if peak.peak_ram_bytes < lowest:
-            lowest = peak.peak_ram_bytes
-            yield f"{peak.name}: {_price(peak, invoke)}{rest}"
+        size = min(peak.peak_ram_bytes, unsplit_bytes)
+        if size == unsplit_bytes or any(_is_as_good(simpler, peak) for simpler in peaks[:number]):
+            yield f"{peak.name}: nothing below {format_bytes(size)} ({proof_of(peak)}){rest}"
         else:
-            yield f"{peak.name}: nothing below {format_bytes(lowest)} ({proof_of(peak)}){rest}"
+            yield f"{peak.name}: {_price(peak, invoke)}{rest}"
     if peaks and invoke.unmeasured:
         yield f"{no_estimate_text(invoke.unmeasured)}."
+
+
+def _is_as_good(peak: LowestPeak, other: LowestPeak) -> bool:
+    fewer_bytes = peak.peak_ram_bytes <= other.peak_ram_bytes
+    return fewer_bytes and peak.added_insn <= other.added_insn
 
 
 def _price(peak: LowestPeak, invoke: InvokeEstimate) -> str:

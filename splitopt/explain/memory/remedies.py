@@ -14,6 +14,8 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unfinished import found_text
 
 _NEARLY = 0.9
+_WORDS = {"offline_plans": "exact offline plans", "bands": "row bands", "streams": "row streams"}
+"""Code of a technique → its name in a sentence."""
 
 
 def technique_remedies(
@@ -23,7 +25,7 @@ def technique_remedies(
     if cuts is not None:
         yield _cuts(cuts, start_bytes)
     by_code = {peak.code: peak for peak in peaks}
-    for code, words in (("offline_plans", "exact offline plans"), ("bands", "row bands")):
+    for code, words in _WORDS.items():
         if code in by_code:
             yield _technique(words, by_code[code], by_code.get(f"{code}_within"), peak_bytes)
 
@@ -53,10 +55,9 @@ def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_byt
         return _remedy(peak.code, 0, sentence, "none")
     sentence = f"{words} reach {format_bytes(peak.peak_ram_bytes)} ({proof})"
     if within is not None and within.peak_ram_bytes < peak_bytes:
-        sentence += (
-            f", and {format_bytes(within.peak_ram_bytes)} for at most {MORE_TIME} % of Invoke "
-            "more than the best cuts"
-        )
+        is_same = within.peak_ram_bytes == peak.peak_ram_bytes
+        sentence += "," if is_same else f", and {format_bytes(within.peak_ram_bytes)}"
+        sentence += f" for at most {MORE_TIME} % of Invoke more than the best cuts"
     next_step = "splitopt run with that as budget_bytes; splitopt sweep"
     return _remedy(peak.code, worth, sentence, next_step)
 

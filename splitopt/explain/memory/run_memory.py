@@ -39,8 +39,8 @@ def explain_run_memory(
 ) -> RunMemory:
     """Where the RAM of a run's pieces goes, and what would lower its peak.
 
-    `with_lowest_peaks`: also the lowest peak by technique, with bands and offline plans, which
-    takes longer; without them it takes no longer than the run's own planning might. Raises
+    `with_lowest_peaks`: also the lowest peak by technique, with offline plans, bands and streams,
+    which takes longer; without them it takes no longer than the run's own planning might. Raises
     UsageError for a model of more ops than are planned, and for a broken cost table.
     """
     progress("replaying TFLM's memory planner")
@@ -58,7 +58,7 @@ def explain_run_memory(
     reach = None if cuts is None else reachable(bundle, planner, cuts, deadline)
     peaks: tuple[LowestPeak, ...] = ()
     if with_lowest_peaks and cuts is not None:
-        progress("looking for the lowest peak with bands and offline plans")
+        progress("looking for the lowest peak with offline plans, bands and streams")
 
         def planner_under(techniques: Techniques) -> Planner:
             return Planner(table.under(techniques))
