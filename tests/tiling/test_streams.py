@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from images import ImageNet
 from needs import find_model
 
 from splitopt.arena.rules import target_rules
@@ -53,3 +54,16 @@ def test_a_shortcut_runs_when_its_rows_are_wanted() -> None:
     [shortcut] = [buffer for buffer in found.buffers if buffer.tensor == graph.ops[6].outputs[0]]
     [image] = [buffer for buffer in found.buffers if buffer.tensor == graph.ops[4].inputs[0]]
     assert (shortcut.depth, image.depth) == (1, 3)
+
+
+def test_a_source_comes_when_its_first_reader_needs_it() -> None:
+    """Then some group sees the last slot of its line buffer, and the head reaches to its end."""
+    net = ImageNet()
+    left, right = net.image(20, 9, 2), net.image(20, 9, 2)
+    graph = net.graph([left, right], [net.add(net.depthwise(left, 5, 1, "same"), right)])
+    found = stream(graph, 0, 2)
+    assert isinstance(found, Stream)
+    assert [buffer.depth for buffer in found.buffers] == [5, 1]
+    rules = target_rules("m55")
+    own = placed(found, rules, GroupForms(graph, rules))
+    assert own.arena.head_bytes >= own.offsets[-1] + found.buffers[-1].bytes
