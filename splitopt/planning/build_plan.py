@@ -20,6 +20,8 @@ from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, plan_cost
 from splitopt.tiling.check import check_bands
+from splitopt.tiling.check_rolled import check_rolled, touches_of_bands
+from splitopt.tiling.streams.check import check_stream
 
 
 def solver_option(option: SegmentOption) -> Option:
@@ -124,10 +126,18 @@ def _chosen(table: SegmentTable, option: Option) -> SegmentOption:
 
 
 def _check(table: SegmentTable, option: SegmentOption) -> None:
-    """Every band that is kept is right, and no two buffers of an offline plan share bytes."""
+    """Every row that is kept is right, ends that share bytes stay intact, and no two buffers of an
+    offline plan share bytes."""
+    graph, start, stop = table.graph, option.segment.start, option.segment.stop
+    if option.stream is not None:
+        granted = option.arena_bytes - option.stream.interpreters_bytes
+        check_stream(graph, option.stream, option.rolled, granted)
+        return
     if option.bands is not None:
         pieces = [(piece.rows or {}, piece.executions) for piece in option.pieces]
-        check_bands(table.graph, option.segment.start, option.segment.stop, pieces)
+        check_bands(graph, start, stop, pieces)
+        executions = [execution for _, own in pieces for execution in own]
+        check_rolled(graph, start, stop, list(touches_of_bands(executions)), option.rolled)
     for piece in option.pieces:
         if piece.has_offline_plan:
             check_head(piece.arena)

@@ -88,8 +88,8 @@ def _made(graph: ModelGraph, op: Op, known: Mapping[int, Identity]) -> Iterator[
 def _windowed(source: Identity, whole: int, reach: range, op: Op) -> Iterator[int | None]:
     stride, is_same = int(op.options.get("strideH", 1)), op.options.get("padding") == 0
     span = reach[-1] + 1
-    count, above = _placed(len(source), span, stride, is_same=is_same)
-    _, whole_above = _placed(whole, span, stride, is_same=is_same)
+    count, above = window_places(len(source), span, stride, is_same=is_same)
+    _, whole_above = window_places(whole, span, stride, is_same=is_same)
     for row in range(count):
         taps = [row * stride - above + tap for tap in reach]
         read = [source[tap] if 0 <= tap < len(source) else None for tap in taps]
@@ -105,8 +105,8 @@ def _windowed(source: Identity, whole: int, reach: range, op: Op) -> Iterator[in
         yield meant if is_right else None
 
 
-def _placed(rows: int, span: int, stride: int, *, is_same: bool) -> tuple[int, int]:
-    """(output rows, rows of padding above), as the kernels count them."""
+def window_places(rows: int, span: int, stride: int, *, is_same: bool) -> tuple[int, int]:
+    """(output rows, rows of padding above), as the kernels count them. `span`: of a window."""
     if not is_same:
         return max(0, (rows - span) // stride + 1), 0
     count = (rows + stride - 1) // stride

@@ -1,0 +1,196 @@
+"""Which rows an op of a group reads, tap by tap, beside those that the unsplit model reads.
+
+Only what the kernels do is known here, nothing of how streams are planned. The kernels' own rules:
+tensorflow/lite/kernels/padding.h, micro/kernels/pad_common.cc, resize_nearest_neighbor.h.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.graph.model import ModelGraph, Op, Tensor
+from splitopt.tiling.check import window_places
+
+
+class InvalidStream(AssertionError):
+    """A stream that computes something else than the unsplit model, or that overwrites itself."""
+
+
+class Row(NamedTuple):
+    """A row of a tensor of the unsplit model, bit for bit."""
+
+    tensor: int
+    row: int
+
+    def __str__(self) -> str:
+        return f"row {self.row} of tensor {self.tensor}"
+
+
+class Filled(NamedTuple):
+    """One value in all of a row."""
+
+    value: int
+
+    def __str__(self) -> str:
+        return f"fill {self.value}"
+
+
+Content = Row | Filled | None
+"""What a row holds; None: rubbish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What an op reads of one tensor. For the group's row j it looks, by `taps` (at, step), at row
+    `at` of the group's tensor, where the unsplit model looks at row `bases[j] + step`. `outside`:
+    the value that rows outside of the image have for it; None: none would do."""
+
+    tensor: int
+    bases: Sequence[int]
+    taps: tuple[tuple[int, int], ...]
+    outside: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PadRows:
+    """A tensor that a PAD makes: `value` around `rows` rows of tensor `read`, which begin at row
+    `above`. `left`, `right`: columns; `channels`: whether it pads these, too."""
+
+    read: int
+    rows: int
+    above: int
+    left: int
+    right: int
+    channels: bool
+    value: int | None
+
+    def holds(self, row: int) -> bool:
+        """Whether the row holds one of the padded tensor."""
+        return 0 <= row - self.above < self.rows
+
+
+_WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+_PADS = frozenset({"PAD", "PADV2"})
+_RESIZE = "RESIZE_NEAREST_NEIGHBOR"
+SIZED = _PADS | {_RESIZE}
+"""Ops whose second input says how many rows they make."""
+_ROW_BY_ROW = frozenset(
+    {
+        *("ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR", "HARD_SWISH"),
+        *("LEAKY_RELU", "LOG", "LOGISTIC", "MAXIMUM", "MINIMUM", "MUL", "NEG", "PRELU", "QUANTIZE"),
+        *("RELU", "RELU6", "ROUND", "RSQRT", "SQRT", "SQUARE", "SQUARED_DIFFERENCE", "SUB", "TANH"),
+    }
+)
+_LEAST = {"INT8": -(1 << 7), "INT16": -(1 << 15)}
+
+
+def readings(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Iterator[Reading]:
+    """What `op` of the unsplit model reads, which is `own` in the group's graph."""
+    read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
+    rows = range(_rows(graph, op.outputs[0]))
+    if op.type in _WINDOWS:
+        yield _window(graph, op, group, own)
+    elif op.type in _PADS:
+        amounts, whole = pad_amounts(group, own), pad_amounts(graph, op)
+        if amounts[:2].any() or whole[0].any() or (amounts[2:] != whole[2:]).any():
+            raise InvalidStream(f"{graph.op_name(op.index)}: pads otherwise in its group")
+        yield Reading(read[0], range(_rows(graph, read[0])), ((0, 0),))
+    elif op.type == _RESIZE:
+        yield Reading(read[0], _nearest(graph, op, group, own), ((0, 0),))
+    elif op.type == "CONCATENATION" or op.type in _ROW_BY_ROW:
+        _refuse_mixing_rows(graph, op)
+        yield from (Reading(tensor, rows, ((0, 0),)) for tensor in read)
+    else:
+        raise InvalidStream(f"{graph.op_name(op.index)}: nothing says that it works row by row")
+
+
+def _window(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
+    [read], [made] = op.inputs[:1], op.outputs
+    steps, stride, is_same = _taps(graph, op)
+    own_steps, own_stride, own_is_same = _taps(group, own)
+    _, above = window_places(_rows(graph, read), steps[-1] + 1, stride, is_same=is_same)
+    count, own_above = window_places(
+        _rows(group, read), own_steps[-1] + 1, own_stride, is_same=own_is_same
+    )
+    if count != 1 or own_steps != steps:
+        raise InvalidStream(f"{graph.op_name(op.index)}: makes {count} rows by taps {own_steps}")
+    last = _rows(graph, made) * stride - above
+    taps = tuple((step - own_above, step) for step in steps)
+    return Reading(read, range(-above, last, stride), taps, _outside(op, graph.tensors[read]))
+
+
+def _taps(graph: ModelGraph, op: Op) -> tuple[range, int, bool]:
+    """(rows from the window's first one, stride, whether it pads)."""
+    options = op.options
+    if op.type.endswith("POOL_2D"):
+        steps = range(int(options.get("filterHeight", 1)))
+    else:
+        dilation = int(options.get("dilationHFactor", 1))
+        steps = range(0, graph.tensors[op.inputs[1]].shape[1] * dilation, dilation)
+    return steps, int(options.get("strideH", 1)), options.get("padding") == 0
+
+
+def _outside(op: Op, read: Tensor) -> int | None:
+    """A pool of averages counts the taps inside the image; nothing stands for one outside."""
+    if op.type == "AVERAGE_POOL_2D" or read.dtype.name not in _LEAST or read.quantization is None:
+        return None
+    is_pool = op.type == "MAX_POOL_2D"
+    return _LEAST[read.dtype.name] if is_pool else read.quantization.zero_points[0]
+
+
+def pad_rows(graph: ModelGraph, tensor: int) -> PadRows | None:
+    """How a PAD makes the tensor; None where none does."""
+    maker = graph.producer.get(tensor)
+    if maker is None or graph.ops[maker].type not in _PADS:
+        return None
+    op, made = graph.ops[maker], graph.tensors[tensor]
+    amounts = pad_amounts(graph, op)
+    value: int | None = None
+    if op.type == "PADV2" and made.dtype.name in _LEAST:
+        value = int.from_bytes(graph.tensors[op.inputs[2]].data, "little", signed=True)
+    elif op.type == "PAD" and made.quantization is not None:
+        value = made.quantization.zero_points[0]
+    (above, _), (left, right) = amounts[1:3].tolist()
+    rows, channels = _rows(graph, op.inputs[0]), bool(amounts[3].any())
+    return PadRows(op.inputs[0], rows, above, left, right, channels, value)
+
+
+def pad_amounts(graph: ModelGraph, op: Op) -> npt.NDArray[np.int32]:
+    return np.frombuffer(graph.tensors[op.inputs[1]].data, dtype="<i4").reshape(4, 2)
+
+
+def _nearest(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Sequence[int]:
+    """The row of the input for each row of the output, in float32 as the kernel computes it."""
+    height, made = _rows(graph, op.inputs[0]), _rows(graph, op.outputs[0])
+    own_size = np.frombuffer(group.tensors[own.inputs[1]].data, dtype="<i4").tolist()
+    size = np.frombuffer(graph.tensors[op.inputs[1]].data, dtype="<i4").tolist()
+    if op.options.get("alignCorners") or own_size != [1, size[1]]:
+        raise InvalidStream(f"{graph.op_name(op.index)}: is resized to {own_size} in its group")
+    scale = np.float32(height) / np.float32(made)
+    half = np.float32(0.5 if op.options.get("halfPixelCenters") else 0)
+    rows = np.floor((np.arange(made, dtype=np.float32) + half) * scale).astype(int)
+    nearest: list[int] = np.minimum(rows, height - 1).tolist()
+    return nearest
+
+
+def _refuse_mixing_rows(graph: ModelGraph, op: Op) -> None:
+    """Raises InvalidStream unless row r of the output depends on row r of each input alone."""
+    high = _rows(graph, op.outputs[0])
+    for tensor in (graph.tensors[t] for t in op.given_inputs):
+        height = tensor.shape[-3] if len(tensor.shape) > 2 else 1  # broadcast from the right
+        if height != (high if tensor.is_activation else 1):
+            raise InvalidStream(f"{graph.op_name(op.index)}: tensor {tensor.index} has other rows")
+    if op.type == "CONCATENATION" and int(op.options.get("axis", 0)) % 4 < 2:
+        raise InvalidStream(f"{graph.op_name(op.index)}: joins along rows")
+
+
+def _rows(graph: ModelGraph, tensor: int) -> int:
+    shape = graph.tensors[tensor].shape
+    if len(shape) != 4 or shape[0] != 1:
+        raise InvalidStream(f"tensor {tensor} of shape {shape} is no image")
+    return shape[1]
