@@ -34,7 +34,7 @@ from splitopt.explain.memory.unsplit_ram import (
 )
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import segment_options
-from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
+from splitopt.planning.lowest_peak import BY_ROWS, LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import refuse_stateful
 from splitopt.planning.request import Deadline, request_of
@@ -199,7 +199,8 @@ def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str
 def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPeak]) -> Need:
     if least is None:
         return Need(unsplit_bytes, None)
-    return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *peaks)))
+    own = (peak for peak in peaks if peak.code != BY_ROWS)
+    return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *own)))
 
 
 def _need_of(

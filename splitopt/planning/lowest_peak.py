@@ -1,5 +1,6 @@
 """The lowest peak RAM by technique: cuts only, with exact offline plans, with row bands, with
-streams. Each set of techniques holds those before it."""
+streams, and with the model's input handed over by rows. Each set of techniques holds those before
+it."""
 
 from __future__ import annotations
 
@@ -20,12 +21,25 @@ MORE_TIME = 10
 _LEAST = 0.6
 """How much of the time goes into the lowest peak; the rest is for the cheapest plan that has it."""
 
+BY_ROWS = "input_by_rows"
+"""The code of what no plan does by itself: the application has to hand rows over."""
+
 _OFFLINE = Techniques(
-    bands=False, two_heights=False, offline_plans=True, streams=False, rolled_ends=False
+    bands=False,
+    two_heights=False,
+    offline_plans=True,
+    streams=False,
+    rolled_ends=False,
+    input_by_rows=False,
 )
 _BANDS = replace(_OFFLINE, bands=True, two_heights=True)
 _STREAMS = replace(_BANDS, streams=True)
-_TECHNIQUES = ("offline_plans", _OFFLINE, 1 / 3), ("bands", _BANDS, 1 / 2), ("streams", _STREAMS, 1)
+_TECHNIQUES = (
+    ("offline_plans", _OFFLINE, 1 / 4),
+    ("bands", _BANDS, 1 / 3),
+    ("streams", _STREAMS, 2 / 3),
+    (BY_ROWS, replace(_STREAMS, input_by_rows=True), 1),
+)
 """Code, techniques, how much of the time that is left then."""
 
 _NAMES = {
@@ -35,6 +49,7 @@ _NAMES = {
     "bands": "with bands",
     "streams_within": f"with streams, at most {MORE_TIME} % of Invoke more",
     "streams": "with streams",
+    BY_ROWS: "with streams and the model's input by rows",
 }
 
 
@@ -158,7 +173,8 @@ def _beyond(
         prices: dict[str, int | None] = {code: None}
         if techniques.bands:
             planner.prepare(request, own.share(1 / 2))
-            prices = prices if most is None else {f"{code}_within": most, **prices}
+            is_limited = most is not None and code != BY_ROWS
+            prices = {f"{code}_within": most, **prices} if is_limited else prices
         for name, limit in prices.items():
             simpler, time = _lowest_of(known, limit), own if limit is None else own.share(1 / 2)
             found = lowest_peak(

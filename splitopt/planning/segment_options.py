@@ -81,8 +81,8 @@ class SegmentTable(AllRowsBounds):
             self.last_pool = None
             if not is_full:
                 self.__dict__.pop("bands", None)
-            if "streams" in self.__dict__ and not self.streams.is_complete:
-                del self.streams
+            if "streams" in self.__dict__:
+                self.streams.go_on(deadline.share(_BUILDING))
         self._late = []
         self.deadline, self.is_complete = deadline, not is_full
 

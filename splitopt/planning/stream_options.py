@@ -69,6 +69,15 @@ class StreamTable:
         self._most_bytes, self._deadline = most_bytes, deadline
         self._pricer = StreamPricer(graph, rules, costs)
         self.unreached = 0
+        self._rows: dict[int, list[tuple[int, ...]]] = {}
+        """Op → all streams from it on, where time was enough for them."""
+
+    def go_on(self, deadline: Deadline) -> None:
+        """From now on, what was not reached before is looked at, too."""
+        self._deadline = deadline
+        if not self.is_complete:
+            self.unreached = 0
+            self.__dict__.pop("columns", None)
 
     @property
     def is_complete(self) -> bool:
@@ -82,7 +91,7 @@ class StreamTable:
     @cached_property
     def columns(self) -> StreamColumns:
         """The figures of all streams."""
-        rows = [row for start in range(len(self._graph.ops)) for row in self._from(start)]
+        rows = [row for start in range(len(self._graph.ops)) for row in self._rows_from(start)]
         table = np.array(rows, dtype=np.int64).reshape(-1, len(StreamColumns._fields))
         return StreamColumns(*table.T)
 
@@ -107,6 +116,15 @@ class StreamTable:
         pairs = stream_pairs(self._graph, stream)
         given = self._graph.inputs if by_rows else ()
         return best_pairs(self._graph, [pair for pair in pairs if pair.read not in given])
+
+    def _rows_from(self, start: int) -> list[tuple[int, ...]]:
+        if start in self._rows:
+            return self._rows[start]
+        missed = self.unreached
+        rows = list(self._from(start))
+        if self.unreached == missed:
+            self._rows[start] = rows
+        return rows
 
     def _from(self, start: int) -> Iterator[tuple[int, ...]]:
         """Rows of `StreamColumns` for all streams from one op on."""

@@ -9,12 +9,17 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up, format_bytes, more_te
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Piece, Remedy, SingleOpBound
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.lowest_peak import MORE_TIME, LowestPeak
+from splitopt.planning.lowest_peak import BY_ROWS, MORE_TIME, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unfinished import found_text
 
 _NEARLY = 0.9
-_WORDS = {"offline_plans": "exact offline plans", "bands": "row bands", "streams": "row streams"}
+_WORDS = {
+    "offline_plans": "exact offline plans",
+    "bands": "row bands",
+    "streams": "row streams",
+    BY_ROWS: "row streams that are handed the model's input by rows",
+}
 """Code of a technique → its name in a sentence."""
 
 
@@ -25,8 +30,9 @@ def technique_remedies(
     if cuts is not None:
         yield _cuts(cuts, start_bytes)
     by_code = {peak.code: peak for peak in peaks}
+    lowest = min((peak.peak_ram_bytes for peak in peaks if peak.code != BY_ROWS), default=0)
     for code, words in _WORDS.items():
-        if code in by_code:
+        if code in by_code and (code != BY_ROWS or by_code[code].peak_ram_bytes < lowest):
             yield _technique(words, by_code[code], by_code.get(f"{code}_within"), peak_bytes)
 
 
@@ -59,6 +65,8 @@ def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_byt
         sentence += "," if is_same else f", and {format_bytes(within.peak_ram_bytes)}"
         sentence += f" for at most {MORE_TIME} % of Invoke more than the best cuts"
     next_step = "splitopt run with that as budget_bytes; splitopt sweep"
+    if peak.code == BY_ROWS:
+        next_step = f"pieces.input: rows, if your application can; then {next_step}"
     return _remedy(peak.code, worth, sentence, next_step)
 
 
