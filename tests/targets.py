@@ -15,7 +15,12 @@ from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, unsplit_run
 from splitopt.runtime.links import links_of
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
+from splitopt.runtime.stream_tables import PlacedBuffers
 from splitopt.runtime.tflm_library import find_library
+from splitopt.tiling.streams.build import stream_of
+from splitopt.tiling.streams.placement import GroupForms, PlacedStream, placed
+from splitopt.tiling.streams.rules import stream_rule
+from splitopt.tiling.streams.stream import Stream
 
 
 def tflm_program(cache: Path) -> Path:
@@ -50,13 +55,87 @@ def split_run(graph: ModelGraph, cuts: Sequence[int], feeds: Sequence[Array]) ->
     return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
 
 
+def streamed_run(
+    graph: ModelGraph,
+    streams: Sequence[PlacedStream],
+    feeds: Sequence[Array],
+    *,
+    spare_bytes: int = 0,
+    by_rows: bool = False,
+) -> PlannedRun:
+    """Streams in order, and the ops before, between and behind them as whole pieces, in arenas
+    without a byte more than predicted, but `spare_bytes` for streams. Boundary tensors lie one
+    after another above; `by_rows`: without the model's inputs."""
+    stages = _stages(streams, len(graph.ops))
+    segments = [segment_of(graph, start, stop) for start, stop, _ in stages]
+    table = SegmentTable(graph, target_rules("m55"))
+    sizes = [
+        own.arena.size_bytes + own.interpreters_bytes + spare_bytes
+        if own
+        else table.figures(start, stop).arena_bytes
+        for start, stop, own in stages
+    ]
+    offsets, top = _stacked(graph, segments, max(sizes), is_apart=True, by_rows=by_rows)
+    buffers = [
+        PlacedBuffers(own.stream, own.offsets, own.interpreters_bytes) if own else None
+        for _, _, own in stages
+    ]
+    pieces = tuple(
+        PlannedPiece(b"", size, links, groups=group_files(own))
+        if own
+        else PlannedPiece(write_piece(graph, segment), size, links)
+        for (_, _, own), segment, size, links in zip(
+            stages, segments, sizes, links_of(graph, segments, offsets, (), buffers), strict=True
+        )
+    )
+    return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
+
+
+def _stages(
+    streams: Sequence[PlacedStream], ops: int
+) -> list[tuple[int, int, PlacedStream | None]]:
+    stages: list[tuple[int, int, PlacedStream | None]] = []
+    start = 0
+    for own in streams:
+        if start < own.stream.start:
+            stages.append((start, own.stream.start, None))
+        stages.append((own.stream.start, own.stream.stop, own))
+        start = own.stream.stop
+    return [*stages, (start, ops, None)] if start < ops else stages
+
+
+def group_files(placed: PlacedStream) -> tuple[bytes, ...]:
+    """One .tflite for each group of a stream."""
+    return tuple(
+        write_piece(
+            own.graph, segment_of(own.graph, 0, len(own.graph.ops)), own.offline, origins=group.ops
+        )
+        for own, group in zip(placed.groups, placed.stream.groups, strict=True)
+    )
+
+
+def placed_stream(graph: ModelGraph, start: int, stop: int) -> PlacedStream:
+    """Ops [start, stop) as a stream, for the Cortex-M55."""
+    stream = stream_of(graph, start, stop, [stream_rule(graph, op) for op in graph.ops])
+    assert isinstance(stream, Stream), stream
+    rules = target_rules("m55")
+    return placed(stream, rules, GroupForms(graph, rules))
+
+
 def _stacked(
-    graph: ModelGraph, segments: Sequence[Segment], top: int
+    graph: ModelGraph,
+    segments: Sequence[Segment],
+    top: int,
+    *,
+    is_apart: bool = False,
+    by_rows: bool = False,
 ) -> tuple[Mapping[int, int], int]:
+    """`is_apart`: inputs and outputs of the model have places, too."""
     offsets: dict[int, int] = {}
-    for segment in segments:
-        for tensor in segment.outputs:
-            if tensor not in graph.outputs:
+    ends = [graph.inputs if is_apart and not by_rows else ()]
+    for own in (*ends, *(segment.outputs for segment in segments)):
+        for tensor in own:
+            if is_apart or tensor not in graph.outputs:
                 offsets[tensor] = top
                 top += -(-graph.tensors[tensor].bytes // 16) * 16
     return offsets, top

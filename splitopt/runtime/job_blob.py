@@ -1,18 +1,20 @@
-"""A job for the simulated program as bytes: plans, pieces, inputs. Layout: runner/sim/main.cc."""
+"""A job for the simulated program as bytes: plans, pieces, inputs. Layout: runner/sim/job.h."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from typing import Any
 
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.schema import OP_NAMES
 from splitopt.graph.segments import whole_model
-from splitopt.runtime.links import Link, PieceLinks, Slice, links_of
+from splitopt.runtime.links import PieceLinks, links_of
+from splitopt.runtime.stream_tables import StreamTables
 from splitopt.runtime.worker_process import Array
 
-MAGIC, VERSION = 0x4A504C53, 3
+MAGIC, VERSION = 0x4A504C53, 4
 _HEADER_WORDS = 8
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}
@@ -20,12 +22,14 @@ _OP_CODES = {name: code for code, name in OP_NAMES.items()}
 
 @dataclass(frozen=True)
 class PlannedPiece:
-    """A piece as it is run: its file, its arena (headroom included), its inputs and outputs."""
+    """A piece as it is run: its file, its arena (headroom included), its inputs and outputs.
+    A streamed one has a file for each group in `groups`, and none in `data`."""
 
     data: bytes
     arena_bytes: int
     links: PieceLinks
     arena_offset: int = 0
+    groups: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,16 +87,9 @@ class _Blob:
         words = tuple(values)
         return self.put(struct.pack(f"<{len(words)}I", *words))
 
-    def links(self, links: Sequence[Link]) -> int:
-        return self.words(
-            word
-            for link in links
-            for word in (link.position, link.model_index, link.offset, link.size_bytes)
-        )
-
-    def slices(self, slices: Sequence[Slice]) -> int:
-        """0 for none."""
-        words = [word for s in slices for word in (s.outside, s.inside, s.size_bytes)]
+    def rows(self, rows: Sequence[Any]) -> int:
+        """The offset of a table of dataclasses, all of whose fields are words; 0 for none."""
+        words = [word for row in rows for word in astuple(row)]
         return self.words(words) if words else 0
 
 
@@ -115,13 +112,34 @@ def _run(blob: _Blob, run: PlannedRun) -> tuple[int, ...]:
 def _piece(blob: _Blob, piece: PlannedPiece) -> tuple[int, ...]:
     links = piece.links
     return (
-        blob.put(piece.data),
+        blob.put(piece.data) if piece.data else 0,
         piece.arena_offset,
         piece.arena_bytes,
         len(links.inputs),
-        blob.links(links.inputs),
+        blob.rows(links.inputs),
         len(links.outputs),
-        blob.links(links.outputs),
-        blob.slices(links.slices),
+        blob.rows(links.outputs),
+        blob.rows(links.slices),
         links.execution_count,
+        _stream(blob, links.stream, piece.groups) if links.stream else 0,
+    )
+
+
+def _stream(blob: _Blob, stream: StreamTables, models: Sequence[bytes]) -> int:
+    groups = [
+        word
+        for group, model in zip(stream.groups, models, strict=True)
+        for word in (
+            *(blob.put(model), blob.rows(group.views), len(group.views)),
+            *(blob.rows(group.made), len(group.made)),
+            *(group.rows, group.period, group.first_tick),
+        )
+    ]
+    return blob.words(
+        (
+            *(blob.words(groups), len(stream.groups)),
+            *(blob.rows(stream.buffers), len(stream.buffers)),
+            *(blob.rows(stream.sources), len(stream.sources)),
+            stream.interpreters_bytes,
+        )
     )

@@ -12,6 +12,7 @@ from splitopt.runtime.simulator import Event, Simulator
 
 STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
 _ONCE_A_BAND = frozenset(("copy_in", "invoke", "copy_out"))
+_ONCE_A_GROUP = frozenset(("construct", "allocate"))
 _MOST_TICKS = 2**63
 
 
@@ -24,16 +25,30 @@ class OpTime:
 
 
 @dataclass(frozen=True)
+class GroupTime:
+    """A group of a streamed piece in one inference, in the simulator's unit; `invoke` of all its
+    `executions` together."""
+
+    executions: int
+    construct: float
+    allocate: float
+    invoke: float
+    ops: tuple[OpTime, ...]
+
+
+@dataclass(frozen=True)
 class PieceTime:
     """One piece in one inference: bytes as TFLM reports them, steps in the simulator's unit.
 
-    Steps and ops are those of all `executions` together.
+    Steps and ops are those of all `executions` together. A streamed piece has its ops in `groups`,
+    and all that its rows are moved, filled and kept by in the step `copy_in`.
     """
 
     arena_used_bytes: int
     executions: int
     steps: Mapping[str, float]
     ops: tuple[OpTime, ...]
+    groups: tuple[GroupTime, ...] = ()
 
     @property
     def total(self) -> float:
@@ -77,10 +92,14 @@ class _Reader:
             if self.number(ended, "error"):
                 piece, reason = self.number(ended, "piece"), str(ended.get("reason"))[:200]
                 subject = "the unsplit model" if len(run.pieces) == 1 else f"piece {piece}"
+                if piece < len(run.pieces) and run.pieces[piece].groups:
+                    subject = f"group {self.number(ended, 'group')} of piece {piece}"
                 raise ToolError(f"{self._simulator.name}: {subject} failed: {reason}")
             pieces = self._all("piece", number, sample, len(run.pieces))
-            ops = self._events.get(("op", number, sample), [])
-            samples.append(tuple(self._piece(k, event, ops) for k, event in enumerate(pieces)))
+            groups = [len(piece.groups) for piece in run.pieces]
+            samples.append(
+                tuple(self._piece(k, event, groups[k]) for k, event in enumerate(pieces))
+            )
             outputs.append(tuple(self._outputs(number, sample, run.output_bytes)))
         return RunTime(tuple(samples), tuple(outputs))
 
@@ -94,20 +113,40 @@ class _Reader:
             raise self._garbled(f"{event['event']}.{key} is not a count")
         return value
 
-    def _piece(self, index: int, event: Event, ops: Sequence[Event]) -> PieceTime:
+    def _piece(self, index: int, event: Event, group_count: int) -> PieceTime:
         if self.number(event, "piece") != index:
             raise self._garbled("pieces are out of order")
-        own = [op for op in ops if op.get("piece") == index]
         executions = self.number(event, "executions")
-        counts = {step: executions if step in _ONCE_A_BAND else 1 for step in STEPS}
+        counts = _readings(executions, group_count)
         return PieceTime(
             arena_used_bytes=self.number(event, "arena_used_bytes"),
             executions=executions,
             steps={s: self._amount(self.number(event, s), counts[s]) for s in STEPS},
-            ops=tuple(
-                OpTime(str(op.get("tag"))[:80], self._amount(self.number(op, "ticks"), executions))
-                for op in own
-            ),
+            ops=() if group_count else self._ops(event, 0, executions),
+            groups=tuple(self._group(event, k) for k in range(group_count)),
+        )
+
+    def _group(self, piece: Event, index: int) -> GroupTime:
+        events = self._events.get(("group", piece["run"], piece["sample"]), [])
+        own = [event for event in events if event.get("piece") == piece["piece"]]
+        if [event.get("group") for event in own[index : index + 1]] != [index]:
+            raise self._garbled("groups are out of order")
+        event = own[index]
+        executions = self.number(event, "executions")
+        return GroupTime(
+            executions=executions,
+            construct=self._amount(self.number(event, "construct"), 1),
+            allocate=self._amount(self.number(event, "allocate"), 1),
+            invoke=self._amount(self.number(event, "invoke"), executions),
+            ops=self._ops(piece, index, executions),
+        )
+
+    def _ops(self, piece: Event, group: int, executions: int) -> tuple[OpTime, ...]:
+        events = self._events.get(("op", piece["run"], piece["sample"]), [])
+        return tuple(
+            OpTime(str(op.get("tag"))[:80], self._amount(self.number(op, "ticks"), executions))
+            for op in events
+            if (op.get("piece"), op.get("group")) == (piece["piece"], group)
         )
 
     def _outputs(self, run: int, sample: int, sizes: Sequence[int]) -> Iterator[bytes]:
@@ -140,3 +179,11 @@ class _Reader:
 
     def _garbled(self, what: str) -> ToolError:
         return ToolError(f"{self._simulator.name}: its output is garbled: {what}")
+
+
+def _readings(executions: int, groups: int) -> Mapping[str, int]:
+    """How often the counter is read for each step of a piece; see `splitopt::Observer`."""
+    if not groups:
+        return {step: executions if step in _ONCE_A_BAND else 1 for step in STEPS}
+    once = {step: groups if step in _ONCE_A_GROUP else 1 for step in STEPS}
+    return once | {"copy_in": executions + 1, "invoke": executions}

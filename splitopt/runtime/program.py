@@ -23,7 +23,12 @@ _TIMEOUT_S = 300.0
 _MEMORY_BYTES = 8 << 30
 BARE_SOURCES = ("sim/startup.cc", "sim/console.cc")
 """Start-up and output, which need no TFLM."""
-_SOURCES = ("splitopt_runner.cc", "sim/main.cc", *BARE_SOURCES)
+RUNNER_SOURCES = ("splitopt_runner.cc", "splitopt_plan.cc", "splitopt_stream.cc")
+RUNNER_HEADERS = (
+    *("splitopt_runner.h", "splitopt_plan.h", "splitopt_ends.h"),
+    *("splitopt_rows.h", "splitopt_stream.h"),
+)
+_SOURCES = (*RUNNER_SOURCES, "sim/main.cc", "sim/stopwatch.cc", *BARE_SOURCES)
 _FLAGS = (
     "-std=c++17", "-O2", "-mcpu=cortex-m55", "-mfloat-abi=hard", "-mthumb", "-fno-exceptions",
     "-fno-rtti", "-fno-threadsafe-statics", "-fno-use-cxa-atexit", "-fno-unwind-tables",

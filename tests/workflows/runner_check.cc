@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <initializer_list>
 
 #include "splitopt_runner.h"
 
@@ -21,34 +22,37 @@ void Expect(bool holds, const char* what) {
   ++failures;
 }
 
-alignas(16) tflite::Model first = {3, 4, 8, 1, 0, 0};
-alignas(16) tflite::Model second = {3, 8, 4, 10, 0, 0};
+alignas(16) tflite::Model first = {3, 4, 8, 1, 0, 0, 0, 0};
+alignas(16) tflite::Model second = {3, 8, 4, 10, 0, 0, 0, 0};
 alignas(16) std::uint8_t region[96];
 
-splitopt::Link in0 = {0, 0, kNowhere, 4}, out0 = {0, kNowhere, 64, 8};
-splitopt::Link in1 = {0, kNowhere, 64, 8}, out1 = {0, 0, kNowhere, 4};
+splitopt::Link in0 = {0, 0, kNowhere, 4, 0}, out0 = {0, kNowhere, 64, 8, 0};
+splitopt::Link in1 = {0, kNowhere, 64, 8, 0}, out1 = {0, 0, kNowhere, 4, 0};
 splitopt::Piece pieces[2];
 splitopt::Plan plan;
 
 void Reset() {
-  first = {3, 4, 8, 1, 0, 0};
-  second = {3, 8, 4, 10, 0, 0};
-  in0 = {0, 0, kNowhere, 4}, out0 = {0, kNowhere, 64, 8};
-  in1 = {0, kNowhere, 64, 8}, out1 = {0, 0, kNowhere, 4};
-  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 0, 64, &in0, 1, &out0, 1, nullptr, 1};
-  pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 0, 48, &in1, 1, &out1, 1, nullptr, 1};
+  first = {3, 4, 8, 1, 0, 0, 0, 0};
+  second = {3, 8, 4, 10, 0, 0, 0, 0};
+  in0 = {0, 0, kNowhere, 4, 0}, out0 = {0, kNowhere, 64, 8, 0};
+  in1 = {0, kNowhere, 64, 8, 0}, out1 = {0, 0, kNowhere, 4, 0};
+  pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 0, 64, &in0, 1, &out0, 1, nullptr, 1,
+               nullptr};
+  pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 0, 48, &in1, 1, &out1, 1, nullptr, 1,
+               nullptr};
   plan = {pieces, 2, 80, 1, 1};
   std::memset(region, 0, sizeof(region));
 }
 
 class Log : public splitopt::Observer {
  public:
-  void OnStep(std::uint32_t piece, Step step) override {
+  void OnStep(std::uint32_t piece, std::uint32_t, Step step) override {
     text[size++] = static_cast<char>('0' + piece);
     text[size++] = "zcaIrOe"[static_cast<int>(step)];
     text[size] = 0;
   }
-  void OnAllocated(std::uint32_t, const tflite::MicroInterpreter& interpreter) override {
+  void OnAllocated(std::uint32_t, std::uint32_t,
+                   const tflite::MicroInterpreter& interpreter) override {
     used += interpreter.arena_used_bytes();
   }
   char text[64] = {};
@@ -97,10 +101,10 @@ void ExpectSound() {
 void ExpectKept() {
   Reset();
   in0.offset = 72;
-  out0 = {0, 0, kNowhere, 8};
-  in1 = {0, kNowhere, 72, 4};
-  second = {3, 4, 4, 10, 0, 0};
-  out1 = {0, 1, kNowhere, 4};
+  out0 = {0, 0, kNowhere, 8, 0};
+  in1 = {0, kNowhere, 72, 4, 0};
+  second = {3, 4, 4, 10, 0, 0, 0, 0};
+  out1 = {0, 1, kNowhere, 4, 0};
   plan.output_count = 2;
   tflite::MicroOpResolver resolver;
   splitopt::Runner runner(plan, resolver, region, 80);
@@ -114,16 +118,16 @@ void ExpectKept() {
 }
 
 // Four rows of one byte in two bands of three, two of each kept; both ends in the region.
-splitopt::Link rows_in = {0, 0, 64, 4}, rows_out = {0, 0, 72, 4};
+splitopt::Link rows_in = {0, 0, 64, 4, 1}, rows_out = {0, 0, 72, 4, 1};
 splitopt::Slice slices[] = {{0, 0, 3}, {0, 0, 2}, {1, 0, 3}, {2, 1, 2}};
 
 void ResetToBands() {
   Reset();
-  first = {3, 3, 3, 5, 0, 0};
-  rows_in = {0, 0, 64, 4}, rows_out = {0, 0, 72, 4};
+  first = {3, 3, 3, 5, 0, 0, 0, 0};
+  rows_in = {0, 0, 64, 4, 1}, rows_out = {0, 0, 72, 4, 1};
   slices[3] = {2, 1, 2};
   pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 16, 48, &rows_in, 1, &rows_out, 1,
-               slices, 2};
+               slices, 2, nullptr};
   plan.piece_count = 1;
 }
 
@@ -154,11 +158,50 @@ void ExpectBands() {
   Expect(std::memcmp(region + 72, want, 4) == 0, "and the output is there");
 }
 
+// The application's buffer is read row by row, or it gives the rows: rows 0 to 2, then 1 to 3.
+class Camera : public splitopt::RowSource {
+ public:
+  bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) override {
+    Expect(input == 0 && row == asked && rows == 3, "rows are asked for in order");
+    ++asked;
+    for (std::uint32_t i = 0; i < rows; ++i) static_cast<std::uint8_t*>(to)[i] = row + i + 1;
+    return asked <= gives;
+  }
+  std::uint32_t asked = 0, gives = 2;
+};
+
+void ExpectBandsByRows() {
+  const std::uint8_t given[4] = {1, 2, 3, 4}, want[4] = {6, 7, 8, 9};
+  for (const bool has_buffer : {true, false}) {
+    ResetToBands();
+    rows_in.offset = kNowhere;
+    tflite::MicroOpResolver resolver;
+    splitopt::Runner runner(plan, resolver, region, 80);
+    Camera camera;
+    std::uint8_t made[4] = {};
+    const void* inputs[] = {has_buffer ? given : nullptr};
+    void* outputs[] = {made};
+    Expect(runner.Run(inputs, outputs, &camera).ok(), "an input may come by rows");
+    Expect(std::memcmp(made, want, 4) == 0, "its rows are put together");
+    Expect(camera.asked == (has_buffer ? 0 : 2), "a buffer is read, else rows are asked for");
+    if (has_buffer) continue;
+    camera.asked = 0, camera.gives = 1;
+    Expect(runner.Run(inputs, outputs, &camera).error == Error::kNoRows, "rows that do not come");
+    Expect(runner.Run(inputs, outputs).error == Error::kMissingBuffer, "nobody to give rows");
+    rows_in.offset = 64;
+    Expect(runner.Run(inputs, outputs, &camera).error == Error::kMissingBuffer,
+           "an input that has a place is not taken by rows");
+  }
+}
+
 // The faults of bands and places, each refused.
 void ExpectBandFaults() {
   ResetToBands();
-  rows_in.offset = kNowhere;
-  ExpectError(Error::kLinkOutOfRegion, 0, "rows of a tensor that is nowhere");
+  rows_out.offset = kNowhere;
+  ExpectError(Error::kLinkOutOfRegion, 0, "rows of an output that is nowhere");
+  ResetToBands();
+  rows_in.row_bytes = 0;
+  ExpectError(Error::kLinkOutOfRegion, 0, "rows of no length");
   ResetToBands();
   slices[3].outside = 3;
   ExpectError(Error::kLinkOutOfRegion, 0, "rows beyond the tensor");
@@ -194,6 +237,7 @@ int main() {
   ExpectSound();
   ExpectKept();
   ExpectBands();
+  ExpectBandsByRows();
   ExpectBandFaults();
   Reset();
   plan.piece_count = 0;
@@ -205,7 +249,7 @@ int main() {
   out0.offset = 76;
   ExpectError(Error::kLinkOutOfRegion, 0, "a tensor beyond the region");
   in1.offset = kNowhere;
-  ExpectError(Error::kLinkOutOfRegion, 0, "a tensor that is nowhere");
+  ExpectError(Error::kLinkOutOfRegion, 1, "a tensor that is nowhere");
   in0.model_index = 1;
   ExpectError(Error::kLinkOutOfRegion, 0, "an input that the model does not have");
   second.schema = 4;

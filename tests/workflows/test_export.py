@@ -17,7 +17,7 @@ from needs import HOST_VARIABLE
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
 from splitopt.runtime.op_resolver import any_op_header
-from splitopt.runtime.program import COMPILER, runner_folder
+from splitopt.runtime.program import COMPILER, RUNNER_SOURCES, runner_folder
 from splitopt.runtime.tflm_library import VARIABLE, find_library
 from splitopt.workflows.export.code import array_text
 from splitopt.workflows.export.exported import export_bundle, namespace_of
@@ -58,7 +58,8 @@ def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> N
         *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined"),
         *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{TESTS / 'tflm_stand_in'}"),
         *(f"-I{runner_folder()}", str(TESTS / "runner_check.cc")),
-        *(str(runner_folder() / "splitopt_runner.cc"), "-o", str(program)),
+        *(str(runner_folder() / name) for name in RUNNER_SOURCES),
+        *("-o", str(program)),
     ]
     built = finished_process(words)
     assert built.returncode == 0, built.stderr
@@ -127,7 +128,7 @@ def test_the_sources_compile_for_the_cortex_m55(bundle: Path, tmp_path: Path) ->
     out = tmp_path / "net"
     export_bundle(bundle, out)
     includes = [f"-I{path}" for path in (out, *found.include)]
-    for source in ("splitopt_runner.cc", "squeeze_v2_model.cc", "piece_00.cc"):
+    for source in (*RUNNER_SOURCES, "squeeze_v2_model.cc", "piece_00.cc"):
         words = [COMPILER, "-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard", "-std=c++17"]
         words += ["-DTF_LITE_STATIC_MEMORY", "-fno-exceptions", "-fno-rtti", *includes, "-c"]
         done = finished_process([*words, str(out / source), "-o", str(tmp_path / "x.o")])

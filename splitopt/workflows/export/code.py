@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from splitopt.base.text import cpp_comment
-from splitopt.runtime.links import NOWHERE, Link, PieceLinks
+from splitopt.runtime.links import Link, PieceLinks
+from splitopt.runtime.stream_tables import NOWHERE
 from splitopt.workflows.export.tables import Tables
 
 _BYTES_A_LINE = 24
@@ -138,10 +139,10 @@ def _piece(index: int, arena_offset: int, arena_bytes: int, links: PieceLinks) -
     return (
         f"    {{kPiece{index}, {arena_offset}, {arena_bytes}, "
         f"kInputs{index}, {len(links.inputs)}, kOutputs{index}, {len(links.outputs)}, "
-        f"{slices}, {links.execution_count}}}"
+        f"{slices}, {links.execution_count}, nullptr}}"
     )
 
 
 def _link(link: Link) -> str:
     place = ["kNowhere" if n == NOWHERE else str(n) for n in (link.model_index, link.offset)]
-    return f"{{{link.position}, {place[0]}, {place[1]}, {link.size_bytes}}}"
+    return f"{{{link.position}, {place[0]}, {place[1]}, {link.size_bytes}, {link.row_bytes}}}"

@@ -20,13 +20,12 @@ from splitopt.bundle.schema.io import IoEnd
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.op_resolver import resolver_header
-from splitopt.runtime.program import runner_folder
+from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
 from splitopt.workflows.export.code import golden_text, header_text, piece_text, plan_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
 _GOLDEN_INPUTS = 2
-_RUNNER = ("splitopt_runner.h", "splitopt_runner.cc")
 
 
 def export_bundle(folder: Path, out: Path, progress: Progress = lambda _: None) -> list[Path]:
@@ -71,7 +70,10 @@ def _texts(
     ops = {op.type for piece in bundle.pieces for op in piece.graph.ops}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(_GOLDEN_INPUTS)]
     words = _words(bundle, namespace, planned, outputs[0])
-    texts = {name: (runner_folder() / name).read_text("utf-8") for name in _RUNNER}
+    texts = {
+        name: (runner_folder() / name).read_text("utf-8")
+        for name in RUNNER_HEADERS + RUNNER_SOURCES
+    }
     for name in ("CMakeLists.txt", "check.cc", "README.md"):
         texts[name] = _filled(name, words)
     for k, piece in enumerate(bundle.pieces):

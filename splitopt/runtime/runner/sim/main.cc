@@ -1,42 +1,25 @@
 // One program for every plan: takes a job from memory, runs it, prints what it counted.
-//
-// A job lies at kJobAddress, little-endian words; all offsets are from its start. Layouts below.
 
 #include <cstdint>
 
 #include "console.h"
 #include "counter.h"
+#include "job.h"
 #include "resolver.h"
 #include "splitopt_runner.h"
+#include "stopwatch.h"
 
 extern "C" std::uint8_t __region_start[];
 extern "C" std::uint8_t __region_bytes[];  // a size, told as an address by the linker
 
 namespace {
 
-constexpr std::uintptr_t kJobAddress = 0x61000000;
-constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 3;
-constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64, kMostOps = 2048;
+using sim::At;
+using sim::JobHeader;
+using sim::RunEntry;
+
+constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64;
 constexpr std::uint32_t kHexBytes = 2048;
-
-struct JobHeader {
-  std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
-};
-
-struct RunEntry {
-  std::uint32_t region_bytes, input_count, output_count, piece_count, sample_count;
-  std::uint32_t pieces, inputs, output_bytes;  // offsets: PieceEntry[], [sample][input], [output]
-};
-
-struct PieceEntry {
-  std::uint32_t model, arena_offset, arena_bytes, input_count, inputs, output_count, outputs;
-  std::uint32_t slices, execution_count;  // slices at 0: none
-};
-
-template <typename T>
-const T* At(std::uint32_t offset) {
-  return reinterpret_cast<const T*>(kJobAddress + offset);
-}
 
 [[noreturn]] void Refuse(const char* reason) {
   sim::Line line;
@@ -45,95 +28,10 @@ const T* At(std::uint32_t offset) {
   sim::Exit(72);
 }
 
-// What one inference took, in ticks from the beginning of each step to that of the next. Steps
-// that come once a band are summed up, and so are ops.
-class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterface {
- public:
-  void Begin(std::uint32_t run, std::uint32_t sample) {
-    run_ = run;
-    sample_ = sample;
-    Clear();
-  }
-
-  void OnStep(std::uint32_t piece, splitopt::Step step) override {
-    const std::uint64_t now = sim::Ticks();
-    if (step_ != splitopt::Step::kEnd) spent_[static_cast<int>(step_)] += now - since_;
-    step_ = step;
-    if (step == splitopt::Step::kInvoke) {
-      ++executions_;
-      op_ = 0;
-    }
-    if (step == splitopt::Step::kEnd) {
-      Print(piece);
-      Clear();
-    }
-    since_ = sim::Ticks();
-  }
-
-  void OnAllocated(std::uint32_t, const tflite::MicroInterpreter& interpreter) override {
-    used_bytes_ = interpreter.arena_used_bytes();
-  }
-
-  std::uint32_t BeginEvent(const char* tag) override {
-    const std::uint32_t op = op_ < kMostOps ? op_++ : kMostOps - 1;
-    if (op_ > ops_) ops_ = op_;
-    tags_[op] = tag;
-    op_since_[op] = sim::Ticks();
-    return op;
-  }
-
-  void EndEvent(std::uint32_t op) override { op_spent_[op] += sim::Ticks() - op_since_[op]; }
-
-  // Ticks of a step that has nothing in it.
-  std::uint64_t Overhead() {
-    OnStep(0, splitopt::Step::kConstruct);
-    OnStep(0, splitopt::Step::kAllocate);
-    const std::uint64_t ticks = Spent(splitopt::Step::kConstruct);
-    Clear();
-    return ticks;
-  }
-
- private:
-  std::uint64_t Spent(splitopt::Step step) const { return spent_[static_cast<int>(step)]; }
-
-  void Clear() {
-    for (std::uint64_t& ticks : spent_) ticks = 0;
-    for (std::uint32_t op = 0; op < ops_; ++op) op_spent_[op] = 0;
-    step_ = splitopt::Step::kEnd;
-    executions_ = op_ = ops_ = 0;
-  }
-
-  void Print(std::uint32_t piece) {
-    using splitopt::Step;
-    sim::Line line;
-    line.Text("event", "piece").Number("run", run_).Number("sample", sample_);
-    line.Number("piece", piece).Number("arena_used_bytes", used_bytes_);
-    line.Number("executions", executions_);
-    line.Number("zero", Spent(Step::kZero)).Number("construct", Spent(Step::kConstruct));
-    line.Number("allocate", Spent(Step::kAllocate)).Number("copy_in", Spent(Step::kCopyIn));
-    line.Number("invoke", Spent(Step::kInvoke)).Number("copy_out", Spent(Step::kCopyOut));
-    line.Print();
-    for (std::uint32_t op = 0; op < ops_; ++op) {
-      line.Text("event", "op").Number("run", run_).Number("sample", sample_);
-      line.Number("piece", piece).Number("op", op);
-      line.Text("tag", tags_[op]).Number("ticks", op_spent_[op]);
-      line.Print();
-    }
-  }
-
-  std::uint32_t run_ = 0, sample_ = 0, executions_ = 0;
-  std::uint32_t op_ = 0, ops_ = 0;  // the next of this band, and how many there are
-  splitopt::Step step_ = splitopt::Step::kEnd;
-  std::uint64_t since_ = 0;
-  std::size_t used_bytes_ = 0;
-  std::uint64_t spent_[6] = {};
-  const char* tags_[kMostOps];
-  std::uint64_t op_since_[kMostOps];
-  std::uint64_t op_spent_[kMostOps] = {};
-};
-
-Stopwatch stopwatch;
+sim::Stopwatch stopwatch;
 splitopt::Piece pieces[kMostPieces];
+splitopt::Stream streams[kMostPieces];
+splitopt::Group groups[sim::kMostGroups];  // of all pieces
 sim::Resolver resolver;
 
 void PrintOutputs(const RunEntry& run, std::uint32_t index, std::uint32_t sample,
@@ -151,31 +49,37 @@ void PrintOutputs(const RunEntry& run, std::uint32_t index, std::uint32_t sample
   }
 }
 
+void Unpack(const RunEntry& run) {
+  std::uint32_t group_count = 0;
+  for (std::uint32_t k = 0; k < run.piece_count; ++k) {
+    const sim::PieceEntry& entry = At<sim::PieceEntry>(run.pieces)[k];
+    pieces[k] = sim::Unpacked(entry);
+    if (entry.stream == 0) continue;
+    const sim::StreamEntry& stream = *At<sim::StreamEntry>(entry.stream);
+    if (stream.group_count > sim::kMostGroups - group_count) Refuse("too many groups");
+    splitopt::Group* own = groups + group_count;
+    for (std::uint32_t i = 0; i < stream.group_count; ++i) {
+      own[i] = sim::Unpacked(At<sim::GroupEntry>(stream.groups)[i]);
+    }
+    group_count += stream.group_count;
+    streams[k] = sim::Unpacked(stream, own);
+    pieces[k].stream = &streams[k];
+  }
+}
+
 void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
   if (run.piece_count > kMostPieces) Refuse("too many pieces");
   if (run.input_count > kMostTensors || run.output_count > kMostTensors) {
     Refuse("too many inputs or outputs");
   }
-  for (std::uint32_t k = 0; k < run.piece_count; ++k) {
-    const PieceEntry& entry = At<PieceEntry>(run.pieces)[k];
-    const auto* slices = entry.slices == 0 ? nullptr : At<splitopt::Slice>(entry.slices);
-    pieces[k] = {At<std::uint8_t>(entry.model),
-                 entry.arena_offset,
-                 entry.arena_bytes,
-                 At<splitopt::Link>(entry.inputs),
-                 entry.input_count,
-                 At<splitopt::Link>(entry.outputs),
-                 entry.output_count,
-                 slices,
-                 entry.execution_count};
-  }
+  Unpack(run);
   const splitopt::Plan plan = {pieces, run.piece_count, run.region_bytes, run.input_count,
                                run.output_count};
   splitopt::Runner runner(plan, resolver, __region_start,
                           reinterpret_cast<std::size_t>(__region_bytes), &stopwatch,
                           job.per_op ? &stopwatch : nullptr);
   void* outputs[kMostTensors];
-  auto* free = reinterpret_cast<std::uint8_t*>(kJobAddress + ((job.bytes + 63) & ~63u));
+  auto* free = reinterpret_cast<std::uint8_t*>(sim::kJobAddress + ((job.bytes + 63) & ~63u));
   for (std::uint32_t i = 0; i < run.output_count; ++i) {
     outputs[i] = free;
     free += (At<std::uint32_t>(run.output_bytes)[i] + 15) & ~15u;
@@ -190,6 +94,7 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
     sim::Line line;
     line.Text("event", "ran").Number("run", index).Number("sample", sample);
     line.Number("error", static_cast<std::uint32_t>(result.error)).Number("piece", result.piece);
+    line.Number("group", result.group);
     line.Text("reason", splitopt::ErrorText(result.error));
     line.Print();
     if (!result.ok()) return;
@@ -202,10 +107,10 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
 int main() {
   sim::StartCounter();
   const JobHeader& job = *At<JobHeader>(0);
-  if (job.magic != kMagic) Refuse("no job in memory");
-  if (job.version != kVersion) Refuse("the job has another version");
+  if (job.magic != sim::kMagic) Refuse("no job in memory");
+  if (job.version != sim::kVersion) Refuse("the job has another version");
   sim::Line line;
-  line.Text("event", "hello").Number("version", kVersion).Number("counter_hz", sim::kCounterHz);
+  line.Text("event", "hello").Number("version", sim::kVersion).Number("counter_hz", sim::kCounterHz);
   line.Number("region_bytes", reinterpret_cast<std::uintptr_t>(__region_bytes));
   line.Number("step_overhead", stopwatch.Overhead());
   line.Print();

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "tensorflow/lite/micro/micro_allocator.h"
 #include "tensorflow/lite/micro/micro_op_resolver.h"
 #include "tensorflow/lite/micro/micro_profiler_interface.h"
 #include "tensorflow/lite/schema/schema_generated.h"
@@ -26,7 +27,17 @@ class MicroInterpreter {
 
   MicroInterpreter(const Model* model, const MicroOpResolver&, std::uint8_t* arena,
                    std::size_t arena_bytes, void* = nullptr, MicroProfilerInterface* = nullptr)
-      : model_(model), arena_(arena), arena_bytes_(arena_bytes) {
+      : model_(model), arena_(arena), arena_bytes_(arena_bytes), out_at_(model->in_bytes) {
+    ++alive;
+  }
+  MicroInterpreter(const Model* model, const MicroOpResolver&, MicroAllocator* allocator,
+                   void* = nullptr, MicroProfilerInterface* = nullptr)
+      : model_(model),
+        arena_(allocator->arena),
+        arena_bytes_(allocator->bytes - sizeof(MicroAllocator)),
+        in_at_(model->in_at),
+        out_at_(model->out_at),
+        shares_(true) {
     ++alive;
   }
   ~MicroInterpreter() { --alive; }
@@ -34,16 +45,16 @@ class MicroInterpreter {
   TfLiteStatus AllocateTensors() {
     if (model_->fails_to_allocate) return kTfLiteError;
     std::memset(arena_, 0xEE, arena_bytes_);
-    input_.data.data = arena_;
+    input_.data.data = arena_ + in_at_;
     input_.bytes = model_->in_bytes;
-    output_.data.data = arena_ + model_->in_bytes;
+    output_.data.data = arena_ + out_at_;
     output_.bytes = model_->out_bytes;
     return kTfLiteOk;
   }
   TfLiteStatus Invoke() {
     if (model_->fails_to_invoke) return kTfLiteError;
     for (std::size_t i = 0; i < model_->out_bytes; ++i) {
-      arena_[model_->in_bytes + i] = arena_[i % model_->in_bytes] + model_->added;
+      arena_[out_at_ + i] = static_cast<std::uint8_t>(Value(i) + model_->added);
     }
     return kTfLiteOk;
   }
@@ -54,9 +65,20 @@ class MicroInterpreter {
   std::size_t arena_used_bytes() const { return arena_bytes_; }
 
  private:
+  unsigned Value(std::size_t i) const {
+    if (!shares_) return arena_[in_at_ + i % model_->in_bytes];
+    unsigned sum = 0, times = 1;
+    for (std::size_t at = i; at < model_->in_bytes; at += model_->out_bytes, ++times) {
+      sum += times * arena_[in_at_ + at];
+    }
+    return sum;
+  }
+
   const Model* model_;
   std::uint8_t* arena_;
   std::size_t arena_bytes_;
+  std::size_t in_at_ = 0, out_at_;
+  bool shares_ = false;
   TfLiteTensor input_{}, output_{};
 };
 

@@ -1,11 +1,13 @@
 // A stand-in for TFLM: see micro_op_resolver.h. A "model" is: version, bytes of its one input and
 // of its one output, what it adds to each byte, and whether AllocateTensors or Invoke shall fail.
+// On a shared allocator its input and output lie at `in_at` and `out_at`, and its input is rows as
+// long as its output: it makes their sum, the first row once, the second twice, and so on.
 #pragma once
 #include <cstdint>
 #define TFLITE_SCHEMA_VERSION 3
 namespace tflite {
 struct Model {
-  std::uint8_t schema, in_bytes, out_bytes, added, fails_to_allocate, fails_to_invoke;
+  std::uint8_t schema, in_bytes, out_bytes, added, fails_to_allocate, fails_to_invoke, in_at, out_at;
   int version() const { return schema; }
 };
 inline const Model* GetModel(const void* data) { return static_cast<const Model*>(data); }

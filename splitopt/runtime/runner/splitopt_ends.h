@@ -1,0 +1,67 @@
+// The ends of a stage: boundary tensors in the region, inputs and outputs at the application.
+
+#ifndef SPLITOPT_ENDS_H_
+#define SPLITOPT_ENDS_H_
+
+#include <cstring>
+
+#include "splitopt_plan.h"
+#include "splitopt_rows.h"
+
+namespace splitopt {
+
+// Gives rows of the model's inputs while Run is at work, for plans that do not hold them whole.
+class RowSource {
+ public:
+  // Writes rows [row, row + rows) of input `input` to `to`. Returns whether it did; if not, Run
+  // ends with Error::kNoRows. A streamed stage asks for each row once, from the top, one at a time,
+  // but for none that it does not need; the bands of a piece may ask for some rows again.
+  virtual bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) = 0;
+
+ protected:
+  ~RowSource() = default;
+};
+
+struct Ends {
+  std::uint8_t* region;
+  const void* const* inputs;
+  void* const* outputs;
+  RowSource* rows;
+
+  // Inputs of the model that have a place go there.
+  void KeepInputs(const Piece& piece) const {
+    for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+      const Link& link = piece.inputs[i];
+      if (link.model_index != kNowhere && link.offset != kNowhere) Keep(link);
+    }
+  }
+
+  void Keep(const Link& link) const {
+    const void* given = inputs[link.model_index];
+    if (given != region + link.offset) std::memcpy(region + link.offset, given, link.bytes);
+  }
+
+  // Outputs of the model leave their places for the application's buffers.
+  void HandOver(const Piece& piece) const {
+    for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+      const Link& link = piece.outputs[i];
+      if (link.model_index == kNowhere) continue;
+      void* wanted = outputs[link.model_index];
+      if (wanted != region + link.offset) std::memcpy(wanted, region + link.offset, link.bytes);
+    }
+  }
+
+  // Where whole rows of an input can be read; null where only a RowSource gives them.
+  const std::uint8_t* Readable(const Link& link) const {
+    if (link.offset != kNowhere) return region + link.offset;
+    return static_cast<const std::uint8_t*>(inputs[link.model_index]);
+  }
+
+  bool Give(const Link& link, std::uint32_t row, std::uint32_t count, void* to) const {
+    return rows != nullptr && rows->Give(link.model_index, row, count, to);
+  }
+};
+
+}  // namespace splitopt
+
+#endif  // SPLITOPT_ENDS_H_

@@ -1,0 +1,156 @@
+#include "splitopt_plan.h"
+
+namespace splitopt {
+namespace {
+
+bool InRows(const Piece& piece) { return piece.slices != nullptr || piece.stream != nullptr; }
+
+bool LiesWithin(const Link& link, std::uint32_t region_bytes) {
+  if (link.offset == kNowhere) return link.model_index != kNowhere;
+  return link.bytes <= region_bytes && link.offset <= region_bytes - link.bytes;
+}
+
+bool LieWithin(const Link* links, std::uint32_t count, const Plan& plan,
+               std::uint32_t model_count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool known = links[i].model_index == kNowhere || links[i].model_index < model_count;
+    if (!known || !LiesWithin(links[i], plan.region_bytes)) return false;
+  }
+  return true;
+}
+
+// Rows are copied to and from places in the region, or taken from the application.
+bool HasRows(const Link& link, bool is_input) {
+  return (link.offset != kNowhere || is_input) && link.row_bytes != 0;
+}
+
+bool SlicesLieWithin(const Piece& piece) {
+  const std::uint32_t ends = piece.input_count + piece.output_count;
+  for (std::uint32_t i = 0; i < piece.execution_count * ends; ++i) {
+    const std::uint32_t end = i % ends;
+    const bool is_input = end < piece.input_count;
+    const Link& link = is_input ? piece.inputs[end] : piece.outputs[end - piece.input_count];
+    const Slice& slice = piece.slices[i];
+    if (!HasRows(link, is_input) || slice.bytes > link.bytes ||
+        slice.outside > link.bytes - slice.bytes) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool IsSound(const LineBuffer& buffer, const Stream& stream, std::uint32_t arena_bytes) {
+  const bool ends_within = buffer.offset <= arena_bytes && buffer.row_bytes != 0 &&
+                           buffer.depth <= (arena_bytes - buffer.offset) / buffer.row_bytes;
+  return ends_within && buffer.depth != 0 && buffer.filled_rows <= buffer.depth &&
+         buffer.written_bytes <= buffer.row_bytes &&
+         buffer.column_bytes <= buffer.row_bytes - buffer.written_bytes &&
+         (buffer.reader == kNowhere || (buffer.reader < stream.group_count && buffer.stride != 0));
+}
+
+bool IsSound(const Source& source, const Piece& piece) {
+  if (source.buffer >= piece.stream->buffer_count || source.link >= piece.input_count ||
+      source.period == 0) {
+    return false;
+  }
+  const Link& link = piece.inputs[source.link];
+  return link.row_bytes == piece.stream->buffers[source.buffer].written_bytes &&
+         HasRows(link, true) && source.rows <= link.bytes / link.row_bytes;
+}
+
+bool IsSound(const Made& made, const Group& group, const Piece& piece) {
+  const Stream& stream = *piece.stream;
+  if (made.buffer != kNowhere && made.buffer >= stream.buffer_count) return false;
+  if (made.link == kNowhere) return made.buffer != kNowhere;
+  if (made.link >= piece.output_count) return false;
+  const Link& link = piece.outputs[made.link];
+  return HasRows(link, false) && group.rows <= link.bytes / link.row_bytes &&
+         (made.buffer == kNowhere || stream.buffers[made.buffer].written_bytes == link.row_bytes);
+}
+
+bool IsSound(const Group& group, const Piece& piece) {
+  const Stream& stream = *piece.stream;
+  if (group.period == 0 || group.rows == 0) return false;
+  for (std::uint32_t i = 0; i < group.view_count; ++i) {
+    const View& view = group.views[i];
+    if (view.buffer >= stream.buffer_count) return false;
+    const std::uint32_t depth = stream.buffers[view.buffer].depth;
+    if (view.rows > depth || view.lag > depth - view.rows) return false;
+  }
+  for (std::uint32_t i = 0; i < group.made_count; ++i) {
+    if (!IsSound(group.made[i], group, piece)) return false;
+  }
+  return true;
+}
+
+Error CheckStream(const Piece& piece, std::size_t interpreter_bytes) {
+  const Stream& stream = *piece.stream;
+  if (stream.group_count == 0 || stream.interpreters_bytes > piece.arena_bytes ||
+      stream.interpreters_bytes % kAlignment != 0) {
+    return Error::kBadStream;
+  }
+  if (stream.interpreters_bytes / interpreter_bytes < stream.group_count - 1) {
+    return Error::kInterpreters;
+  }
+  const std::uint32_t arena_bytes = piece.arena_bytes - stream.interpreters_bytes;
+  for (std::uint32_t i = 0; i < stream.buffer_count; ++i) {
+    if (!IsSound(stream.buffers[i], stream, arena_bytes)) return Error::kBadStream;
+  }
+  for (std::uint32_t i = 0; i < stream.source_count; ++i) {
+    if (!IsSound(stream.sources[i], piece)) return Error::kBadStream;
+  }
+  for (std::uint32_t i = 0; i < stream.group_count; ++i) {
+    if (!IsSound(stream.groups[i], piece)) return Error::kBadStream;
+  }
+  return Error::kNone;
+}
+
+}  // namespace
+
+Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
+  if (piece.arena_bytes > plan.region_bytes ||
+      piece.arena_offset > plan.region_bytes - piece.arena_bytes) {
+    return Error::kRegionTooSmall;
+  }
+  if (piece.arena_offset % kAlignment != 0) return Error::kRegionMisaligned;
+  if (!LieWithin(piece.inputs, piece.input_count, plan, plan.input_count) ||
+      !LieWithin(piece.outputs, piece.output_count, plan, plan.output_count)) {
+    return Error::kLinkOutOfRegion;
+  }
+  if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;
+  return piece.stream == nullptr ? Error::kNone : CheckStream(piece, interpreter_bytes);
+}
+
+bool IsTakenByRows(const Plan& plan, std::uint32_t input) {
+  for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
+    const Piece& piece = plan.pieces[k];
+    for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+      const Link& link = piece.inputs[i];
+      const bool by_rows = InRows(piece) && link.offset == kNowhere;
+      if (link.model_index == input && !by_rows) return false;
+    }
+  }
+  return true;
+}
+
+const char* ErrorText(Error error) {
+  switch (error) {
+    case Error::kNone: return "none";
+    case Error::kNoPieces: return "the plan has no pieces";
+    case Error::kRegionMisaligned: return "the region does not start on 16 bytes";
+    case Error::kRegionTooSmall: return "the region is smaller than the plan needs";
+    case Error::kLinkOutOfRegion: return "a boundary tensor or a slice leaves the region";
+    case Error::kMissingBuffer: return "an input or output of the model has no buffer";
+    case Error::kSchemaVersion: return "the piece has another schema version than TFLM";
+    case Error::kAllocateTensors: return "AllocateTensors failed";
+    case Error::kTensorMismatch: return "the piece's tensors are not those of the plan";
+    case Error::kInvoke: return "Invoke failed";
+    case Error::kBadStream: return "the tables of a streamed stage contradict one another";
+    case Error::kInterpreters: return "TFLM's interpreters are larger than planned";
+    case Error::kMisplaced: return "TFLM put a tensor of a group elsewhere than the plan";
+    case Error::kNoRows: return "the application did not give the rows of an input";
+  }
+  return "unknown";
+}
+
+}  // namespace splitopt

@@ -1,0 +1,256 @@
+#include "splitopt_stream.h"
+
+#include <new>
+
+#include "tensorflow/lite/micro/micro_allocator.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+namespace splitopt {
+namespace {
+
+bool LiesAt(const TfLiteTensor* tensor, const std::uint8_t* place, std::size_t bytes) {
+  return tensor->bytes == bytes && tensor->data.data == place;
+}
+
+}  // namespace
+
+StreamedStage::StreamedStage(const Piece& piece, std::uint32_t index, const Ends& ends,
+                             void* first, const tflite::MicroOpResolver& resolver,
+                             Observer* observer, tflite::MicroProfilerInterface* profiler)
+    : piece_(piece),
+      stream_(*piece.stream),
+      index_(index),
+      ends_(ends),
+      first_(first),
+      resolver_(resolver),
+      observer_(observer),
+      profiler_(profiler),
+      arena_(ends.region + piece.arena_offset) {}
+
+Result StreamedStage::Run() {
+  Tell(0, Step::kConstruct);
+  auto* allocator =
+      tflite::MicroAllocator::Create(arena_, piece_.arena_bytes - stream_.interpreters_bytes);
+  Error error = allocator == nullptr ? Error::kAllocateTensors : Allocate(allocator);
+  for (std::uint32_t k = 0; error == Error::kNone && k < stream_.group_count; ++k) {
+    error = CheckPlaces(group_ = k);
+  }
+  if (error == Error::kNone) {
+    Tell(0, Step::kCopyIn);
+    ends_.KeepInputs(piece_);
+    error = Loop();
+  }
+  if (error == Error::kNone) {
+    Tell(0, Step::kCopyOut);
+    ends_.HandOver(piece_);
+    Tell(0, Step::kEnd);
+  }
+  while (constructed_ > 0) Interpreter(--constructed_).~MicroInterpreter();
+  return {error, index_, error == Error::kNone ? 0 : group_};
+}
+
+Error StreamedStage::Allocate(tflite::MicroAllocator* allocator) {
+  for (group_ = 0; group_ < stream_.group_count; ++group_) {
+    const tflite::Model* model = tflite::GetModel(stream_.groups[group_].model);
+    if (model->version() != TFLITE_SCHEMA_VERSION) return Error::kSchemaVersion;
+    if (group_ > 0) Tell(group_, Step::kConstruct);
+    auto* interpreter = new (Storage(group_))
+        tflite::MicroInterpreter(model, resolver_, allocator, nullptr, profiler_);
+    ++constructed_;
+    Tell(group_, Step::kAllocate);
+    if (interpreter->AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
+    if (observer_ != nullptr) observer_->OnAllocated(index_, group_, *interpreter);
+  }
+  return Error::kNone;
+}
+
+Error StreamedStage::CheckPlaces(std::uint32_t number) {
+  const Group& group = stream_.groups[number];
+  tflite::MicroInterpreter& interpreter = Interpreter(number);
+  if (interpreter.inputs_size() != group.view_count ||
+      interpreter.outputs_size() != group.made_count) {
+    return Error::kTensorMismatch;
+  }
+  for (std::uint32_t i = 0; i < group.view_count; ++i) {
+    const View& view = group.views[i];
+    const LineBuffer& buffer = stream_.buffers[view.buffer];
+    const std::uint8_t* place = Place(buffer, buffer.depth - view.lag - view.rows);
+    const std::size_t bytes = std::size_t{view.rows} * buffer.row_bytes;
+    if (!LiesAt(interpreter.input(i), place, bytes)) return Error::kMisplaced;
+  }
+  for (std::uint32_t i = 0; i < group.made_count; ++i) {
+    const Made& made = group.made[i];
+    const TfLiteTensor* own = interpreter.output(i);
+    if (made.buffer != kNowhere) {
+      const LineBuffer& buffer = stream_.buffers[made.buffer];
+      const std::uint8_t* place = Place(buffer, buffer.depth - 1) + buffer.column_bytes;
+      if (!LiesAt(own, place, buffer.written_bytes)) return Error::kMisplaced;
+    } else if (own->bytes != piece_.outputs[made.link].row_bytes || own->data.data == nullptr) {
+      return Error::kTensorMismatch;
+    }
+  }
+  return Error::kNone;
+}
+
+Error StreamedStage::Loop() {
+  for (std::uint32_t k = 0; k < stream_.buffer_count; ++k) {
+    Fill(stream_.buffers[k], 0, stream_.buffers[k].filled_rows);
+  }
+  const std::uint32_t ticks = Ticks();
+  for (std::uint32_t tick = 0; tick < ticks; ++tick) {
+    for (std::uint32_t k = 0; k < stream_.source_count; ++k) {
+      const Source& source = stream_.sources[k];
+      const std::uint32_t since = tick - source.first_tick;
+      if (tick < source.first_tick || since % source.period != 0) continue;
+      const Error error = Feed(source, since / source.period, tick);
+      if (error != Error::kNone) return error;
+    }
+    for (std::uint32_t k = 0; k < stream_.group_count; ++k) {
+      const Group& group = stream_.groups[k];
+      const std::uint32_t since = tick - group.first_tick;
+      if (tick < group.first_tick || since % group.period != 0) continue;
+      const Error error = Advance(k, since / group.period, tick);
+      if (error != Error::kNone) return error;
+    }
+  }
+  return Error::kNone;
+}
+
+// Row `row` of a source enters its buffer.
+Error StreamedStage::Feed(const Source& source, std::uint32_t row, std::uint32_t tick) {
+  const LineBuffer& buffer = stream_.buffers[source.buffer];
+  if (row > buffer.last_row) return Error::kNone;
+  MakeRoom(buffer);
+  std::uint8_t* place = Enter(buffer, row, tick);
+  if (place == nullptr) return Error::kNone;
+  if (row >= source.rows) {
+    if (buffer.has_fill) FillRows(place, buffer.fill, buffer.row_bytes);
+    return Error::kNone;
+  }
+  const Link& link = piece_.inputs[source.link];
+  place += buffer.column_bytes;
+  if (const std::uint8_t* from = ends_.Readable(link); from != nullptr) {
+    CopyRow(place, from + row * link.row_bytes, link.row_bytes);
+    return Error::kNone;
+  }
+  return ends_.Give(link, row, 1, place) ? Error::kNone : Error::kNoRows;
+}
+
+// Row `row` of what a group makes: by an Invoke, or below the image by a fill.
+Error StreamedStage::Advance(std::uint32_t number, std::uint32_t row, std::uint32_t tick) {
+  const Group& group = stream_.groups[number];
+  const Made* const end = group.made + group.made_count;
+  for (const Made* made = group.made; made != end; ++made) {
+    if (made->buffer == kNowhere) continue;
+    const LineBuffer& buffer = stream_.buffers[made->buffer];
+    if (row > buffer.last_row) continue;
+    MakeRoom(buffer);
+    if (row < group.rows || !buffer.has_fill) continue;
+    std::uint8_t* place = Enter(buffer, row, tick);
+    if (place != nullptr) FillRows(place, buffer.fill, buffer.row_bytes);
+  }
+  if (row >= group.rows) return Error::kNone;
+  group_ = number;
+  Tell(number, Step::kInvoke);
+  if (Interpreter(number).Invoke() != kTfLiteOk) return Error::kInvoke;
+  Tell(number, Step::kCopyIn);
+  for (const Made* made = group.made; made != end; ++made) {
+    KeepRow(*made, number, row, tick);
+  }
+  if (row + 1 < group.rows) DropRows(group, number);
+  return Error::kNone;
+}
+
+// A row that was made, in the last slot of its buffer if it has one, goes to the slot that is its
+// own, and to an output.
+void StreamedStage::KeepRow(const Made& made, std::uint32_t number, std::uint32_t row,
+                            std::uint32_t tick) {
+  const std::uint8_t* own;
+  if (made.buffer != kNowhere) {
+    const LineBuffer& buffer = stream_.buffers[made.buffer];
+    const std::uint8_t* last = Place(buffer, buffer.depth - 1);
+    own = last + buffer.column_bytes;
+    if (buffer.reader != kNowhere && row <= buffer.last_row) {
+      std::uint8_t* place = Enter(buffer, row, tick);
+      if (place != nullptr && place != last) {
+        CopyRow(place + buffer.column_bytes, own, buffer.written_bytes);
+      }
+    }
+  } else {
+    const auto position = static_cast<std::size_t>(&made - stream_.groups[number].made);
+    own = static_cast<const std::uint8_t*>(Interpreter(number).output(position)->data.data);
+  }
+  if (made.link != kNowhere) {
+    const Link& link = piece_.outputs[made.link];
+    CopyRow(ends_.region + link.offset + row * link.row_bytes, own, link.row_bytes);
+  }
+}
+
+// A buffer that no group drops rows from moves all of them down, so that its last slot is free.
+// Columns that are never written are equal in all slots, so whole rows may move.
+void StreamedStage::MakeRoom(const LineBuffer& buffer) {
+  if (buffer.reader == kNowhere) MoveRows(buffer, 1);
+}
+
+// The group was invoked and is done with the first rows of its window.
+void StreamedStage::DropRows(const Group& group, std::uint32_t number) {
+  for (std::uint32_t i = 0; i < group.view_count; ++i) {
+    const LineBuffer& buffer = stream_.buffers[group.views[i].buffer];
+    if (buffer.reader == number) MoveRows(buffer, buffer.stride);
+  }
+}
+
+void StreamedStage::MoveRows(const LineBuffer& buffer, std::uint32_t by) {
+  if (by >= buffer.depth) return;
+  MoveDown(Place(buffer, 0), by * buffer.row_bytes, (buffer.depth - by) * buffer.row_bytes);
+}
+
+// Where a row goes that enters now; null where no window looks at it.
+std::uint8_t* StreamedStage::Enter(const LineBuffer& buffer, std::uint32_t row,
+                                   std::uint32_t tick) const {
+  std::uint32_t slot = buffer.depth - 1;
+  if (buffer.reader != kNowhere) {
+    // Slot 0 holds row stride * done - above: negative above the image, so unsigned sums wrap.
+    const Group& reader = stream_.groups[buffer.reader];
+    const std::uint32_t until = tick + buffer.reads_first;
+    std::uint32_t done = 0;  // how often it was invoked
+    if (until > reader.first_tick) done = (until - reader.first_tick - 1) / reader.period + 1;
+    slot = row + buffer.above - buffer.stride * done;
+    if (slot >= buffer.depth) return nullptr;
+  }
+  return Place(buffer, slot);
+}
+
+void StreamedStage::Fill(const LineBuffer& buffer, std::uint32_t slot, std::uint32_t rows) {
+  if (buffer.has_fill) FillRows(Place(buffer, slot), buffer.fill, rows * buffer.row_bytes);
+}
+
+std::uint32_t StreamedStage::Ticks() const {
+  std::uint32_t ticks = 0;
+  for (std::uint32_t k = 0; k < stream_.group_count; ++k) {
+    const Group& group = stream_.groups[k];
+    const std::uint32_t end = group.first_tick + group.period * (group.rows - 1) + 1;
+    if (end > ticks) ticks = end;
+  }
+  return ticks;
+}
+
+std::uint8_t* StreamedStage::Place(const LineBuffer& buffer, std::uint32_t slot) const {
+  return arena_ + buffer.offset + slot * buffer.row_bytes;
+}
+
+tflite::MicroInterpreter& StreamedStage::Interpreter(std::uint32_t group) const {
+  return *static_cast<tflite::MicroInterpreter*>(Storage(group));
+}
+
+void* StreamedStage::Storage(std::uint32_t group) const {
+  if (group == 0) return first_;
+  const std::uint32_t above = piece_.arena_bytes - stream_.interpreters_bytes;
+  return arena_ + above + (group - 1) * kInterpreterBytes;
+}
+
+void StreamedStage::Tell(std::uint32_t group, Step step) {
+  if (observer_ != nullptr) observer_->OnStep(index_, group, step);
+}
+
+}  // namespace splitopt

@@ -1,0 +1,105 @@
+"""Streamed stages in the C++ runner: by a stand-in for TFLM, and on QEMU with TFLM itself."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from limits import seconds
+from targets import placed_stream, streamed_run, tflm_program, whole_run
+
+from splitopt.base.errors import ToolError
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.runtime.arrays import random_inputs
+from splitopt.runtime.job_blob import PlannedRun, pack
+from splitopt.runtime.measured import RunTime, measured
+from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
+from splitopt.runtime.simulator import Qemu, simulate
+
+HERE = Path(__file__).parent
+STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
+
+
+@pytest.mark.needs("host compiler")
+def test_rows_fills_places_and_errors_by_a_stand_in_for_tflm(tmp_path: Path) -> None:
+    """With the sanitisers on; TFLM itself is not in this."""
+    program = tmp_path / "check"
+    words = [
+        *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined", f"-I{STAND_IN}"),
+        *(f"-I{runner_folder()}", str(HERE / "stream_check.cc")),
+        *(str(runner_folder() / name) for name in RUNNER_SOURCES),
+        *("-o", str(program)),
+    ]
+    for command in (words, [str(program)]):
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=seconds(120)
+        )
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert done.stdout == "all as expected\n"
+
+
+# With TFLM, on QEMU.
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tflm_program(tmp_path_factory.mktemp("program"))
+
+
+def run(program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]) -> tuple[RunTime, ...]:
+    qemu = Qemu()
+    blob = pack(runs, {op.type for op in graph.ops})
+    return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize(
+    ("name", "spans"),
+    [
+        ("squeeze_digits", [(0, 3), (3, 10), (12, 16)]),
+        ("mbv2_digits", [(0, 8), (8, 24)]),
+        ("person_detect", [(0, 4), (4, 8), (8, 12)]),
+        ("ic_resnet8", [(0, 8), (8, 11)]),
+        ("kws_dscnn", [(0, 9)]),
+    ],
+)
+def test_a_streamed_stage_makes_and_uses_what_is_predicted(
+    name: str, spans: list[tuple[int, int]], program: Path, shared_model: Callable[[str], Path]
+) -> None:
+    """Outputs of the unsplit model bit for bit, TFLM's own figure of the arena to the byte, with
+    the model's input in the region and row by row."""
+    graph = read_tflite(shared_model(f"{name}_int8"))
+    feeds = random_inputs(graph, 2, 0)
+    stages = [placed_stream(graph, *span) for span in spans]
+    split = [
+        streamed_run(graph, stages, feeds, by_rows=by_rows)
+        for by_rows in (False, True)
+        if spans[0][0] == 0 or not by_rows
+    ]
+    unsplit, *streamed = run(program, graph, [whole_run(graph, feeds), *split])
+    for got in streamed:
+        assert got.outputs == unsplit.outputs
+        for sample in got.samples:
+            pieces = [piece for piece in sample if piece.groups]
+            for stage, piece in zip(stages, pieces, strict=True):
+                arena = stage.arena
+                assert piece.arena_used_bytes == arena.head_bytes + arena.tail_bytes
+                rows = [group.rows for group in stage.stream.groups]
+                assert [group.executions for group in piece.groups] == rows
+                assert piece.steps["invoke"] == pytest.approx(sum(g.invoke for g in piece.groups))
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize(("name", "span"), [("squeeze_digits", (3, 10)), ("person_detect", (0, 4))])
+def test_sixteen_bytes_less_are_too_few(
+    name: str, span: tuple[int, int], program: Path, shared_model: Callable[[str], Path]
+) -> None:
+    graph = read_tflite(shared_model(f"{name}_int8"))
+    feeds = random_inputs(graph, 1, 0)
+    small = streamed_run(graph, [placed_stream(graph, *span)], feeds, spare_bytes=-16)
+    with pytest.raises(ToolError, match=r"group \d+ of piece \d failed: AllocateTensors failed"):
+        run(program, graph, [small])
