@@ -23,7 +23,7 @@ from splitopt.solvers.partition.shortest_paths import Column
 from splitopt.tiling.rolled import RolledPair, best_pairs, saved_bytes
 from splitopt.tiling.streams.build import built, stream_of
 from splitopt.tiling.streams.ends import stream_pairs
-from splitopt.tiling.streams.grouping import Grouping
+from splitopt.tiling.streams.grouping import Grouping, time_of_image
 from splitopt.tiling.streams.rules import StreamRule, stream_rule
 from splitopt.tiling.streams.stream import Stream
 
@@ -89,6 +89,10 @@ class StreamTable:
         return tuple(stream_rule(self._graph, op) for op in self._graph.ops)
 
     @cached_property
+    def _image_ticks(self) -> int:
+        return time_of_image(self._graph, self.rules)
+
+    @cached_property
     def columns(self) -> StreamColumns:
         """The figures of all streams."""
         rows = [row for start in range(len(self._graph.ops)) for row in self._rows_from(start)]
@@ -128,7 +132,7 @@ class StreamTable:
 
     def _from(self, start: int) -> Iterator[tuple[int, ...]]:
         """Rows of `StreamColumns` for all streams from one op on."""
-        grouping = Grouping(self._graph, start)
+        grouping = Grouping(self._graph, start, self._image_ticks)
         for stop in range(start + 1, len(self._graph.ops) + 1):
             rule = self.rules[stop - 1]
             if isinstance(rule, str) or grouping.add(rule) is not None:

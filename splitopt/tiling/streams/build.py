@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.grouping import SOURCE, Draft, Grouping, Window, pad_amounts
+from splitopt.tiling.streams.grouping import (
+    SOURCE,
+    Draft,
+    Grouping,
+    Window,
+    pad_amounts,
+    time_of_image,
+)
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.stream import Group, LineBuffer, Made, Source, Stream, View
 from splitopt.tiling.streams.timing import Timing
@@ -18,7 +25,7 @@ def stream_of(
     graph: ModelGraph, start: int, stop: int, rules: Sequence[StreamRule | str]
 ) -> Stream | str:
     """Ops [start, stop) as a stream; why they are none, as a sentence. `rules`: of all ops."""
-    grouping = Grouping(graph, start)
+    grouping = Grouping(graph, start, time_of_image(graph, rules))
     for op in range(start, stop):
         rule = rules[op]
         why = rule if isinstance(rule, str) else grouping.add(rule)

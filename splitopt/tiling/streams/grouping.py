@@ -1,9 +1,9 @@
 """Ops into groups, one op after another, and when each group runs.
 
-Time is counted in images: a source of H rows has its row n at (n + 1) / H. A group of a window of
-`reach` rows at stride s, `above` of them over the image for its first row, runs every s periods of
-what it reads, and its row 0 as soon as row reach - 1 - above is there. Whole ticks follow in the
-end. The code cites these cases:
+An image takes `time_of_image` ticks: a source of H rows has its row n at (n + 1) / H of that. A
+group of a window of `reach` rows at stride s, `above` of them over the image for its first row,
+runs every s periods of what it reads, and its row 0 as soon as row reach - 1 - above is there. The
+code cites these cases:
 
 1. An op with a window begins a group. Its input is a line buffer, as it looks at several rows.
 2. An op that works row by row joins the group that makes the last of its inputs to be there; the
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
+from math import lcm, prod
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +38,8 @@ class Flow:
 
     tensor: int
     rows: int
-    period: Fraction
-    first: Fraction
+    period: int
+    first: int
     group: int
     above: int
     written: int
@@ -58,8 +58,8 @@ class Window(NamedTuple):
 class Draft:
     """A group while ops are added to it. `reads`: tensor → what it looks at."""
 
-    period: Fraction
-    first: Fraction
+    period: int
+    first: int
     rows: int
     ops: list[int] = field(default_factory=list)
     reads: dict[int, Window] = field(default_factory=dict)
@@ -78,8 +78,10 @@ class Grouping:
     tensor → value outside of the image.
     """
 
-    def __init__(self, graph: ModelGraph, start: int) -> None:
+    def __init__(self, graph: ModelGraph, start: int, image_ticks: int) -> None:
+        """`image_ticks`: see `time_of_image`."""
         self.graph, self.start, self.stop = graph, start, start
+        self._image_ticks = image_ticks
         self.flows: dict[int, Flow] = {}
         self.sources: list[int] = []
         self.groups: list[Draft] = []
@@ -110,7 +112,7 @@ class Grouping:
     def _enter(self, tensor: int) -> None:
         if tensor not in self.flows:
             rows = rows_of(self.graph.tensors[tensor])
-            period = Fraction(1, rows)
+            period = self._image_ticks // rows
             self.flows[tensor] = Flow(tensor, rows, period, period, SOURCE, 0, tensor)
             self.sources.append(tensor)
 
@@ -151,7 +153,7 @@ class Grouping:
 
     def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
         flow = self.flows[tensor]
-        group = self._begin(flow.period / rule.repeat, flow.first, op)
+        group = self._begin(flow.period // rule.repeat, flow.first, op)
         self.groups[group].reads[tensor] = Window(repeat=rule.repeat)
         self._add(op, group)
         return None
@@ -182,7 +184,7 @@ class Grouping:
         self.groups[-1].reads[flow.tensor] = Window()
         return len(self.groups) - 1
 
-    def _begin(self, period: Fraction, first: Fraction, op: Op) -> int:
+    def _begin(self, period: int, first: int, op: Op) -> int:
         self.groups.append(Draft(period, first, rows_of(self.graph.tensors[op.outputs[0]])))
         return len(self.groups) - 1
 
@@ -223,6 +225,13 @@ class Grouping:
 
     def _makes_any(self, group: Draft, tensors: Collection[int]) -> bool:
         return any(t in tensors for op in group.ops for t in self.graph.ops[op].outputs)
+
+
+def time_of_image(graph: ModelGraph, rules: Sequence[StreamRule | str]) -> int:
+    """Ticks of an image, such that every row of every tensor comes at a whole one."""
+    rows = {rows_of(tensor) for tensor in graph.tensors if tensor.is_activation}
+    repeats = (rule.repeat for rule in rules if not isinstance(rule, str))
+    return lcm(*(rows - {0})) * prod(repeats)
 
 
 def _pads_channels(graph: ModelGraph, op: Op) -> bool:

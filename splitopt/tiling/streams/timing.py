@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import lcm
+from math import gcd
 
 from splitopt.tiling.streams.grouping import Draft, Flow, Window
 
@@ -52,8 +52,7 @@ class Timing:
         plus that of its source. `row_bytes`: of its line buffer."""
         self._row_bytes = row_bytes
         nodes: list[Draft | Flow] = [*groups, *sources]
-        scale = lcm(*(x.denominator for node in nodes for x in (node.first, node.period)))
-        self.turns = [Turns(int(n.first * scale), int(n.period * scale)) for n in nodes]
+        self.turns = [Turns(node.first, node.period) for node in nodes]
         self._groups = len(groups)
         self.edges = [
             Edge(makers[tensor], reader, tensor, window)
@@ -63,9 +62,7 @@ class Timing:
         self._reader_first: set[Edge] = set()
         self._run_later()
         self._run_readers_first()
-        earliest = min(turns.first for turns in self.turns)
-        for turns in self.turns:
-            turns.first -= earliest
+        self._count_from_0()
 
     def lag(self, edge: Edge) -> int:
         """How many rows the buffer holds that are newer than those that the reader looks at."""
@@ -83,6 +80,14 @@ class Timing:
         for edge in self.edges:
             found.setdefault(edge.tensor, []).append(edge)
         return found
+
+    def _count_from_0(self) -> None:
+        """In the longest ticks that all turns are multiples of."""
+        earliest = min(turns.first for turns in self.turns)
+        tick = gcd(*(t for turns in self.turns for t in (turns.first - earliest, turns.period)))
+        for turns in self.turns:
+            turns.first = (turns.first - earliest) // tick
+            turns.period //= tick
 
     def order(self) -> list[int]:
         """The groups as they run in a tick: makers before readers, but for case 2."""
