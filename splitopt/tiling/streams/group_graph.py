@@ -7,7 +7,7 @@ Explicit padding pads columns only. Indices of tensors stay those of the model.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,9 +25,14 @@ def group_graph(graph: ModelGraph, stream: Stream, group: Group) -> ModelGraph:
     """The group's ops on one row. Inputs stand in the order of its views, outputs in that of what
     it makes."""
     read = {stream.buffers[view.buffer].tensor: view.rows for view in group.views}
-    rows = dict(read)
-    ops = [graph.ops[op] for op in group.ops]
-    rows.update((tensor, 1) for op in ops for tensor in op.outputs)
+    own = row_graph(graph, [graph.ops[op] for op in group.ops], read)
+    return replace(own, outputs=tuple(made.tensor for made in group.outputs))
+
+
+def row_graph(graph: ModelGraph, ops: Sequence[Op], read: Mapping[int, int]) -> ModelGraph:
+    """These ops on one row of what they make. `read`: tensors from elsewhere → how many rows of
+    them."""
+    rows = {**read, **{tensor: 1 for op in ops for tensor in op.outputs}}
     tensors = list(graph.tensors)
     for tensor, count in rows.items():
         tensors[tensor] = with_rows(graph.tensors[tensor], count)
@@ -40,7 +45,7 @@ def group_graph(graph: ModelGraph, stream: Stream, group: Group) -> ModelGraph:
         tensors=tuple(tensors),
         ops=tuple(_renumbered(op, k, tensors, read) for k, op in enumerate(ops)),
         inputs=tuple(read),
-        outputs=tuple(made.tensor for made in group.outputs),
+        outputs=ops[-1].outputs,
         offline_offsets={},
     )
 
