@@ -45,7 +45,7 @@ def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
 
 
 def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
-    """Row by row; these figures are exact."""
+    """Row by row."""
     found = table.streams.columns
     at = found.starts, found.stops
     ram = found.arena + table.boundary.load_in_bands[at]

@@ -1,8 +1,4 @@
-"""Every segment that can be a stream: figures of all at once, one of them in detail when asked for.
-
-The figures are exact, not bounds: groups are shared by so many streams that a price is a sum over
-what is looked up.
-"""
+"""Every segment that can be a stream: bounds of all at once, one in detail when asked for."""
 
 from __future__ import annotations
 
@@ -17,11 +13,12 @@ from splitopt.cost.costs import Costs
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.stream_bounds import StreamBounds
 from splitopt.planning.stream_pricing import StreamPricer
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.shortest_paths import Column
-from splitopt.tiling.rolled import RolledPair, best_pairs, saved_bytes
-from splitopt.tiling.streams.build import built, stream_of
+from splitopt.tiling.rolled import RolledPair, best_pairs
+from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.ends import stream_pairs
 from splitopt.tiling.streams.grouping import Grouping, time_of_image
 from splitopt.tiling.streams.rules import StreamRule, stream_rule
@@ -31,9 +28,9 @@ WholeInsn = Callable[[int, int], int]
 
 
 class StreamColumns(NamedTuple):
-    """One entry for each segment that can be a stream: its bounds, the bytes granted to its arena,
-    those that rolled ends save, with and without the model's inputs, instructions added, and bytes
-    copied across its ends."""
+    """One entry for each segment that can be a stream: its start and stop; at least the bytes that
+    are granted to its arena, at most those that rolled ends save, with and without the model's
+    inputs; at least the instructions that are added; exactly the bytes copied across its ends."""
 
     starts: Column
     stops: Column
@@ -67,6 +64,7 @@ class StreamTable:
         self._graph, self._whole_insn = graph, whole_insn
         self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
         self._most_bytes, self._deadline = most_bytes, deadline
+        self._rules, self._costs = rules, costs
         self._pricer = StreamPricer(graph, rules, costs)
         self.unreached = 0
         self._rows: dict[int, list[tuple[int, ...]]] = {}
@@ -137,21 +135,23 @@ class StreamTable:
             rule = self.rules[stop - 1]
             if isinstance(rule, str) or grouping.add(rule) is not None:
                 return
-            stream = built(grouping) if grouping.is_closed else None
-            if not isinstance(stream, Stream):
+            if not grouping.is_closed:
                 continue
             if self._deadline.is_over:
                 self.unreached += len(self._graph.ops) + 1 - stop
                 return
-            if sum(buffer.bytes for buffer in stream.buffers) > self._most_bytes:
+            if self._bounds.line_buffer_bytes(grouping) > self._most_bytes:
                 return
-            yield self._row(stream)
+            yield self._bounds.row(grouping)
 
-    def _row(self, stream: Stream) -> tuple[int, ...]:
-        figures = self.figures(stream)
-        saved = (
-            sum(saved_bytes(self._graph, pair) for pair in self.rolled(stream, by_rows=by_rows))
-            for by_rows in (False, True)
+    @cached_property
+    def _bounds(self) -> StreamBounds:
+        return StreamBounds(
+            self._graph,
+            self._rules,
+            self._costs,
+            self.rules,
+            self._whole_insn,
+            self._headroom_bytes,
+            zero_arena=self._zero_arena,
         )
-        ends = stream.start, stream.stop
-        return (*ends, figures.arena_bytes, *saved, figures.added_insn, figures.copied_bytes)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from splitopt.bundle.schema.explain import NotStreamed, OpRange, Streamable
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.streams.build import stream_of
-from splitopt.tiling.streams.grouping import Grouping
+from splitopt.tiling.streams.grouping import Grouping, time_of_image
 from splitopt.tiling.streams.rules import StreamRule, stream_rule
 from splitopt.tiling.streams.stream import Stream
 
@@ -47,7 +47,7 @@ def _longest(graph: ModelGraph, rules: Rules, start: int) -> tuple[int, str]:
 
 def _reach(graph: ModelGraph, rules: Rules, start: int) -> int:
     """How far ops go on to fit into groups; the last of these groups may not be whole."""
-    grouping = Grouping(graph, start)
+    grouping = Grouping(graph, start, time_of_image(graph, rules))
     for op in range(start, len(graph.ops)):
         rule = rules[op]
         if isinstance(rule, str) or grouping.add(rule) is not None:
