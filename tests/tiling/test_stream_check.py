@@ -278,10 +278,11 @@ def is_intact(
     return True
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [*range(6), 147, 148])
 def test_rolled_ends_are_judged_byte_for_byte(seed: int) -> None:
+    """The last two have windows that leave rows out between them."""
     graph = chance_stream_net(seed)
-    for stream in list(streams(graph))[::4]:
+    for stream in streams(graph):
         touches = check_rows(graph, stream, graphs_of(graph, stream))
         for pair in stream_pairs(graph, stream):
             check_rolled(graph, stream.start, stream.stop, touches, [pair])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rolled import RolledPair
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.stream import Group, Source, Stream
+from splitopt.tiling.streams.stream import Group, LineBuffer, Source, Stream
 
 
 def stream_pairs(graph: ModelGraph, stream: Stream) -> Iterator[RolledPair]:
@@ -33,11 +34,20 @@ def _lead_bytes(graph: ModelGraph, stream: Stream, source: Source, group: Group,
     rows = np.arange(group.rows)
     ticks = group.first_tick + group.period * rows
     turns = (ticks - source.first_tick) // source.period + 1
-    wanted = min(source.rows, stream.buffers[source.buffer].last_row + 1)
-    taken = np.clip(turns, 0, wanted)
+    buffer = stream.buffers[source.buffer]
+    wanted = min(source.rows, buffer.last_row + 1)
+    unread = _next_taken(buffer, np.clip(turns, 0, wanted))
     written = (rows + 1) * _row_bytes(graph, made)
-    beyond = np.where(taken < wanted, written - taken * _row_bytes(graph, source.tensor), 0)
+    beyond = np.where(unread < wanted, written - unread * _row_bytes(graph, source.tensor), 0)
     return align_up(max(0, int(beyond.max())), ARENA_ALIGNMENT)
+
+
+def _next_taken(buffer: LineBuffer, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The first row from each of these on that is taken: where windows leave rows out between
+    them, these are not."""
+    stride, above = buffer.lazy or (1, 0)
+    place = (rows + above) % stride
+    return np.where(place < buffer.depth, rows, rows + stride - place)
 
 
 def _row_bytes(graph: ModelGraph, tensor: int) -> int:
