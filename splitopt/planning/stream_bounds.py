@@ -17,8 +17,15 @@ from splitopt.arena.replay import tensor_blocks
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import fixed_insn, prepare_insn
-from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
+from splitopt.cost.copying import fill_insn
 from splitopt.cost.costs import Costs
+from splitopt.cost.streaming import (
+    FEED_INSN,
+    MADE_INSN,
+    TURN_INSN,
+    construct_insn,
+    moved_insn,
+)
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.rolled import RolledPair, best_pairs, saved_bytes
 from splitopt.tiling.rows import activations_read, rows_of
@@ -160,36 +167,41 @@ class StreamBounds:
             tensors = len(draft.reads) + len(ops)
             scratch = sum(op.scratch for op in ops)
             prepare = sum(op.prepare_insn for op in ops)
-            rebuild += fixed_insn(len(ops), prepare, tensors, scratch, table) + CONSTRUCT_INSN
+            rebuild += fixed_insn(len(ops), prepare, tensors, scratch, table)
             rebuild += table.planned_buffer * (tensors + scratch)
             rebuild += table.offline_plan + table.offline_plan_tensor * tensors
         ends = grouping.start, grouping.stop
         is_whole = ends == (0, len(graph.ops))
         zeroing = fill_insn(arena_bytes) if self._zero_arena else 0
         moved, copied = self._moves(grouping, depths)
-        added = 0 if is_whole else max(0, int(rebuild)) + zeroing
+        construct = construct_insn(len(grouping.groups))
+        added = 0 if is_whole else max(0, int(rebuild)) + construct + zeroing
         return added + moved + invoke - self._whole_insn(*ends), copied
 
     def _moves(self, grouping: Grouping, depths: dict[int, int]) -> tuple[int, int]:
-        """Instructions of moving rows, and bytes that cross the ends."""
-        insn = copied = 0
+        """Instructions of the loop over rows, and bytes that cross the ends."""
+        copied = 0
+        insn = sum(draft.rows * TURN_INSN for draft in grouping.groups)
         for tensor, found in _readers(grouping).items():
             flow = grouping.flows[tensor]
-            row = self._row_bytes(flow.written)
-            entered = _seen_rows(flow, found)
+            row, entered = self._row_bytes(flow.written), _seen_rows(flow, found)
             draft, window = found[0]
-            if len(found) > 1 or window.repeat > 1:
-                moved = entered * (depths[tensor] - 1)
-            else:
-                moved = (draft.rows - 1) * max(0, window.rows - window.stride)
-                entered -= _skipped_rows(entered, window)
             if flow.group == SOURCE:
-                moved += entered
+                insn += entered * FEED_INSN
+            else:
+                insn += flow.rows * MADE_INSN
+            if len(found) > 1 or window.repeat > 1:
+                left, times = depths[tensor] - 1, entered
+            else:
+                left, times = max(0, window.rows - window.stride), draft.rows - 1
+                entered -= _skipped_rows(entered, window)
+            insn += times * moved_insn(left * self._row_bytes(tensor))
+            if flow.group == SOURCE:
+                insn += entered * moved_insn(row)
                 copied += entered * row
-            insn += moved * copy_insn(row)
         for tensor in grouping.outputs:
             rows = rows_of(self._graph.tensors[tensor])
-            insn += rows * copy_insn(self._row_bytes(tensor))
+            insn += rows * moved_insn(self._row_bytes(tensor))
             copied += self._graph.tensors[tensor].bytes
         return insn, copied
 

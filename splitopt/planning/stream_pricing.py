@@ -13,8 +13,9 @@ from splitopt.arena.replay import TailStep, minimum_arena, tail_bytes, tail_step
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import piece_insn, prepare_insn, work_insn
-from splitopt.cost.copying import CONSTRUCT_INSN, fill_insn
+from splitopt.cost.copying import fill_insn
 from splitopt.cost.costs import Costs
+from splitopt.cost.streaming import construct_insn
 from splitopt.graph.liveness import live_steps
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
@@ -112,7 +113,7 @@ class StreamPricer:
         further = (len(stream.groups) - 1) * self._rules.abi.interpreter_bytes
         granted = price.size_bytes + headroom_bytes
         zeroing = fill_insn(granted) if zero_arena else 0
-        construct = CONSTRUCT_INSN * len(stream.groups)
+        construct = construct_insn(len(stream.groups))
         rebuild = price.allocate_insn + construct + zeroing if is_rebuilt else 0
         dearer = price.invoke_insn - whole_insn
         return SegmentFigures(

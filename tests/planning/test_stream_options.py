@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from needs import find_model
 from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
-from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.planner import Planner
@@ -20,10 +22,12 @@ from splitopt.planning.stream_copies import copies_of
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 from splitopt.tiling.rolled import saved_bytes
-from splitopt.tiling.streams.moves import FillRows, Keep, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.moves import Keep, Move, Take, moves_of
 from splitopt.tiling.streams.stream import Stream
 
+GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 STREAMS = Techniques(streams=True)
+MEASURED = json.loads((GOLDEN / "m55_streams.json").read_text("utf-8"))["stages"]
 
 
 def table_of(name: str) -> SegmentTable:
@@ -59,36 +63,39 @@ def test_every_price_is_that_of_a_replay_and_no_bound_is_above(table: SegmentTab
             assert sum(saved_bytes(table.graph, pair) for pair in pairs) <= saved[k]
 
 
-def test_copies_are_those_of_the_moves(table: SegmentTable) -> None:
+def test_bytes_that_cross_are_those_of_the_moves(table: SegmentTable) -> None:
     columns = table.streams.columns
     for start, stop in zip(columns.starts[::7], columns.stops[::7], strict=True):
         stream = table.streams.stream(int(start), int(stop))
         assert isinstance(stream, Stream)
-        crossing, insn = moved(table.graph, stream)
-        found = copies_of(table.graph, stream)
-        assert (found.crossing_bytes, found.insn) == (crossing, insn)
+        crossing = sum(crossing_bytes(table.graph, stream, move) for move in moves_of(stream))
+        assert copies_of(table.graph, stream).crossing_bytes == crossing
 
 
-def moved(graph: ModelGraph, stream: Stream) -> tuple[int, int]:
-    """Bytes across the ends and instructions, step by step."""
-    crossing = insn = 0
-    for move in moves_of(stream):
-        match move:
-            case Take():
-                size = stream.buffers[stream.sources[move.source].buffer].written_bytes
-                crossing += size
-                insn += copy_insn(size)
-            case MoveRow():
-                insn += copy_insn(stream.buffers[move.buffer].written_bytes)
-            case FillRows():
-                insn += fill_insn(move.rows * stream.buffers[move.buffer].row_bytes)
-            case Keep():
-                tensor = graph.tensors[stream.groups[move.group].outputs[move.output].tensor]
-                crossing += tensor.bytes // tensor.shape[1]
-                insn += copy_insn(tensor.bytes // tensor.shape[1])
-            case Run():
-                pass
-    return crossing, insn
+def crossing_bytes(graph: ModelGraph, stream: Stream, move: Move) -> int:
+    if isinstance(move, Take):
+        return stream.buffers[stream.sources[move.source].buffer].written_bytes
+    if isinstance(move, Keep):
+        tensor = graph.tensors[stream.groups[move.group].outputs[move.output].tensor]
+        return tensor.bytes // tensor.shape[1]
+    return 0
+
+
+@pytest.mark.parametrize("name", ["squeeze_digits_int8", "unet_digits_int8", "mbv2_digits_int8"])
+def test_estimates_are_near_what_the_target_counted(name: str) -> None:
+    table = table_of(name)
+    stages = [stage for stage in MEASURED if stage["model"] == name]
+    assert len(stages) > 5
+    for stage in stages:
+        option = table.option(stage["start"], stage["stop"], STREAMED)
+        assert option is not None
+        assert option.stream is not None
+        [figures] = option.pieces
+        arena = option.stream.arena
+        assert arena.head_bytes + arena.tail_bytes == stage["arena_used_bytes"]
+        assert figures.invoke_insn == pytest.approx(stage["invoke_insn"], rel=0.02)
+        assert figures.copy_insn == pytest.approx(stage["rows_insn"], rel=0.16)
+        assert figures.allocate_insn == pytest.approx(stage["allocate_insn"], rel=0.2)
 
 
 @pytest.mark.needs("public models")
