@@ -149,7 +149,7 @@ def _location(detail: ErrorDetails, data: Any) -> tuple[int | str, ...]:
         if isinstance(data, Mapping) and (key in data or detail["type"] == "missing"):
             data = data.get(key)
         elif isinstance(data, list | tuple) and isinstance(key, int):
-            data = data[key]
+            data = data[key] if key < len(data) else None  # of a list that is too short
         else:
             continue
         found.append(key)

@@ -25,8 +25,8 @@ def require_as_written(bundle: OpenBundle) -> None:
     if written not in (None, sha256_of(plan.read_bytes())):
         raise UsageError(f"{plan}: changed since the run wrote it; run the job again")
     for piece in bundle.pieces:
-        if piece.replaced:
-            raise UsageError(f"{piece.path}: is not the piece that the run wrote; run it again")
+        for path in piece.replaced_paths:
+            raise UsageError(f"{path}: is not the piece that the run wrote; run it again")
 
 
 def whole_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes]]:
@@ -38,7 +38,10 @@ def whole_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes
 def chained_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[bytes]]:
     """Bytes of the outputs of the pieces in TFLM: [sample][output]. Each piece is fed with what
     those before it made. Raises ToolError."""
-    pieces = [PieceFile(piece.path, piece.segment, piece.executions) for piece in bundle.pieces]
+    pieces = [
+        PieceFile(piece.path, piece.segment, piece.executions, piece.stream_files)
+        for piece in bundle.pieces
+    ]
     graphs = [bundle.graph] * len(pieces)
     return _by_sample(bundle, run_pieces(pieces, graphs, _fed(bundle, feeds), _timeout_s(bundle)))
 

@@ -20,6 +20,7 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import PLANNED, PlannedRecord, Record, Sweep
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Verify
+from splitopt.bundle.stream_fit import loose_ends
 
 S = TypeVar("S", bound=Shape)
 ROWS = "records.jsonl"
@@ -166,6 +167,9 @@ def _refuse_misfits(folder: Path, plan: Plan, memory: Memory) -> None:
     spans = [tuple(range(segment.start, segment.stop)) for segment in segments]
     if [a.ops for a in memory.segments] != spans or memory.unsplit.ops != (*range(ops),):
         raise UsageError(f"{folder / 'memory.json'}: its ops are not those of plan.json")
+    for k, segment in enumerate(segments):
+        if why := loose_ends(segment):
+            raise UsageError(f"{folder / 'plan.json'}: $.segments[{k}]: {why}")
     for arena in (memory.unsplit, *memory.segments):
         _refuse_bad_map(folder / "memory.json", arena, memory.region_bytes)
 
@@ -188,7 +192,7 @@ def tile(plan: Plan, ops: int) -> bool:
 
 def _refuse_bad_map(path: Path, arena: ArenaMap, region_bytes: int) -> None:
     granted = arena.arena_bytes
-    if arena.head_bytes + arena.tail_bytes > granted:
+    if arena.head_bytes + arena.tail_bytes > arena.tail_stop:
         raise UsageError(f"{path}: an arena with more in it than it grants")
     for buffer in arena.buffers:
         if buffer.stop <= buffer.start or buffer.stop > 2 * len(arena.ops) + 2:

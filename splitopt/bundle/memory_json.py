@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from splitopt.arena.replay import Arena, PlannedBuffer
+from splitopt.base.units import plural
 from splitopt.bundle.schema.graph import Edge, Graph, GraphOp, Tensor
 from splitopt.bundle.schema.memory import ArenaMap, Band, Buffer, Memory, Placed
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
+from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline
 from splitopt.tiling.schedule import row_bytes
@@ -46,8 +48,18 @@ def _segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> A
             for p in plan.placements
             if p.first_segment <= segment.index <= p.last_segment
         ),
-        **_arena(own, figures.arena, figures.arena_bytes),
+        interpreters_bytes=0 if figures.stream is None else figures.stream.interpreters_bytes,
+        **_arena(own, figures.arena, figures.arena_bytes, _line_buffers(own, figures)),
     )
+
+
+def _line_buffers(graph: ModelGraph, figures: SegmentFigures) -> dict[int, str]:
+    """Of each line buffer its tensor, and what it holds."""
+    buffers = () if figures.stream is None else figures.stream.stream.buffers
+    return {
+        buffer.tensor: f"{plural(buffer.depth, 'row')} of {graph.tensors[buffer.tensor].name}"
+        for buffer in buffers
+    }
 
 
 def _bands(own: ModelGraph, segment: PlannedSegment) -> Iterator[Band]:
@@ -64,7 +76,13 @@ def _bands(own: ModelGraph, segment: PlannedSegment) -> Iterator[Band]:
                 )
 
 
-def _arena(graph: ModelGraph, arena: Arena, granted_bytes: int) -> dict[str, Any]:
+def _arena(
+    graph: ModelGraph,
+    arena: Arena,
+    granted_bytes: int,
+    line_buffers: Mapping[int, str] | None = None,
+) -> dict[str, Any]:
+    """`line_buffers`: tensor → what its line buffer holds."""
     return {
         "arena_bytes": granted_bytes,
         "arena_min_bytes": arena.minimum_bytes,
@@ -75,21 +93,22 @@ def _arena(graph: ModelGraph, arena: Arena, granted_bytes: int) -> dict[str, Any
         "temporary_bytes": arena.temporary_bytes,
         "tail_by_category": {name: size for name, size in arena.tail_by_category if size},
         "buffers": tuple(
-            _buffer(graph, buffer)
+            _buffer(graph, buffer, line_buffers or {})
             for buffer in arena.buffers
             if buffer.live.stop > buffer.live.start  # TFLM places what no op touches, for no step
         ),
     }
 
 
-def _buffer(graph: ModelGraph, buffer: PlannedBuffer) -> Buffer:
+def _buffer(graph: ModelGraph, buffer: PlannedBuffer, line_buffers: Mapping[int, str]) -> Buffer:
     tensor = buffer.tensor
     name = "" if tensor is None else graph.tensors[tensor].name
+    held = line_buffers.get(tensor, "") if tensor is not None and buffer.pinned else ""
     return Buffer(
-        kind="scratch" if tensor is None else "tensor",
+        kind="lines" if held else "scratch" if tensor is None else "tensor",
         tensor=tensor,
         op=buffer.op,
-        name=name if buffer.op is None else graph.op_name(buffer.op),
+        name=held or (name if buffer.op is None else graph.op_name(buffer.op)),
         offset=buffer.offset,
         size=buffer.size_bytes,
         start=buffer.live.start,

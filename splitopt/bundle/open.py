@@ -16,61 +16,19 @@ from splitopt.base.json_input import load_json
 from splitopt.base.text import first_few, printable
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.load import read_plan, tile
-from splitopt.bundle.schema.plan import Plan, Spans
-from splitopt.bundle.schema.plan import Segment as SegmentEntry
+from splitopt.bundle.piece import Piece, is_file, read_pieces
+from splitopt.bundle.schema.plan import Plan
 from splitopt.config.job import MAX_TABLE_BYTES
 from splitopt.convert.names.record import Correspondence
-from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
 from splitopt.graph.tflite_reader import MAX_FILE_BYTES, parse_tflite
-from splitopt.tiling.plan import Execution, RowSpan
-from splitopt.tiling.rows import rows_of
 
 COST_TABLE = "cost_table.json"
 """A bundle's own copy of its job's cost table."""
 
 CORRESPONDENCE = "correspondence.json"
 """A bundle's record of the names that its ONNX model and its int8 model share."""
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A piece file as it is now, in the place that the plan gives it.
-
-    `replaced`: it is not the file that the run wrote. `written_as`: the place of which the run
-    wrote these very bytes, where it is known and another. `executions`: of a banded piece.
-    """
-
-    index: int
-    name: str
-    path: Path
-    segment: Segment
-    graph: ModelGraph
-    replaced: bool = False
-    written_as: int | None = None
-    executions: tuple[Execution, ...] = ()
-
-    @property
-    def label(self) -> str:
-        return f"piece {self.index} ({self.name})"
-
-    @property
-    def has_all_ends(self) -> bool:
-        """Whether it has as many inputs and outputs as the plan gives it."""
-        segment, graph = self.segment, self.graph
-        counts = len(graph.inputs), len(graph.outputs)
-        return counts == (len(segment.inputs), len(segment.outputs))
-
-    @property
-    def inputs(self) -> tuple[tuple[int, Tensor], ...]:
-        """(tensor of the whole model, tensor of this file) per input."""
-        tensors = (self.graph.tensors[t] for t in self.graph.inputs)
-        return tuple(zip(self.segment.inputs, tensors, strict=False))
-
-    @property
-    def outputs(self) -> tuple[tuple[int, Tensor], ...]:
-        tensors = (self.graph.tensors[t] for t in self.graph.outputs)
-        return tuple(zip(self.segment.outputs, tensors, strict=False))
 
 
 @dataclass(frozen=True)
@@ -115,6 +73,7 @@ class OpenBundle:
 
 
 def has_offline_plans(bundle: OpenBundle) -> bool:
+    """Whether splitopt placed tensors in pieces that run on all rows, or in bands."""
     return any(piece.graph.offline_offsets for piece in bundle.pieces)
 
 
@@ -155,11 +114,7 @@ def open_bundle(folder: Path) -> OpenBundle:
     model_path, data = _read_model(folder, plan)
     graph = parse_tflite(data, name=model_path.stem, where=str(model_path))
     segments = _segments(folder, plan, graph)
-    places = {entry.sha256: k for k, entry in enumerate(plan.segments) if entry.sha256}
-    pieces = tuple(
-        _piece(folder, k, entry, segment, places, graph)
-        for k, (entry, segment) in enumerate(zip(plan.segments, segments, strict=True))
-    )
+    pieces = read_pieces(folder, plan, segments, graph)
     return OpenBundle(folder, plan, model_path, graph, pieces)
 
 
@@ -176,7 +131,7 @@ def _read_model(folder: Path, plan: Plan) -> tuple[Path, bytes]:
             "is not the model that was cut (its SHA-256 differs); put the model that was cut "
             "there, unchanged, or run the job again"
         )
-    elif not _is_file(path):
+    elif not is_file(path):
         raise UsageError(
             f"{printable(plan.model.path)}: the whole model is not there, and the pieces can not "
             "be judged without it; call splitopt from where the job was run, or copy the model to "
@@ -186,13 +141,6 @@ def _read_model(folder: Path, plan: Plan) -> tuple[Path, bytes]:
     if sha256_of(data) != plan.model.sha256:
         raise UsageError(f"{path}: {wrong}")
     return path, data
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
 
 
 def _read(path: Path) -> bytes:
@@ -218,57 +166,3 @@ def _segments(folder: Path, plan: Plan, graph: ModelGraph) -> list[Segment]:
                 )
         found.append(Segment(entry.start, entry.stop, entry.inputs, entry.outputs, own.tensors))
     return found
-
-
-def _executions(
-    where: str, entry: SegmentEntry, segment: Segment, graph: ModelGraph
-) -> tuple[Execution, ...]:
-    """Raises UsageError for rows that the model's tensors do not have."""
-    found = []
-    for k, execution in enumerate(entry.bands or ()):
-        for spans, tensors in (
-            (execution.inputs, segment.inputs),
-            (execution.outputs, segment.outputs),
-        ):
-            whole = [rows_of(graph.tensors[tensor]) for tensor in tensors]
-            if [span.tensor for span in spans] != list(tensors) or any(
-                span.row + span.rows > rows for span, rows in zip(spans, whole, strict=True)
-            ):
-                raise UsageError(f"{where}.bands[{k}]: rows that the model's tensors do not have")
-        found.append(Execution(_spans(execution.inputs), _spans(execution.outputs)))
-    return tuple(found)
-
-
-def _spans(entries: Spans) -> tuple[RowSpan, ...]:
-    return tuple(RowSpan(e.tensor, e.row, e.rows, e.from_row) for e in entries)
-
-
-def _piece(
-    folder: Path,
-    index: int,
-    entry: SegmentEntry,
-    segment: Segment,
-    places: Mapping[str, int],
-    whole: ModelGraph,
-) -> Piece:
-    own = f"{folder / 'plan.json'}: $.segments[{index}]"
-    where = f"{own}.piece"
-    if entry.piece is None:
-        raise UsageError(f"{where}: got null, want the file of a piece (plans of sweeps have none)")
-    executions = _executions(own, entry, segment, whole)
-    path = folder / entry.piece
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError):
-        inside = False
-    if not inside:
-        raise UsageError(f"{where}: {printable(entry.piece)!r} leads out of the bundle")
-    if not _is_file(path):
-        raise UsageError(f"{path}: is missing; put piece {index} back, or run the job again")
-    data = _read(path)
-    graph = parse_tflite(data, name=path.stem, where=str(path))
-    digest = sha256_of(data)
-    replaced = entry.sha256 is not None and entry.sha256 != digest
-    written_as = places.get(digest) if replaced else None
-    name = printable(path.name)
-    return Piece(index, name, path, segment, graph, replaced, written_as, executions)

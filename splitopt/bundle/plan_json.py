@@ -32,12 +32,14 @@ from splitopt.bundle.schema.plan import (
 from splitopt.bundle.schema.plan import Baseline as BaselineEntry
 from splitopt.bundle.schema.plan import Job as JobEntry
 from splitopt.bundle.schema.plan import SingleOpBound as BoundEntry
+from splitopt.bundle.schema.stream import RolledPair, Stream
+from splitopt.bundle.stream_json import stream_entry
 from splitopt.config.board import Board
 from splitopt.config.job import Job
 from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
-from splitopt.pieces.piece_set import PieceSet
+from splitopt.pieces.piece_set import Files, PieceSet
 from splitopt.planning.lower_bound import SingleOpBound
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline
@@ -60,8 +62,8 @@ def plan_document(
     that `graph` was converted from; `io`: how its ends became integers, where that was asked for.
     """
     plan, left = made.plan, made.plan.unfinished
-    data: Sequence[bytes | None] = made.data or [None] * len(plan.segments)
-    piece_bytes = sum(map(len, made.data)) if made.data else None
+    files: Sequence[Files | None] = made.files or [None] * len(plan.segments)
+    piece_bytes = sum(len(data) for own in made.files for data in own) if made.files else None
     document = Plan(
         job=_job(job),
         model=Model(
@@ -91,8 +93,7 @@ def plan_document(
             least_ram_bytes=bound.least_ram_bytes,
         ),
         segments=tuple(
-            _segment(segment, piece, names)
-            for segment, piece in zip(plan.segments, data, strict=True)
+            _segment(segment, own, names) for segment, own in zip(plan.segments, files, strict=True)
         ),
         layout=Layout(
             region_bytes=plan.peak_ram_bytes,
@@ -140,11 +141,13 @@ def _baseline(baseline: Baseline) -> BaselineEntry:
     )
 
 
-def _segment(segment: PlannedSegment, data: bytes | None, names: Correspondence | None) -> Segment:
+def _segment(segment: PlannedSegment, files: Files | None, names: Correspondence | None) -> Segment:
     figures = segment.figures
     arena = figures.arena
     ops = range(segment.start, segment.stop)
-    onnx_nodes = None if names is None else tuple(n for op in ops for n in names.nodes_of_op(op))
+    files_and_nodes = _own_file(segment, files)
+    if names is not None:
+        files_and_nodes["onnx_nodes"] = tuple(n for op in ops for n in names.nodes_of_op(op))
     return Segment(
         index=segment.index,
         start=segment.start,
@@ -153,6 +156,8 @@ def _segment(segment: PlannedSegment, data: bytes | None, names: Correspondence 
         outputs=tuple(figures.segment.outputs),
         switch="rebuild",
         bands=_bands(segment),
+        stream=_stream(segment, files),
+        rolled=tuple(map(RolledPair.model_validate, segment.rolled)),
         offline_plan=figures.has_offline_plan,
         head_bytes=arena.head_bytes,
         tail_bytes=arena.tail_bytes,
@@ -170,11 +175,26 @@ def _segment(segment: PlannedSegment, data: bytes | None, names: Correspondence 
         estimated_recomputed_insn=figures.recomputed_insn,
         copied_bytes=figures.copied_bytes,
         exact=arena.exact,
-        piece=None if data is None else f"pieces/{segment.piece_name}",
-        piece_bytes=None if data is None else len(data),
-        sha256=None if data is None else sha256_of(data),
-        **({} if onnx_nodes is None else {"onnx_nodes": onnx_nodes}),
+        piece_bytes=None if files is None else sum(map(len, files)),
+        **files_and_nodes,
     )
+
+
+def _paths(segment: PlannedSegment) -> tuple[str, ...]:
+    return tuple(f"pieces/{name}" for name in segment.piece_names)
+
+
+def _own_file(segment: PlannedSegment, files: Files | None) -> dict[str, Any]:
+    """Nothing for a stream, whose groups have the files, and where none was written."""
+    if files is None or segment.figures.stream is not None:
+        return {}
+    [path], [data] = _paths(segment), files
+    return {"piece": path, "sha256": sha256_of(data)}
+
+
+def _stream(segment: PlannedSegment, files: Files | None) -> Stream | None:
+    placed = segment.figures.stream
+    return None if placed is None else stream_entry(placed, _paths(segment), files)
 
 
 def _bands(segment: PlannedSegment) -> tuple[BandRun, ...] | None:

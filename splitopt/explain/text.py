@@ -187,7 +187,8 @@ def _tensor_table(title: str, tensors: Sequence[TensorFact]) -> Table:
 
 _PIECE_COLUMNS = {
     "live": "live_bytes", "frag.": "fragmentation_bytes", "head": "head_bytes",
-    "tail": "tail_bytes", "other": "padding_bytes", "headroom": "headroom_bytes",
+    "tail": "tail_bytes", "other": "padding_bytes",
+    "interpreters": "interpreters_bytes", "headroom": "headroom_bytes",
     "arena": "arena_bytes", "through": "through_bytes", "in": "in_bytes", "out": "out_bytes",
     "boundary": "boundary_bytes", "RAM": "ram_bytes",
 }  # fmt: skip
@@ -195,14 +196,17 @@ _PIECE_COLUMNS = {
 
 
 def _piece_table(title: str, memory: Memory) -> Table:
+    columns = dict(_PIECE_COLUMNS)
+    if not any(piece.groups for piece in memory.pieces):
+        del columns["interpreters"]
     return Table(
         f"{title}: RAM of each piece in bytes, and the op at which most is alive",
-        ("piece", "ops", *_PIECE_COLUMNS, "tail %", "peak op"),
+        ("piece", "ops", *columns, "tail %", "peak op"),
         tuple(
             (
                 f"{p.index:02d}",
                 f"{p.start}-{p.stop - 1}",
-                *(f"{getattr(p, field):,}" for field in _PIECE_COLUMNS.values()),
+                *(f"{getattr(p, field):,}" for field in columns.values()),
                 f"{100 * p.tail_bytes / p.ram_bytes:.0f}",
                 p.peak_op,
             )

@@ -104,7 +104,7 @@ class OnnxRoute:
         return PieceSet(
             route="pieces",
             plan=with_pieces(planner.table, plan, placed),
-            data=data,
+            files=tuple((piece,) for piece in data),
             graphs=tuple(graphs),
             agreements=priced,
             conversion_s=round(sum(piece.conversion_s for piece in made), 3),

@@ -158,6 +158,7 @@ def _segments(
             in_bytes=in_bytes,
             out_bytes=out_bytes,
             arena_offset=layout.arena_offset(k),
+            rolled=option.rolled,
         )
 
 

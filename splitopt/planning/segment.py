@@ -13,6 +13,7 @@ from splitopt.graph.segments import Segment
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.rolled import RolledPair
 from splitopt.tiling.streams.placement import PlacedStream
+from splitopt.tiling.streams.stage_arena import stage_arena
 
 STREAMED = 1 << 20
 """The key of a segment's stream; see SegmentTable.option."""
@@ -46,7 +47,10 @@ class SegmentFigures:
 
     @cached_property
     def arena(self) -> Arena:
-        """The arena, buffer by buffer."""
+        """The arena, buffer by buffer; of a stream, that which all its groups share."""
+        if self.stream is not None:
+            placed = self.stream
+            return stage_arena(placed.stream, placed.offsets, placed.arena)
         assert self.request is not None, "pickled figures have their arena"
         return self.request.replayed()
 

@@ -8,6 +8,7 @@ from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.unfinished import Unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.partition.instance import Goal
+from splitopt.tiling.rolled import RolledPair
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,7 @@ class PlannedSegment:
     A segment that runs in bands of two heights has two pieces, one after the other.
 
     `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
-    front of its piece add to each inference (estimated).
+    front of its piece add to each inference (estimated). `rolled`: its ends that may share bytes.
     """
 
     index: int
@@ -27,6 +28,7 @@ class PlannedSegment:
     out_bytes: int
     requantise_insn: int = 0
     arena_offset: int = 0
+    rolled: tuple[RolledPair, ...] = ()
 
     @property
     def start(self) -> int:
@@ -51,8 +53,17 @@ class PlannedSegment:
         return self.figures.added_insn + self.requantise_insn
 
     @property
-    def piece_name(self) -> str:
-        return f"{self.index:02d}.tflite"
+    def is_apart(self) -> bool:
+        """Whether it reads its inputs while it makes its outputs."""
+        return self.is_banded or self.figures.stream is not None
+
+    @property
+    def piece_names(self) -> tuple[str, ...]:
+        """Its file; of a stream, one for each group."""
+        stream = self.figures.stream
+        if stream is None:
+            return (f"{self.index:02d}.tflite",)
+        return tuple(f"{self.index:02d}-{g:02d}.tflite" for g in range(len(stream.stream.groups)))
 
     @property
     def ram_bytes(self) -> int:
@@ -60,10 +71,10 @@ class PlannedSegment:
 
     @property
     def boundary_bytes(self) -> int:
-        """Bytes of boundary tensors while it runs. Bands are read while others are written, so
-        inputs and outputs of a banded piece share no bytes."""
+        """Bytes of boundary tensors while it runs. Rows are read while others are written, so
+        inputs and outputs of what runs in bands or as a stream share no bytes."""
         ends = self.in_bytes, self.out_bytes
-        return self.through_bytes + (sum(ends) if self.is_banded else max(ends))
+        return self.through_bytes + (sum(ends) if self.is_apart else max(ends))
 
 
 @dataclass(frozen=True, slots=True)

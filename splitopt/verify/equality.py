@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import numpy as np
+
 from splitopt.base.units import plural
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.runtime.arrays import Array, arena_bytes, difference
-from splitopt.runtime.host import Bands, Stage, run_tflm_chain
+from splitopt.runtime.host import Bands, Stage, StreamFiles, run_tflm_chain
 from splitopt.tiling.plan import Execution
 
 
@@ -51,11 +53,19 @@ class Check:
 
 @dataclass(frozen=True)
 class PieceFile:
-    """A piece on disk with the segment it was written from, and its executions if it is banded."""
+    """A segment on disk: its piece, with its executions if it is banded; or the groups of its
+    stream, of which `path` is the first."""
 
     path: Path
     segment: Segment
     executions: tuple[Execution, ...] = ()
+    stream: StreamFiles | None = None
+
+    @property
+    def name(self) -> str:
+        if self.stream is None:
+            return self.path.name
+        return f"{self.path.name} to {self.stream.paths[-1].name}"
 
 
 def verify_pieces(
@@ -114,17 +124,24 @@ def run_pieces(
     `graphs`: for each piece, the graph whose arena is large enough for it. Gives all that pieces
     make for each other, and the outputs. Raises ToolError.
     """
-    stages = [
-        Stage(
-            path=piece.path,
-            inputs=_names(piece.segment.inputs),
-            outputs=_names(piece.segment.outputs),
-            arena_bytes=arena_bytes(graph),
-            bands=bands_of(graph, piece),
-        )
-        for piece, graph in zip(pieces, graphs, strict=True)
-    ]
+    stages = [stage_of(piece, graph) for piece, graph in zip(pieces, graphs, strict=True)]
     return _run(stages, fed, timeout_s)
+
+
+def stage_of(piece: PieceFile, graph: ModelGraph) -> Stage:
+    """What the host runs, with tensors named by their numbers."""
+    inputs, outputs = piece.segment.inputs, piece.segment.outputs
+    if piece.stream is not None:
+        stream = piece.stream.stream
+        inputs, outputs = tuple(source.tensor for source in stream.sources), stream.outputs
+    return Stage(
+        path=piece.path,
+        inputs=_names(inputs),
+        outputs=_names(outputs),
+        arena_bytes=arena_bytes(graph),
+        bands=bands_of(graph, piece),
+        stream=piece.stream,
+    )
 
 
 def bands_of(graph: ModelGraph, piece: PieceFile) -> Bands | None:
@@ -152,18 +169,47 @@ def _output_check(
     got: Mapping[int, Array],
     count: int,
 ) -> Check:
-    banded = [len(piece.executions) for piece in pieces if piece.executions]
-    bands = f" ({len(banded)} of them in {plural(sum(banded), 'band')})" if banded else ""
-    compared = f"pieces in TFLM{bands} = unsplit model in TFLM"
+    compared = f"pieces in TFLM{_by_rows(pieces)} = unsplit model in TFLM"
     worst = max((difference(want[t], got[t]) for t in graph.outputs), default=0.0)
     wrong = [t for t in graph.outputs if not _same_bits(want[t], got[t])]
     if not wrong:
         return Check("outputs", CheckStatus.PASSED, compared, count, worst)
     k = next(k for k, piece in enumerate(pieces) if wrong[0] in piece.segment.outputs)
     detail = (
-        f"output {named_tensor(graph, wrong[0])} differs, made by piece {k} ({pieces[k].path.name})"
+        f"output {named_tensor(graph, wrong[0])} differs, made by piece {k} ({pieces[k].name}"
+        f"{first_wrong_row(pieces[k], wrong[0], want, got)})"
     )
     return Check("outputs", CheckStatus.FAILED, compared, count, worst, detail)
+
+
+def _by_rows(pieces: Sequence[PieceFile]) -> str:
+    """How many run in bands and as streams, in brackets."""
+    banded = [len(piece.executions) for piece in pieces if piece.executions]
+    streams = [piece.stream.stream for piece in pieces if piece.stream is not None]
+    said = []
+    if banded:
+        said.append(f"{len(banded)} of them in {plural(sum(banded), 'band')}")
+    if streams:
+        groups = plural(sum(len(stream.groups) for stream in streams), "group")
+        invokes = sum(stream.invokes for stream in streams)
+        said.append(f"{len(streams)} of them streamed, by {groups} and {invokes} Invokes")
+    return f" ({', '.join(said)})" if said else ""
+
+
+def first_wrong_row(
+    piece: PieceFile, tensor: int, want: Mapping[int, Array], got: Mapping[int, Array]
+) -> str:
+    """Of what a stream makes, the first row that differs in some sample, and whose it is."""
+    if piece.stream is None or want[tensor].shape != got[tensor].shape:
+        return ""
+    differs = (want[tensor] != got[tensor]).any(axis=(0, 1, *range(3, want[tensor].ndim)))
+    maker = next(
+        group
+        for group, own in enumerate(piece.stream.stream.groups)
+        if any(made.tensor == tensor and made.is_output for made in own.outputs)
+    )
+    row, path = int(np.argmax(differs)), piece.stream.paths[maker]
+    return f", from row {row} on, by group {maker} ({path.name})"
 
 
 def _boundary_check(
@@ -184,7 +230,8 @@ def _boundary_check(
         for tensor in (t for t in piece.segment.outputs if t in inner):
             if not _same_bits(want[tensor], got[tensor]):
                 name = named_tensor(graph, tensor)
-                detail = f"piece {k} ({piece.path.name}) is the first to differ: {name}"
+                row = first_wrong_row(piece, tensor, want, got)
+                detail = f"piece {k} ({piece.name}) is the first to differ: {name}{row}"
                 worst = difference(want[tensor], got[tensor])
                 return Check("boundaries", CheckStatus.FAILED, compared, count, worst, detail)
     return Check("boundaries", CheckStatus.PASSED, compared, count, 0)

@@ -40,6 +40,7 @@ from splitopt.report.charts.memory_map import LEGEND
 from splitopt.report.pages.run import memory_maps, render_run
 from splitopt.report.text.summary import run_text
 from splitopt.runtime.arrays import Array
+from splitopt.runtime.host import StreamFiles
 from splitopt.verify.equality import Check, CheckStatus, PieceFile
 from splitopt.verify.probe import require_runnable
 from splitopt.verify.proof import Proof, given_feeds, judge_converted, prove_equal
@@ -231,9 +232,9 @@ def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:
     """A model that stays whole is not converted again."""
     if route is None or len(planned.plan.segments) == 1:
         made = cut_flatbuffer(planned.graph, planned.plan)
-        for segment, piece in zip(made.plan.segments, made.data, strict=True):
-            if segment.figures.has_offline_plan:
-                check_written(piece, segment.figures.arena, planned.table.rules)
+        for segment, own in zip(made.plan.segments, made.files, strict=True):
+            if segment.figures.has_offline_plan or segment.figures.stream is not None:
+                check_written(own, segment.figures, planned.table.rules)
         return made
     made = route.convert(planned.planner, planned.plan)
     refuse_outgrown(job, planned.plan, made.plan)
@@ -242,10 +243,14 @@ def _make(job: Job, route: OnnxRoute | None, planned: Planned) -> PieceSet:
 
 def _write_pieces(bundle: BundleFolder, made: PieceSet) -> list[PieceFile]:
     files = []
-    for segment, piece in zip(made.plan.segments, made.data, strict=True):
-        path = bundle.pieces / segment.piece_name
-        path.write_bytes(piece)
-        files.append(PieceFile(path, segment.figures.segment, segment.figures.executions))
+    for segment, own in zip(made.plan.segments, made.files, strict=True):
+        figures, paths = segment.figures, [bundle.pieces / name for name in segment.piece_names]
+        for path, data in zip(paths, own, strict=True):
+            path.write_bytes(data)
+        stream = (
+            None if figures.stream is None else StreamFiles(figures.stream.stream, tuple(paths))
+        )
+        files.append(PieceFile(paths[0], figures.segment, figures.executions, stream))
     return files
 
 

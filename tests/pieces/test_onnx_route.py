@@ -102,7 +102,7 @@ def test_pieces_in_the_bundle_have_no_transpose_and_channels_last(resnet8: Run) 
     _, result = resnet8
     whole = read_tflite(result.folder / "model.tflite")
     for segment in result.plan.segments:
-        piece = read_tflite(result.folder / "pieces" / segment.piece_name)
+        piece = read_tflite(result.folder / "pieces" / segment.piece_names[0])
         own = segment.figures.segment
         types = [op.type for op in whole.ops[segment.start : segment.stop]]
         assert [op.type for op in piece.ops] == types
@@ -138,8 +138,8 @@ def made_with(job: Job, folder: Path, cuts: Sequence[int] | None = None) -> Made
     planned = plan_job(job, source, segments=allowed)
     made = route.convert(planned.planner, planned.plan)
     files = []
-    for segment, piece in zip(made.plan.segments, made.data, strict=True):
-        path = folder / segment.piece_name
+    for segment, (piece,) in zip(made.plan.segments, made.files, strict=True):
+        path = folder / segment.piece_names[0]
         path.write_bytes(piece)
         files.append(PieceFile(path, segment.figures.segment))
     return planned, made, judge_pieces(source.graph, source.path, files, route.held_out(), 300)

@@ -88,7 +88,8 @@ class Piece(Shape):
     `live_bytes`: the most that is alive in the head at once, while `peak_op` runs; None is the
     index of an op that the model does not have. `padding_bytes`: what the arena needs beyond head
     and tail to prepare and to be aligned. `bands`: how many times it runs on rows of its inputs; 0
-    for a piece that runs once, on all. `as_planned`: the file needs what the plan's own piece does.
+    for a piece that runs once, on all. `groups`: of a stream, else 0; `interpreters_bytes`: of all
+    of them but one. `as_planned`: the file needs what the plan's own piece does.
     """
 
     index: Op
@@ -101,6 +102,7 @@ class Piece(Shape):
     head_bytes: Count
     tail_bytes: Count
     padding_bytes: Count
+    interpreters_bytes: Count = 0
     headroom_bytes: Count
     arena_bytes: Count
     through_bytes: Count
@@ -109,6 +111,7 @@ class Piece(Shape):
     boundary_bytes: Count
     ram_bytes: Count
     bands: Count
+    groups: Count = 0
     as_planned: bool
     exact: bool
 

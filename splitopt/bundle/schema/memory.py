@@ -17,9 +17,10 @@ _MOST_BUFFERS = 20 * MOST_OPS
 
 
 class Buffer(Shape):
-    """Alive in steps [start, stop). `op` is that of a scratch buffer, `tensor` that of a tensor."""
+    """Alive in steps [start, stop). `op` is that of a scratch buffer, `tensor` that of a tensor;
+    `lines`: the line buffer of a stream, which holds some rows of the tensor."""
 
-    kind: Literal["tensor", "scratch"]
+    kind: Literal["tensor", "scratch", "lines"]
     tensor: Index | None
     op: Index | None = None
     name: Text
@@ -48,7 +49,8 @@ class Band(Shape):
 
 
 class ArenaMap(Shape):
-    """One arena. `arena_bytes` is what the runner grants, headroom included; the tail ends there.
+    """One arena. `arena_bytes` is what the runner grants, headroom included; the tail ends there,
+    or `interpreters_bytes` below, where the interpreters of a stream's further groups begin.
 
     `index`: of the piece; None for the unsplit model.
     """
@@ -58,6 +60,7 @@ class ArenaMap(Shape):
     arena_offset: Count = 0
     bands: Annotated[tuple[Band, ...], Field(max_length=_MOST_BUFFERS)] = ()
     arena_bytes: Count
+    interpreters_bytes: Count = 0
     arena_min_bytes: Count | None = None
     head_bytes: Count
     peak_load_bytes: Count
@@ -67,6 +70,11 @@ class ArenaMap(Shape):
     tail_by_category: dict[Line, Count]
     buffers: Annotated[tuple[Buffer, ...], Field(max_length=_MOST_BUFFERS)]
     boundary: tuple[Placed, ...]
+
+    @property
+    def tail_stop(self) -> int:
+        """Where the tail ends, from the low end of the arena."""
+        return self.arena_bytes - self.interpreters_bytes
 
     @property
     def steps(self) -> int:

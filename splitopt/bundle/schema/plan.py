@@ -28,6 +28,7 @@ from splitopt.bundle.schema.common import (
     Unfinished,
 )
 from splitopt.bundle.schema.io import Io
+from splitopt.bundle.schema.stream import RolledPair, Stream
 from splitopt.config.board import MAX_RAM_BYTES, Board
 from splitopt.config.job import (
     CalibrationSpec,
@@ -155,6 +156,8 @@ class Segment(Shape):
     """Ops [start, stop) as one piece. What describes its file is null where none was written.
 
     `bands`: its executions, each on some rows; null for a piece that runs once, on all rows.
+    `stream`: of a segment that makes one row at a time; its files are those of the groups, and
+    `piece_bytes` is their sum. `rolled`: its ends that may share bytes.
     """
 
     index: Op
@@ -164,6 +167,8 @@ class Segment(Shape):
     outputs: Tensors
     switch: Line = "rebuild"
     bands: Annotated[tuple[BandRun, ...], Field(min_length=1, max_length=MOST_OPS)] | None = None
+    stream: Stream | None = None
+    rolled: Annotated[tuple[RolledPair, ...], Field(max_length=64)] = ()
     offline_plan: bool = False
     head_bytes: Count
     tail_bytes: Count

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from splitopt.arena.replay import Arena, replay
+from splitopt.arena.rules import TargetRules
+from splitopt.arena.shared import SharedModel, shared_arena
 from splitopt.bundle.open import OpenBundle
-from splitopt.bundle.open import Piece as PieceFile
+from splitopt.bundle.piece import Piece as PieceFile
 from splitopt.bundle.schema.explain import Piece
+from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.explain.memory.unsplit_ram import load_by_op
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
+from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.tiling.streams.stage_arena import stage_arena
 
 
 def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
     """What each piece of a plan needs while it runs."""
     return tuple(
-        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, len(s.figures.executions))
+        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s.figures))
         for s in plan.segments
     )
 
@@ -24,16 +31,51 @@ def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
 def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tuple[Piece, ...]:
     """Recomputed from the files. Of several peak ops of a piece, `bound_op` goes first."""
     found = []
-    for piece in bundle.pieces:
+    for piece, entry in zip(bundle.pieces, bundle.plan.segments, strict=True):
         at = piece.segment.start, piece.segment.stop
-        memories = table.rules.memories(piece.graph)
-        arena = replay(piece.graph, whole_model(piece.graph), memories, table.rules.abi)
-        planned = bundle.plan.segments[piece.index].arena_bytes
-        as_planned = arena.size_bytes + table.headroom_bytes == planned
-        made = piece_of(table, piece.index, at, arena, len(piece.executions), bound_op)
+        arena, way = _written_arena(piece, entry, table.rules), Way(len(piece.executions))
+        if entry.stream is not None:
+            way = Way(0, len(piece.groups), entry.stream.interpreters_bytes)
+        made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
+        as_planned = made.arena_bytes == entry.arena_bytes
         found.append(made.model_copy(update={"as_planned": as_planned, **own}))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
+    all 0 for one that runs once, on all rows."""
+
+    bands: int = 0
+    groups: int = 0
+    interpreters_bytes: int = 0
+
+    @property
+    def is_apart(self) -> bool:
+        """Whether it reads its inputs while it makes its outputs: then they share no bytes."""
+        return self.bands > 0 or self.groups > 0
+
+
+def _way_of(figures: SegmentFigures) -> Way:
+    placed = figures.stream
+    if placed is None:
+        return Way(len(figures.executions))
+    return Way(0, len(placed.stream.groups), placed.interpreters_bytes)
+
+
+def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
+    """What its files ask for as they are."""
+    if piece.stream is None or entry.stream is None:
+        memories = rules.memories(piece.graph)
+        return replay(piece.graph, whole_model(piece.graph), memories, rules.abi)
+    models = [
+        SharedModel(group.graph, rules.memories(group.graph), group.graph.offline_offsets)
+        for group in piece.groups
+    ]
+    offsets = [buffer.offset for buffer in entry.stream.buffers]
+    return stage_arena(piece.stream, offsets, shared_arena(models, rules.abi))
 
 
 def piece_of(
@@ -41,21 +83,18 @@ def piece_of(
     index: int,
     at: tuple[int, int],
     arena: Arena,
-    bands: int = 0,
+    way: Way = Way(),
     bound_op: int | None = None,
 ) -> Piece:
-    """The parts of a piece of ops [start, stop) whose arena is known.
-
-    Bands are read while others are written: then what is live in and live out share no bytes.
-    """
+    """The parts of a piece of ops [start, stop) whose arena is known."""
     start, stop = at
     peaks = _peak_ops(arena, stop - start)
     peak_op = bound_op if bound_op in [start + op for op in peaks] else start + peaks[0]
     assert peak_op is not None, "a piece has an op"
     through_bytes = int(table.boundary.through[at])
-    ends = table.boundary.ends(*at, in_bands=bands > 0)
-    boundary_bytes = through_bytes + (sum(ends) if bands else max(ends))
-    arena_bytes = arena.size_bytes + table.headroom_bytes
+    ends = table.boundary.ends(*at, in_bands=way.is_apart)
+    boundary_bytes = through_bytes + (sum(ends) if way.is_apart else max(ends))
+    arena_bytes = arena.size_bytes + way.interpreters_bytes + table.headroom_bytes
     return Piece(
         index=index,
         start=start,
@@ -67,6 +106,7 @@ def piece_of(
         head_bytes=arena.head_bytes,
         tail_bytes=arena.tail_bytes,
         padding_bytes=arena.size_bytes - arena.head_bytes - arena.tail_bytes,
+        interpreters_bytes=way.interpreters_bytes,
         headroom_bytes=table.headroom_bytes,
         arena_bytes=arena_bytes,
         through_bytes=through_bytes,
@@ -74,7 +114,8 @@ def piece_of(
         out_bytes=ends[1],
         boundary_bytes=boundary_bytes,
         ram_bytes=arena_bytes + boundary_bytes,
-        bands=bands,
+        bands=way.bands,
+        groups=way.groups,
         as_planned=True,
         exact=arena.exact,
     )

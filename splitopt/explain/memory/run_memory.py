@@ -98,7 +98,7 @@ def _after(
     largest = max(piece.ram_bytes for piece in pieces)
     if not all(piece.as_planned for piece in pieces):
         return largest
-    if any(piece.bands for piece in pieces) or has_offline_plans(bundle):
+    if any(piece.bands or piece.groups for piece in pieces) or has_offline_plans(bundle):
         return bundle.plan.peak_ram_bytes
     return peak_as_cut(bundle, planner, deadline) or largest
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.explain.outputs.array_compare import distance
 from splitopt.graph.model import ModelGraph, Op, Tensor
 from splitopt.runtime.arrays import Array

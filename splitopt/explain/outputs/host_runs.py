@@ -13,7 +13,8 @@ import numpy as np
 
 from splitopt.base.errors import ToolError
 from splitopt.base.progress import Progress
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.explain.outputs.array_compare import Grid, grid_of, real, sound, stored
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.runtime.arrays import Array, arena_bytes, numpy_dtype

@@ -11,7 +11,8 @@ import numpy as np
 
 from splitopt.base.progress import Progress
 from splitopt.base.units import plural
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Difference
 from splitopt.explain.outputs.array_compare import distance, real, stored
 from splitopt.explain.outputs.host_runs import (

@@ -1,8 +1,9 @@
-"""Banded pieces as they would be on all rows: faults of theirs are found as those of any piece.
+"""What runs on some rows as it would be on all: faults of it are found as those of any piece.
 
 A banded piece differs from one on all rows in nothing but the rows of its activations. So its file
 is written again with all of them, beside the bundle, and judged in its place; what its bands read
-and keep is judged apart, by geometry.
+and keep is judged apart, by geometry. In place of a stream's groups stands one piece of the model's
+ops with the weights of their files; fills, rows and places are judged by running the groups.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from itertools import groupby
 from pathlib import Path
 
 from splitopt.base.owned_folder import scratch_folder
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Finding, Severity
-from splitopt.graph.model import ModelGraph
+from splitopt.explain.outputs.streamed_rows import stage_findings, stages_of
+from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.tiling.check import InvalidBands, check_bands
-from splitopt.tiling.resized import resized
+from splitopt.tiling.resized import RESIZING, resized
 from splitopt.tiling.rows import rows_of
+from splitopt.tiling.streams.group_graph import PADS
 
 Rows = dict[int, tuple[int, int]]
 """Tensor of the whole model → (tensor of the piece, its rows in the whole model)."""
@@ -30,12 +34,15 @@ Rows = dict[int, tuple[int, int]]
 
 @contextmanager
 def on_all_rows(bundle: OpenBundle) -> Iterator[tuple[OpenBundle, tuple[Finding, ...]]]:
-    """The bundle with one piece on all rows for each banded segment, and what is wrong with bands.
+    """The bundle with one piece on all rows for each segment in bands or as a stream, and what is
+    wrong with bands and streams.
 
     A piece that is none of its segment stays as it is: it does not fit, and that is found.
+    Raises ToolError where a stream is to be judged and TFLM cannot run the whole model.
     """
     with scratch_folder("rows") as folder:
         pieces: list[Piece] = []
+        stages = {stage.piece.index: stage for stage in stages_of(bundle)}
         findings: list[Finding] = []
         for _, group in groupby(bundle.pieces, lambda p: (p.segment.start, p.segment.stop)):
             own = list(group)
@@ -44,6 +51,9 @@ def on_all_rows(bundle: OpenBundle) -> Iterator[tuple[OpenBundle, tuple[Finding,
                 raised = [_raised(bundle.graph, piece, folder) for piece in own]
                 findings += _height_findings(own, raised)
                 own = [next((p for p in raised if p.replaced), raised[0])]
+            elif own[0].index in stages:
+                findings += stage_findings(bundle.graph, stages[own[0].index])
+                own = [_joined(bundle.graph, own[0], folder)]
             pieces += own
         yield replace(bundle, pieces=tuple(pieces)), tuple(findings)
 
@@ -59,6 +69,36 @@ def _raised(graph: ModelGraph, piece: Piece, folder: Path) -> Piece:
     path.write_bytes(data)
     raised = parse_tflite(data, name=path.stem, where=str(piece.path))
     return replace(piece, path=path, graph=raised, executions=())
+
+
+def _joined(graph: ModelGraph, piece: Piece, folder: Path) -> Piece:
+    """The groups as one piece on all rows: the model's ops, with constants from their files."""
+    assert piece.stream is not None
+    tensors = list(graph.tensors)
+    for file, group in zip(piece.groups, piece.stream.groups, strict=True):
+        for own, op in zip(file.graph.ops, (graph.ops[k] for k in group.ops), strict=False):
+            if own.type == op.type and not _has_size(op):
+                for tensor, theirs in zip(op.inputs, own.inputs, strict=False):
+                    _take_constant(tensors, tensor, file.graph, theirs)
+    data = write_piece(replace(graph, tensors=tuple(tensors)), piece.segment)
+    path = folder / f"{piece.index:02d}.tflite"
+    path.write_bytes(data)
+    joined = parse_tflite(data, name=path.stem, where=str(piece.path))
+    return replace(piece, path=path, graph=joined, stream=None, groups=())
+
+
+def _has_size(op: Op) -> bool:
+    """Whether one of its constants says how many rows it makes."""
+    return op.type in PADS or op.type in RESIZING
+
+
+def _take_constant(tensors: list[Tensor], tensor: int, graph: ModelGraph, theirs: int) -> None:
+    """Of the same form only: others are none of the model's."""
+    if ABSENT in (tensor, theirs) or not tensors[tensor].is_constant:
+        return
+    found = graph.tensors[theirs]
+    if found.is_constant and len(found.data) == len(tensors[tensor].data):
+        tensors[tensor] = replace(tensors[tensor], data=found.data)
 
 
 def _rows(graph: ModelGraph, piece: Piece) -> Rows | None:

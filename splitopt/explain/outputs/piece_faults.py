@@ -12,7 +12,8 @@ from pathlib import Path
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.progress import Progress
 from splitopt.base.units import plural
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Difference, Finding, Severity
 from splitopt.explain.outputs.constants import OddBias, Weights, compare_weights, odd_bias
 from splitopt.explain.outputs.host_runs import Reference

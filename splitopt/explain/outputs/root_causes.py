@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from splitopt.base.text import printable
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Finding, Severity
 
 _OF_ITS_RANGE = frozenset({"calibration_range", "edited_scale", "computes_something_else"})
@@ -107,7 +108,8 @@ def _swapped(bundle: OpenBundle) -> list[Finding]:
 
 def _home(bundle: OpenBundle, place: int) -> str:
     """The name of the file that the run wrote there."""
-    return printable(Path(bundle.plan.segments[place].piece or "").name)
+    name = bundle.plan.segments[place].piece
+    return f"the groups of segment {place}" if name is None else printable(Path(name).name)
 
 
 def _title(moved: Sequence[tuple[Piece, str]]) -> str:

@@ -12,7 +12,8 @@ from itertools import permutations
 
 import numpy as np
 
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Difference, Figure, Finding, Severity
 from splitopt.explain.outputs.array_compare import (
     Grid,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.explain.outputs.array_compare import (
     Grid,
     distance,

@@ -11,7 +11,8 @@ from itertools import islice, permutations
 
 import numpy as np
 
-from splitopt.bundle.open import OpenBundle, Piece
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Difference, Finding, Severity
 from splitopt.explain.outputs.array_compare import distance, real
 from splitopt.explain.outputs.host_runs import (

@@ -26,6 +26,7 @@ _LABEL_WIDTH, _LABEL_HEIGHT = 6.6, 11
 
 LEGEND: tuple[Key, ...] = (
     ("tensor", "tensor"),
+    ("lines", "line buffer: the newest rows of a tensor, in a stream"),
     ("scratch", "scratch of an op"),
     ("tail", "tail"),
     ("room", "headroom and rounding"),
@@ -150,7 +151,7 @@ def _axes(arena: ArenaMap, region_bytes: int, frame: _Frame) -> Iterator[str]:
 
 def _buffers(arena: ArenaMap, frame: _Frame, longest_name: int) -> Iterator[str]:
     labels = []
-    for kind in ("tensor", "scratch"):
+    for kind in ("tensor", "lines", "scratch"):
         marks = []
         for buffer in arena.buffers:
             if buffer.kind != kind or not buffer.size:
@@ -173,13 +174,13 @@ def _label(x: float, y: float, says: str) -> str:
 def _tail(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
     size = arena.tail_bytes
     if size:
-        box = frame.in_arena(0, frame.steps, arena.arena_bytes - size, size)
+        box = frame.in_arena(0, frame.steps, arena.tail_stop - size, size)
         yield group("marks tail", [mark(*box, tail_text(arena))])
         yield rect(*box, "hatch")
 
 
 def _room(arena: ArenaMap, frame: _Frame) -> str:
-    start, stop = arena.head_bytes, arena.arena_bytes - arena.tail_bytes
+    start, stop = arena.head_bytes, arena.tail_stop - arena.tail_bytes
     if stop <= start:
         return ""
     return mark(

@@ -17,7 +17,7 @@ from splitopt.tiling.resized import RESIZING, with_rows
 from splitopt.tiling.streams.grouping import pad_amounts
 from splitopt.tiling.streams.stream import Group, Stream
 
-_PADS = frozenset({"PAD", "PADV2"})
+PADS = frozenset({"PAD", "PADV2"})
 _WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 
@@ -37,7 +37,7 @@ def row_graph(graph: ModelGraph, ops: Sequence[Op], read: Mapping[int, int]) -> 
     for tensor, count in rows.items():
         tensors[tensor] = with_rows(graph.tensors[tensor], count)
     for op in ops:
-        if op.type in _PADS or op.type in RESIZING:
+        if op.type in PADS or op.type in RESIZING:
             size = graph.tensors[op.inputs[1]]
             tensors[size.index] = replace(size, data=memoryview(_row_size(graph, op)))
     return replace(
@@ -59,7 +59,7 @@ def _renumbered(op: Op, index: int, tensors: list[Tensor], read: Mapping[int, in
 
 def _row_size(graph: ModelGraph, op: Op) -> bytes:
     """The constant that says the size of what the op makes, for one row."""
-    if op.type in _PADS:
+    if op.type in PADS:
         amounts = pad_amounts(graph, op).copy()
         amounts[1] = 0
         return bytes(amounts.astype("<i4").tobytes())

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Any
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import plan_head
@@ -52,10 +53,15 @@ class PlacedStream:
         models = [SharedModel(g.graph, g.memories, g.offline) for g in self.groups]
         return shared_arena(models, self.rules.abi)
 
-    @property
+    @cached_property
     def interpreters_bytes(self) -> int:
         """The interpreters beyond the one that every plan has."""
         return (len(self.groups) - 1) * self.rules.abi.interpreter_bytes
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickled with the arena, but without the groups' graphs, which hold the model."""
+        own = {"arena": self.arena, "interpreters_bytes": self.interpreters_bytes}
+        return {**self.__dict__, **own, "groups": (), "rules": None}
 
 
 @dataclass(frozen=True)

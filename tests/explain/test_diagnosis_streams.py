@@ -1,0 +1,116 @@
+"""Diagnosis of streamed stages: sound ones have no finding, planted faults are named."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamed_bundles import streamed_run
+
+from splitopt.bundle.open import open_bundle
+from splitopt.bundle.schema.outputs import Finding, Severity
+from splitopt.explain.outputs.missing_rows import on_all_rows
+from splitopt.explain.outputs.outputs import explain_outputs
+from splitopt.explain.outputs.samples import choose_samples
+from splitopt.explain.run import explain_run
+from splitopt.graph.tflite_reader import read_tflite
+
+Streams = list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return streamed_run(tmp_path_factory.mktemp("streams"), verify=False).folder
+
+
+@pytest.fixture
+def bundle(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "bundle"))
+
+
+def found_in(folder: Path) -> dict[str, Finding]:
+    with on_all_rows(open_bundle(folder)) as (tall, findings):
+        assert all(piece.stream is None for piece in tall.pieces)
+        return {finding.code: finding for finding in findings}
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Changes the longest stream of plan.json."""
+    plan = json.loads((folder / "plan.json").read_text("utf-8"))
+    streams = [s["stream"] for s in plan["segments"] if s["stream"]]
+    change(max(streams, key=lambda stream: len(stream["groups"])))
+    (folder / "plan.json").write_text(json.dumps(plan), "utf-8")
+
+
+def files(folder: Path) -> list[Path]:
+    """Of the groups of the longest stream."""
+    streams = [piece.groups for piece in open_bundle(folder).pieces]
+    return [group.path for group in max(streams, key=len)]
+
+
+def test_a_sound_bundle_has_no_finding(bundle: Path) -> None:
+    assert found_in(bundle) == {}
+    found = explain_run(bundle)
+    assert found.outputs is not None
+    assert found.outputs.findings == ()
+    assert found.outputs.verdict.startswith("No fault found")
+    plan = json.loads((bundle / "plan.json").read_text("utf-8"))
+    assert found.memory.after_bytes == plan["peak_ram_bytes"]
+    for piece, entry in zip(found.memory.pieces, plan["segments"], strict=True):
+        assert piece.as_planned
+        assert piece.groups == (len(entry["stream"]["groups"]) if entry["stream"] else 0)
+        assert (piece.arena_bytes, piece.ram_bytes) == (entry["arena_bytes"], entry["ram_bytes"])
+
+
+def test_a_wrong_fill_is_named(bundle: Path) -> None:
+    def change(stream: dict[str, Any]) -> None:
+        first = next(buffer for buffer in stream["buffers"] if buffer["fill"] is not None)
+        first["fill"] += 5
+
+    edit(bundle, change)
+    finding = found_in(bundle)["stream_fill"]
+    assert finding.severity is Severity.FAULT
+    assert "is filled with" in finding.evidence[0]
+    assert "from row 0 on, by group" in finding.evidence[-1]
+
+
+def test_a_group_that_runs_a_row_too_early_is_named(bundle: Path) -> None:
+    def change(stream: dict[str, Any]) -> None:
+        last = stream["groups"][-1]
+        last["first_tick"] -= last["period"]
+
+    edit(bundle, change)
+    finding = found_in(bundle)["stream_rows"]
+    assert finding.severity is Severity.FAULT
+    assert "has first_tick" in finding.evidence[0]
+
+
+def test_exchanged_groups_are_named(bundle: Path) -> None:
+    first, second = files(bundle)[:2]
+    data = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(data)
+    finding = found_in(bundle)["groups_exchanged"]
+    assert finding.severity is Severity.FAULT
+    assert f"{first.name} holds {second.name}" in finding.title
+
+
+def test_a_group_with_other_weights_is_named(bundle: Path) -> None:
+    path = files(bundle)[1]
+    graph = read_tflite(path)
+    largest = max((t for t in graph.tensors if t.is_constant), key=lambda t: t.bytes)
+    data = bytearray(path.read_bytes())
+    at = data.index(bytes(largest.data))
+    data[at : at + largest.bytes] = bytes(b ^ 0x55 for b in largest.data)
+    path.write_bytes(bytes(data))
+    finding = found_in(bundle)["group_replaced"]
+    assert finding.severity is Severity.FAULT
+    assert path.name in finding.title
+    opened = open_bundle(bundle)
+    with on_all_rows(opened) as (tall, _):
+        outputs = explain_outputs(tall, choose_samples(opened, None))
+    assert [piece.verdict for piece in outputs.pieces].count("wrong by itself") == 1
