@@ -139,7 +139,7 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
 #endif
   if (piece.stream != nullptr) {
-    return StreamedStage(piece, index, ends, interpreter_, resolver_, observer_, profiler_).Run();
+    return RunStreamed(piece, index, ends, interpreter_, resolver_, observer_, profiler_);
   }
   const tflite::Model* model = tflite::GetModel(piece.model);
   if (model->version() != TFLITE_SCHEMA_VERSION) return {Error::kSchemaVersion, index, 0};
