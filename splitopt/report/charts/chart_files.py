@@ -66,7 +66,12 @@ def _of_run(documents: RunDocuments) -> Iterator[tuple[str, str]]:
     for segment, arena in zip(plan.segments, memory.segments, strict=True):
         title = f"piece {segment.index:02d}, ops {segment.start} to {segment.stop - 1}"
         chart = memory_map(
-            arena, memory.region_bytes, boundary_names(plan), ident="map", title=title
+            arena,
+            memory.region_bytes,
+            boundary_names(plan),
+            ident="map",
+            title=title,
+            stream=segment.stream,
         )
         keys = [key for key in LEGEND if f'{key[0]}"' in chart.svg]
         yield f"memory_map_{segment.index:02d}", sheet(title, [chart], keys)

@@ -8,13 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 from splitopt.base.units import format_bytes
 from splitopt.bundle.schema.memory import ArenaMap
 from splitopt.bundle.schema.plan import Plan
+from splitopt.bundle.schema.stream import Stream
 from splitopt.report.charts.labels import buffer_text, shorten, step_name, tail_text
 from splitopt.report.charts.scale import Scale, every, spread
-from splitopt.report.charts.svg import Chart, Key, drawing, group, line, mark, number, rect, text
+from splitopt.report.charts.streamed import Passing, StreamTimes
+from splitopt.report.charts.svg import (
+    Chart,
+    Key,
+    drawing,
+    group,
+    line,
+    mark,
+    number,
+    path,
+    rect,
+    text,
+)
 
 Box = tuple[float, float, float, float]
 """(x, y, width, height)."""
@@ -26,12 +40,17 @@ _LABEL_WIDTH, _LABEL_HEIGHT = 6.6, 11
 
 LEGEND: tuple[Key, ...] = (
     ("tensor", "tensor"),
-    ("lines", "line buffer: the newest rows of a tensor, in a stream"),
+    ("lines", "line buffer of a stream; the steps in it are rows that pass through, some of them"),
     ("scratch", "scratch of an op"),
     ("tail", "tail"),
     ("room", "headroom and rounding"),
     ("boundary", "boundary tensor"),
-    ("rows", "rows of it that a band reads or keeps, band by band from the left"),
+    ("rolled", "two boundary tensors that share bytes: rows made lie over rows already read"),
+    (
+        "rows",
+        "rows of it, over time from the left: those that a band reads or keeps; in a stream, those "
+        "still to be read, or made",
+    ),
     ("unused", "unused while the piece runs (not to scale)"),
 )
 
@@ -80,29 +99,35 @@ def memory_map(
     width: int = 550,
     height: int = 250,
     longest_name: int = 200,
+    stream: Stream | None = None,
 ) -> Chart:
-    """One arena up to the region's end. `names`: of boundary tensors."""
+    """One arena up to the region's end. `names`: of boundary tensors; `stream`: that runs there."""
     frame = _frame(arena, region_bytes, width, height)
+    times = None if stream is None else StreamTimes(stream)
     parts = [
         group("axis", _axes(arena, region_bytes, frame)),
         group("marks room", [_room(arena, frame)]),
         *_buffers(arena, frame, longest_name),
+        *(() if times is None else _passing(times, frame)),
         *_tail(arena, frame),
         group("marks boundary", _boundary(arena, frame, names, longest_name)),
+        *_rolled(arena, frame),
         group("marks rows", _bands(arena, frame)),
+        group("marks rows", () if times is None else _held(times, arena, frame)),
         *_unused(frame),
     ]
     size = frame.x(frame.steps) + _RIGHT, _TOP + height + _BOTTOM
     svg = drawing(ident, title, *size, parts)
-    return Chart(ident, title, svg, caption(arena))
+    return Chart(ident, title, svg, caption(arena, times))
 
 
-def caption(arena: ArenaMap) -> str:
+def caption(arena: ArenaMap, times: StreamTimes | None = None) -> str:
+    more = "" if times is None else f" Rows pass from left to right in {times.ticks:,} ticks."
     return (
         f"Head {format_bytes(arena.head_bytes)}, peak load "
         f"{format_bytes(arena.peak_load_bytes)}, fragmentation "
         f"{format_bytes(arena.fragmentation_bytes)}, tail {format_bytes(arena.tail_bytes)}; "
-        f"arena {format_bytes(arena.arena_bytes)} with headroom."
+        f"arena {format_bytes(arena.arena_bytes)} with headroom.{more}"
     )
 
 
@@ -219,6 +244,53 @@ def _bands(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
             f"band {band.number} {'reads' if band.reads else 'keeps'} bytes {start:,} to "
             f"{stop - 1:,} of tensor {band.tensor}",
         )
+
+
+def _held(times: StreamTimes, arena: ArenaMap, frame: _Frame) -> Iterator[str]:
+    """Frames around what is still to be read of each boundary tensor, and around what is made."""
+    places = {entry.tensor: entry for entry in arena.boundary}
+    for held in times.held():
+        entry = places.get(held.tensor)
+        if entry is not None:
+            per_row = entry.size / held.rows
+            start, stop = (entry.offset + round(per_row * row) for row in (held.start, held.stop))
+            left, right = (_at(times, t, frame) for t in (held.first_tick, held.last_tick))
+            top = frame.y(stop)
+            yield mark(left, top, right - left, frame.y(start) - top, held.says)
+
+
+def _passing(times: StreamTimes, frame: _Frame) -> Iterator[str]:
+    """Rows on their way through line buffers: from the newest slot, at the top, to the oldest."""
+    for row in times.passing():
+        buffer = times.stream.buffers[row.buffer]
+        data = ""
+        for tick, slot in row.places:
+            y = frame.y(frame.base + buffer.offset + (2 * slot + 1) * buffer.row_bytes // 2)
+            data += f"{'V' if data else f'M{_at(times, tick, frame):.1f} '}{y:.1f}"
+            data += f"H{_at(times, _until(row, tick), frame):.1f}"
+        yield path(data, "passing")
+
+
+def _until(row: Passing, tick: int) -> int:
+    """When the row leaves the slot that it came to at this tick."""
+    return min((t for t, _ in row.places if t > tick), default=row.last_tick)
+
+
+def _at(times: StreamTimes, tick: int, frame: _Frame) -> float:
+    return frame.x(0) + (frame.x(frame.steps) - frame.x(0)) * tick / times.ticks
+
+
+def _rolled(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
+    """Bytes that two boundary tensors share."""
+    for a, b in combinations(arena.boundary, 2):
+        start, stop = max(a.offset, b.offset), min(a.offset + a.size, b.offset + b.size)
+        if start < stop:
+            box = frame.box(0, frame.steps, start, stop - start)
+            says = (
+                f"boundary tensors {a.tensor} and {b.tensor} share {format_bytes(stop - start)}: "
+                "rows of one are written where those of the other are already read"
+            )
+            yield group("marks rolled", [mark(*box, says)])
 
 
 def _unused(frame: _Frame) -> Iterator[str]:

@@ -173,7 +173,14 @@ def memory_maps(plan: Plan, memory: Memory) -> Iterator[tuple[str, Chart]]:
         title = f"Memory map of piece {number}"
         yield (
             heading,
-            memory_map(arena, memory.region_bytes, names, ident=f"map-{number}", title=title),
+            memory_map(
+                arena,
+                memory.region_bytes,
+                names,
+                ident=f"map-{number}",
+                title=title,
+                stream=segment.stream,
+            ),
         )
 
 

@@ -1,0 +1,124 @@
+"""A stream over time, as its memory map shows it: which rows of its ends are still to be read or
+already made, and how rows pass through line buffers. Times in ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from math import ceil
+
+from splitopt.bundle.schema.stream import Group, LineBuffer, Source, Stream
+
+_MOST_COLUMNS = 16
+_MOST_ROWS = 16
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows [start, stop) of `rows` of a tensor at an end of the stage that count from one tick to
+    another: still to be read (`reads`), or made."""
+
+    tensor: int
+    rows: int
+    start: int
+    stop: int
+    first_tick: int
+    last_tick: int
+    reads: bool
+
+    @property
+    def says(self) -> str:
+        what = "are still to be read" if self.reads else "are made by then"
+        return (
+            f"rows {self.start} to {self.stop - 1} of tensor {self.tensor} {what}, ticks "
+            f"{self.first_tick} to {self.last_tick - 1}"
+        )
+
+
+@dataclass(frozen=True)
+class Passing:
+    """A row on its way through a line buffer: from each tick on it lies in a slot. It leaves, or
+    the stage ends, at `last_tick`."""
+
+    buffer: int
+    places: tuple[tuple[int, int], ...]
+    last_tick: int
+
+
+class StreamTimes:
+    """When the rows of a stream come and go."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+
+    @cached_property
+    def ticks(self) -> int:
+        return 1 + max(g.first_tick + g.period * (g.rows - 1) for g in self.stream.groups)
+
+    @property
+    def invokes(self) -> int:
+        return sum(group.rows for group in self.stream.groups)
+
+    def held(self) -> Iterator[Held]:
+        """In columns of some ticks each, from the left."""
+        width = ceil(self.ticks / _MOST_COLUMNS)
+        columns = [(k, min(k + width, self.ticks)) for k in range(0, self.ticks, width)]
+        for first, last in columns:
+            for source in self.stream.sources:
+                read = _count(source, first)
+                if read < source.rows:
+                    yield Held(source.tensor, source.rows, read, source.rows, first, last, True)
+            for group in self.stream.groups:
+                made = _count(group, last)
+                for output in group.outputs:
+                    if output.is_output and made:
+                        yield Held(output.tensor, group.rows, 0, made, first, last, False)
+
+    def passing(self) -> Iterator[Passing]:
+        """Some rows of every line buffer, evenly spread."""
+        for number, buffer in enumerate(self.stream.buffers):
+            stride = ceil(buffer.rows / _MOST_ROWS)
+            for row in range(0, min(buffer.rows, buffer.last_row + 1), stride):
+                yield self._passing(number, buffer, row)
+
+    def _passing(self, number: int, buffer: LineBuffer, row: int) -> Passing:
+        """Slot by slot: it moves when a later row enters."""
+        writer = self._writer(number)
+        places: list[tuple[int, int]] = []
+        for entering in range(row, buffer.last_row + 1):
+            tick = writer.first_tick + writer.period * entering
+            slot = self._slot(number, buffer, row, entering)
+            if slot < 0 or tick >= self.ticks:
+                return Passing(number, tuple(places), min(tick, self.ticks))
+            if not places or places[-1][1] != slot:
+                places.append((tick, slot))
+        return Passing(number, tuple(places), self.ticks)
+
+    def _slot(self, number: int, buffer: LineBuffer, row: int, entering: int) -> int:
+        """Where the row lies once a later one has entered; below 0: it is dropped by then."""
+        if buffer.lazy is None:
+            return buffer.depth - 1 - (entering - row)
+        stride, above = buffer.lazy
+        writer = self._writer(number)
+        tick = writer.first_tick + writer.period * entering
+        return row + above - stride * self._windows(number, tick, writer)
+
+    def _windows(self, number: int, tick: int, writer: Source | Group) -> int:
+        """How often the one reader of a lazy buffer ran before a row entered at this tick."""
+        groups = self.stream.groups
+        reader = next(g for g in groups if any(view.buffer == number for view in g.inputs))
+        is_first = isinstance(writer, Group) and groups.index(reader) < groups.index(writer)
+        return _count(reader, tick + is_first)
+
+    def _writer(self, number: int) -> Source | Group:
+        for source in self.stream.sources:
+            if source.buffer == number:
+                return source
+        groups = self.stream.groups
+        return next(g for g in groups if any(made.buffer == number for made in g.outputs))
+
+
+def _count(rows: Source | Group, tick: int) -> int:
+    """How many rows there were before a tick."""
+    return min(rows.rows, max(0, -((rows.first_tick - tick) // rows.period)))
