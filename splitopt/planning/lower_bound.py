@@ -60,7 +60,7 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
             f"{where} sets the peak ({held}), below the {least} that a piece with {op} needs on "
-            f"all rows {live}: no cut gets there without bands."
+            f"all rows {live}: no cut gets there without bands or streams."
         )
     return (
         f"{where} sets the peak ({held}); no cut gets below {least}, the least that a piece with "

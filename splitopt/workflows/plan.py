@@ -150,7 +150,7 @@ def plan_html(caption: str, plan: SplitPlan) -> str:
         (
             f"{segment.index:02d}",
             f"{segment.start}-{segment.stop - 1}",
-            str(len(segment.figures.executions) or "-"),
+            _runs(segment),
             format_bytes(segment.figures.arena_bytes),
             format_bytes(segment.boundary_bytes),
             format_bytes(segment.ram_bytes),
@@ -158,8 +158,15 @@ def plan_html(caption: str, plan: SplitPlan) -> str:
         )
         for segment in plan.segments
     ]
-    header = ("piece", "ops", "bands", "arena", "boundary", "RAM", "added insn (estimate)")
+    header = ("piece", "ops", "runs", "arena", "boundary", "RAM", "added insn (estimate)")
     return html_table(caption, header, rows)
+
+
+def _runs(segment: PlannedSegment) -> str:
+    stream, bands = segment.figures.stream, len(segment.figures.executions)
+    if stream is not None:
+        return f"streamed, {plural(len(stream.groups), 'group')}, {stream.stream.invokes} Invokes"
+    return plural(bands, "band") if bands else "once"
 
 
 def plan_job(

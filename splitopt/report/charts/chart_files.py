@@ -16,7 +16,7 @@ from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
 from splitopt.report.charts.pareto import first_of_plan, pareto_charts
 from splitopt.report.charts.ram_chart import ram_chart
-from splitopt.report.charts.svg import Chart, Key, fit, line, number, rect, text
+from splitopt.report.charts.svg import Chart, Key, fit, keys_drawn, line, number, rect, text
 
 _ZOOM = 2
 _TITLE, _KEY = 26, 18
@@ -73,8 +73,7 @@ def _of_run(documents: RunDocuments) -> Iterator[tuple[str, str]]:
             title=title,
             stream=segment.stream,
         )
-        keys = [key for key in LEGEND if f'{key[0]}"' in chart.svg]
-        yield f"memory_map_{segment.index:02d}", sheet(title, [chart], keys)
+        yield f"memory_map_{segment.index:02d}", sheet(title, [chart], keys_drawn(LEGEND, [chart]))
 
 
 def _of_sweep(documents: SweepDocuments) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from splitopt.report.charts.chart_files import sheet
-from splitopt.report.charts.svg import Chart, Key
+from splitopt.report.charts.svg import Chart, Key, keys_drawn
 
 
 @dataclass(frozen=True, repr=False)
@@ -26,8 +26,4 @@ class Drawing:
 def drawing_of(charts: Sequence[Chart], keys: Sequence[Key]) -> Drawing:
     """Charts side by side under the title of the first; `keys`: of their legend."""
     title = charts[0].title
-    return Drawing(title, sheet(title, charts, [key for key in keys if _is_drawn(key, charts)]))
-
-
-def _is_drawn(key: Key, charts: Sequence[Chart]) -> bool:
-    return key[0].startswith("point-") or any(f'{key[0]}"' in chart.svg for chart in charts)
+    return Drawing(title, sheet(title, charts, keys_drawn(keys, charts)))

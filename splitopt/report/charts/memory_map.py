@@ -44,6 +44,7 @@ LEGEND: tuple[Key, ...] = (
     ("scratch", "scratch of an op"),
     ("tail", "tail"),
     ("room", "headroom and rounding"),
+    ("interpreters", "interpreters of a stream's further groups"),
     ("boundary", "boundary tensor"),
     ("rolled", "two boundary tensors that share bytes: rows made lie over rows already read"),
     (
@@ -202,6 +203,11 @@ def _tail(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
         box = frame.in_arena(0, frame.steps, arena.tail_stop - size, size)
         yield group("marks tail", [mark(*box, tail_text(arena))])
         yield rect(*box, "hatch")
+    more = arena.interpreters_bytes
+    if more:
+        says = f"interpreters of the further groups: {format_bytes(more)}"
+        box = frame.in_arena(0, frame.steps, arena.arena_bytes - more, more)
+        yield group("marks interpreters", [mark(*box, says)])
 
 
 def _room(arena: ArenaMap, frame: _Frame) -> str:

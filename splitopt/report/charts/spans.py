@@ -1,4 +1,4 @@
-"""Runs of ops between cuts: one piece each, or two in bands of two heights."""
+"""Runs of ops between cuts: one piece each, a stream, or two pieces in bands of two heights."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Span:
     last: int
     ram_bytes: int
     bands: int
+    groups: int
 
     @property
     def number(self) -> str:
@@ -28,9 +29,10 @@ class Span:
     @property
     def says(self) -> str:
         pieces = "piece" if self.first == self.last else "pieces"
-        bands = f" in {self.bands} bands" if self.bands else ""
+        runs = f" in {self.bands} bands" if self.bands else ""
+        runs = f", streamed in {self.groups} groups" if self.groups else runs
         ops = f"ops {self.start} to {self.stop - 1}"
-        return f"{pieces} {self.number}, {ops}{bands}"
+        return f"{pieces} {self.number}, {ops}{runs}"
 
 
 def spans_of(plan: Plan) -> Iterator[Span]:
@@ -43,4 +45,5 @@ def spans_of(plan: Plan) -> Iterator[Span]:
             last=pieces[-1].index,
             ram_bytes=max(piece.ram_bytes for piece in pieces),
             bands=sum(len(piece.bands or ()) for piece in pieces),
+            groups=sum(len(piece.stream.groups) for piece in pieces if piece.stream is not None),
         )

@@ -52,6 +52,12 @@ def _attributes(pairs: Iterable[tuple[str, float]]) -> str:
     return " ".join(f'{name}="{number(value)}"' for name, value in pairs)
 
 
+def keys_drawn(keys: Iterable[Key], charts: Iterable[Chart]) -> list[Key]:
+    """Those of a legend that one of the charts has; points are named in another way."""
+    drawn = [chart.svg for chart in charts]
+    return [k for k in keys if k[0].startswith("point-") or any(f'{k[0]}"' in svg for svg in drawn)]
+
+
 def rect(x: float, y: float, width: float, height: float, name: str = "") -> str:
     return f"<rect {_place(x, y, width, height)}{_class(name)}/>"
 

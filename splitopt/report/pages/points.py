@@ -90,6 +90,7 @@ def _map(row: PlannedRecord, point: PointPlan, arena: ArenaMap) -> Chart:
         width=700,
         height=220,
         longest_name=_LONGEST_NAME,
+        stream=point.plan.limiting.stream,
     )
 
 

@@ -15,7 +15,7 @@ from splitopt.bundle.schema.verify import Verify
 from splitopt.report.charts.dag import dag_chart
 from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
 from splitopt.report.charts.ram_chart import ram_chart
-from splitopt.report.charts.svg import Chart
+from splitopt.report.charts.svg import Chart, keys_drawn
 from splitopt.report.pages.page import render
 from splitopt.report.pages.provenance import facts_of_run, settings_facts
 from splitopt.report.pages.tables import (
@@ -35,6 +35,7 @@ from splitopt.report.text.summary import (
     hand_rows,
     proof_line,
     route_rows,
+    runs_text,
     unproved,
     verdict,
 )
@@ -108,7 +109,7 @@ def _limit(plan: Plan) -> str:
     if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
             f"{where} sets the peak, below the {least} that a piece with {op} needs on all rows: "
-            "no set of cuts gets there without bands."
+            "no set of cuts gets there without bands or streams."
         )
     return (
         f"{where} sets the peak; no set of cuts on all rows gets below {least}, the least that a "
@@ -152,11 +153,12 @@ def _charts(documents: RunDocuments) -> dict[str, Any]:
         width=_UNSPLIT_WIDTH,
         height=300,
     )
+    maps = list(memory_maps(plan, memory)) if len(plan.segments) > 1 else []
     return {
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,
-        "map_legend": LEGEND,
-        "maps": list(memory_maps(plan, memory)) if len(plan.segments) > 1 else [],
+        "map_legend": keys_drawn(LEGEND, [whole, *(chart for _, chart in maps)]),
+        "maps": maps,
         "dag": dag_chart(plan, memory, documents.graph),
     }
 
@@ -187,10 +189,11 @@ def memory_maps(plan: Plan, memory: Memory) -> Iterator[tuple[str, Chart]]:
 def _runs(segment: Segment) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
     says = ", offline plan" if segment.offline_plan else ""
+    runs = runs_text(segment)
     if segment.bands:
         again = added_text(segment.estimated_recomputed_insn, None)
-        says += f", {plural(len(segment.bands), 'band')} (rows computed more than once: {again})"
-    return says
+        return f"{says}, {runs} (rows computed more than once: {again})"
+    return f"{says}, {runs}" if runs else says
 
 
 def _tables(plan: Plan) -> dict[str, Any]:

@@ -80,8 +80,8 @@ def conversion_lines(plan: Plan) -> Iterator[str]:
 
 
 def technique_lines(plan: Plan) -> Iterator[str]:
-    """What the added instructions are made of; what bands and offline plans there are, and what
-    the halo of bands costs."""
+    """What the added instructions are made of; what bands, streams and offline plans there are,
+    and what the halo of bands costs."""
     parts, invoke = plan.added_parts, plan.invoke_insn
     if plan.added_insn and parts is not None:
         resident = parts.copy_insn + parts.recomputed_insn
@@ -89,10 +89,11 @@ def technique_lines(plan: Plan) -> Iterator[str]:
             format_percent(part, invoke) if invoke else more_text(part)
             for part in (parts.rebuild_insn, resident)
         )
+        by_row = "one by one or " if any(s.stream for s in plan.segments) else ""
         yield (
             f"Added to each inference{', in parts of the unsplit Invoke' if invoke else ''} "
             f"(estimates): AllocateTensors and construction {rebuild}, copies and rows computed "
-            f"more than once {rest}."
+            f"{by_row}more than once {rest}."
         )
     banded = [segment for segment in plan.segments if segment.bands]
     if banded:
@@ -102,11 +103,30 @@ def technique_lines(plan: Plan) -> Iterator[str]:
             f"{plural(len(banded), 'piece')} of {len(plan.segments)} run in {runs} bands; the rows "
             f"that are computed more than once: {added_text(again, invoke)}."
         )
+    yield from _stream_lines(plan)
     planned = [f"{segment.index:02d}" for segment in plan.segments if segment.offline_plan]
     if planned:
         yield (
             "Offline memory plans, exact and checked, take the place of TFLM's own in "
             f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
+        )
+
+
+def _stream_lines(plan: Plan) -> Iterator[str]:
+    streams = [segment.stream for segment in plan.segments if segment.stream is not None]
+    if streams:
+        groups = [group for stream in streams for group in stream.groups]
+        each = "makes" if len(streams) == 1 else "make"
+        yield (
+            f"{plural(len(streams), 'piece')} of {len(plan.segments)} {each} one row at a time, "
+            f"none of them twice: {plural(len(groups), 'group')}, each a file, "
+            f"{sum(group.rows for group in groups):,} Invokes."
+        )
+    rolled = [f"{segment.index:02d}" for segment in plan.segments if segment.rolled]
+    if rolled:
+        yield (
+            "Rows of outputs are written where rows of inputs are already read in "
+            f"{'piece' if len(rolled) == 1 else 'pieces'} {', '.join(rolled)}."
         )
 
 

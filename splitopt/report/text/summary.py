@@ -33,7 +33,7 @@ CHANGE_COLUMNS = ("", "unsplit", "split", "change")
 ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
 HAND_COLUMNS = ("cuts chosen by", "peak RAM", "added instructions (estimate)")
 SEGMENT_COLUMNS = (
-    *("piece", "ops", "bands", "head", "tail", "arena"),
+    *("piece", "ops", "runs", "head", "tail", "arena"),
     *("through", "in", "out", "RAM", "added insn"),
 )
 
@@ -117,12 +117,21 @@ def segment_rows(plan: Plan) -> list[Row]:
         (
             f"{s.index:02d}",
             f"{s.start}-{s.stop - 1}",
-            str(len(s.bands)) if s.bands else "-",
+            runs_text(s) or "once",
             *(f"{size:,}" for size in _sizes(s)),
             format_insn(s.estimated_added_insn),
         )
         for s in plan.segments
     ]
+
+
+def runs_text(segment: Segment) -> str:
+    """How often it runs; empty for once, on all rows."""
+    stream = segment.stream
+    if stream is not None:
+        groups = plural(len(stream.groups), "group")
+        return f"streamed, {groups}, {sum(group.rows for group in stream.groups)} Invokes"
+    return plural(len(segment.bands), "band") if segment.bands else ""
 
 
 def _sizes(s: Segment) -> tuple[int, ...]:
@@ -187,11 +196,9 @@ def proof_line(plan: Plan) -> str:
 def _choice(plan: Plan) -> str:
     """What was chosen from, in words."""
     free = plan.job.settings.pieces
-    if free.bands and free.offline_plans:
-        return "choice of cuts, bands and offline plans"
-    if free.bands or free.offline_plans:
-        return f"choice of cuts and {'bands' if free.bands else 'offline plans'}"
-    return "set of cuts"
+    asked = {"bands": free.bands, "offline plans": free.offline_plans}
+    *others, last = ["cuts", *(word for word, is_free in asked.items() if is_free)]
+    return f"choice of {', '.join(others)} and {last}" if others else "set of cuts"
 
 
 def check_lines(checks: Checks) -> Iterator[tuple[str, str, str]]:

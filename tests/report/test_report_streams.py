@@ -1,0 +1,166 @@
+"""Reports of plans with streams: what the words say, rows over time against the steps of each
+stream, and ends that share bytes."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise, takewhile
+from pathlib import Path
+
+import pytest
+
+from splitopt.bundle.load import RunDocuments, load_run
+from splitopt.bundle.schema.memory import Placed
+from splitopt.bundle.stream_json import stream_of_entry
+from splitopt.config.job import read_job
+from splitopt.planning import job_table
+from splitopt.planning.segment import Techniques
+from splitopt.report.charts import streamed
+from splitopt.report.charts.memory_map import memory_map
+from splitopt.report.charts.streamed import StreamTimes
+from splitopt.report.pages.run import render_run
+from splitopt.report.text.notes import technique_lines
+from splitopt.report.text.summary import segment_rows
+from splitopt.tiling.streams.moves import FillRows, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.stream import Stream
+from splitopt.workflows.run import run_job
+
+MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+
+
+@pytest.fixture(scope="module", params=["squeeze", "resnet8"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
+    home = tmp_path_factory.mktemp("streams")
+    model = MODELS / f"{request.param}_digits_int8.tflite"
+    (home / "job.yaml").write_text(
+        f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 1048576, headroom_bytes: 0}}\n"
+        "objective: {minimise: peak_ram}\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job_table, "techniques_of", lambda _: Techniques(streams=True))
+        return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
+
+
+def streams_of(run: RunDocuments) -> list[tuple[StreamTimes, Stream]]:
+    found = [
+        (StreamTimes(s.stream), stream_of_entry(s.stream, s.start, s.stop))
+        for s in run.plan.segments
+        if s.stream is not None
+    ]
+    assert found
+    return found
+
+
+def test_pieces_say_how_they_run(run: RunDocuments) -> None:
+    page, notes = render_run(run), " ".join(technique_lines(run.plan))
+    invokes = 0
+    for segment, row in zip(run.plan.segments, segment_rows(run.plan), strict=True):
+        if segment.stream is None:
+            assert "streamed" not in row[2]
+            continue
+        stream = stream_of_entry(segment.stream, segment.start, segment.stop)
+        own = sum(isinstance(move, Run) for move in moves_of(stream))
+        count = len(segment.stream.groups)
+        assert row[2] == f"streamed, {count} group{'s' * (count > 1)}, {own} Invokes"
+        assert row[2] in page
+        invokes += own
+    assert f"{invokes:,} Invokes" in notes
+    assert "interpreters of a stream" in page
+    assert "two boundary tensors that share bytes" not in page, "there are none to see"
+
+
+def test_rows_lie_where_the_steps_put_them(
+    run: RunDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slot after slot, of every row in every line buffer."""
+    monkeypatch.setattr(streamed, "_MOST_ROWS", 1 << 20)
+    for times, stream in streams_of(run):
+        visited = slots_visited(stream)
+        found: dict[tuple[int, int], list[int]] = {}
+        counts = [0] * len(stream.buffers)
+        for row in times.passing():
+            found[row.buffer, counts[row.buffer]] = [slot for _, slot in row.places]
+            counts[row.buffer] += 1
+            ticks = [tick for tick, _ in row.places]
+            assert ticks == sorted(set(ticks))
+            assert not ticks or ticks[-1] < row.last_tick <= times.ticks
+        looked_at = {
+            (view.buffer, row)
+            for group in stream.groups
+            for view in group.views
+            for made in range(group.rows)
+            for row in range(view.first_row(made), view.first_row(made) + view.rows)
+        }
+        for key in visited.keys() & looked_at:
+            assert found[key] == visited[key]
+        assert {key for key, slots in found.items() if slots} <= visited.keys()
+
+
+def slots_visited(stream: Stream) -> dict[tuple[int, int], list[int]]:
+    """Of each row of each line buffer the slots that the steps put it into, in turn. A group writes
+    into the last slot; where the steps right behind that move the row, it only passes there."""
+    held: list[dict[int, int]] = [{} for _ in stream.buffers]
+    visited: dict[tuple[int, int], list[int]] = {}
+
+    def put(buffer: int, slot: int, row: int | None) -> None:
+        held[buffer].pop(slot, None)
+        if row is not None:
+            held[buffer][slot] = row
+            visited.setdefault((buffer, row), []).append(slot)
+
+    moves = list(moves_of(stream))
+    for k, move in enumerate(moves):
+        match move:
+            case Take(source, row, slot):
+                put(stream.sources[source].buffer, slot, row)
+            case MoveRow(buffer, to, slot):
+                put(buffer, to, held[buffer].pop(slot, None))
+            case FillRows(buffer, slot, rows):
+                for filled in range(slot, slot + rows):
+                    put(buffer, filled, None)
+            case Run(number, row):
+                behind = list(takewhile(lambda m: isinstance(m, MoveRow), moves[k + 1 :]))
+                for made in stream.groups[number].outputs:
+                    if made.buffer is not None:
+                        last = stream.buffers[made.buffer].depth - 1
+                        put(made.buffer, last, row)
+                        if any((m.buffer, m.from_slot) == (made.buffer, last) for m in behind):
+                            visited[made.buffer, row].pop()
+    return visited
+
+
+def test_inputs_shrink_and_outputs_grow(run: RunDocuments) -> None:
+    for times, stream in streams_of(run):
+        by_tensor: dict[tuple[int, bool], list[streamed.Held]] = {}
+        for held in times.held():
+            by_tensor.setdefault((held.tensor, held.reads), []).append(held)
+        sources = {source.tensor for source in stream.sources}
+        assert {tensor for tensor, reads in by_tensor if reads} == sources
+        for (_, reads), parts in by_tensor.items():
+            for a, b in pairwise(parts):
+                assert a.last_tick == b.first_tick
+                assert (a.start <= b.start) if reads else (a.stop <= b.stop)
+            assert parts[0].start == 0
+            assert parts[-1].stop == parts[-1].rows
+
+
+def test_ends_that_share_bytes_are_drawn_as_such(run: RunDocuments) -> None:
+    arena = next(a for a in run.memory.segments if len(a.boundary) == 2)
+    region = run.memory.region_bytes
+    assert "marks rolled" not in memory_map(arena, region, {}, ident="m", title="t").svg
+    a, b = arena.boundary
+    low = min(a.offset, b.offset)
+    shared = min(a.size, b.size) // 2
+    made, read = Placed(tensor=a.tensor, offset=low, size=a.size), b
+    read = Placed(tensor=b.tensor, offset=low + a.size - shared, size=b.size)
+    rolled = arena.model_copy(update={"boundary": (made, read)})
+    svg = memory_map(rolled, region, {}, ident="m", title="t").svg
+    assert f"share {shared:,} B" in svg
+    assert heights(svg, "rolled")[0] < min(heights(svg, "boundary"))
+
+
+def heights(svg: str, kind: str) -> list[float]:
+    found = []
+    for held in re.findall(rf'<g class="marks {kind}">(.*?)</g>', svg):
+        found += [float(value) for value in re.findall(r'height="([\d.]+)"', held)]
+    return found
