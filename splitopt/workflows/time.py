@@ -17,8 +17,18 @@ from splitopt.base.units import format_bytes
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import require_as_written, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
+from splitopt.bundle.piece import Piece
+from splitopt.bundle.runner_links import bundle_links
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
-from splitopt.bundle.schema.timing import STEPS, OpTiming, PieceTiming, Timing, Unit
+from splitopt.bundle.schema.timing import (
+    GROUP_STEPS,
+    STEPS,
+    GroupTiming,
+    OpTiming,
+    PieceTiming,
+    Timing,
+    Unit,
+)
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
@@ -30,8 +40,7 @@ from splitopt.runtime.job_blob import (
     pack,
     unsplit_run,
 )
-from splitopt.runtime.links import links_of
-from splitopt.runtime.measured import PieceTime, RunTime, measured
+from splitopt.runtime.measured import GroupTime, OpTime, PieceTime, RunTime, measured
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import find_library
@@ -116,10 +125,15 @@ def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[Plann
     graph = bundle.graph
     unsplit = unsplit_run(graph, plan.baseline.ram_bytes, feeds)
     offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
-    segments = [piece.segment for piece in bundle.pieces]
-    links = links_of(graph, segments, offsets, [piece.executions for piece in bundle.pieces])
+    links = bundle_links(bundle, offsets)
     pieces = tuple(
-        PlannedPiece(piece.path.read_bytes(), segment.arena_bytes, link, segment.arena_offset)
+        PlannedPiece(
+            b"" if piece.stream else piece.path.read_bytes(),
+            segment.arena_bytes,
+            link,
+            segment.arena_offset,
+            groups=tuple(group.path.read_bytes() for group in piece.groups),
+        )
         for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
     )
     region_bytes = plan.layout.region_bytes
@@ -156,7 +170,14 @@ def _figures(
     unit, plan = simulator.unit, bundle.plan
     whole = _piece(unit, plan.baseline, [sample[0] for sample in unsplit.samples])
     pieces = tuple(
-        _piece(unit, own, [sample[k] for sample in split.samples], index=k, piece=piece.name)
+        _piece(
+            unit,
+            own,
+            [sample[k] for sample in split.samples],
+            positions=_positions(piece),
+            index=k,
+            piece=piece.name,
+        )
         for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
     )
     resident = sum(whole.simulated(step, unit) for step in ("copy_in", "invoke", "copy_out"))
@@ -181,24 +202,31 @@ def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> dict[str, Any]:
     }
 
 
+def _positions(piece: Piece) -> list[tuple[int, ...]]:
+    """For each group the places of its ops in the piece; none for what is no stream."""
+    groups = () if piece.stream is None else piece.stream.groups
+    return [tuple(op - piece.segment.start for op in group.ops) for group in groups]
+
+
 def _piece(
-    unit: str, predicted: Baseline | Segment, times: Sequence[PieceTime], **name: Any
+    unit: str,
+    predicted: Baseline | Segment,
+    times: Sequence[PieceTime],
+    positions: Sequence[Sequence[int]] = (),
+    **name: Any,
 ) -> PieceTiming:
-    ops = tuple(
-        OpTiming.model_validate(
-            {
-                "op": position,
-                "tag": op.tag,
-                f"simulated_{unit}": round(max(time.ops[position].amount for time in times)),
-            }
-        )
-        for position, op in enumerate(times[0].ops)
-    )
+    ops = _ops(unit, range(len(times[0].ops)), [time.ops for time in times])
+    for g, own in enumerate(positions):
+        ops += _ops(unit, own, [time.groups[g].ops for time in times])
     counted: dict[str, Any] = {
         f"simulated_{step}_{unit}": round(max(time.steps[step] for time in times)) for step in STEPS
     }
     if ops:
-        counted["ops"] = ops
+        counted["ops"] = tuple(sorted(ops, key=lambda op: op.op))
+    if positions:
+        counted["groups"] = tuple(
+            _group(unit, [time.groups[g] for time in times]) for g in range(len(positions))
+        )
     return PieceTiming(
         **name,
         measured_arena_used_bytes=max(time.arena_used_bytes for time in times),
@@ -208,3 +236,25 @@ def _piece(
         estimated_allocate_insn=predicted.estimated_allocate_insn,
         estimated_invoke_insn=predicted.estimated_invoke_insn,
     )
+
+
+def _ops(
+    unit: str, positions: Sequence[int], samples: Sequence[Sequence[OpTime]]
+) -> list[OpTiming]:
+    """The largest of all samples. None where TFLM told of no ops."""
+    return [
+        OpTiming.model_validate(
+            {
+                "op": position,
+                "tag": ops[0].tag,
+                f"simulated_{unit}": round(max(o.amount for o in ops)),
+            }
+        )
+        for position, ops in zip(positions, zip(*samples, strict=True), strict=False)
+    ]
+
+
+def _group(unit: str, times: Sequence[GroupTime]) -> GroupTiming:
+    steps = {step: [getattr(time, step) for time in times] for step in GROUP_STEPS}
+    counted = {f"simulated_{step}_{unit}": round(max(found)) for step, found in steps.items()}
+    return GroupTiming.model_validate({"executions": times[0].executions, **counted})

@@ -15,6 +15,7 @@ from splitopt.bundle.schema.verify import Check
 
 Unit = Literal["insn", "ticks"]
 STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+GROUP_STEPS = ("construct", "allocate", "invoke")
 _TOTALS = ("unsplit_inference", "split_inference", "added")
 
 
@@ -39,8 +40,23 @@ class OpTiming(Shape):
         return count
 
 
+class GroupTiming(Counted):
+    """A group of a stream, all its executions together."""
+
+    executions: Count
+    simulated_construct_insn: Count | None = None
+    simulated_construct_ticks: Count | None = None
+    simulated_allocate_insn: Count | None = None
+    simulated_allocate_ticks: Count | None = None
+    simulated_invoke_insn: Count | None = None
+    simulated_invoke_ticks: Count | None = None
+
+
 class PieceTiming(Counted):
-    """A piece, all its executions together; `index` and `piece` are None for the unsplit model."""
+    """A piece, all its executions together; `index` and `piece` are None for the unsplit model.
+
+    Of a stream, `copy_in` is all that moves and fills rows, and `groups` are told apart.
+    """
 
     index: Op | None = None
     piece: Text | None = None
@@ -62,6 +78,7 @@ class PieceTiming(Counted):
     estimated_allocate_insn: Count
     estimated_invoke_insn: Count
     ops: Annotated[tuple[OpTiming, ...], Field(max_length=MOST_OPS)] = ()
+    groups: Annotated[tuple[GroupTiming, ...], Field(max_length=MOST_OPS)] = ()
 
 
 class Timing(Counted, Document):
