@@ -78,12 +78,32 @@ class StreamNet(ImageNet):
         self.maker.op(name, given, [made], options)
         return made
 
-    def border(self, source: int, above: int, below: int, left: int, right: int) -> int:
-        rows, columns, channels = self.shapes[source]
-        amounts = np.array([[0, 0], [above, below], [left, right], [0, 0]], dtype="<i4")
-        constant = self.maker.tensor([4, 2], "int32", data=amounts.tobytes(), scales=0)
-        made = self.image(rows + above + below, columns + left + right, channels)
-        self.maker.op("PAD", [source, constant], [made], ("PadOptions", fb.PadOptionsT()))
+    def both(self, name: str, left: int, right: int) -> int:
+        """An op on the values of two images."""
+        made = self.image(*self.shapes[left])
+        tables = {"ADD": fb.AddOptionsT, "SUB": fb.SubOptionsT, "MUL": fb.MulOptionsT}
+        own = tables.get(name, fb.MaximumMinimumOptionsT)()
+        self.maker.op(name, [left, right], [made], (type(own).__name__[:-1], own))
+        return made
+
+    def border(
+        self,
+        source: int,
+        rows: Pair,
+        columns: Pair,
+        channels: Pair = (0, 0),
+        fill: int | None = None,
+    ) -> int:
+        """Values around the image: those of its zero point, or of the constant `fill`."""
+        amounts = np.array([(0, 0), rows, columns, channels], dtype="<i4")
+        given = [source, self.maker.tensor([4, 2], "int32", data=amounts.tobytes(), scales=0)]
+        if fill is not None:
+            kind = "<i1" if self.dtype == "int8" else "<i2"
+            given.append(self.maker.tensor([], self.dtype, data=np.array(fill, kind).tobytes()))
+        sizes = zip(self.shapes[source], (rows, columns, channels), strict=True)
+        made = self.image(*(extent + sum(more) for extent, more in sizes))
+        name, own = ("PAD", fb.PadOptionsT()) if fill is None else ("PADV2", fb.PadV2OptionsT())
+        self.maker.op(name, given, [made], (type(own).__name__[:-1], own))
         return made
 
     def _bias(self, channels: int) -> int:
@@ -115,8 +135,10 @@ def _next(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int]
     if kind == "two":
         return _two(net, rng, made, inputs, last)
     if kind == "pad":
-        pad = [rng.randint(0, 2) for _ in range(4)]
-        return net.border(last, *pad)
+        around = [(rng.randint(0, 2), rng.randint(0, 2)) for _ in range(2)]
+        if rng.random() < 0.2:
+            around.append((rng.randint(0, 1), rng.randint(0, 1)))
+        return net.border(last, *around, fill=rng.choice([None, None, None, -7]))
     if kind == "each":
         names = ["PRELU", "LEAKY_RELU", "HARD_SWISH"] if net.dtype == "int8" else ["LEAKY_RELU"]
         return net.each(rng.choice(names), last)
@@ -153,6 +175,7 @@ def _two(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int],
         return net.window("CONV_2D", last, (1, 1), (1, 1), "same")
     pair: list[Any] = [rng.choice(alike), last]
     rng.shuffle(pair)
-    if net.shapes[pair[0]] == net.shapes[pair[1]] and rng.random() < 0.6:
-        return net.add(*pair)
+    if net.shapes[pair[0]] == net.shapes[pair[1]] and rng.random() < 0.7:
+        names = ["ADD", "ADD", "SUB", "MUL"] + ["MAXIMUM"] * (net.dtype == "int8")
+        return net.both(rng.choice(names), *pair)
     return net.join(*pair)

@@ -18,10 +18,12 @@ from splitopt.arena.rules import target_rules
 from splitopt.base.errors import SplitoptError, UsageError
 from splitopt.bundle.host_run import chained_outputs, require_as_written, whole_outputs
 from splitopt.bundle.load import load_run
+from splitopt.bundle.memory_json import memory_document
 from splitopt.bundle.open import open_bundle
+from splitopt.bundle.stream_json import stream_entry
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.offline_fit import check_written
-from splitopt.pieces.piece_set import cut_flatbuffer
+from splitopt.pieces.piece_set import PieceSet, cut_flatbuffer, graphs_of
 from splitopt.runtime.arrays import random_inputs
 from splitopt.verify.equality import CheckStatus
 from splitopt.workflows.run import RunResult
@@ -98,6 +100,21 @@ def test_pickled_figures_keep_the_arena_and_leave_the_model(run: RunResult) -> N
         if segment.figures.stream is not None:
             assert again.stream.stream == segment.figures.stream.stream
             assert again.stream.interpreters_bytes == segment.figures.stream.interpreters_bytes
+
+
+def test_documents_of_a_pickled_plan_are_the_same(run: RunResult) -> None:
+    """Plans of sweeps are pickled on their way, and have no files."""
+    graph = read_tflite(Path(run.document.model.path))
+    plans = run.plan, pickle.loads(pickle.dumps(run.plan))
+    made = [PieceSet("whole", plan, (), graphs_of(graph, plan)) for plan in plans]
+    first, second = (memory_document(graph, run.baseline, pieces) for pieces in made)
+    assert first == second
+    assert first.segments == load_run(run.folder).memory.segments
+    for index in streamed(run):
+        placed = [plan.segments[index].figures.stream for plan in plans]
+        entries = [stream_entry(p, (), None) for p in placed if p is not None]
+        assert entries[0] == entries[1]
+        assert entries[0].groups[0].piece is None
 
 
 def test_the_same_plan_gives_the_same_files(run: RunResult) -> None:
