@@ -1,14 +1,15 @@
 """What is wrong with streamed stages: a group's file, or the plan's own words on fills and rows.
 
 The model and the plan say every file to the byte, so one that stands in another's place is named by
-comparing. Each stage is run by itself, fed with what the whole model makes; where its rows are
-wrong and its files are not, the plan is compared with the stream that the model has.
+comparing. The checker of streams follows every row that the plan says, and each stage is run by
+itself, fed with what the whole model makes; what the plan says otherwise than the stream that the
+model has is named.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from splitopt.base.errors import ToolError
 from splitopt.base.text import first_few
@@ -20,6 +21,8 @@ from splitopt.graph.segments import segment_of
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.tiling.streams.build import stream_of
+from splitopt.tiling.streams.check import check_rows
+from splitopt.tiling.streams.check_ops import InvalidStream
 from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.placement import offline_plan
 from splitopt.tiling.streams.rules import stream_rule
@@ -33,11 +36,13 @@ _NEXT = "run the job again: the groups, fills and rows of a stream belong togeth
 @dataclass(frozen=True)
 class Stage:
     """A streamed piece. `holds`: by group, which group's file stands there; None for a file that is
-    none of this plan. `row`: the first wrong row, in words; `refused`: what TFLM said."""
+    none of this plan. `invalid`: why the plan's stream does not make the segment's outputs. `row`:
+    the first wrong row, in words; `refused`: what TFLM said."""
 
     piece: Piece
     stream: Stream
     holds: tuple[int | None, ...]
+    invalid: str
     row: str = ""
     refused: str = ""
 
@@ -58,15 +63,13 @@ class Stage:
 
     @property
     def is_wrong(self) -> bool:
-        return bool(self.row or self.refused)
+        return bool(self.invalid or self.row or self.refused)
 
 
 def stages_of(bundle: OpenBundle) -> tuple[Stage, ...]:
     """All streamed pieces, run by themselves. Raises ToolError where TFLM cannot run the model."""
     found = [
-        Stage(piece, piece.stream, _holds(bundle, piece, piece.stream))
-        for piece in bundle.pieces
-        if piece.stream is not None
+        _stage(bundle, piece, piece.stream) for piece in bundle.pieces if piece.stream is not None
     ]
     if not found:
         return ()
@@ -79,10 +82,24 @@ def stages_of(bundle: OpenBundle) -> tuple[Stage, ...]:
     return tuple(_run(graph, stage, whole, limit_s) for stage in found)
 
 
-def _holds(bundle: OpenBundle, piece: Piece, stream: Stream) -> tuple[int | None, ...]:
+def _stage(bundle: OpenBundle, piece: Piece, stream: Stream) -> Stage:
     entry = bundle.plan.segments[piece.index].stream
     assert entry is not None, "an opened piece has a stream where its plan does"
-    wanted = _contents(bundle.graph, stream, [buffer.offset for buffer in entry.buffers])
+    graphs = [group_graph(bundle.graph, stream, group) for group in stream.groups]
+    offsets = [buffer.offset for buffer in entry.buffers]
+    holds = _holds(piece, _contents(stream, graphs, offsets))
+    return Stage(piece, stream, holds, _why_invalid(bundle.graph, stream, graphs))
+
+
+def _why_invalid(graph: ModelGraph, stream: Stream, groups: Sequence[ModelGraph]) -> str:
+    try:
+        check_rows(graph, stream, groups)
+    except (InvalidStream, LookupError, ValueError) as error:
+        return str(error)[:300] or type(error).__name__
+    return ""
+
+
+def _holds(piece: Piece, wanted: Sequence[bytes]) -> tuple[int | None, ...]:
     found: list[int | None] = []
     for k, group in enumerate(piece.groups):
         data = group.path.read_bytes()
@@ -91,11 +108,10 @@ def _holds(bundle: OpenBundle, piece: Piece, stream: Stream) -> tuple[int | None
     return tuple(found)
 
 
-def _contents(graph: ModelGraph, stream: Stream, offsets: Sequence[int]) -> list[bytes]:
+def _contents(stream: Stream, graphs: Sequence[ModelGraph], offsets: Sequence[int]) -> list[bytes]:
     """What the plan writes for each group."""
     found = []
-    for group in stream.groups:
-        own = group_graph(graph, stream, group)
+    for group, own in zip(stream.groups, graphs, strict=True):
         segment = segment_of(own, 0, len(own.ops))
         found.append(write_piece(own, segment, offline_plan(stream, group, offsets), group.ops))
     return found
@@ -108,18 +124,19 @@ def _run(graph: ModelGraph, stage: Stage, whole: Mapping[int, Array], limit_s: f
     try:
         made = run_pieces([file], [graph], fed, limit_s)
     except ToolError as error:
-        return Stage(piece, stage.stream, stage.holds, refused=str(error))
+        return replace(stage, refused=str(error))
     rows = (
         f"tensor {tensor}{first_wrong_row(file, tensor, whole, made)}"
         for tensor in piece.segment.outputs
         if whole[tensor].tobytes() != made[tensor].tobytes()
     )
-    return Stage(piece, stage.stream, stage.holds, row=next(rows, ""))
+    return replace(stage, row=next(rows, ""))
 
 
 def stage_findings(graph: ModelGraph, stage: Stage) -> Iterator[Finding]:
     """What is wrong with a stage, the nearest cause of it; files that do no harm are a note."""
-    said = [f"the first wrong row: {stage.row}"] if stage.row else []
+    said = [stage.invalid] if stage.invalid else []
+    said += [f"the first wrong row: {stage.row}"] if stage.row else []
     said += [stage.refused] if stage.refused else []
     if stage.exchanged:
         yield _exchanged(stage, said)
