@@ -70,11 +70,11 @@ class Runs:
         keep = tuple((f"{name}/{t}", t) for t in kept)
         self.stages.append(Stage(model, ends[0], ends[1], arena_bytes(graph) + 65536, keep=keep))
         self.feeds.update(zip(ends[0], random_inputs(graph, self.samples, 1), strict=True))
-        for stream in streams:
-            self._add(name, graph, stream)
+        for number, stream in enumerate(streams):
+            self._add(name, graph, stream, number)
 
-    def _add(self, name: str, graph: ModelGraph, stream: Stream) -> None:
-        own = f"{name}-{stream.start}-{stream.stop}"
+    def _add(self, name: str, graph: ModelGraph, stream: Stream, number: int) -> None:
+        own = f"{name}-{stream.start}-{stream.stop}-{number}"
         paths = []
         rules = target_rules("m55")
         files = write_groups(placed(stream, rules, GroupForms(graph, rules)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from needs import PUBLIC_MODELS, find_model
+from stream_faults import faults
 from stream_nets import StreamNet, chance_stream_net
 from stream_runs import Runs, longest_streams, same, streams_of
 
@@ -19,6 +20,9 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.host import run_tflm_chain
+from splitopt.tiling.streams.check import check_rows
+from splitopt.tiling.streams.check_ops import InvalidStream
+from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.plain import plain_stream, stream_from_plain
 from splitopt.tiling.streams.stream import Stream
 
@@ -139,6 +143,26 @@ def test_what_a_wrong_stream_makes_is_wrong(fault: str, tmp_path: Path) -> None:
     broken = replace(files, stream=FAULTS[fault](stream))
     runs.stages[1] = replace(runs.stages[1], stream=broken)
     assert runs.wrong()
+
+
+@pytest.mark.parametrize("seeds", [range(6), pytest.param(range(6, 90), marks=pytest.mark.slow)])
+def test_what_the_checker_lets_pass_is_right(seeds: range, tmp_path: Path) -> None:
+    """Streams with a fault each: most are refused, and those that are not make the same."""
+    runs = Runs(tmp_path, samples=2)
+    refused = 0
+    for seed in seeds:
+        graph = chance_stream_net(seed)
+        stream = longest_streams(graph)[0]
+        passing = []
+        for _, broken in faults(stream):
+            try:
+                check_rows(graph, broken, [group_graph(graph, broken, g) for g in broken.groups])
+                passing.append(broken)
+            except (InvalidStream, LookupError):
+                refused += 1
+        runs.add(str(seed), graph, passing[:10])
+    assert not runs.wrong()
+    assert refused > len(runs.pairs) > 2 * len(seeds)
 
 
 def test_samples_do_not_touch_one_another(tmp_path: Path) -> None:

@@ -115,17 +115,18 @@ class _Slots:
         buffer, number = self._buffer, self._number
         if row > buffer.last_row:
             return None
+        is_wanted = row < buffer.rows or buffer.fill is not None
         if buffer.lazy is None:
             for slot in range(1, buffer.depth):
                 yield MoveRow(number, slot - 1, slot)
-            return buffer.depth - 1 if row < buffer.rows or buffer.fill is not None else None
+            return buffer.depth - 1 if is_wanted else None
         stride, above = buffer.lazy
         while self._dropped < self.windows_done:
             for slot in range(stride, buffer.depth):
                 yield MoveRow(number, slot - stride, slot)
             self._dropped += 1
         slot = row - (stride * self._dropped - above)
-        return slot if 0 <= slot < buffer.depth else None
+        return slot if 0 <= slot < buffer.depth and is_wanted else None
 
 
 def _row_at(tick: int, first_tick: int, period: int) -> int | None:
