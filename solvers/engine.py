@@ -23,15 +23,24 @@ _LOOK_S = 0.1
 
 
 def run(
-    model: cp_model.CpModel, params: SolveParams, deadline: Deadline
+    model: cp_model.CpModel,
+    params: SolveParams,
+    deadline: Deadline,
+    *,
+    linearization_level: int = 1,
 ) -> tuple[Status, cp_model.CpSolver]:
-    """Solve for as long as the deadline leaves. Raises AssertionError on a malformed model."""
+    """Solve for as long as the deadline leaves. Raises AssertionError on a malformed model.
+
+    `linearization_level` 2 puts all constraints into the linear relaxation: much quicker where
+    that is nearly exact, as for paths.
+    """
     solver = cp_model.CpSolver()
     if deadline.is_over:
         return Status.UNKNOWN, solver
     solver.parameters.max_time_in_seconds = deadline.left_s
     solver.parameters.random_seed = params.seed
     solver.parameters.num_workers = params.workers
+    solver.parameters.linearization_level = linearization_level
     solver.parameters.catch_sigint_signal = False
     status = _interruptible(solver, model)
     assert status in _STATUS, f"CP-SAT refused the model: {model.validate()}"

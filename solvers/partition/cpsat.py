@@ -17,6 +17,7 @@ from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import dp
 from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.layout_cuts import layout_cuts
 from splitopt.solvers.partition.model import LayoutCut, PartitionModel, build
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
@@ -60,10 +61,10 @@ class _Search:
                 return Outcome(status, wall_s=self.deadline.spent_s)
             if choice is None:
                 break
-            is_real, cut = self._settle(choice)
-            if is_real or cut is None or not choice.is_proved:
+            is_real, cuts = self._settle(choice)
+            if is_real or not cuts or not choice.is_proved:
                 return self._answer(is_real and choice.is_proved)
-            self.cuts.append(cut)
+            self.cuts += cuts
         return self._answer(False)
 
     def _candidates(self) -> list[int]:
@@ -82,7 +83,7 @@ class _Search:
         self._hint_best(model)
         for number, stage in enumerate(model.stages):
             model.cp.minimize(stage)
-            status, solver = run(model.cp, self.params, self.deadline)
+            status, solver = run(model.cp, self.params, self.deadline, linearization_level=2)
             if number == 0:
                 first = status
                 self._learn_bound(status, solver, stage)
@@ -113,11 +114,11 @@ class _Search:
         """The peak is the lowest that the model allows for the chosen options."""
         chosen = {i for i, x in model.chosen.items() if solver.boolean_value(x)}
         peaks = [self.instance.rams[i] for i in chosen]
-        peaks += [cut.region for cut in self.cuts if chosen.issuperset(cut.numbers)]
+        peaks += [cut.region for cut in self.cuts if cut.holds(chosen)]
         ordered = sorted(chosen, key=lambda i: self.instance.options[i].start)
         return _Choice(tuple(ordered), max(peaks), is_proved)
 
-    def _settle(self, choice: _Choice) -> tuple[bool, LayoutCut | None]:
+    def _settle(self, choice: _Choice) -> tuple[bool, list[LayoutCut]]:
         """Lay the choice out and keep the better plan.
 
         Returns whether the plan costs what the choice claims, and what the model may learn.
@@ -130,8 +131,9 @@ class _Search:
         if fits and (self.best is None or self._rank(plan) < self._rank(self.best)):
             self.best = plan
         is_real = fits and (region <= choice.peak or not self.instance.goal.ram_weight)
-        learns = laid_out.bound > choice.peak
-        return is_real, LayoutCut(choice.numbers, laid_out.bound) if learns else None
+        if is_real or laid_out.bound <= choice.peak:
+            return is_real, []
+        return False, layout_cuts(self.instance, choice.numbers, choice.peak, self._limited())
 
     def _answer(self, is_proved: bool) -> Outcome[PartitionPlan]:
         spent_s = self.deadline.spent_s

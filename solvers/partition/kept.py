@@ -32,16 +32,25 @@ class LaidOut:
 
 
 def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tuple[Kept, ...]:
-    """Which boundary values a choice of options keeps, and in which half-steps."""
-    starts = [option.start for option in options]
+    """Which boundary values a choice of options keeps, and in which half-steps.
+
+    The options may be a part of a plan, one behind the other: then values that begin before it, or
+    are read behind it, live from its start or to its end.
+    """
+    starts, count = [option.start for option in options], len(options)
     kept = []
     for index, value in enumerate(boundaries):
         first = bisect_right(starts, value.start_item) - 1
         last = bisect_right(starts, value.last_item) - 1
+        last = count if value.last_item >= options[-1].stop else last
+        if last < 0 or value.start_item >= options[-1].stop:
+            continue
         if first < last or _is_kept_for(options[first], value):
-            is_late = value.is_made and not options[first].apart
-            live = LiveRange(2 * first + is_late, 2 * last + 1 + options[last].apart)
-            kept.append(Kept(index, value.size, first, last, live, value.is_made))
+            is_late = value.is_made and first >= 0 and not options[first].apart
+            start = 2 * max(first, 0) + is_late
+            stop = 2 * count if last == count else 2 * last + 1 + options[last].apart
+            ends = max(first, 0), min(last, count - 1)
+            kept.append(Kept(index, value.size, *ends, LiveRange(start, stop), value.is_made))
     return tuple(kept)
 
 

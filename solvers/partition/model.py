@@ -6,11 +6,11 @@ Variables: x_o (option o is chosen), cut_c (c is a cut or an end), peak.
   peak >= sum of ram_o x_o over options starting at c    _add_peak
   sum of x_o <= max_segments                             _add_segment_limit
   sum of cost_o x_o <= max_cost                          _add_cost_limit
-  all options of a layout chosen => peak >= its region   _add_layout_cuts
+  one of each set of a cut chosen => peak >= its region  _add_layout_cuts
 Minimised in this order: the weighted sum, the segments, the copied bytes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from ortools.sat.python import cp_model
@@ -20,10 +20,17 @@ from splitopt.solvers.partition.instance import Option, PartitionInstance
 
 @dataclass(frozen=True)
 class LayoutCut:
-    """No plan of exactly these options (by number) has a smaller region."""
+    """No plan that takes an option of each set (by number) has a smaller region.
 
-    numbers: tuple[int, ...]
+    Each set holds options of one segment; these follow one another.
+    """
+
+    sets: tuple[frozenset[int], ...]
     region: int
+
+    def holds(self, chosen: Set[int]) -> bool:
+        """Whether it speaks of the plan of these options."""
+        return all(not options.isdisjoint(chosen) for options in self.sets)
 
 
 @dataclass(frozen=True)
@@ -129,7 +136,9 @@ def _add_cost_limit(model: PartitionModel) -> None:
 
 
 def _add_layout_cuts(model: PartitionModel, layout_cuts: Sequence[LayoutCut]) -> None:
-    for cut in layout_cuts:
-        if all(i in model.chosen for i in cut.numbers):
-            literals = [model.chosen[i] for i in cut.numbers]
-            model.cp.add(model.peak >= cut.region).only_enforce_if(literals)
+    for number, cut in enumerate(layout_cuts):
+        among = [[model.chosen[i] for i in options if i in model.chosen] for options in cut.sets]
+        taken = [model.cp.new_bool_var(f"cut{number}_{k}") for k in range(len(among))]
+        for literal, options in zip(taken, among, strict=True):
+            model.cp.add(cp_model.LinearExpr.sum(options) == literal)
+        model.cp.add(model.peak >= cut.region).only_enforce_if(taken)

@@ -87,6 +87,10 @@ class PiecesSpec(Strict):
     offline_plans: Annotated[
         bool, Field(description="A piece may carry an exact plan of its memory.")
     ] = True
+    rolled_ends: Annotated[
+        bool,
+        Field(description="Output rows of bands and streams may lie over input rows already read."),
+    ] = True
 
 
 class CutSpec(Strict):

@@ -30,6 +30,7 @@ def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     added = np.where(is_rebuilt, plans.pieces * rebuild + zeroing, 0)
     added += copy_insn(plans.copied, plans.copies) + _recomputed(table, plans)
     ram = arena + table.boundary.load_in_bands[starts, stops]
+    ram -= plans.rolled if table.techniques.rolled_ends else 0
     return OptionBounds(starts, stops, 2 * plans.variants, ram, added, plans.copied)
 
 

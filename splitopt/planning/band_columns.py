@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.band_ends import rolled_bytes
 from splitopt.planning.band_sums import BandSums
 from splitopt.planning.banded_ops import BandedOps
 from splitopt.tiling.all_starts import AllStarts
@@ -21,8 +22,9 @@ class BandColumns(NamedTuple):
 
     `counts` bands: `ends` of them (see PlanEntries) are `low` rows high, the others `tall` ones;
     with one height, both are the same. `peak_load`: the highest peak load of its pieces in bytes,
-    exact. `requests`: the smallest number of scratch requests of a piece. `insn`: estimated, of the
-    ops in all executions. `copied` bytes and `copies`: exact.
+    exact. `rolled`: bytes that rolled ends save at most. `requests`: the smallest number of scratch
+    requests of a piece. `insn`: estimated, of the ops in all executions. `copied` bytes and
+    `copies`: exact.
     """
 
     starts: Column
@@ -33,6 +35,7 @@ class BandColumns(NamedTuple):
     tall: Column
     low: Column
     peak_load: Column
+    rolled: Column
     requests: Column
     insn: Column
     copied: Column
@@ -79,12 +82,13 @@ def _columns(
     graph: ModelGraph, stop: int, segments: AllStarts, sums: BandSums, *, two_heights: bool
 ) -> BandColumns:
     entries = segments.entries
-    tall, low, bands, ends = plan_entries(segments, two_heights=two_heights)
+    plans = plan_entries(segments, two_heights=two_heights)
+    tall, low = plans.tall, plans.low
     # Other code may run on few rows: a CONV_2D on one row, for instance.
     chosen = (entries["has_no_estimate"][tall] | entries["has_no_estimate"][low]) == 0
     if stop == len(graph.ops) and any(tensor not in graph.readers for tensor in graph.inputs):
         chosen &= entries["start"][tall] > 0  # the whole model has inputs without a band
-    tall, low, bands, ends = (column[chosen] for column in (tall, low, bands, ends))
+    tall, low, bands, ends = plans = plans.where(chosen)
 
     def total(name: str) -> Column:
         figures = entries[name]
@@ -104,6 +108,7 @@ def _columns(
         tall=entries["height"][tall],
         low=entries["height"][low],
         peak_load=np.maximum(peak[tall], peak[low]),
+        rolled=rolled_bytes(graph, stop, segments, plans),
         requests=np.minimum(requests[tall], requests[low]),
         insn=total("insn"),
         copied=total("in_bytes") + sizes @ makes,

@@ -16,16 +16,18 @@ from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
-from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, plan_cost
 from splitopt.tiling.check import check_bands
 from splitopt.tiling.check_rolled import check_rolled, touches_of_bands
+from splitopt.tiling.rolled import saved_bytes
 from splitopt.tiling.streams.check import check_stream
 
 
-def solver_option(option: SegmentOption) -> Option:
-    """An option of the table as the solver takes it."""
+def solver_option(table: SegmentTable, option: SegmentOption) -> Option:
+    """An option of the table as the solver takes it, boundary tensors by index."""
+    boundaries = table.boundary.indices if option.rolled else {}
     return Option(
         start=option.segment.start,
         stop=option.segment.stop,
@@ -35,6 +37,10 @@ def solver_option(option: SegmentOption) -> Option:
         key=option.key,
         apart=option.is_apart,
         by_rows=option.by_rows,
+        rolls=tuple(
+            Roll(boundaries[pair.read], boundaries[pair.made], pair.lead_bytes)
+            for pair in option.rolled
+        ),
     )
 
 
@@ -50,7 +56,10 @@ def plan_of_pieces(
     """
     more = requantise_insn or [0] * len(pieces)
     options = tuple(
-        replace(solver_option(SegmentOption(0, (piece,), None)), cost=piece.added_insn + requantise)
+        replace(
+            solver_option(table, SegmentOption(0, (piece,), None)),
+            cost=piece.added_insn + requantise,
+        )
         for piece, requantise in zip(pieces, more, strict=True)
     )
     boundaries = boundaries_of(table.graph)
@@ -159,6 +168,7 @@ def _segments(
             out_bytes=out_bytes,
             arena_offset=layout.arena_offset(k),
             rolled=option.rolled,
+            rolled_bytes=sum(saved_bytes(table.graph, pair) for pair in option.rolled),
         )
 
 

@@ -79,4 +79,5 @@ def techniques_of(job: Job) -> Techniques:
         bands=pieces.bands,
         two_heights=pieces.bands and pieces.max is None,
         offline_plans=pieces.offline_plans,
+        rolled_ends=pieces.rolled_ends,
     )

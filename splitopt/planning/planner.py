@@ -148,7 +148,7 @@ class Planner:
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
         found = (self.table.option(*name) for name in kept)
-        options = tuple(solver_option(option) for option in found if option is not None)
+        options = tuple(solver_option(self.table, option) for option in found if option is not None)
         n = len(self.table.graph.ops)
         try:
             return PartitionInstance(n, options, self._boundaries, goal)

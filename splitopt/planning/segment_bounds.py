@@ -6,7 +6,7 @@ tensor counts for a segment exactly when start and stop lie in known ranges.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -61,11 +61,15 @@ class RectangleSums:
 
 @dataclass(frozen=True)
 class BoundaryLoads:
-    """What boundary tensors take per segment, each rounded up to 16, and the copies in and out."""
+    """What boundary tensors take per segment, each rounded up to 16, and the copies in and out.
+
+    `indices`: where each tensor stands among the solver's boundaries.
+    """
 
     held: solver.BoundaryLoads
     copied: Matrix
     copies: Matrix
+    indices: Mapping[int, int]
 
     @property
     def through(self) -> Matrix:
@@ -110,13 +114,15 @@ def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
     """
     n = len(graph.ops)
     copied, copies = RectangleSums(n), RectangleSums(n)
-    for candidate in boundary_candidates(graph):
+    candidates = boundary_candidates(graph)
+    for candidate in candidates:
         born, last = candidate.born, candidate.last
         for sums, amount in ((copied, graph.tensors[candidate.tensor].bytes), (copies, 1)):
             sums.add(range(born + 1), range(born + 1, last + 1), amount)
             sums.add_where_any(range(born + 1, n + 1), candidate.readers, amount)
     held = solver.BoundaryLoads(n, boundaries_of(graph))
-    return BoundaryLoads(held, copied.matrix(), copies.matrix())
+    indices = {candidate.tensor: index for index, candidate in enumerate(candidates)}
+    return BoundaryLoads(held, copied.matrix(), copies.matrix(), indices)
 
 
 def rebuild_bounds(

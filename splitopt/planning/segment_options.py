@@ -36,6 +36,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.tiling.plan import BandPlan
 from splitopt.tiling.resized import resized
+from splitopt.tiling.rolled import RolledPair, rolled_pairs
 from splitopt.tiling.schedule import copied_bytes, executions_of, heights_of, kept_rows
 from splitopt.tiling.streams.stream import Stream
 
@@ -134,11 +135,19 @@ class SegmentTable(AllRowsBounds):
         elif name not in self._options:
             bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
             pieces = self._planned(name, bands) if key % 2 else self._greedy_pieces(name, bands)
-            found = SegmentOption(key, pieces, bands) if pieces else None
+            rolled = self._rolled(pieces)
+            found = SegmentOption(key, pieces, bands, rolled) if pieces else None
             self._options[name] = found
             if self.deadline.is_over:
                 self._late.append(name)
         return self._options[name]
+
+    def _rolled(self, pieces: tuple[SegmentFigures, ...]) -> tuple[RolledPair, ...]:
+        """Ends that share bytes where the pieces run in bands, one piece after the other."""
+        executions = [execution for piece in pieces for execution in piece.executions]
+        if not (executions and self.techniques.rolled_ends):
+            return ()
+        return rolled_pairs(self.graph, pieces[0].segment, executions)
 
     def _streamed(self, start: int, stop: int) -> SegmentOption | None:
         stream = self.streams.stream(start, stop)

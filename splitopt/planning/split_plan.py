@@ -18,7 +18,8 @@ class PlannedSegment:
     A segment that runs in bands of two heights has two pieces, one after the other.
 
     `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
-    front of its piece add to each inference (estimated). `rolled`: its ends that may share bytes.
+    front of its piece add to each inference (estimated). `rolled`: inputs and outputs that share
+    bytes while it runs, which saves `rolled_bytes`.
     """
 
     index: int
@@ -29,6 +30,7 @@ class PlannedSegment:
     requantise_insn: int = 0
     arena_offset: int = 0
     rolled: tuple[RolledPair, ...] = ()
+    rolled_bytes: int = 0
 
     @property
     def start(self) -> int:
@@ -72,9 +74,9 @@ class PlannedSegment:
     @property
     def boundary_bytes(self) -> int:
         """Bytes of boundary tensors while it runs. Rows are read while others are written, so
-        inputs and outputs of what runs in bands or as a stream share no bytes."""
+        inputs and outputs of a banded or streamed piece share no bytes but those of rolled ends."""
         ends = self.in_bytes, self.out_bytes
-        return self.through_bytes + (sum(ends) if self.is_apart else max(ends))
+        return self.through_bytes + (sum(ends) - self.rolled_bytes if self.is_apart else max(ends))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,14 @@ class AllStarts:
         made: Mask = self.entries["start"] <= self._graph.producer.get(tensor, -1)
         return made
 
+    def written(self, tensor: int, entries: Column, starts: Column) -> Column:
+        """How many rows of a tensor that they make are right down to the end of bands of these
+        entries' heights that start at these rows."""
+        state = self._of(tensor)[:, entries]
+        above = starts * state[_NUMERATOR] // np.maximum(state[_DENOMINATOR], 1)
+        rows: Column = above + state[_HIGH]
+        return rows
+
     def step(self, above: Column, below: Column) -> Column:
         """How far a band may start below the one above it, by the entries of their heights; not
         positive where nothing is made for the outside."""

@@ -17,11 +17,8 @@ from splitopt.graph.segments import Segment
 from splitopt.tiling.plan import Execution, RowSpan
 from splitopt.tiling.schedule import row_bytes
 
-_FEW_PAIRS = 9
-"""So many pairs are looked at in all sets; of more, the best is taken first."""
-
-
 _MOST_TRIED = 9
+"""So many pairs are looked at in all sets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +87,13 @@ def rolled_pairs(
     `events`: what runs, in that order. Each reads rows of the segment's inputs, then writes rows of
     its outputs; what was written is not read again.
     """
-    sizes = {t: align_up(graph.tensors[t].bytes, ARENA_ALIGNMENT) for t in segment.tensors}
-    found = []
-    for read in segment.inputs:
-        if not _is_needed_later(graph, read, segment.stop):
-            for made in segment.outputs:
-                pair = RolledPair(read, made, lead_bytes(graph, events, read, made))
-                saved = pair.saved_bytes(sizes[read], sizes[made])
-                found.append((saved, pair))
-    useful = sorted((p for p in found if p[0] > 0), key=lambda p: -p[0])
-    if len(useful) > _FEW_PAIRS:
-        return _best_first(useful)
-    return _best_set(useful)[1]
+    pairs = (
+        RolledPair(read, made, lead_bytes(graph, events, read, made))
+        for read in segment.inputs
+        if not _is_needed_later(graph, read, segment.stop)
+        for made in segment.outputs
+    )
+    return best_pairs(graph, pairs)
 
 
 def lead_bytes(graph: ModelGraph, events: Sequence[Execution], read: int, made: int) -> int:
@@ -133,28 +125,3 @@ def _starts(graph: ModelGraph, spans: Sequence[RowSpan], tensor: int) -> int:
 
 def _is_needed_later(graph: ModelGraph, tensor: int, stop: int) -> bool:
     return tensor in graph.outputs or graph.readers.get(tensor, (-1,))[-1] >= stop
-
-
-Saving = tuple[int, RolledPair]
-
-
-def _best_first(pairs: Sequence[Saving]) -> tuple[RolledPair, ...]:
-    chosen: list[RolledPair] = []
-    for _, pair in pairs:
-        if all(_are_disjoint(pair, other) for other in chosen):
-            chosen.append(pair)
-    return tuple(chosen)
-
-
-def _best_set(pairs: Sequence[Saving]) -> tuple[int, tuple[RolledPair, ...]]:
-    """The set of disjoint pairs that saves most, and how much."""
-    if not pairs:
-        return 0, ()
-    (saved, pair), *others = pairs
-    more, rest = _best_set([p for p in others if _are_disjoint(p[1], pair)])
-    without = _best_set(others)
-    return max((saved + more, (pair, *rest)), without, key=lambda found: found[0])
-
-
-def _are_disjoint(a: RolledPair, b: RolledPair) -> bool:
-    return a.read != b.read and a.made != b.made

@@ -30,8 +30,8 @@ def require_equal(graph: ModelGraph, abi: str = "m55", *, two_heights: bool = Tr
     wanted = list(figures_of(table, two_heights=two_heights))
     assert list(bands.segments) == [(start, stop) for start, stop, _ in wanted]
     found = [
-        Figures(variant, (tall, low), (count, ends), *figures)
-        for _, _, variant, count, ends, tall, low, *figures in zip(
+        Figures(variant, (tall, low), (count, ends), peak_load, *figures)
+        for _, _, variant, count, ends, tall, low, peak_load, _, *figures in zip(
             *(column.tolist() for column in columns), strict=True
         )
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import TargetRules
@@ -14,16 +14,16 @@ from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.explain.memory.unsplit_ram import load_by_op
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
-from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.split_plan import PlannedSegment, SplitPlan
+from splitopt.tiling.rolled import RolledPair, saved_bytes
 from splitopt.tiling.streams.stage_arena import stage_arena
 
 
 def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
     """What each piece of a plan needs while it runs."""
     return tuple(
-        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s.figures))
+        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s))
         for s in plan.segments
     )
 
@@ -36,6 +36,7 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         arena, way = _written_arena(piece, entry, table.rules), Way(len(piece.executions))
         if entry.stream is not None:
             way = Way(0, len(piece.groups), entry.stream.interpreters_bytes)
+        way = replace(way, rolled_bytes=_rolled_bytes(bundle.graph, entry))
         made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
         as_planned = made.arena_bytes == entry.arena_bytes
@@ -46,11 +47,12 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
-    all 0 for one that runs once, on all rows."""
+    all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share."""
 
     bands: int = 0
     groups: int = 0
     interpreters_bytes: int = 0
+    rolled_bytes: int = 0
 
     @property
     def is_apart(self) -> bool:
@@ -58,11 +60,12 @@ class Way:
         return self.bands > 0 or self.groups > 0
 
 
-def _way_of(figures: SegmentFigures) -> Way:
+def _way_of(planned: PlannedSegment) -> Way:
+    figures, rolled = planned.figures, planned.rolled_bytes
     placed = figures.stream
     if placed is None:
-        return Way(len(figures.executions))
-    return Way(0, len(placed.stream.groups), placed.interpreters_bytes)
+        return Way(len(figures.executions), rolled_bytes=rolled)
+    return Way(0, len(placed.stream.groups), placed.interpreters_bytes, rolled)
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
@@ -78,6 +81,12 @@ def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) ->
     return stage_arena(piece.stream, offsets, shared_arena(models, rules.abi))
 
 
+def _rolled_bytes(graph: ModelGraph, planned: SegmentEntry) -> int:
+    """What the ends of a segment share."""
+    pairs = (RolledPair(ends.read, ends.made, ends.lead_bytes) for ends in planned.rolled)
+    return sum(saved_bytes(graph, pair) for pair in pairs)
+
+
 def piece_of(
     table: SegmentTable,
     index: int,
@@ -85,6 +94,7 @@ def piece_of(
     arena: Arena,
     way: Way = Way(),
     bound_op: int | None = None,
+    rolled_bytes: int = 0,
 ) -> Piece:
     """The parts of a piece of ops [start, stop) whose arena is known."""
     start, stop = at
@@ -93,7 +103,7 @@ def piece_of(
     assert peak_op is not None, "a piece has an op"
     through_bytes = int(table.boundary.through[at])
     ends = table.boundary.ends(*at, in_bands=way.is_apart)
-    boundary_bytes = through_bytes + (sum(ends) if way.is_apart else max(ends))
+    boundary_bytes = through_bytes + (sum(ends) - way.rolled_bytes if way.is_apart else max(ends))
     arena_bytes = arena.size_bytes + way.interpreters_bytes + table.headroom_bytes
     return Piece(
         index=index,
