@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from splitopt.bundle.open import OpenBundle
 from splitopt.runtime.links import PieceLinks, links_of
 from splitopt.runtime.stream_tables import PlacedBuffers
 
 
-def bundle_links(bundle: OpenBundle, offsets: Mapping[int, int]) -> tuple[PieceLinks, ...]:
-    """`offsets`: boundary tensor → its place in the region, in bytes."""
+def bundle_links(
+    bundle: OpenBundle,
+    offsets: Mapping[int, int],
+    streams: Sequence[PlacedBuffers | None] | None = None,
+) -> tuple[PieceLinks, ...]:
+    """`offsets`: boundary tensor → its place in the region, in bytes. `streams`: of each piece;
+    None for those of the plan."""
     segments = [piece.segment for piece in bundle.pieces]
     executions = [piece.executions for piece in bundle.pieces]
-    return links_of(bundle.graph, segments, offsets, executions, list(planned_buffers(bundle)))
+    streams = list(planned_buffers(bundle)) if streams is None else streams
+    return links_of(bundle.graph, segments, offsets, executions, streams)
 
 
 def planned_buffers(bundle: OpenBundle) -> Iterator[PlacedBuffers | None]:

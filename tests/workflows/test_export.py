@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
-from limits import seconds
-from needs import HOST_VARIABLE
+from host_builds import checked, finished_process
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
 from splitopt.runtime.op_resolver import any_op_header
 from splitopt.runtime.program import COMPILER, RUNNER_SOURCES, runner_folder
-from splitopt.runtime.tflm_library import VARIABLE, find_library
+from splitopt.runtime.tflm_library import find_library
 from splitopt.workflows.export.code import array_text
 from splitopt.workflows.export.exported import export_bundle, namespace_of
 from splitopt.workflows.run import run_job
@@ -42,11 +39,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bundle(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "bundle"))
-
-
-def finished_process(words: list[str]) -> subprocess.CompletedProcess[str]:
-    limit = seconds(300)
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=limit)
 
 
 @pytest.mark.needs("host compiler")
@@ -136,22 +128,8 @@ def test_the_sources_compile_for_the_cortex_m55(bundle: Path, tmp_path: Path) ->
 
 
 @pytest.mark.needs("host compiler", "cmake", "host tflm")
-def test_the_sources_build_and_pass_on_this_machine(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sources_build_and_pass_on_this_machine(bundle: Path, tmp_path: Path) -> None:
     """Against a TFLM that was built for it: outputs equal, byte for byte."""
-    monkeypatch.setenv(VARIABLE, os.environ[HOST_VARIABLE])
-    found = find_library(None)
     out = tmp_path / "net"
     export_bundle(bundle, out)
-    build = out / "build"
-    configure = [
-        *("cmake", "-S", str(out), "-B", str(build), "-DSPLITOPT_CHECK=ON"),
-        f"-DTFLM_INCLUDE={';'.join(map(str, found.include))}",
-        f"-DTFLM_LIBRARY={found.library}",
-        f"-DTFLM_DEFINES={';'.join(('TF_LITE_STATIC_MEMORY', *found.defines))}",
-    ]
-    for words in (configure, ["cmake", "--build", str(build)], [str(build / "splitopt_check")]):
-        done = finished_process(words)
-        assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout == "2 inputs: every output byte is equal\n"
+    assert checked(out) == "2 inputs: every output byte is equal\n"

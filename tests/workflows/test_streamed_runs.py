@@ -1,14 +1,20 @@
-"""Plans with streams, timed on the simulated target."""
+"""Plans with streams, timed on the simulated target, and exported."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from host_builds import checked
 from streamed_bundles import streamed_run
 
 from splitopt.bundle.open import open_bundle
 from splitopt.config.target import read_target
+from splitopt.runtime.links import Link, PieceLinks
+from splitopt.runtime.stream_tables import NOWHERE
+from splitopt.workflows.export.by_rows import rows_text
+from splitopt.workflows.export.exported import export_bundle
 from splitopt.workflows.time import time_bundle
 
 
@@ -30,3 +36,39 @@ def test_streams_use_and_make_what_is_predicted(model: str, tmp_path: Path) -> N
     counted, estimated = timing.simulated_added_insn, timing.estimated_added_insn
     print(model, f"added {counted:,} insn, estimated {estimated:,}")
     assert estimated == pytest.approx(counted, rel=0.02)
+
+
+@pytest.mark.needs("host compiler", "cmake", "host tflm")
+@pytest.mark.parametrize("model", ["resnet8", "squeeze"])
+def test_exported_streams_build_and_pass_on_this_machine(model: str, tmp_path: Path) -> None:
+    """Against a TFLM that was built for it, sanitisers on where it has them: outputs equal, byte
+    for byte, line buffers and groups in one arena."""
+    folder = streamed_run(tmp_path, model, verify=False).folder
+    out = tmp_path / "net"
+    export_bundle(folder, out)
+    assert checked(out) == "2 inputs: every output byte is equal\n"
+
+
+def test_exported_streams_hold_groups_and_say_what_they_take(tmp_path: Path) -> None:
+    folder = streamed_run(tmp_path, "squeeze", verify=False).folder
+    bundle, out = open_bundle(folder), tmp_path / "net"
+    export_bundle(folder, out)
+    files = sorted((folder / "pieces").iterdir())
+    assert len(files) > len(bundle.pieces)
+    arrays = [(out / f"piece_{file.stem.replace('-', '_')}.cc").read_text() for file in files]
+    for file, text in zip(files, arrays, strict=True):
+        body = text[text.index("= {") : text.index("};")]
+        assert bytes(map(int, re.findall(r"\d+", body))) == file.read_bytes()
+    readme = (out / "README.md").read_text()
+    assert f"{len(files)} files of {len(bundle.pieces)} pieces: " in readme
+    assert f"{sum(file.stat().st_size for file in files):,} B" in readme
+    assert "## Input by rows" not in readme
+
+
+def test_inputs_by_rows_are_explained() -> None:
+    given = Link(0, 0, NOWHERE, 96 * 288, 288)
+    text = rows_text([PieceLinks((given,), ())])
+    assert "input 0: 96 rows of 288 B" in text
+    assert "asks for each row once" in text
+    held = Link(0, 0, 16, 96 * 288, 288)
+    assert rows_text([PieceLinks((held,), ())]) == ""

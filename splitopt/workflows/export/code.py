@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from splitopt.base.text import cpp_comment
-from splitopt.runtime.links import Link, PieceLinks
-from splitopt.runtime.stream_tables import NOWHERE
+from splitopt.runtime.links import PieceLinks
+from splitopt.workflows.export.stream_code import group_names, row_text, stream_text
 from splitopt.workflows.export.tables import Tables
 
 _BYTES_A_LINE = 24
@@ -18,21 +18,30 @@ def array_text(data: bytes) -> str:
     return "\n".join("    " + ",".join(map(str, row)) + "," for row in rows)
 
 
-def piece_text(namespace: str, index: int, data: bytes) -> str:
-    """A piece as a constant array, which a linker keeps in flash."""
+def piece_text(namespace: str, name: str, data: bytes) -> str:
+    """A piece or a group as a constant array, which a linker keeps in flash."""
     return f"""\
-// Piece {index}: a .tflite file, {len(data)} bytes.
+// A .tflite file, {len(data)} bytes.
 #include <cstdint>
 
 namespace {namespace} {{
 
-extern const std::uint8_t kPiece{index}[];
-alignas(16) const std::uint8_t kPiece{index}[{len(data)}] = {{
+extern const std::uint8_t {name}[];
+alignas(16) const std::uint8_t {name}[{len(data)}] = {{
 {array_text(data)}
 }};
 
 }}  // namespace {namespace}
 """
+
+
+def piece_names(links: Sequence[PieceLinks]) -> list[str]:
+    """Of the arrays of all files, in order."""
+    return [
+        name
+        for k, own in enumerate(links)
+        for name in (group_names(k, own.stream) if own.stream else (f"kPiece{k}",))
+    ]
 
 
 def header_text(namespace: str, about: str, planned: Tables, host: Tables) -> str:
@@ -68,9 +77,8 @@ extern const splitopt::Plan kPlan;
 
 def plan_text(namespace: str, planned: Tables, host: Tables, inputs: int, outputs: int) -> str:
     """Defines the plan, by the width of a pointer."""
-    declared = "\n".join(
-        f"extern const std::uint8_t kPiece{k}[];" for k in range(len(planned.links))
-    )
+    names = piece_names(planned.links)
+    declared = "\n".join(f"extern const std::uint8_t {name}[];" for name in names)
     return f"""\
 #include "{namespace}.h"
 
@@ -122,13 +130,15 @@ def golden_text(
 def _tables(tables: Tables) -> Iterator[str]:
     for k, links in enumerate(tables.links):
         for name, ends in (("kInputs", links.inputs), ("kOutputs", links.outputs)):
-            rows = ", ".join(map(_link, ends))
+            rows = ", ".join(map(row_text, ends))
             yield f"constexpr splitopt::Link {name}{k}[] = {{{rows}}};\n"
         if links.slices:
             rows = "\n".join(
                 f"    {{{s.outside}, {s.inside}, {s.size_bytes}}}," for s in links.slices
             )
             yield f"constexpr splitopt::Slice kSlices{k}[] = {{\n{rows}\n}};\n"
+        if links.stream:
+            yield from stream_text(k, links.stream)
     arenas = zip(tables.arenas, tables.links, strict=True)
     rows = ",\n".join(_piece(k, *arena, links) for k, (arena, links) in enumerate(arenas))
     yield f"const splitopt::Piece kPieces[] = {{\n{rows},\n}};"
@@ -136,13 +146,11 @@ def _tables(tables: Tables) -> Iterator[str]:
 
 def _piece(index: int, arena_offset: int, arena_bytes: int, links: PieceLinks) -> str:
     slices = f"kSlices{index}" if links.slices else "nullptr"
+    model, stream = f"kPiece{index}", "nullptr"
+    if links.stream:
+        model, stream = "nullptr", f"&kStream{index}"
     return (
-        f"    {{kPiece{index}, {arena_offset}, {arena_bytes}, "
+        f"    {{{model}, {arena_offset}, {arena_bytes}, "
         f"kInputs{index}, {len(links.inputs)}, kOutputs{index}, {len(links.outputs)}, "
-        f"{slices}, {links.execution_count}, nullptr}}"
+        f"{slices}, {links.execution_count}, {stream}}}"
     )
-
-
-def _link(link: Link) -> str:
-    place = ["kNowhere" if n == NOWHERE else str(n) for n in (link.model_index, link.offset)]
-    return f"{{{link.position}, {place[0]}, {place[1]}, {link.size_bytes}, {link.row_bytes}}}"

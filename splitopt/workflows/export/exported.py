@@ -21,7 +21,15 @@ from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
-from splitopt.workflows.export.code import golden_text, header_text, piece_text, plan_text
+from splitopt.workflows.export.by_rows import rows_text
+from splitopt.workflows.export.code import (
+    golden_text,
+    header_text,
+    piece_names,
+    piece_text,
+    plan_text,
+)
+from splitopt.workflows.export.flash import file_paths, flash_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
@@ -76,8 +84,9 @@ def _texts(
     }
     for name in ("CMakeLists.txt", "check.cc", "README.md"):
         texts[name] = _filled(name, words)
-    for k, piece in enumerate(bundle.pieces):
-        texts[f"piece_{k:02d}.cc"] = piece_text(namespace, k, piece.path.read_bytes())
+    for path, name in zip(file_paths(bundle), piece_names(planned.links), strict=True):
+        file = f"piece_{path.stem.replace('-', '_')}.cc"
+        texts[file] = piece_text(namespace, name, path.read_bytes())
     ends = len(graph.inputs), len(graph.outputs)
     return texts | {
         "resolver.h": resolver_header(ops, namespace),
@@ -110,6 +119,8 @@ def _words(
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
         "ENDS": "\n".join(ends),
         "OUTPUT_COUNT": str(len(outputs)),
+        "FLASH": flash_text(bundle, planned.links),
+        "ROWS": rows_text(planned.links),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
 

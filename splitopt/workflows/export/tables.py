@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from splitopt.arena.rules import target_rules
+from splitopt.arena.shared import SharedModel, shared_arena
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
+from splitopt.bundle.runner_links import bundle_links, planned_buffers
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
-from splitopt.runtime.links import PieceLinks, links_of
+from splitopt.runtime.links import PieceLinks
+from splitopt.runtime.stream_tables import PlacedBuffers
 
 HOST_SLACK_BYTES = 4096
+HOST_INTERPRETER_BYTES = 1024
 
 
 @dataclass(frozen=True)
@@ -32,23 +38,37 @@ def planned_tables(
     region_bytes: int,
 ) -> Tables:
     """As the plan has them, for the Cortex-M55."""
-    return Tables(tuple(arenas), _links(bundle, offsets), region_bytes)
+    return Tables(tuple(arenas), bundle_links(bundle, offsets), region_bytes)
 
 
 def host_tables(bundle: OpenBundle) -> Tables:
     """Roomy ones for x86-64, whose structures are larger: boundary tensors lie one after another
     above the largest arena. They serve to check the sources on a PC, and are no plan."""
-    arenas = [_host_arena(piece.graph) for piece in bundle.pieces]
+    streams = [_host_stream(own) for own in planned_buffers(bundle)]
+    arenas = [
+        _host_arena(piece.graph) if own is None else _host_stage(piece) + own.interpreters_bytes
+        for piece, own in zip(bundle.pieces, streams, strict=True)
+    ]
     graph, top = bundle.graph, max(arenas)
     offsets: dict[int, int] = {}
     read_later = {t for piece in bundle.pieces[1:] for t in piece.segment.inputs}
-    banded = [piece.segment for piece in bundle.pieces if piece.executions]
-    in_rows = {t for segment in banded for t in (*segment.inputs, *segment.outputs)}
+    segments = [piece.segment for piece in bundle.pieces if piece.executions or piece.stream]
+    in_rows = {t for segment in segments for t in (*segment.inputs, *segment.outputs)}
+    placed = {entry.tensor for entry in bundle.plan.layout.boundary}
     for tensor in bundle.handed_over:
-        if tensor in read_later | in_rows:
+        if tensor in read_later | (in_rows & placed):
             offsets[tensor] = top
             top += align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
-    return Tables(tuple((0, size) for size in arenas), _links(bundle, offsets), top)
+    links = bundle_links(bundle, offsets, streams)
+    return Tables(tuple((0, size) for size in arenas), links, top)
+
+
+def _host_stream(own: PlacedBuffers | None) -> PlacedBuffers | None:
+    """Line buffers where the groups' files have them, and room for larger interpreters."""
+    if own is None:
+        return None
+    further = len(own.stream.groups) - 1
+    return replace(own, interpreters_bytes=further * HOST_INTERPRETER_BYTES)
 
 
 def _host_arena(piece: ModelGraph) -> int:
@@ -56,7 +76,8 @@ def _host_arena(piece: ModelGraph) -> int:
     return unsplit(table).ram_bytes + HOST_SLACK_BYTES
 
 
-def _links(bundle: OpenBundle, offsets: Mapping[int, int]) -> tuple[PieceLinks, ...]:
-    segments = [piece.segment for piece in bundle.pieces]
-    executions = [piece.executions for piece in bundle.pieces]
-    return links_of(bundle.graph, segments, offsets, executions)
+def _host_stage(piece: Piece) -> int:
+    rules = target_rules("x86_64")
+    graphs = [group.graph for group in piece.groups]
+    models = [SharedModel(own, rules.memories(own), own.offline_offsets) for own in graphs]
+    return shared_arena(models, rules.abi).size_bytes + HOST_SLACK_BYTES

@@ -21,8 +21,8 @@ int main() {
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) outputs[i] = made[i];
     const splitopt::Result result = runner.Run(kInputs[sample], outputs);
     if (!result.ok()) {
-      std::printf("piece %u: %s\n", static_cast<unsigned>(result.piece),
-                  splitopt::ErrorText(result.error));
+      std::printf("piece %u, group %u: %s\n", static_cast<unsigned>(result.piece),
+                  static_cast<unsigned>(result.group), splitopt::ErrorText(result.error));
       return 1;
     }
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) {
