@@ -137,6 +137,9 @@ class _Reader:
         return f"{self.folder / 'plan.json'}: $.segments[{self.index}]"
 
     def piece(self) -> Piece:
+        why = misfit(self.entry, self.whole)
+        if why:
+            raise UsageError(f"{self.where}: {why}")
         if self.entry.stream is not None:
             return self._streamed()
         executions = _executions(self.where, self.entry, self.segment, self.whole)
@@ -155,9 +158,6 @@ class _Reader:
     def _streamed(self) -> Piece:
         entry = self.entry
         assert entry.stream is not None
-        why = misfit(entry, self.whole)
-        if why:
-            raise UsageError(f"{self.where}.stream: {why}")
         groups = tuple(
             self._file(f"{self.where}.stream.groups[{g}].piece", own)
             for g, own in enumerate(entry.stream.groups)

@@ -1,4 +1,5 @@
-"""Whether a stream in plan.json can be run at all: its parts fit together, and fit the model.
+"""Whether a stream in plan.json can be run at all: its parts, and rolled ends, fit together and fit
+the model.
 
 That it computes what the model computes is not looked at.
 """
@@ -20,8 +21,12 @@ _MOST_MOVES = 1 << 24
 
 
 def loose_ends(entry: Segment) -> str:
-    """Why the parts of a segment's stream do not fit together, as a sentence; empty where they
-    do."""
+    """Why the parts of a segment's stream, or its rolled ends, do not fit together, as a sentence;
+    empty where they do."""
+    read, made = ([getattr(p, end) for p in entry.rolled] for end in ("read", "made"))
+    ends = (read, entry.inputs), (made, entry.outputs)
+    if any(len({*rolled}) < len(rolled) or not {*rolled} <= {*own} for rolled, own in ends):
+        return "rolls ends that are none of its own, or one of them twice"
     if entry.stream is None:
         return ""
     if entry.bands is not None:
@@ -88,10 +93,11 @@ def _misplaced(entry: Segment, offsets: Sequence[int], stream: Stream) -> Iterat
 
 def misfit(entry: Segment, graph: ModelGraph) -> str:
     """Why the stream is none of this model's segment, as a sentence; empty where it is."""
-    if entry.stream is None:
-        return ""
+    why = loose_ends(entry)
+    if why or entry.stream is None:
+        return why
     stream = stream_of_entry(entry.stream, entry.start, entry.stop)
-    return loose_ends(entry) or next(_misfits(entry, stream, graph), "")
+    return next(_misfits(entry, stream, graph), "")
 
 
 def _misfits(entry: Segment, stream: Stream, graph: ModelGraph) -> Iterator[str]:

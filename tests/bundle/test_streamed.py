@@ -187,8 +187,10 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "a file outside": (_set("../../x.tflite", "groups", 0, "piece"), "leads out"),
     "a file that is not there": (_set("pieces/77-00.tflite", "groups", 0, "piece"), "is missing"),
     "no file": (_set(None, "groups", 0, "piece"), "got null"),
+    "ends rolled of others": (lambda s: s.update(rolled=[PAIR]), "rolls ends"),
     "bands and a stream": (lambda s: s.update(bands=[BAND]), "bands and a stream"),
 }
+PAIR = {"read": 10**6, "made": 0, "lead_bytes": 0}
 BAND = {
     "inputs": [{"tensor": 0, "row": 0, "rows": 1}],
     "outputs": [{"tensor": 0, "row": 0, "rows": 1}],
