@@ -32,11 +32,11 @@ _OFFLINE = Techniques(
     rolled_ends=False,
     input_by_rows=False,
 )
-_BANDS = replace(_OFFLINE, bands=True, two_heights=True)
+_BANDS = replace(_OFFLINE, bands=True, two_heights=True, rolled_ends=True)
 _STREAMS = replace(_BANDS, streams=True)
 _TECHNIQUES = (
     ("offline_plans", _OFFLINE, 1 / 4),
-    ("bands", _BANDS, 1 / 3),
+    ("bands", _BANDS, 1 / 2),
     ("streams", _STREAMS, 2 / 3),
     (BY_ROWS, replace(_STREAMS, input_by_rows=True), 1),
 )

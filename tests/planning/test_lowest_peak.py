@@ -7,9 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from limits import seconds
 from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
+from splitopt.config.job import SolveSpec
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.subject import subject_of
@@ -19,6 +21,7 @@ from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
@@ -33,7 +36,8 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
     board = tmp_path / "bare.yaml"
     board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
     job = subject_of(model, str(board))
-    found = explain_model(job, open_model(job))
+    patient = job.spec.model_copy(update={"solve": SolveSpec(time_limit_s=seconds(300))})
+    found = explain_model(replace(job, spec=patient), open_model(job))
     graph = read_tflite(model)
     assert [peak.code for peak in found.lowest_peaks] == [
         "cuts",
@@ -52,10 +56,10 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
         found.least.added_insn,
     )
     most = cuts.added_insn + found.invoke_insn // 10
-    in_bands = Techniques(streams=False, rolled_ends=False)
+    in_bands = Techniques(streams=False, rolled_ends=True)
     everything = replace(in_bands, streams=True)
     for peak, techniques, limit in (
-        (offline, replace(in_bands, bands=False, two_heights=False), None),
+        (offline, replace(in_bands, bands=False, two_heights=False, rolled_ends=False), None),
         (bands_within, in_bands, most),
         (bands, in_bands, None),
         (streams_within, everything, most),
@@ -66,7 +70,9 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
         n = len(graph.ops)
         allowed = allowed_everywhere(n) & has_both_ends(graph)
         request = PlanRequest(Goal(1, 0, max_cost=limit), allowed, SolveParams(60.0))
-        assert dp_outcome(Planner(table), request).cost == peak.peak_ram_bytes
+        best = dp_outcome(Planner(table), request)  # its bound holds for loads, before a layout
+        assert (best.bound or 0) <= peak.peak_ram_bytes <= (best.cost or 0)
+        assert best.status is not Status.OPTIMAL or best.cost == peak.peak_ram_bytes
     lines = found.lowest_peak_lines
     assert lines[0].startswith(f"cuts only: {cuts.peak_ram_bytes:,} B (proved); Invoke and copies")
     for k, (peak, line) in enumerate(zip(found.lowest_peaks[1:], lines[1:], strict=True), 1):
