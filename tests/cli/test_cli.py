@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from itertools import pairwise
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +73,13 @@ def check_layout(plan: dict[str, Any]) -> None:
         assert tensor.keys() >= {"tensor", "offset", "size", "first_segment", "last_segment"}
     for index, segment in enumerate(segments):
         live = [t for t in layout["boundary"] if t["first_segment"] <= index <= t["last_segment"]]
-        taken = [(t["offset"], t["offset"] + t["size"]) for t in live]
-        taken.append((segment["arena_offset"], segment["arena_offset"] + segment["arena_bytes"]))
-        taken.sort()
-        assert all(stop <= start for (_, stop), (start, _) in pairwise(taken))
-        assert taken[-1][1] <= layout["region_bytes"]
+        taken = {t["tensor"]: (t["offset"], t["offset"] + t["size"]) for t in live}
+        leads = {(pair["read"], pair["made"]): pair["lead_bytes"] for pair in segment["rolled"]}
+        taken[-1] = segment["arena_offset"], segment["arena_offset"] + segment["arena_bytes"]
+        for (a, (start, stop)), (b, (begin, end)) in permutations(taken.items(), 2):
+            is_rolled = (a, b) in leads and start - begin >= leads[a, b]
+            assert is_rolled or (b, a) in leads or stop <= begin or end <= start
+        assert max(stop for _, stop in taken.values()) <= layout["region_bytes"]
         at = segment["start"]  # one for both pieces of a segment
         kept = [
             (segments[t["first_segment"]]["start"], segments[t["last_segment"]]["start"], t["size"])
