@@ -185,9 +185,9 @@ def _paths(segment: PlannedSegment) -> tuple[str, ...]:
 
 
 def _own_file(segment: PlannedSegment, files: Files | None) -> dict[str, Any]:
-    """Nothing for a stream, whose groups have the files, and where none was written."""
+    """None for a stream, whose groups have the files, and where none was written."""
     if files is None or segment.figures.stream is not None:
-        return {}
+        return {"piece": None, "sha256": None}
     [path], [data] = _paths(segment), files
     return {"piece": path, "sha256": sha256_of(data)}
 
