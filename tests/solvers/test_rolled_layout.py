@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import UNIT, least_region
+from tiny import UNIT, all_choices, least_region, partition_instances
 
 from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Status
@@ -15,6 +15,7 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Option, PartitionInstance, Roll
 from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.layout_cuts import layout_cuts
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, Placement
 
 IN, OUT = Boundary(160, None, (0,)), Boundary(64, 0, (1,))
@@ -125,3 +126,26 @@ def test_out_of_time_leaves_a_layout_and_the_load() -> None:
     assert laid_out.bound == max(instance.rams) == 144
     assert laid_out.layout.region_bytes >= laid_out.bound
     check_plan(instance, PartitionPlan(options, laid_out.layout))
+
+
+@settings(max_examples=25)
+@given(partition_instances(5), st.data())
+def test_what_a_layout_teaches_is_true_of_every_plan(
+    instance: PartitionInstance, data: st.DataObject
+) -> None:
+    """By brute force: no plan that a cut speaks of has a smaller region than the cut says."""
+    choices = list(all_choices(instance))
+    if not choices:
+        return
+    options = data.draw(st.sampled_from(choices))
+    regions = {chosen: least_region(instance, chosen) for chosen in choices[:60]}
+    number = {option: k for k, option in enumerate(instance.options)}
+    peak = least_region(instance, options) - UNIT
+    if peak < 0:
+        return
+    chosen = [number[option] for option in options]
+    cuts = layout_cuts(instance, chosen, peak, SolveParams())
+    assert all(cut.region > peak and cut.holds(set(chosen)) for cut in cuts)
+    for plan, region in regions.items():
+        for cut in cuts:
+            assert region >= cut.region or not cut.holds({number[option] for option in plan})
