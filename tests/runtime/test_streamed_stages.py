@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from limits import seconds
+from stream_nets import chance_stream_net
+from stream_runs import longest_streams
 from targets import placed_stream, streamed_run, tflm_program, whole_run
 
+from splitopt.arena.rules import target_rules
 from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
@@ -18,6 +21,7 @@ from splitopt.runtime.job_blob import PlannedRun, pack
 from splitopt.runtime.measured import RunTime, measured
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
 from splitopt.runtime.simulator import Qemu, simulate
+from splitopt.tiling.streams.placement import GroupForms, placed
 
 HERE = Path(__file__).parent
 STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
@@ -103,3 +107,29 @@ def test_sixteen_bytes_less_are_too_few(
     small = streamed_run(graph, [placed_stream(graph, *span)], feeds, spare_bytes=-16)
     with pytest.raises(ToolError, match=r"group \d+ of piece \d failed: AllocateTensors failed"):
         run(program, graph, [small])
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize(("dtype", "seeds"), [("int8", range(30)), ("int16", range(15))])
+def test_nets_by_chance_stream_as_they_run_whole(
+    dtype: str, seeds: Sequence[int], program: Path
+) -> None:
+    """All kinds of windows, residuals and paddings; every other net with its input by rows."""
+    target, count = target_rules("m55"), 0
+    for seed in seeds:
+        graph = chance_stream_net(seed, dtype)
+        forms = GroupForms(graph, target)
+        stages = [placed(stream, target, forms) for stream in longest_streams(graph)]
+        if not stages:
+            continue
+        ops = {op for stage in stages for group in stage.stream.groups for op in group.ops}
+        by_rows = seed % 2 == 1 and len(ops) == len(graph.ops) and len(stages) == 1
+        feeds = random_inputs(graph, 2, seed)
+        streamed = streamed_run(graph, stages, feeds, by_rows=by_rows)
+        whole, got = run(program, graph, [whole_run(graph, feeds), streamed])
+        assert got.outputs == whole.outputs, seed
+        used = [piece.arena_used_bytes for piece in got.samples[0] if piece.groups]
+        arenas = [stage.arena for stage in stages]
+        assert used == [arena.head_bytes + arena.tail_bytes for arena in arenas], seed
+        count += len(stages)
+    assert count >= len(seeds)

@@ -12,6 +12,7 @@ import numpy as np
 
 from splitopt.arena.kernel import OpView
 from splitopt.graph.model import ModelGraph, Op
+from splitopt.tiling.one_row import fails_on_one_row
 from splitopt.tiling.rows import (
     Padding,
     Repetition,
@@ -58,6 +59,8 @@ def stream_rule(graph: ModelGraph, op: Op) -> StreamRule | str:
     read, made = activations_read(graph, op)[0], op.outputs[0]
     if min(rows_of(graph.tensors[t]) for t in (read, made)) < LEAST_ROWS:
         return "has a single row"
+    if fails_on_one_row(graph, op):
+        return "is a convolution that CMSIS-NN gets wrong on a single row, by its width and stride"
     if isinstance(rule, Window):
         return _window(graph, op, rule)
     if isinstance(rule, Repetition):
