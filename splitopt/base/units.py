@@ -69,6 +69,11 @@ def format_percent(part: float, whole: float | None) -> str:
     return f"{100 * part / whole:+.1f} %" if whole else "-"
 
 
+def pieces_text(pieces: int, streamed: int) -> str:
+    """`7`, or `7 (6 streamed)`."""
+    return f"{pieces} ({streamed} streamed)" if streamed else str(pieces)
+
+
 def plural(count: int, noun: str) -> str:
     """`1 piece`, `2 pieces`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -4,14 +4,17 @@ stream, and ends that share bytes."""
 from __future__ import annotations
 
 import re
-from itertools import pairwise, takewhile
+from itertools import combinations, pairwise, takewhile
 from pathlib import Path
 
 import pytest
+from stream_nets import chance_stream_net
+from stream_runs import longest_streams
 
+from splitopt.arena.rules import target_rules
 from splitopt.bundle.load import RunDocuments, load_run
 from splitopt.bundle.schema.memory import Placed
-from splitopt.bundle.stream_json import stream_of_entry
+from splitopt.bundle.stream_json import stream_entry, stream_of_entry
 from splitopt.config.job import read_job
 from splitopt.planning import job_table
 from splitopt.planning.segment import Techniques
@@ -22,22 +25,28 @@ from splitopt.report.pages.run import render_run
 from splitopt.report.text.notes import technique_lines
 from splitopt.report.text.summary import segment_rows
 from splitopt.tiling.streams.moves import FillRows, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.placement import GroupForms, placed
 from splitopt.tiling.streams.stream import Stream
 from splitopt.workflows.run import run_job
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 
 
-@pytest.fixture(scope="module", params=["squeeze", "resnet8"])
+@pytest.fixture(
+    scope="module",
+    params=[("squeeze", True), ("resnet8", False), ("unet", True)],
+)
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
     home = tmp_path_factory.mktemp("streams")
-    model = MODELS / f"{request.param}_digits_int8.tflite"
+    name, rolled_ends = request.param
+    model = MODELS / f"{name}_digits_int8.tflite"
     (home / "job.yaml").write_text(
         f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 1048576, headroom_bytes: 0}}\n"
         "objective: {minimise: peak_ram}\n"
     )
+    techniques = Techniques(streams=True, rolled_ends=rolled_ends)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job_table, "techniques_of", lambda _: Techniques(streams=True))
+        patch.setattr(job_table, "techniques_of", lambda _: techniques)
         return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
 
 
@@ -66,7 +75,11 @@ def test_pieces_say_how_they_run(run: RunDocuments) -> None:
         invokes += own
     assert f"{invokes:,} Invokes" in notes
     assert "interpreters of a stream" in page
-    assert "two boundary tensors that share bytes" not in page, "there are none to see"
+    is_rolled = any(segment.rolled for segment in run.plan.segments)
+    assert ("two boundary tensors that share bytes" in page) == is_rolled
+    assert ("where rows of inputs are already read" in notes) == is_rolled
+    many = sum(segment.stream is not None for segment in run.plan.segments)
+    assert f"{len(run.plan.segments)} ({many} streamed)" in page
 
 
 def test_rows_lie_where_the_steps_put_them(
@@ -75,25 +88,44 @@ def test_rows_lie_where_the_steps_put_them(
     """Slot after slot, of every row in every line buffer."""
     monkeypatch.setattr(streamed, "_MOST_ROWS", 1 << 20)
     for times, stream in streams_of(run):
-        visited = slots_visited(stream)
-        found: dict[tuple[int, int], list[int]] = {}
-        counts = [0] * len(stream.buffers)
-        for row in times.passing():
-            found[row.buffer, counts[row.buffer]] = [slot for _, slot in row.places]
-            counts[row.buffer] += 1
-            ticks = [tick for tick, _ in row.places]
-            assert ticks == sorted(set(ticks))
-            assert not ticks or ticks[-1] < row.last_tick <= times.ticks
-        looked_at = {
-            (view.buffer, row)
-            for group in stream.groups
-            for view in group.views
-            for made in range(group.rows)
-            for row in range(view.first_row(made), view.first_row(made) + view.rows)
-        }
-        for key in visited.keys() & looked_at:
-            assert found[key] == visited[key]
-        assert {key for key, slots in found.items() if slots} <= visited.keys()
+        check_slots(times, stream)
+
+
+def test_rows_of_drawn_streams_lie_where_the_steps_put_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(streamed, "_MOST_ROWS", 1 << 20)
+    rules, seen = target_rules("m55"), 0
+    for seed in range(40):
+        graph = chance_stream_net(seed)
+        for stream in longest_streams(graph):
+            found = placed(stream, rules, GroupForms(graph, rules))
+            paths = [""] * len(stream.groups)
+            check_slots(StreamTimes(stream_entry(found, paths, None)), stream)
+            seen += len(stream.buffers)
+    assert seen > 100
+
+
+def check_slots(times: StreamTimes, stream: Stream) -> None:
+    visited = slots_visited(stream)
+    found: dict[tuple[int, int], list[int]] = {}
+    counts = [0] * len(stream.buffers)
+    for row in times.passing():
+        found[row.buffer, counts[row.buffer]] = [slot for _, slot in row.places]
+        counts[row.buffer] += 1
+        ticks = [tick for tick, _ in row.places]
+        assert ticks == sorted(set(ticks))
+        assert not ticks or ticks[-1] < row.last_tick <= times.ticks
+    looked_at = {
+        (view.buffer, row)
+        for group in stream.groups
+        for view in group.views
+        for made in range(group.rows)
+        for row in range(view.first_row(made), view.first_row(made) + view.rows)
+    }
+    for key in visited.keys() & looked_at:
+        assert found[key] == visited[key]
+    assert {key for key, slots in found.items() if slots} <= visited.keys()
 
 
 def slots_visited(stream: Stream) -> dict[tuple[int, int], list[int]]:
@@ -124,7 +156,9 @@ def slots_visited(stream: Stream) -> dict[tuple[int, int], list[int]]:
                     if made.buffer is not None:
                         last = stream.buffers[made.buffer].depth - 1
                         put(made.buffer, last, row)
-                        if any((m.buffer, m.from_slot) == (made.buffer, last) for m in behind):
+                        if stream.buffers[made.buffer].lazy is not None and any(
+                            (m.buffer, m.from_slot) == (made.buffer, last) for m in behind
+                        ):
                             visited[made.buffer, row].pop()
     return visited
 
@@ -145,10 +179,15 @@ def test_inputs_shrink_and_outputs_grow(run: RunDocuments) -> None:
 
 
 def test_ends_that_share_bytes_are_drawn_as_such(run: RunDocuments) -> None:
-    arena = next(a for a in run.memory.segments if len(a.boundary) == 2)
+    arena = next(a for a in run.memory.segments if len(a.boundary) >= 2)
     region = run.memory.region_bytes
-    assert "marks rolled" not in memory_map(arena, region, {}, ident="m", title="t").svg
-    a, b = arena.boundary
+    pairs = list(combinations(arena.boundary, 2))
+    apart = all(
+        min(a.offset + a.size, b.offset + b.size) <= max(a.offset, b.offset) for a, b in pairs
+    )
+    svg = memory_map(arena, region, {}, ident="m", title="t").svg
+    assert ("marks rolled" not in svg) == apart
+    a, b = pairs[0]
     low = min(a.offset, b.offset)
     shared = min(a.size, b.size) // 2
     made, read = Placed(tensor=a.tensor, offset=low, size=a.size), b

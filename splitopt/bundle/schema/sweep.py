@@ -66,8 +66,8 @@ class RowObjective(Open):
 class Record(Shape):
     """A line of records.jsonl, whatever became of the point; null for what it does not have.
 
-    `kind` `front`: all budgets at once. `proved`: whether its pieces were run and found equal.
-    `shared_from`: the point whose plan this is.
+    `kind` `front`: all budgets at once. `streamed`: how many of its pieces are streams. `proved`:
+    whether its pieces were run and found equal. `shared_from`: the point whose plan this is.
     """
 
     id: Id
@@ -83,6 +83,7 @@ class Record(Shape):
     peak_ram_bytes: Count | None = None
     added_insn: Signed | None = None
     pieces: Annotated[int, Field(ge=1, le=10**6)] | None = None
+    streamed: Count = 0
     cuts: Annotated[tuple[Op, ...], Field(max_length=MOST_OPS)] | None = None
     exact: bool | None
     largest_arena_bytes: Count | None = None

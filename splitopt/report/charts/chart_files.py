@@ -133,7 +133,8 @@ def _swatch(name: str, x: float, y: float) -> str:
         return f'<g class="{group}"><circle cx="{number(x + 10)}" cy="{number(middle)}" r="5"/></g>'
     box = rect(x, y + 2, 20, 12, "unused" if name == "unused" else "")
     over = rect(x, y + 2, 20, 12, "hatch") if name == "tail" else ""
-    return f'<g class="marks {name}">{box}</g>{over}'
+    under = f'<g class="marks boundary">{box}</g>' if name == "rolled" else ""
+    return f'{under}<g class="marks {name}">{box}</g>{over}'
 
 
 @cache

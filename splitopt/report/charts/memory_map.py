@@ -47,11 +47,7 @@ LEGEND: tuple[Key, ...] = (
     ("interpreters", "interpreters of a stream's further groups"),
     ("boundary", "boundary tensor"),
     ("rolled", "two boundary tensors that share bytes: rows made lie over rows already read"),
-    (
-        "rows",
-        "rows of it, over time from the left: those that a band reads or keeps; in a stream, those "
-        "still to be read, or made",
-    ),
+    ("rows", "rows over time: those a band reads or keeps; to be read or made in a stream"),
     ("unused", "unused while the piece runs (not to scale)"),
 )
 
@@ -177,7 +173,7 @@ def _axes(arena: ArenaMap, region_bytes: int, frame: _Frame) -> Iterator[str]:
 
 def _buffers(arena: ArenaMap, frame: _Frame, longest_name: int) -> Iterator[str]:
     labels = []
-    for kind in ("tensor", "lines", "scratch"):
+    for kind in ("tensor", "lines", "scratch"):  # lines have no label: rows are drawn in them
         marks = []
         for buffer in arena.buffers:
             if buffer.kind != kind or not buffer.size:
@@ -187,7 +183,8 @@ def _buffers(arena: ArenaMap, frame: _Frame, longest_name: int) -> Iterator[str]
             x, y, width, height = box
             marks.append(mark(x, y, width, height, buffer_text(buffer, arena.ops, longest_name)))
             says = f"{buffer.size:,}"
-            if width >= _LABEL_WIDTH * len(says) + 4 and height >= _LABEL_HEIGHT + 1:
+            has_room = width >= _LABEL_WIDTH * len(says) + 4 and height >= _LABEL_HEIGHT + 1
+            if has_room and kind != "lines":
                 labels.append(_label(x + width / 2, y + height / 2, says))
         yield group(f"marks {kind}", marks)
     yield group("inside", labels)

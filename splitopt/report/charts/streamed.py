@@ -101,15 +101,10 @@ class StreamTimes:
             return buffer.depth - 1 - (entering - row)
         stride, above = buffer.lazy
         writer = self._writer(number)
-        tick = writer.first_tick + writer.period * entering
-        return row + above - stride * self._windows(number, tick, writer)
-
-    def _windows(self, number: int, tick: int, writer: Source | Group) -> int:
-        """How often the one reader of a lazy buffer ran before a row entered at this tick."""
-        groups = self.stream.groups
-        reader = next(g for g in groups if any(view.buffer == number for view in g.inputs))
-        is_first = isinstance(writer, Group) and groups.index(reader) < groups.index(writer)
-        return _count(reader, tick + is_first)
+        reader = next(g for g in self.stream.groups if any(v.buffer == number for v in g.inputs))
+        # It looks at the newest row, so in a tick it runs behind the one that makes the row.
+        windows = _count(reader, writer.first_tick + writer.period * entering)
+        return row + above - stride * windows
 
     def _writer(self, number: int) -> Source | Group:
         for source in self.stream.sources:

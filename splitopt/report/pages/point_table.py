@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, TypeVar
 
-from splitopt.base.units import format_bytes, format_percent, signed_insn
+from splitopt.base.units import format_bytes, format_percent, pieces_text, signed_insn
 from splitopt.bundle.schema.sweep import Record
 from splitopt.report.charts.pareto import first_of_plan
 
@@ -82,7 +82,10 @@ def _columns(
         ),
         ("added insn", lambda row: _shown(row.added_insn, signed_insn)),
         ("of Invoke", lambda row: _share(row.added_insn, row.estimated_invoke_insn)),
-        ("pieces", lambda row: _shown(row.pieces, str)),
+        (
+            "pieces",
+            lambda row: _shown(row.pieces, lambda pieces: pieces_text(pieces, row.streamed)),
+        ),
         ("place", lambda row: _text(_place(row, first))),
         ("most pieces", lambda row: _shown(row.max_pieces, str)),
         ("minimise", lambda row: _text(_objective(row) if objectives else "")),

@@ -14,6 +14,7 @@ from splitopt.base.units import (
     format_bytes,
     format_insn,
     format_percent,
+    pieces_text,
     plural,
     signed_insn,
 )
@@ -98,7 +99,7 @@ def before_after(plan: Plan) -> list[Row]:
             format_bytes(arena),
             format_percent(arena - ram, ram),
         ),
-        ("pieces", "1", str(len(plan.segments)), ""),
+        ("pieces", "1", pieces_text(len(plan.segments), streamed_pieces(plan)), ""),
         (
             "added instructions per inference (estimate)",
             "0",
@@ -110,6 +111,10 @@ def before_after(plan: Plan) -> list[Row]:
         sizes = format_bytes(plan.model.bytes), format_bytes(plan.piece_bytes)
         rows.append(("file size", *sizes, f"{plan.piece_overhead_bytes:+,} B"))
     return rows
+
+
+def streamed_pieces(plan: Plan) -> int:
+    return sum(segment.stream is not None for segment in plan.segments)
 
 
 def segment_rows(plan: Plan) -> list[Row]:

@@ -6,7 +6,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
-from splitopt.base.units import added_text, format_bytes, format_percent, plural, signed_insn
+from splitopt.base.units import (
+    added_text,
+    format_bytes,
+    format_percent,
+    pieces_text,
+    plural,
+    signed_insn,
+)
 from splitopt.bundle.schema.sweep import PLANNED, Front, PlannedRecord, Record, Sweep
 
 FRONT_COLUMNS = (
@@ -69,6 +76,6 @@ def _cells(row: PlannedRecord) -> Row:
         format_percent(row.peak_ram_bytes - unsplit, unsplit),
         signed_insn(row.added_insn),
         format_percent(row.added_insn, row.estimated_invoke_insn),
-        str(row.pieces),
+        pieces_text(row.pieces, row.streamed),
         f"{row.status}{'' if row.exact else ', bytes estimated'}{proved}",
     )

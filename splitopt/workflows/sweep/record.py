@@ -102,6 +102,7 @@ def _figures(plan: SplitPlan) -> dict[str, Any]:
         "peak_ram_bytes": plan.peak_ram_bytes,
         "added_insn": plan.added_insn,
         "pieces": len(plan.segments),
+        "streamed": sum(segment.figures.stream is not None for segment in plan.segments),
         "cuts": tuple(plan.cuts),
         "exact": plan.exact,
         "largest_arena_bytes": max(s.figures.arena_bytes for s in plan.segments),
