@@ -16,16 +16,21 @@ from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, un
 from splitopt.runtime.links import links_of
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
 from splitopt.runtime.stream_tables import PlacedBuffers
-from splitopt.runtime.tflm_library import find_library
+from splitopt.runtime.tflm_library import TflmLibrary, find_library
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.placement import GroupForms, PlacedStream, placed
 from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
 
+_programs: dict[TflmLibrary, Path] = {}
+
 
 def tflm_program(cache: Path) -> Path:
-    """For tests that need "compiler", "qemu" and "tflm"."""
-    return build_program(find_library(None), cache)
+    """For tests that need "compiler", "qemu" and "tflm"; built once in a session of tests."""
+    library = find_library(None)
+    if library not in _programs:
+        _programs[library] = build_program(library, cache)
+    return _programs[library]
 
 
 def build_self_test(main: Path, cache: Path) -> Path:

@@ -12,11 +12,11 @@ from limits import seconds
 from stream_nets import StreamNet
 from targets import placed_stream, streamed_run, tflm_program, whole_run
 
+from splitopt.arena.one_row import fails_on_one_row
 from splitopt.graph.model import ModelGraph
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.job_blob import pack
 from splitopt.runtime.simulator import Qemu, simulate
-from splitopt.tiling.one_row import fails_on_one_row
 from splitopt.tiling.streams import rules
 
 _SAMPLES = 8

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitopt.arena.kernel import OpView
+from splitopt.arena.one_row import fails_on_one_row
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.tiling.one_row import fails_on_one_row
 from splitopt.tiling.rows import (
     Padding,
     Repetition,

@@ -35,6 +35,7 @@ def fails_on_one_row(graph: ModelGraph, op: Op) -> bool:
 
 
 def _is_exact(width: Axis) -> bool:
+    """Whether arm_convolve_1_x_n_s8 is right about a row."""
     pad, stride = width.pad_before, width.stride
     # C's division truncates, and so does its remainder, for the negative sums of VALID padding.
     overhang = (width.output - 1) * stride + width.kernel - width.input
