@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.group_files import write_groups
 from splitopt.runtime.arrays import Array, arena_bytes, random_inputs
-from splitopt.runtime.host import Stage, StreamFiles, run_tflm_chain
+from splitopt.runtime.host import Places, Stage, StreamFiles, run_tflm_chain
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.placement import GroupForms, placed
 from splitopt.tiling.streams.rules import stream_rule
@@ -86,6 +86,14 @@ class Runs:
         read = tuple(f"{name}/{source.tensor}" for source in stream.sources)
         own_files = StreamFiles(stream, tuple(paths))
         self.stages.append(Stage(paths[0], read, made, arena_bytes(graph), stream=own_files))
+
+    def place(self, graph: ModelGraph, offsets: Mapping[int, int]) -> None:
+        """Ends of the stream that was added last lie at these offsets of one stretch."""
+        last = self.stages[-1]
+        names = {name.rsplit("/")[-1]: name for name in (*last.inputs, *last.outputs)}
+        size = max(offset + graph.tensors[t].bytes for t, offset in offsets.items())
+        places = Places(size, {names[str(t)]: offset for t, offset in offsets.items()})
+        self.stages[-1] = replace(last, places=places)
 
     def made(self) -> Mapping[str, Array]:
         return run_tflm_chain(self.stages, self.feeds, timeout_s=seconds(300))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,18 +10,18 @@ from diagnosis_bundles import digits
 
 from splitopt.config.job import read_job
 from splitopt.planning import job_table
-from splitopt.planning.segment import Techniques
+from splitopt.planning.segment import CUTS_ONLY
 from splitopt.workflows.run import RunResult, run_job
 
 
 def streamed_run(home: Path, model: str = "resnet8", *, verify: bool = True) -> RunResult:
-    """The plan of the least peak that streams reach, without bands."""
+    """The plan of the least peak that streams with rolled ends reach, without bands."""
     job = home / f"{model}.yaml"
     job.write_text(
         f"model: {{path: {digits(model)}}}\nboard: corstone300_128k\n"
         "objective: {minimise: peak_ram}\nverify: {inputs: 3, litert: false}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        streams = Techniques(bands=False, two_heights=False, offline_plans=False, streams=True)
+        streams = replace(CUTS_ONLY, streams=True, rolled_ends=True)
         patch.setattr(job_table, "techniques_of", lambda _: streams)
         return run_job(read_job(job), out=home / "out", verify=verify)

@@ -8,6 +8,7 @@ from splitopt.base.errors import UsageError
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.load import optional
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.runtime.arrays import Array
 from splitopt.verify.equality import PieceFile, run_pieces, run_whole
@@ -39,11 +40,25 @@ def chained_outputs(bundle: OpenBundle, feeds: Sequence[Array]) -> list[list[byt
     """Bytes of the outputs of the pieces in TFLM: [sample][output]. Each piece is fed with what
     those before it made. Raises ToolError."""
     pieces = [
-        PieceFile(piece.path, piece.segment, piece.executions, piece.stream_files)
+        PieceFile(
+            piece.path,
+            piece.segment,
+            piece.executions,
+            piece.stream_files,
+            _rolled_places(bundle, piece),
+        )
         for piece in bundle.pieces
     ]
     graphs = [bundle.graph] * len(pieces)
     return _by_sample(bundle, run_pieces(pieces, graphs, _fed(bundle, feeds), _timeout_s(bundle)))
+
+
+def _rolled_places(bundle: OpenBundle, piece: Piece) -> dict[int, int]:
+    """Where the piece's ends lie, if some may share bytes."""
+    plan, ends = bundle.plan, {*piece.segment.inputs, *piece.segment.outputs}
+    entries = [e for e in plan.layout.boundary if e.first_segment <= piece.index <= e.last_segment]
+    is_rolled = bool(plan.segments[piece.index].rolled)
+    return {e.tensor: e.offset for e in entries if e.tensor in ends} if is_rolled else {}
 
 
 def _fed(bundle: OpenBundle, feeds: Sequence[Array]) -> dict[int, Array]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,19 @@ class StreamFiles:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where ends of a stage lie, by name, in a stretch of `size_bytes`."""
+
+    size_bytes: int
+    offsets: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Stage:
     """One model of a chain, with names for its inputs and outputs in the model's own order.
 
     `stream`: of a segment that runs a row at a time; names are then in the order of its sources and
-    of its outputs, and `path` is the first of its files.
+    of its outputs, and `path` is the first of its files. `places`: of ends that may share bytes.
 
     `keep` pairs a name with the index of an inner tensor to return too. TFLM then plans no
     tensor over another: its arena needs the sum of all activations, and in the wheel about
@@ -66,6 +74,7 @@ class Stage:
     keep: tuple[tuple[str, int], ...] = ()
     bands: Bands | None = None
     stream: StreamFiles | None = None
+    places: Places | None = None
 
     def __post_init__(self) -> None:
         assert self.arena_bytes > 0, f"an arena of {self.arena_bytes} bytes"
@@ -97,6 +106,7 @@ def run_tflm_chain(
                 "keep": dict(stage.keep),
                 "bands": None if stage.bands is None else _plain_bands(stage.bands),
                 "stream": None if stage.stream is None else _plain_files(stage.stream),
+                "places": None if stage.places is None else asdict(stage.places),
             }
             for stage in stages
         ],

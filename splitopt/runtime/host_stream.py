@@ -7,7 +7,7 @@ the same step at the same time, each in line buffers of its own: models are stat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,20 @@ from splitopt.runtime.worker_process import Array
 from splitopt.tiling.streams.moves import FillRows, Keep, MoveRow, Run, Take, moves_of
 from splitopt.tiling.streams.stream import LineBuffer, Stream
 
+NewEnd = Callable[[int, tuple[int, ...], np.dtype[Any]], Array]
+"""A place for an output of the segment: of its tensor, shape and type, [samples, *shape]."""
 
-def run_stream(stream: Stream, groups: Sequence[Any], feeds: Sequence[Array]) -> list[Array]:
+
+def run_stream(
+    stream: Stream, groups: Sequence[Any], feeds: Sequence[Array], new_end: NewEnd
+) -> list[Array]:
     """What the segment makes, whole, in the order of `stream.outputs`.
 
-    `groups`: an interpreter each. `feeds`: [samples, 1, rows, columns, channels] for each source.
+    `groups`: an interpreter each. `feeds`: [samples, 1, rows, columns, channels] for each source,
+    of which each row is read when the stream takes it.
     Raises ToolError for files and feeds of other shapes than the stream's.
     """
-    running = _Running(stream, groups, feeds)
+    running = _Running(stream, groups, feeds, new_end)
     for move in moves_of(stream):
         match move:
             case Take(source, row, slot):
@@ -49,7 +55,10 @@ class _Running:
     output, [samples, 1, 1, columns, channels].
     """
 
-    def __init__(self, stream: Stream, groups: Sequence[Any], feeds: Sequence[Array]) -> None:
+    def __init__(
+        self, stream: Stream, groups: Sequence[Any], feeds: Sequence[Array], new_end: NewEnd
+    ) -> None:
+        self._new_end = new_end
         self._stream, self._groups, self._samples = stream, groups, len(feeds[0])
         self._lines = self._rubbish()
         self._rows = [
@@ -91,8 +100,8 @@ class _Running:
     def keep(self, group: int, output: int, row: int) -> None:
         tensor, rows = self._stream.groups[group].outputs[output].tensor, self._made[group][output]
         if tensor not in self.kept:
-            shape = self._samples, 1, self._stream.groups[group].rows, *rows.shape[3:]
-            self.kept[tensor] = np.zeros(shape, rows.dtype)
+            shape = 1, self._stream.groups[group].rows, *rows.shape[3:]
+            self.kept[tensor] = self._new_end(tensor, shape, rows.dtype)
         self.kept[tensor][:, :, row] = rows[:, :, 0]
 
     def _rubbish(self) -> list[Array]:
@@ -147,5 +156,4 @@ def _source_rows(number: int, feed: Array, rows: int, buffer: LineBuffer) -> Arr
             f"input {number}: got samples of {feed.dtype}{list(feed.shape[1:])}, "
             f"want {rows} rows of {buffer.written_bytes} B"
         )
-    samples = np.ascontiguousarray(feed)
-    return samples.reshape(len(feed), -1).view(np.uint8).reshape(len(feed), rows, -1)
+    return feed.reshape(len(feed), rows, -1).view(np.uint8)

@@ -17,6 +17,7 @@ import numpy as np
 
 from splitopt.base.errors import ToolError
 from splitopt.runtime.host_checks import check_count, check_indices, check_input
+from splitopt.runtime.host_region import Region, Shape, region_of
 from splitopt.runtime.host_stream import run_stream
 from splitopt.runtime.worker_process import Array, Task, serve
 from splitopt.tiling.streams.plain import stream_from_plain
@@ -69,18 +70,25 @@ def _run_tflm_chain(task: Task) -> Made:
     are the same, and only one arena exists at a time.
     """
     made: dict[str, Array] = {}
+    region: Region | None = None
     for stage in task.request["stages"]:
         task.working_on(tflm_subject(stage["file"], stage["arena_bytes"]))
         feeds = [made[name] if name in made else task.arrays[name] for name in stage["inputs"]]
-        if stage["stream"] is not None:
-            made.update(_run_tflm_stream(task, stage, feeds))
+        region, is_new = region_of(stage, region, len(feeds[0]))
+        ends = zip(stage["inputs"], feeds, strict=True)
+        if is_new:
+            feeds = [region.put(name, feed) for name, feed in ends]
         else:
-            made.update(_run_tflm_stage(stage, feeds, made))
+            feeds = [region.end(name, feed.shape[1:], feed.dtype) for name, feed in ends]
+        if stage["stream"] is not None:
+            made.update(_run_tflm_stream(task, stage, feeds, region))
+        else:
+            made.update(_run_tflm_stage(stage, feeds, made, region))
     return {}, made
 
 
 def _run_tflm_stream(
-    task: Task, stage: Mapping[str, Any], feeds: Sequence[Array]
+    task: Task, stage: Mapping[str, Any], feeds: Sequence[Array], region: Region
 ) -> dict[str, Array]:
     """All groups' interpreters live as long as the stream runs."""
     stream = stream_from_plain(stage["stream"]["stream"])
@@ -92,12 +100,17 @@ def _run_tflm_stream(
         check_count("outputs", len(group.outputs), counts["outputs"])
         interpreters.append(interpreter)
     task.working_on(f"the stream of {stage['file']} in TFLM")
-    made = run_stream(stream, interpreters, feeds)
+    names = dict(zip(stream.outputs, stage["outputs"], strict=True))
+
+    def end(tensor: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
+        return region.end(names[tensor], shape, dtype)
+
+    made = run_stream(stream, interpreters, feeds, end)
     return dict(zip(stage["outputs"], made, strict=True))
 
 
 def _run_tflm_stage(
-    stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+    stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays, region: Region
 ) -> dict[str, Array]:
     """`made`: by earlier stages; a stage that runs in bands may add rows to these tensors."""
     keep: Mapping[str, int] = stage["keep"]
@@ -107,7 +120,7 @@ def _run_tflm_stage(
     check_count("outputs", len(outputs), counts["outputs"])
     check_indices(keep, counts["tensors"])
     if stage["bands"] is not None:
-        return _in_bands(interpreter, stage, feeds, made)
+        return _in_bands(interpreter, stage, feeds, made, region)
     for position, feed in enumerate(feeds):
         check_input(position, feed, interpreter.get_input_details(position))
 
@@ -123,11 +136,15 @@ def _run_tflm_stage(
 
 
 def _in_bands(
-    interpreter: Any, stage: Mapping[str, Any], feeds: Sequence[Array], made: Arrays
+    interpreter: Any,
+    stage: Mapping[str, Any],
+    feeds: Sequence[Array],
+    made: Arrays,
+    region: Region,
 ) -> dict[str, Array]:
     """Runs each execution on its rows of the inputs, and joins the rows that it makes."""
     bands: Mapping[str, Any] = stage["bands"]
-    whole: dict[str, Array] = {name: made[name].copy() for name in stage["outputs"] if name in made}
+    whole: dict[str, Array] = {name: made[name] for name in stage["outputs"] if name in made}
     for execution in bands["executions"]:
         parts = [
             feed[:, :, row : row + rows]
@@ -143,8 +160,8 @@ def _in_bands(
             for at, (name, total, (from_row, row, rows)) in enumerate(ends):
                 band = interpreter.get_output(at)
                 if name not in whole:
-                    shape = (len(feeds[0]), band.shape[0], total, *band.shape[2:])
-                    whole[name] = np.zeros(shape, dtype=band.dtype)
+                    shape = (band.shape[0], total, *band.shape[2:])
+                    whole[name] = region.end(name, shape, band.dtype)
                 whole[name][sample][:, row : row + rows] = band[:, from_row : from_row + rows]
     return whole
 

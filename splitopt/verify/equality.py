@@ -8,7 +8,7 @@ piece that differs is named.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from splitopt.base.units import plural
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.runtime.arrays import Array, arena_bytes, difference
-from splitopt.runtime.host import Bands, Stage, StreamFiles, run_tflm_chain
+from splitopt.runtime.host import Bands, Places, Stage, StreamFiles, run_tflm_chain
 from splitopt.tiling.plan import Execution
 
 
@@ -54,12 +54,14 @@ class Check:
 @dataclass(frozen=True)
 class PieceFile:
     """A segment on disk: its piece, with its executions if it is banded; or the groups of its
-    stream, of which `path` is the first."""
+    stream, of which `path` is the first. `places`: of its ends in the region, tensor → offset,
+    where they may share bytes."""
 
     path: Path
     segment: Segment
     executions: tuple[Execution, ...] = ()
     stream: StreamFiles | None = None
+    places: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -141,7 +143,15 @@ def stage_of(piece: PieceFile, graph: ModelGraph) -> Stage:
         arena_bytes=arena_bytes(graph),
         bands=bands_of(graph, piece),
         stream=piece.stream,
+        places=_places(graph, piece),
     )
+
+
+def _places(graph: ModelGraph, piece: PieceFile) -> Places | None:
+    if not piece.places:
+        return None
+    size = max(offset + graph.tensors[t].bytes for t, offset in piece.places.items())
+    return Places(size, {str(tensor): offset for tensor, offset in piece.places.items()})
 
 
 def bands_of(graph: ModelGraph, piece: PieceFile) -> Bands | None:

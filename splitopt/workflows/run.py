@@ -33,7 +33,7 @@ from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.pieces.piece_set import PieceSet, cut_flatbuffer
 from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.refusals import refuse_outgrown
-from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 from splitopt.planning.unsplit import Baseline, HandCuts
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.memory_map import LEGEND
@@ -247,11 +247,18 @@ def _write_pieces(bundle: BundleFolder, made: PieceSet) -> list[PieceFile]:
         figures, paths = segment.figures, [bundle.pieces / name for name in segment.piece_names]
         for path, data in zip(paths, own, strict=True):
             path.write_bytes(data)
-        stream = (
-            None if figures.stream is None else StreamFiles(figures.stream.stream, tuple(paths))
-        )
-        files.append(PieceFile(paths[0], figures.segment, figures.executions, stream))
+        placed = figures.stream
+        stream = None if placed is None else StreamFiles(placed.stream, tuple(paths))
+        places = _rolled_places(made.plan, segment)
+        files.append(PieceFile(paths[0], figures.segment, figures.executions, stream, places))
     return files
+
+
+def _rolled_places(plan: SplitPlan, segment: PlannedSegment) -> dict[int, int]:
+    """Where the segment's ends lie, if some may share bytes."""
+    ends = {*segment.figures.segment.inputs, *segment.figures.segment.outputs}
+    found = [p for p in plan.placements if p.first_segment <= segment.index <= p.last_segment]
+    return {p.tensor: p.offset for p in found if p.tensor in ends} if segment.rolled else {}
 
 
 def _document(

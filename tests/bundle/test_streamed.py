@@ -147,6 +147,18 @@ def test_the_chain_of_a_bundle_is_the_model(run: RunResult) -> None:
     assert chained_outputs(opened, feeds) == whole_outputs(opened, feeds)
 
 
+def test_ends_that_lie_nearer_than_they_may_are_seen(run: RunResult, bundle: Path) -> None:
+    """Pieces run with their ends where the plan puts them."""
+    plan = json.loads((bundle / "plan.json").read_text("utf-8"))
+    [pair, *_] = [p for s in plan["segments"] for p in s["rolled"] if p["lead_bytes"] > 0]
+    places = {entry["tensor"]: entry for entry in plan["layout"]["boundary"]}
+    places[pair["read"]]["offset"] = places[pair["made"]]["offset"]
+    (bundle / "plan.json").write_text(json.dumps(plan), "utf-8")
+    opened = open_bundle(bundle)
+    feeds = random_inputs(opened.graph, 3, 7)
+    assert chained_outputs(opened, feeds) != whole_outputs(opened, feeds)
+
+
 Edit = Callable[[dict[str, Any]], Any]
 
 

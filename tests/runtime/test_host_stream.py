@@ -20,8 +20,10 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.host import run_tflm_chain
+from splitopt.tiling.rolled import best_pairs
 from splitopt.tiling.streams.check import check_rows
 from splitopt.tiling.streams.check_ops import InvalidStream
+from splitopt.tiling.streams.ends import stream_pairs
 from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.plain import plain_stream, stream_from_plain
 from splitopt.tiling.streams.stream import Stream
@@ -189,3 +191,23 @@ def test_a_stream_survives_being_written_as_plain_data() -> None:
     graph = model("squeeze_digits")
     for stream in longest_streams(graph):
         assert stream_from_plain(plain_stream(stream)) == stream
+
+
+def test_ends_share_bytes_at_their_lead_and_are_lost_without(tmp_path: Path) -> None:
+    """An output larger than its input begins a lead below it; where both begin together, rows are
+    written over that are still to be read."""
+    wrong = []
+    for has_lead in (True, False):
+        runs = Runs(tmp_path, samples=2)
+        for name in ("resnet8", "squeeze"):
+            graph = model(f"{name}_digits")
+            for stream in streams_of(graph):
+                for pair in best_pairs(graph, list(stream_pairs(graph, stream))):
+                    if pair.lead_bytes > 0 and stream.start < 4:
+                        own = f"{name}-{stream.start}-{stream.stop}-{pair.made}"
+                        runs.add(own, graph, [stream])
+                        lead = pair.lead_bytes if has_lead else 0
+                        runs.place(graph, {pair.read: lead, pair.made: 0})
+        wrong.append(len({made.split("/")[0] for made in runs.wrong()}))
+    assert wrong == [0, len(runs.stages) // 2]
+    assert wrong[1] > 3
