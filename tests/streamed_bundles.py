@@ -14,14 +14,17 @@ from splitopt.planning.segment import CUTS_ONLY
 from splitopt.workflows.run import RunResult, run_job
 
 
-def streamed_run(home: Path, model: str = "resnet8", *, verify: bool = True) -> RunResult:
-    """The plan of the least peak that streams with rolled ends reach, without bands."""
+def streamed_run(
+    home: Path, model: str = "resnet8", *, verify: bool = True, by_rows: bool = False
+) -> RunResult:
+    """The plan of the least peak that streams with rolled ends reach, without bands. `by_rows`: the
+    application hands the input over row by row."""
     job = home / f"{model}.yaml"
     job.write_text(
         f"model: {{path: {digits(model)}}}\nboard: corstone300_128k\n"
         "objective: {minimise: peak_ram}\nverify: {inputs: 3, litert: false}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
-        streams = replace(CUTS_ONLY, streams=True, rolled_ends=True)
+        streams = replace(CUTS_ONLY, streams=True, rolled_ends=True, input_by_rows=by_rows)
         patch.setattr(job_table, "techniques_of", lambda _: streams)
         return run_job(read_job(job), out=home / "out", verify=verify)

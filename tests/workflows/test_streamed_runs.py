@@ -19,10 +19,13 @@ from splitopt.workflows.time import time_bundle
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
-@pytest.mark.parametrize("model", ["resnet8", "squeeze", "mbv2"])
-def test_streams_use_and_make_what_is_predicted(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "by_rows"),
+    [("resnet8", False), ("squeeze", False), ("mbv2", False), ("mbv2", True)],
+)
+def test_streams_use_and_make_what_is_predicted(model: str, by_rows: bool, tmp_path: Path) -> None:
     """In a region of exactly the plan's size: bytes exactly, outputs of the host's TFLM."""
-    folder = streamed_run(tmp_path, model, verify=False).folder
+    folder = streamed_run(tmp_path, model, verify=False, by_rows=by_rows).folder
     bundle = open_bundle(folder)
     found = time_bundle(folder, read_target("qemu", tmp_path))
     assert {check.name: check.status.value for check in found.checks} == {
@@ -34,18 +37,22 @@ def test_streams_use_and_make_what_is_predicted(model: str, tmp_path: Path) -> N
         groups = () if piece.stream is None else piece.stream.groups
         assert [group.executions for group in timed.groups] == [group.rows for group in groups]
     counted, estimated = timing.simulated_added_insn, timing.estimated_added_insn
-    print(model, f"added {counted:,} insn, estimated {estimated:,}")
+    region = f"{bundle.plan.layout.region_bytes:,} B"
+    print(model, region, "by rows" * by_rows, f"added {counted:,} insn, estimated {estimated:,}")
     assert estimated == pytest.approx(counted, rel=0.02)
 
 
 @pytest.mark.needs("host compiler", "cmake", "host tflm")
-@pytest.mark.parametrize("model", ["resnet8", "squeeze"])
-def test_exported_streams_build_and_pass_on_this_machine(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("model", "by_rows"), [("resnet8", False), ("squeeze", True)])
+def test_exported_streams_build_and_pass_on_this_machine(
+    model: str, by_rows: bool, tmp_path: Path
+) -> None:
     """Against a TFLM that was built for it, sanitisers on where it has them: outputs equal, byte
-    for byte, line buffers and groups in one arena."""
-    folder = streamed_run(tmp_path, model, verify=False).folder
+    for byte, line buffers and groups in one arena; rows of inputs come from a RowSource."""
+    folder = streamed_run(tmp_path, model, verify=False, by_rows=by_rows).folder
     out = tmp_path / "net"
     export_bundle(folder, out)
+    assert ("## Input by rows" in (out / "README.md").read_text()) == by_rows
     assert checked(out) == "2 inputs: every output byte is equal\n"
 
 

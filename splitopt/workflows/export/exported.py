@@ -118,6 +118,7 @@ def _words(
         "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
         "ENDS": "\n".join(ends),
+        "INPUT_COUNT": str(len(graph.inputs)),
         "OUTPUT_COUNT": str(len(outputs)),
         "FLASH": flash_text(bundle, planned.links),
         "ROWS": rows_text(planned.links),

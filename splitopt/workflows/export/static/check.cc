@@ -11,6 +11,31 @@ namespace {
 alignas(16) std::uint8_t region[@NAMESPACE@::kRegionBytes];
 alignas(16) std::uint8_t made[@OUTPUT_COUNT@][@LARGEST_OUTPUT@];
 
+std::uint32_t RowBytes(std::uint32_t input) {
+  for (std::uint32_t k = 0; k < @NAMESPACE@::kPlan.piece_count; ++k) {
+    const splitopt::Piece& piece = @NAMESPACE@::kPlan.pieces[k];
+    for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+      if (piece.inputs[i].model_index == input) return piece.inputs[i].row_bytes;
+    }
+  }
+  return 0;
+}
+
+// Gives rows of inputs that the plan does not hold whole.
+class Rows : public splitopt::RowSource {
+ public:
+  explicit Rows(const void* const* inputs) : inputs_(inputs) {}
+  bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) override {
+    const std::uint32_t bytes = RowBytes(input);
+    const auto* given = static_cast<const std::uint8_t*>(inputs_[input]);
+    std::memcpy(to, given + row * bytes, rows * bytes);
+    return true;
+  }
+
+ private:
+  const void* const* inputs_;
+};
+
 }  // namespace
 
 int main() {
@@ -19,7 +44,13 @@ int main() {
   for (int sample = 0; sample < kSamples; ++sample) {
     void* outputs[@OUTPUT_COUNT@];
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) outputs[i] = made[i];
-    const splitopt::Result result = runner.Run(kInputs[sample], outputs);
+    const void* inputs[@INPUT_COUNT@];
+    for (std::uint32_t i = 0; i < @INPUT_COUNT@; ++i) {
+      const bool by_rows = splitopt::IsTakenByRows(@NAMESPACE@::kPlan, i);
+      inputs[i] = by_rows ? nullptr : kInputs[sample][i];
+    }
+    Rows rows(kInputs[sample]);
+    const splitopt::Result result = runner.Run(inputs, outputs, &rows);
     if (!result.ok()) {
       std::printf("piece %u, group %u: %s\n", static_cast<unsigned>(result.piece),
                   static_cast<unsigned>(result.group), splitopt::ErrorText(result.error));
