@@ -107,3 +107,11 @@ def test_the_least_peak_of_streams_is_that_found_by_hand() -> None:
     assert isinstance(plan, SplitPlan)
     assert plan.peak_ram_bytes == 29_072  # a plan of this peak ran on the Cortex-M55
     assert np.any([segment.figures.stream is not None for segment in plan.segments])
+
+
+def test_streams_of_a_model_that_was_read_twice_are_equal() -> None:
+    one, other = (table_of("squeeze_digits_int8").option(3, 10, STREAMED) for _ in range(2))
+    assert one is not None
+    assert one.stream is not None
+    assert one == other
+    assert "ModelGraph" not in repr(one), "the whole model is no part of what is shown"

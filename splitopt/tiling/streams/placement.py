@@ -9,7 +9,7 @@ writes into them.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 from typing import Any
@@ -43,10 +43,10 @@ class PlacedStream:
     `low_bytes`: what TFLM places below them."""
 
     stream: Stream
-    rules: TargetRules
+    rules: TargetRules = field(repr=False, compare=False)
     offsets: tuple[int, ...]
     low_bytes: int
-    groups: tuple[PlacedGroup, ...]
+    groups: tuple[PlacedGroup, ...] = field(repr=False, compare=False)
 
     @cached_property
     def arena(self) -> SharedArena:
