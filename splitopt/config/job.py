@@ -87,10 +87,20 @@ class PiecesSpec(Strict):
     offline_plans: Annotated[
         bool, Field(description="A piece may carry an exact plan of its memory.")
     ] = True
+    streams: Annotated[
+        bool, Field(description="A piece may run one output row at a time, as several files.")
+    ] = True
     rolled_ends: Annotated[
         bool,
         Field(description="Output rows of bands and streams may lie over input rows already read."),
     ] = True
+    input: Annotated[
+        Literal["whole", "rows"],
+        Field(
+            description="rows: your application hands the model's input over row by row to a "
+            "streamed first piece, and the whole of it is never in RAM."
+        ),
+    ] = "whole"
 
 
 class CutSpec(Strict):

@@ -24,6 +24,8 @@ from splitopt.tiling.check_rolled import check_rolled, touches_of_bands
 from splitopt.tiling.rolled import saved_bytes
 from splitopt.tiling.streams.check import check_stream
 
+_LAYOUT_S = 2.0
+
 
 def solver_option(table: SegmentTable, option: SegmentOption) -> Option:
     """An option of the table as the solver takes it, boundary tensors by index."""
@@ -97,6 +99,7 @@ def split_plan_of(
         segments=tuple(_segments(table, options, plan.layout)),
         placements=_placements(table, plan.layout, [len(option.pieces) for option in options]),
         peak_ram_bytes=plan.layout.region_bytes,
+        peak_with_input_bytes=_peak_with_input(table, plan),
         added_insn=plan_cost(plan).added,
         cost=cost,
         bound=bound - unproved,
@@ -105,6 +108,15 @@ def split_plan_of(
         notes=table.notes,
         unfinished=None if status is Status.OPTIMAL else unfinished(table, goal.capacity),
     )
+
+
+def _peak_with_input(table: SegmentTable, plan: PartitionPlan) -> int:
+    """What the same options take with the model's inputs held whole."""
+    if not any(option.by_rows for option in plan.options):
+        return plan.layout.region_bytes
+    whole = [replace(option, by_rows=False) for option in plan.options]
+    params = SolveParams(time_limit_s=_LAYOUT_S)
+    return lay_out(whole, boundaries_of(table.graph), params).layout.region_bytes
 
 
 def with_pieces(
@@ -159,7 +171,7 @@ def _segments(
     pieces = [(k, option, piece) for k, option in enumerate(options) for piece in option.pieces]
     for index, (k, option, figures) in enumerate(pieces):
         at = (figures.segment.start, figures.segment.stop)
-        in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart)
+        in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart, by_rows=option.by_rows)
         yield PlannedSegment(
             index=index,
             figures=figures,
@@ -167,6 +179,7 @@ def _segments(
             in_bytes=in_bytes,
             out_bytes=out_bytes,
             arena_offset=layout.arena_offset(k),
+            by_rows=option.by_rows and bool(loads.held.outer_in[at]),
             rolled=option.rolled,
             rolled_bytes=sum(saved_bytes(table.graph, pair) for pair in option.rolled),
         )

@@ -79,5 +79,7 @@ def techniques_of(job: Job) -> Techniques:
         bands=pieces.bands,
         two_heights=pieces.bands and pieces.max is None,
         offline_plans=pieces.offline_plans,
+        streams=pieces.streams,
         rolled_ends=pieces.rolled_ends,
+        input_by_rows=pieces.input == "rows",
     )

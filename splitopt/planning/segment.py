@@ -113,8 +113,8 @@ class Techniques:
     bands: bool = True
     two_heights: bool = True
     offline_plans: bool = True
-    streams: bool = False
-    rolled_ends: bool = False
+    streams: bool = True
+    rolled_ends: bool = True
     input_by_rows: bool = False
 
 

@@ -84,11 +84,15 @@ class BoundaryLoads:
         """Full inputs and full outputs at once, those of the model included."""
         return self.held.ram_apart
 
-    def ends(self, start: int, stop: int, *, in_bands: bool) -> tuple[int, int]:
-        """(in, out) of a segment; in bands, inputs and outputs of the model count, too."""
+    def ends(
+        self, start: int, stop: int, *, in_bands: bool, by_rows: bool = False
+    ) -> tuple[int, int]:
+        """(in, out) of a segment; in bands, inputs and outputs of the model count, too, but for
+        inputs that come by rows."""
         at, held = (start, stop), self.held
         if in_bands:
-            return int(held.in_[at] + held.outer_in[at]), int(held.out[at] + held.outer_out[at])
+            given = 0 if by_rows else held.outer_in[at]
+            return int(held.in_[at] + given), int(held.out[at] + held.outer_out[at])
         return int(held.in_[at]), int(held.out[at])
 
 

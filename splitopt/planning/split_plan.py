@@ -19,7 +19,8 @@ class PlannedSegment:
 
     `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
     front of its piece add to each inference (estimated). `rolled`: inputs and outputs that share
-    bytes while it runs, which saves `rolled_bytes`.
+    bytes while it runs, which saves `rolled_bytes`. `by_rows`: inputs of the model are handed over
+    to it row by row, and are no part of `in_bytes`.
     """
 
     index: int
@@ -31,6 +32,7 @@ class PlannedSegment:
     arena_offset: int = 0
     rolled: tuple[RolledPair, ...] = ()
     rolled_bytes: int = 0
+    by_rows: bool = False
 
     @property
     def start(self) -> int:
@@ -94,12 +96,14 @@ class BoundaryPlacement:
 class SplitPlan:
     """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what a
     model's size left out of the choice, `unfinished` what was not looked at in time; None where the
-    plan is proved."""
+    plan is proved. `peak_with_input_bytes`: with the model's input held whole, where it comes by
+    rows."""
 
     status: Status
     segments: tuple[PlannedSegment, ...]
     placements: tuple[BoundaryPlacement, ...]
     peak_ram_bytes: int
+    peak_with_input_bytes: int
     added_insn: int
     cost: int
     bound: int

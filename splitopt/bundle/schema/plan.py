@@ -158,6 +158,7 @@ class Segment(Shape):
     `bands`: its executions, each on some rows; null for a piece that runs once, on all rows.
     `stream`: of a segment that makes one row at a time; its files are those of the groups, and
     `piece_bytes` is their sum. `rolled`: its ends that may share bytes.
+    `input_by_rows`: inputs of the model are handed over row by row; they are no part of `in_bytes`.
     """
 
     index: Op
@@ -169,6 +170,7 @@ class Segment(Shape):
     bands: Annotated[tuple[BandRun, ...], Field(min_length=1, max_length=MOST_OPS)] | None = None
     stream: Stream | None = None
     rolled: Annotated[tuple[RolledPair, ...], Field(max_length=64)] = ()
+    input_by_rows: bool = False
     offline_plan: bool = False
     head_bytes: Count
     tail_bytes: Count
@@ -303,6 +305,8 @@ class Plan(Document):
     objective: Objective
     unfinished: Unfinished | None = None
     peak_ram_bytes: Bytes
+    peak_with_input_bytes: Bytes | None = None
+    """Of the same pieces, with the model's input held whole where it comes by rows."""
     added_insn: Signed
     added_parts: AddedParts | None = None
     exact: bool

@@ -36,7 +36,8 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         arena, way = _written_arena(piece, entry, table.rules), Way(len(piece.executions))
         if entry.stream is not None:
             way = Way(0, len(piece.groups), entry.stream.interpreters_bytes)
-        way = replace(way, rolled_bytes=_rolled_bytes(bundle.graph, entry))
+        rolled_bytes = _rolled_bytes(bundle.graph, entry)
+        way = replace(way, rolled_bytes=rolled_bytes, by_rows=entry.input_by_rows)
         made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
         as_planned = made.arena_bytes == entry.arena_bytes
@@ -47,12 +48,14 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
 @dataclass(frozen=True, slots=True)
 class Way:
     """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
-    all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share."""
+    all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share; `by_rows`: it is
+    handed inputs of the model row by row."""
 
     bands: int = 0
     groups: int = 0
     interpreters_bytes: int = 0
     rolled_bytes: int = 0
+    by_rows: bool = False
 
     @property
     def is_apart(self) -> bool:
@@ -65,7 +68,8 @@ def _way_of(planned: PlannedSegment) -> Way:
     placed = figures.stream
     if placed is None:
         return Way(len(figures.executions), rolled_bytes=rolled)
-    return Way(0, len(placed.stream.groups), placed.interpreters_bytes, rolled)
+    groups = len(placed.stream.groups)
+    return Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows)
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
@@ -102,7 +106,7 @@ def piece_of(
     peak_op = bound_op if bound_op in [start + op for op in peaks] else start + peaks[0]
     assert peak_op is not None, "a piece has an op"
     through_bytes = int(table.boundary.through[at])
-    ends = table.boundary.ends(*at, in_bands=way.is_apart)
+    ends = table.boundary.ends(*at, in_bands=way.is_apart, by_rows=way.by_rows)
     boundary_bytes = through_bytes + (sum(ends) - way.rolled_bytes if way.is_apart else max(ends))
     arena_bytes = arena.size_bytes + way.interpreters_bytes + table.headroom_bytes
     return Piece(

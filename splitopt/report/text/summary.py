@@ -87,12 +87,21 @@ def unproved(checks: Checks) -> Iterator[str]:
         )
 
 
+def _with_input(plan: Plan) -> Iterator[Row]:
+    """The other peak, where the model's input comes by rows."""
+    ram, peak = plan.baseline.ram_bytes, plan.peak_with_input_bytes
+    if peak is not None and any(segment.input_by_rows for segment in plan.segments):
+        share = format_percent(peak - ram, ram)
+        yield "with the model's input held whole", format_bytes(ram), format_bytes(peak), share
+
+
 def before_after(plan: Plan) -> list[Row]:
     """The unsplit model beside the plan; file sizes only where pieces were written."""
     ram, peak, arena = plan.baseline.ram_bytes, plan.peak_ram_bytes, plan.largest_arena_bytes
     invoke = plan.invoke_insn
     rows: list[Row] = [
         ("peak RAM", format_bytes(ram), format_bytes(peak), format_percent(peak - ram, ram)),
+        *_with_input(plan),
         (
             f"largest arena (with {plan.board.headroom_bytes:,} B headroom)",
             format_bytes(ram),
