@@ -177,7 +177,7 @@ def _plan(run: RunDocuments, record: Record, chance: random.Random) -> PointPlan
     ops, rest = run.plan.model.ops, (record.pieces or 1) - 1
     starts = [0, *range(ops - rest, ops)]
     spans = list(zip(starts, [*starts[1:], ops], strict=True))
-    first = plan["segments"][0]
+    first = {**plan["segments"][0], "stream": None, "rolled": []}
     plan["segments"] = [
         {**first, "index": k, "start": start, "stop": stop, "piece": None, "sha256": None,
          "ram_bytes": record.peak_ram_bytes if k == 0 else 5000}

@@ -134,7 +134,7 @@ def run_job(
     ...     result = run_job(read_job("configs/jobs/squeeze_digits.yaml"), out=out)
     ...     documents = load_bundle(result.folder)
     >>> result.is_equal, result.plan.peak_ram_bytes, type(documents).__name__
-    (True, 20560, 'RunDocuments')
+    (True, 12320, 'RunDocuments')
     """
     job = job_from(job, allow_commands=allow_commands)
     home = results_folder(job.spec.out, out, str(job.file))

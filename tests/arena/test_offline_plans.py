@@ -22,7 +22,6 @@ from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
-from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.host import Stage, run_tflm_chain
@@ -99,12 +98,9 @@ def test_written_plans_are_read_back_and_hold() -> None:
     graph = wasteful()
     greedy, planned = arenas(graph)
     piece = write_piece(graph, whole_model(graph), planned.offline_plan)
-    check_written(piece, planned, M55)
     own = parse_tflite(piece, name="p", where="p")
     again = replay(own, whole_model(own), M55.memories(own), M55.abi)
     assert again.head_bytes == planned.head_bytes < greedy.head_bytes
-    with pytest.raises(AssertionError, match="the written piece has head"):
-        check_written(write_piece(graph, whole_model(graph)), planned, M55)
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -95,7 +95,7 @@ def test_what_is_found(results: Path) -> None:
     }
     by_name = {entry.name: entry for entry in index.entries}
     run = by_name["a/20260101-000000"]
-    assert (run.job, run.board, run.peak_ram_bytes, run.pieces) == ("a", "corstone300_128k", 300, 1)
+    assert (run.job, run.board, run.peak_ram_bytes, run.pieces) == ("a", "corstone300_128k", 300, 3)
     assert (run.model, run.checks) == ("resnet8_digits_int8.tflite", "skipped")
     sweep = by_name["grid/20260401-000000"]
     assert (sweep.points, sweep.peak_ram_bytes, sweep.status) == (3, 50, "1 FAILED 2 OPTIMAL")

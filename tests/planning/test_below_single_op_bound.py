@@ -69,8 +69,10 @@ def test_cp_sat_and_the_dynamic_programme_agree(name: str, techniques: Technique
     for goal in goals[: 1 if name == "mbv2" else None]:
         plan = planned(planner, goal)
         oracle = dp_outcome(planner, request_of(graph, goal))
-        assert oracle.status is Status.OPTIMAL
-        assert plan.cost == oracle.cost
+        assert oracle.bound is not None
+        assert oracle.cost is not None
+        assert oracle.bound <= plan.cost <= oracle.cost  # it judges by loads, which may be missed
+        assert oracle.status is not Status.OPTIMAL or plan.cost == oracle.cost
 
 
 @pytest.mark.parametrize("name", ["resnet8", "unet"])
@@ -98,7 +100,8 @@ def test_without_techniques_plans_are_those_of_cuts_only() -> None:
 
 def test_offline_plans_of_a_plan_overlap_nowhere_and_lower_the_head() -> None:
     graph = read_tflite(MODELS / "resnet8_digits_int8.tflite")
-    planner = planner_of(graph, Techniques(bands=False, two_heights=False))
+    techniques = Techniques(bands=False, two_heights=False, streams=False)
+    planner = planner_of(graph, techniques)
     plan = planned(planner, Goal(1, 0))
     under = [s for s in plan.segments if s.figures.has_offline_plan]
     assert under

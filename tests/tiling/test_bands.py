@@ -285,7 +285,7 @@ def test_rows_that_are_not_dropped_are_wrong(tmp_path: Path) -> None:
 def test_bounds_of_bands_are_below_what_pieces_need() -> None:
     """Load and instructions of each plan before any replay, against the replayed pieces."""
     graph = read_tflite(MODELS / "squeeze_digits_int8.tflite")
-    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
+    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(streams=False))
     from splitopt.planning.option_bounds import option_bounds
 
     n = len(graph.ops)

@@ -55,10 +55,8 @@ def sweep(
 
     >>> from splitopt import read_job
     >>> front = sweep(read_job("configs/jobs/squeeze_digits.yaml"))
-    >>> front
-    <Front squeeze_digits_int8.tflite on corstone300_64k: 79 plans, 52,944 B down to 20,560 B>
-    >>> front.points[-1].peak_ram_bytes
-    20560
+    >>> len(front.points), front.points[-1].peak_ram_bytes
+    (105, 12320)
     """
     if not isinstance(what, Job):
         return run_sweep(
