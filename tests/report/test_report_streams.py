@@ -16,8 +16,6 @@ from splitopt.bundle.load import RunDocuments, load_run
 from splitopt.bundle.schema.memory import Placed
 from splitopt.bundle.stream_json import stream_entry, stream_of_entry
 from splitopt.config.job import read_job
-from splitopt.planning import job_table
-from splitopt.planning.segment import Techniques
 from splitopt.report.charts import streamed
 from splitopt.report.charts.memory_map import memory_map
 from splitopt.report.charts.streamed import StreamTimes
@@ -34,20 +32,17 @@ MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 
 @pytest.fixture(
     scope="module",
-    params=[("squeeze", True), ("resnet8", False), ("unet", True)],
+    params=[("squeeze", "{input: rows}"), ("resnet8", "{rolled_ends: false}"), ("unet", "{}")],
 )
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
     home = tmp_path_factory.mktemp("streams")
-    name, rolled_ends = request.param
+    name, pieces = request.param
     model = MODELS / f"{name}_digits_int8.tflite"
     (home / "job.yaml").write_text(
         f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 1048576, headroom_bytes: 0}}\n"
-        "objective: {minimise: peak_ram}\n"
+        f"objective: {{minimise: peak_ram}}\npieces: {pieces}\n"
     )
-    techniques = Techniques(streams=True, rolled_ends=rolled_ends)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(job_table, "techniques_of", lambda _: techniques)
-        return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
+    return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
 
 
 def streams_of(run: RunDocuments) -> list[tuple[StreamTimes, Stream]]:
@@ -76,8 +71,12 @@ def test_pieces_say_how_they_run(run: RunDocuments) -> None:
     assert f"{invokes:,} Invokes" in notes
     assert "interpreters of a stream" in page
     is_rolled = any(segment.rolled for segment in run.plan.segments)
+    assert is_rolled == run.plan.job.settings.pieces.rolled_ends
     assert ("two boundary tensors that share bytes" in page) == is_rolled
     assert ("where rows of inputs are already read" in notes) == is_rolled
+    assert "choice of cuts, bands, streams and offline plans" in page
+    by_rows = run.plan.job.settings.pieces.input == "rows"
+    assert ("The application hands" in notes) == ("input by rows" in page) == by_rows
     many = sum(segment.stream is not None for segment in run.plan.segments)
     assert f"{len(run.plan.segments)} ({many} streamed)" in page
 

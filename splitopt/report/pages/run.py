@@ -189,6 +189,7 @@ def memory_maps(plan: Plan, memory: Memory) -> Iterator[tuple[str, Chart]]:
 def _runs(segment: Segment) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
     says = ", offline plan" if segment.offline_plan else ""
+    says += ", the model's input by rows" if segment.input_by_rows else ""
     runs = runs_text(segment)
     if segment.bands:
         again = added_text(segment.estimated_recomputed_insn, None)

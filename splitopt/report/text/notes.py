@@ -122,6 +122,11 @@ def _stream_lines(plan: Plan) -> Iterator[str]:
             f"none of them twice: {plural(len(groups), 'group')}, each a file, "
             f"{sum(group.rows for group in groups):,} Invokes."
         )
+    if any(segment.input_by_rows for segment in plan.segments):
+        yield (
+            "The application hands the model's input over row by row (pieces.input: rows): the "
+            "whole of it is never in RAM."
+        )
     rolled = [f"{segment.index:02d}" for segment in plan.segments if segment.rolled]
     if rolled:
         yield (

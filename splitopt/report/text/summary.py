@@ -210,7 +210,12 @@ def proof_line(plan: Plan) -> str:
 def _choice(plan: Plan) -> str:
     """What was chosen from, in words."""
     free = plan.job.settings.pieces
-    asked = {"bands": free.bands, "offline plans": free.offline_plans}
+    is_newer = "streams" in free.model_fields_set  # plans before them do not say
+    asked = {
+        "bands": free.bands,
+        "streams": free.streams and is_newer,
+        "offline plans": free.offline_plans,
+    }
     *others, last = ["cuts", *(word for word, is_free in asked.items() if is_free)]
     return f"choice of {', '.join(others)} and {last}" if others else "set of cuts"
 
