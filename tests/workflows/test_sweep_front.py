@@ -113,9 +113,11 @@ def test_person_detect_and_its_golden_peaks(
     )
     sweep.write_text(text)
     rows = run_sweep(sweep, out=tmp_path / "out").rows
-    assert (rows[0].peak_ram_bytes, rows[-1].peak_ram_bytes) == (82368, 31888)
+    assert (rows[0].peak_ram_bytes, rows[-1].peak_ram_bytes) == (82368, 22128)
     job = tmp_path / "job.yaml"
-    job.write_text(job.read_text("utf-8") + "pieces: {bands: false, offline_plans: false}\n")
+    job.write_text(
+        job.read_text("utf-8") + "pieces: {bands: false, streams: false, offline_plans: false}\n"
+    )
     alone = run_sweep(sweep, out=tmp_path / "out").rows
     assert (alone[0].peak_ram_bytes, alone[-1].peak_ram_bytes) == (82368, 62896)
     assert {row.added_insn for row in rows} - {row.added_insn for row in alone}
