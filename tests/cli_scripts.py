@@ -4,18 +4,18 @@
 FAULTY = """
 import sys
 from splitopt.cli import app as cli
-from splitopt.pieces import piece_set
+from splitopt.pieces import group_files, piece_set
 right = piece_set.write_piece
-def wrong(graph, segment, offline_plan):
-    data = bytearray(right(graph, segment, offline_plan))
-    if segment.start == 0:
+def wrong(graph, segment, offline_plan, origins=None):
+    data = bytearray(right(graph, segment, offline_plan, origins))
+    if (origins or [segment.start])[0] == 0:
         constants = (graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_constant)
         constant = max(constants, key=lambda tensor: tensor.bytes)
         where = data.index(bytes(constant.data))
         for at in range(where, where + constant.bytes):
             data[at] ^= 0x55
     return bytes(data)
-piece_set.write_piece = wrong
+piece_set.write_piece = group_files.write_piece = wrong
 cli.main()
 """
 # A model that CP-SAT does not solve within a minute stands before that of the plan.

@@ -14,7 +14,7 @@ from limits import seconds
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
-CUTS_ONLY = {"bands": False, "offline_plans": False}
+CUTS_ONLY = {"bands": False, "streams": False, "offline_plans": False}
 Result = subprocess.CompletedProcess[str]
 Job = Callable[..., Path]
 

@@ -13,19 +13,22 @@ from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt
 from splitopt.runtime.model_builder import relu_model
 
 
-@pytest.mark.parametrize("as_json", [False, True])
+@pytest.mark.parametrize(
+    ("as_json", "streams", "files"),
+    [(False, True, "00-00.tflite to 00-05.tflite"), (True, False, "00.tflite")],
+)
 def test_a_planted_fault_is_exit_code_4_and_the_evidence_is_kept(
-    as_json: bool, job: Job, tmp_path: Path
+    as_json: bool, streams: bool, files: str, job: Job, tmp_path: Path
 ) -> None:
     options = ["--json"] if as_json else []
-    done = splitopt("run", job(), *options, cwd=tmp_path, code=FAULTY)
+    done = splitopt("run", job(pieces={"streams": streams}), *options, cwd=tmp_path, code=FAULTY)
     assert done.returncode == 4
     [folder] = (tmp_path / "results" / "small").iterdir()
     assert f"error: results/small/{folder.name}: check 'outputs' failed" in done.stderr
     assert "do not use these pieces" in done.stderr
     verify = json.loads((folder / "verify.json").read_text())
     assert verify["status"] == "failed"
-    assert "piece 0 (00.tflite) is the first to differ" in (folder / "summary.txt").read_text()
+    assert f"piece 0 ({files}) is the first to differ" in (folder / "summary.txt").read_text()
     if as_json:
         statuses = {c["name"]: c["status"] for c in json.loads(done.stdout)["checks"]}
         assert statuses == {"outputs": "failed", "boundaries": "failed", "litert": "passed"}

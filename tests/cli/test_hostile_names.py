@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from builder import Builder
-from commands import splitopt
+from commands import CUTS_ONLY, splitopt
 
 from splitopt import Job
 from splitopt.workflows.export.exported import export_bundle
@@ -40,12 +40,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the model, and a run of it."""
     home = tmp_path_factory.mktemp("hostile")
     (home / "m.tflite").write_bytes(hostile_model())
-    pieces = {"bands": False, "offline_plans": False}
     job = Job.of(
         model=home / "m.tflite",
         board="corstone300_64k",
         objective={"minimise": "peak_ram"},
-        pieces=pieces,
+        pieces=CUTS_ONLY,
         verify={"inputs": 1},
     )
     run_job(job, out=home / "results").folder.rename(home / "run")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from builder import Builder
+from commands import CUTS_ONLY
 
 from splitopt import Job, explain, load_bundle, plan, run, sweep
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
@@ -99,7 +100,7 @@ def test_explain_names_the_lever_first_and_the_lever_does_what_it_says(tmp_path:
             model={"path": str(model), "io": "int8"},
             board=BOARD,
             objective={"minimise": "peak_ram"},
-            pieces={"bands": False, "offline_plans": False},
+            pieces=CUTS_ONLY,
         )
     )
     assert before - first.worth_bytes == fed_in_int8.peak_ram_bytes
