@@ -31,7 +31,7 @@ from splitopt.planning.segment import (
     SegmentOption,
     Techniques,
 )
-from splitopt.planning.stream_options import StreamTable
+from splitopt.planning.stream_options import MOST_GROUPS, StreamTable
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.tiling.plan import BandPlan
@@ -314,7 +314,10 @@ class SegmentTable(AllRowsBounds):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a model's size leaves out of the options, as sentences."""
-        return tuple(self.bands.notes) if self.techniques.bands else ()
+        found = list(self.bands.notes) if self.techniques.bands else []
+        if self.techniques.streams and self.streams.has_longer:
+            found.append(f"Streams of more than {MOST_GROUPS} groups were left out.")
+        return tuple(found)
 
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import floor
 
-from splitopt.arena.abi import Abi
 from splitopt.arena.replay import tensor_blocks
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
@@ -49,6 +48,17 @@ class _RowOp:
     row_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One group: instructions of one Invoke and of AllocateTensors, bytes of the tail and of what
+    TFLM places by itself."""
+
+    low_bytes: int
+    tail_bytes: int
+    invoke_insn: int
+    rebuild_insn: float
+
+
 class StreamBounds:
     """Of the streams of one model."""
 
@@ -67,18 +77,15 @@ class StreamBounds:
         self._stream_rules, self._whole_insn = stream_rules, whole_insn
         self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
         self._row_ops: dict[int, _RowOp] = {}
+        self._groups: dict[tuple[tuple[int, ...], tuple[int, ...]], _Group] = {}
 
-    def row(self, grouping: Grouping) -> tuple[int, ...]:
-        """The entry of `StreamColumns` of a grouping that is closed."""
+    def row(self, grouping: Grouping) -> tuple[int, tuple[int, ...]]:
+        """Bytes of the arena, and the entry of `StreamColumns`, of a grouping that is closed."""
         depths = self._depths(grouping)
         arena = self._arena_bytes(grouping, depths)
         saved, inside = self._saved_bytes(grouping)
         cost, copied = self._cost(grouping, depths, arena)
-        return grouping.start, grouping.stop, arena, saved, inside, cost, copied
-
-    def line_buffer_bytes(self, grouping: Grouping) -> int:
-        depths = self._depths(grouping)
-        return sum(depth * self._row_bytes(tensor) for tensor, depth in depths.items())
+        return arena, (grouping.start, grouping.stop, arena, saved, inside, cost, copied)
 
     def _depths(self, grouping: Grouping) -> dict[int, int]:
         """Rows that the line buffer of each tensor has at least.
@@ -111,18 +118,38 @@ class StreamBounds:
             align_up(depth * self._row_bytes(tensor), ARENA_ALIGNMENT)
             for tensor, depth in depths.items()
         )
-        low = tail = 0
-        for draft in grouping.groups:
-            ops = [self._row_op(op) for op in draft.ops]
-            low = max(low, *(op.scratch_bytes for op in ops))
-            tail += sum(op.tail_bytes for op in ops) + self._tail_of_group(abi, grouping, draft)
+        groups = [self._group(draft) for draft in grouping.groups]
+        low = max(group.low_bytes for group in groups)
+        tail = sum(group.tail_bytes for group in groups)
         tail += sum(size for size, _ in abi.preamble[: abi.shared_blocks])
         further = (len(grouping.groups) - 1) * abi.interpreter_bytes
         return align_up(head + low + tail, ARENA_ALIGNMENT) + self._headroom_bytes + further
 
-    def _tail_of_group(self, abi: Abi, grouping: Grouping, draft: Draft) -> int:
+    def _group(self, draft: Draft) -> _Group:
+        key = tuple(draft.ops), tuple(draft.reads)
+        if key not in self._groups:
+            self._groups[key] = self._summed(draft)
+        return self._groups[key]
+
+    def _summed(self, draft: Draft) -> _Group:
+        table = self._costs.allocate
+        ops = [self._row_op(op) for op in draft.ops]
+        tensors = len(draft.reads) + len(ops)
+        scratch = sum(op.scratch for op in ops)
+        prepare = sum(op.prepare_insn for op in ops)
+        rebuild = fixed_insn(len(ops), prepare, tensors, scratch, table)
+        rebuild += table.planned_buffer * (tensors + scratch)
+        rebuild += table.offline_plan + table.offline_plan_tensor * tensors
+        return _Group(
+            low_bytes=max(op.scratch_bytes for op in ops),
+            tail_bytes=sum(op.tail_bytes for op in ops) + self._tail_of_group(draft),
+            invoke_insn=round(self._costs.per_invoke) + sum(op.invoke_insn for op in ops),
+            rebuild_insn=rebuild,
+        )
+
+    def _tail_of_group(self, draft: Draft) -> int:
         """Beside what its ops ask for: structures of the model, of what it reads, of one output."""
-        tensors = self._graph.tensors
+        tensors, abi = self._graph.tensors, self._rules.abi
         made = self._graph.ops[draft.ops[-1]].outputs
         fixed = [*abi.preamble[abi.shared_blocks :], abi.subgraph]
         ends = [block for t in (*draft.reads, *made) for block in tensor_blocks(tensors[t], abi)]
@@ -158,20 +185,12 @@ class StreamBounds:
         self, grouping: Grouping, depths: dict[int, int], arena_bytes: int
     ) -> tuple[int, int]:
         """Instructions that are added, and bytes that cross the ends, these exactly."""
-        graph, table = self._graph, self._costs.allocate
-        invoke, rebuild = 0, 0.0
-        per_invoke = round(self._costs.per_invoke)
-        for draft in grouping.groups:
-            ops = [self._row_op(op) for op in draft.ops]
-            invoke += draft.rows * (per_invoke + sum(op.invoke_insn for op in ops))
-            tensors = len(draft.reads) + len(ops)
-            scratch = sum(op.scratch for op in ops)
-            prepare = sum(op.prepare_insn for op in ops)
-            rebuild += fixed_insn(len(ops), prepare, tensors, scratch, table)
-            rebuild += table.planned_buffer * (tensors + scratch)
-            rebuild += table.offline_plan + table.offline_plan_tensor * tensors
+        drafts = grouping.groups
+        groups = [self._group(draft) for draft in drafts]
+        invoke = sum(d.rows * g.invoke_insn for d, g in zip(drafts, groups, strict=True))
+        rebuild = sum(group.rebuild_insn for group in groups)
         ends = grouping.start, grouping.stop
-        is_whole = ends == (0, len(graph.ops))
+        is_whole = ends == (0, len(self._graph.ops))
         zeroing = fill_insn(arena_bytes) if self._zero_arena else 0
         moved, copied = self._moves(grouping, depths)
         construct = construct_insn(len(grouping.groups))

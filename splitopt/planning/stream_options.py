@@ -24,6 +24,10 @@ from splitopt.tiling.streams.grouping import Grouping, time_of_image
 from splitopt.tiling.streams.rules import StreamRule, stream_rule
 from splitopt.tiling.streams.stream import Stream
 
+MOST_GROUPS = 20
+"""Of one stream: that is the longest in any model at hand, and keeps what is looked at linear in
+the ops of a model."""
+
 WholeInsn = Callable[[int, int], int]
 
 
@@ -44,9 +48,10 @@ class StreamColumns(NamedTuple):
 class StreamTable:
     """The streams of one model for one target.
 
-    `most_bytes`: a stream whose line buffers take more is left out, with all longer ones from its
-    start: leaving the model whole is better. Behind the deadline no more of them are found:
-    `unreached` counts the segments that were not looked at.
+    `most_bytes`: a stream whose arena takes more is left out, with all longer ones from its start:
+    leaving the model whole is better. `has_longer`: some of more than MOST_GROUPS groups were left
+    out. Behind the deadline no more of them are found: `unreached` counts the segments that were
+    not looked at.
     """
 
     def __init__(
@@ -67,6 +72,7 @@ class StreamTable:
         self._rules, self._costs = rules, costs
         self._pricer = StreamPricer(graph, rules, costs)
         self.unreached = 0
+        self.has_longer = False
         self._rows: dict[int, list[tuple[int, ...]]] = {}
         """Op → all streams from it on, where time was enough for them."""
 
@@ -135,14 +141,18 @@ class StreamTable:
             rule = self.rules[stop - 1]
             if isinstance(rule, str) or grouping.add(rule) is not None:
                 return
+            if len(grouping.groups) > MOST_GROUPS:
+                self.has_longer = True
+                return
             if not grouping.is_closed:
                 continue
             if self._deadline.is_over:
                 self.unreached += len(self._graph.ops) + 1 - stop
                 return
-            if self._bounds.line_buffer_bytes(grouping) > self._most_bytes:
+            arena, row = self._bounds.row(grouping)
+            if arena > self._most_bytes:
                 return
-            yield self._bounds.row(grouping)
+            yield row
 
     @cached_property
     def _bounds(self) -> StreamBounds:

@@ -26,7 +26,7 @@ from splitopt.tiling.streams.moves import Keep, Move, Take, moves_of
 from splitopt.tiling.streams.stream import Stream
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-STREAMS = Techniques(streams=True)
+STREAMS = Techniques(rolled_ends=False)
 MEASURED = json.loads((GOLDEN / "m55_streams.json").read_text("utf-8"))["stages"]
 
 
