@@ -25,6 +25,7 @@ from splitopt.report.text.compare import comparison_markdown, comparison_text, v
 from splitopt.workflows.run import run_job
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+CUTS_ONLY = "bands: false, streams: false, rolled_ends: false, offline_plans: false"
 Edit = Callable[[dict[str, Any]], Any]
 
 
@@ -44,13 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "peak": job(
             folder,
             "peak",
-            "objective: {minimise: peak_ram}\npieces: {bands: false, offline_plans: false}\n",
+            f"objective: {{minimise: peak_ram}}\npieces: {{{CUTS_ONLY}}}\n",
         ),
         "time": job(
             folder,
             "time",
-            "objective: {minimise: added_time}\n"
-            "pieces: {max: 3, bands: false, offline_plans: false}\n",
+            f"objective: {{minimise: added_time}}\npieces: {{max: 3, {CUTS_ONLY}}}\n",
         ),
         "other": job(folder, "other", model="unet"),
     }

@@ -206,7 +206,8 @@ def test_nothing_is_fetched(run: RunDocuments, sweep: SweepDocuments) -> None:
 
 
 def test_reports_stay_small(run: RunDocuments) -> None:
-    assert len(run.plan.segments) == 10
+    assert len(run.plan.segments) == 9
+    assert sum(segment.stream is not None for segment in run.plan.segments) == 4
     assert len(render_run(run).encode()) < 500_000
     assert len(render_sweep(synthetic_sweep(run, 200)).encode()) < 3_000_000
 

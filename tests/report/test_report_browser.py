@@ -120,26 +120,31 @@ def test_every_buffer_is_a_rectangle(browser: Browser, run: RunDocuments, run_pa
         (run.memory.unsplit, "map-unsplit"),
         *((arena, f"map-{arena.index:02d}") for arena in run.memory.segments),
     ):
-        css = f"svg[aria-labelledby={ident}-t] .marks:is(.tensor, .scratch) > rect"
+        css = f"svg[aria-labelledby={ident}-t] .marks:is(.tensor, .scratch, .lines) > rect"
         drawn = browser.find_elements(By.CSS_SELECTOR, css)
         assert len(drawn) == sum(buffer.size > 0 for buffer in arena.buffers)
     ops = browser.find_elements(By.CSS_SELECTOR, "svg[aria-labelledby=dag-t] .marks.op > rect")
     assert len(ops) == len(run.graph.ops)
 
 
-def first_mark(driver: Browser, ident: str = "map-00") -> Any:
-    css = f"svg[aria-labelledby={ident}-t] .marks.tensor > rect"
+def first_mark(driver: Browser, ident: str = "map-00", kind: str = "tensor") -> Any:
+    css = f"svg[aria-labelledby={ident}-t] .marks.{kind} > rect"
     mark = driver.find_element(By.CSS_SELECTOR, css)
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", mark)
     driver.execute_async_script("setTimeout(arguments[0], 100)")  # scrolling hides names
     return mark
 
 
-def test_pointing_at_a_buffer_names_it(browser: Browser, run: RunDocuments, run_page: str) -> None:
+@pytest.mark.parametrize("kind", ["tensor", "lines"])
+def test_pointing_at_a_buffer_names_it(
+    kind: str, browser: Browser, run: RunDocuments, run_page: str
+) -> None:
+    """A line buffer, too: the rows that are drawn over it are in nobody's way."""
     browser.get(run_page)
-    mark = first_mark(browser)
+    mark = first_mark(browser, kind=kind)
     ActionChains(browser).move_to_element(mark).perform()
-    assert run.memory.segments[0].buffers[0].name in shown(browser)
+    first = next(b for b in run.memory.segments[0].buffers if b.kind == kind and b.size)
+    assert first.name in shown(browser)
     assert mark.find_elements(By.CSS_SELECTOR, "title") == [], "else the browser shows it, too"
     ActionChains(browser).send_keys(Keys.ESCAPE).perform()
     assert shown(browser) == ""
