@@ -55,13 +55,24 @@ def check_plan(folder: Path, shown: dict[str, Any]) -> None:
     for index, segment in enumerate(segments):
         assert segment.keys() >= SEGMENT_KEYS
         assert segment["index"] == index
-        assert sha256(folder / segment["piece"]) == segment["sha256"]
     ranges = list(dict.fromkeys((s["start"], s["stop"]) for s in segments))  # of two heights once
     assert [start for start, _ in ranges] == [0, *(stop for _, stop in ranges[:-1])]
     assert segments[-1]["stop"] == plan["model"]["ops"]
-    assert len(list((folder / "pieces").iterdir())) == len(segments)
+    files = [file for segment in segments for file in files_of(segment)]
+    assert all(sha256(folder / file["piece"]) == file["sha256"] for file in files)
+    assert len({file["piece"] for file in files}) == len(files)
+    assert len(list((folder / "pieces").iterdir())) == len(files)
     assert plan["peak_ram_bytes"] <= plan["budget_bytes"]
     check_layout(plan)
+
+
+def files_of(segment: dict[str, Any]) -> list[dict[str, Any]]:
+    """What names the file of a piece, or those of the groups of a streamed one."""
+    stream = segment["stream"]
+    if stream is None:
+        return [segment]
+    assert (segment["piece"], segment["sha256"]) == (None, None)
+    return list(stream["groups"])
 
 
 def check_layout(plan: dict[str, Any]) -> None:
