@@ -11,6 +11,7 @@ from types import FrameType
 
 STAGES = {
     "bands": ("planning/band*",),
+    "streams": ("planning/stream*", "tiling/streams/*"),
     "bounds": ("planning/*bounds*", "planning/segment_heads"),
     "packing": ("arena/offline", "solvers/packing/solve", "solvers/packing/exact/*"),
     "pricing": ("planning/segment_options", "planning/pricing", "arena/*replay"),
