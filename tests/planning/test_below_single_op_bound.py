@@ -69,9 +69,10 @@ def test_cp_sat_and_the_dynamic_programme_agree(name: str, techniques: Technique
     for goal in goals[: 1 if name == "mbv2" else None]:
         plan = planned(planner, goal)
         oracle = dp_outcome(planner, request_of(graph, goal))
+        # It judges by loads: their best plan may have no layout of that size, or none that fits.
         assert oracle.bound is not None
-        assert oracle.cost is not None
-        assert oracle.bound <= plan.cost <= oracle.cost  # it judges by loads, which may be missed
+        assert oracle.bound <= plan.cost
+        assert oracle.cost is None or plan.cost <= oracle.cost
         assert oracle.status is not Status.OPTIMAL or plan.cost == oracle.cost
 
 
