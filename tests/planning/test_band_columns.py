@@ -21,10 +21,12 @@ from splitopt.planning.segment_options import SegmentTable
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 
+ENDS_APART = Techniques(streams=False, rolled_ends=False)
+
 
 def require_equal(graph: ModelGraph, abi: str = "m55", *, two_heights: bool = True) -> int:
     """Every plan and every figure; returns how many plans there are."""
-    techniques = Techniques(two_heights=two_heights)
+    techniques = Techniques(two_heights=two_heights, streams=False, rolled_ends=False)
     table = SegmentTable(graph, target_rules(abi), techniques=techniques)
     bands, columns = table.bands, table.bands.columns
     wanted = list(figures_of(table, two_heights=two_heights))
@@ -109,7 +111,7 @@ def test_operands_of_other_scales_are_in_no_segment_together() -> None:
     wide = net.conv(source, 2, 9, 1, "valid")
     graph = net.graph([source, low], [net.conv(net.add(wide, low), 2, 1, 1, "same")])
     assert require_equal(graph)
-    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
+    table = SegmentTable(graph, target_rules("m55"), techniques=ENDS_APART)
     assert (1, 3) in set(table.bands.segments)
     assert (0, 2) not in set(table.bands.segments)
 
@@ -122,7 +124,7 @@ def test_rows_that_nothing_needs_may_be_wrong() -> None:
     net.conv(made, 2, 15, 1, "same")
     graph = net.graph([source], [net.conv(made, 3, 1, 1, "same")])
     assert require_equal(graph)
-    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
+    table = SegmentTable(graph, target_rules("m55"), techniques=ENDS_APART)
     assert (0, 3) in set(table.bands.segments)
 
 
@@ -134,7 +136,7 @@ def test_bounds_are_exact_but_for_fragmentation_and_the_planners_work(abi: str) 
         table = SegmentTable(
             graph,
             target_rules(abi),
-            techniques=Techniques(),
+            techniques=ENDS_APART,
             headroom_bytes=48,
             zero_arena=seed % 3 == 0,
         )
