@@ -89,7 +89,7 @@ def split_plan_of(
     options = [_chosen(table, option) for option in plan.options]
     for option in options:
         if id(option) not in table.checked:
-            _check(table, option)
+            check_option(table, option)
             table.checked[id(option)] = option
     unproved = goal.ram_weight * table.unproved_bytes
     if status is Status.OPTIMAL and unproved:
@@ -146,7 +146,7 @@ def _chosen(table: SegmentTable, option: Option) -> SegmentOption:
     return found
 
 
-def _check(table: SegmentTable, option: SegmentOption) -> None:
+def check_option(table: SegmentTable, option: SegmentOption) -> None:
     """Every row that is kept is right, ends that share bytes stay intact, and no two buffers of an
     offline plan share bytes."""
     graph, start, stop = table.graph, option.segment.start, option.segment.stop

@@ -65,8 +65,9 @@ def plan_and_cut(data: bytes, folder: Path) -> str:
     )
     try:
         planned = plan(job)
-        for piece in cut_flatbuffer(planned.graph, planned.plan).data:
-            parse_tflite(piece, name="piece")
+        for files in cut_flatbuffer(planned.graph, planned.plan).files:
+            for piece in files:
+                parse_tflite(piece, name="piece")
         if sum(data) % _EXPLAINED_OF == 0:
             explain(path, job.board.name)
     except SplitoptError as error:

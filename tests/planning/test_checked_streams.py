@@ -11,28 +11,31 @@ from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.build_plan import check_option
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
-from splitopt.planning.segment import SegmentFigures, Techniques
+from splitopt.planning.segment import STREAMED, SegmentFigures, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.stream_options import StreamTable
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 from splitopt.tiling.check_rolled import InvalidRolledEnds
-from splitopt.tiling.rolled import RolledPair
 from splitopt.tiling.streams.check_ops import InvalidStream
 from splitopt.tiling.streams.stream import Stream
 
 FIGURES: Callable[..., SegmentFigures] = StreamTable.figures
-ROLLED: Callable[..., tuple[RolledPair, ...]] = StreamTable.rolled
 
 
-def least_peak() -> SplitPlan:
+def squeeze() -> SegmentTable:
     path = find_model("squeeze_digits_int8")
     assert path is not None
     techniques = Techniques(bands=False, streams=True, rolled_ends=True)
-    table = SegmentTable(read_tflite(path), target_rules("m55"), techniques=techniques)
+    return SegmentTable(read_tflite(path), target_rules("m55"), techniques=techniques)
+
+
+def least_peak() -> SplitPlan:
+    table = squeeze()
     allowed = allowed_everywhere(len(table.graph.ops))
     request = PlanRequest(Goal(ram_weight=1, cost_weight=0), allowed, SolveParams(time_limit_s=60))
     plan = Planner(table).plan(request)
@@ -51,11 +54,6 @@ def too_small(table: StreamTable, stream: Stream) -> SegmentFigures:
     return replace(found, arena_bytes=found.arena_bytes - 16)
 
 
-def too_near(*given: object, **named: bool) -> tuple[RolledPair, ...]:
-    pairs = ROLLED(*given, **named)
-    return tuple(replace(pair, lead_bytes=pair.lead_bytes - 4096) for pair in pairs)
-
-
 @pytest.mark.parametrize("figures", [wrong_fills, too_small])
 def test_a_wrong_stream_is_refused(
     monkeypatch: pytest.MonkeyPatch, figures: Callable[..., SegmentFigures]
@@ -65,10 +63,15 @@ def test_a_wrong_stream_is_refused(
         least_peak()
 
 
-def test_ends_that_lie_too_near_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StreamTable, "rolled", too_near)
+def test_ends_that_lie_too_near_are_refused() -> None:
+    table = squeeze()
+    option = table.option(0, 2, STREAMED)
+    assert option is not None
+    [pair] = option.rolled
+    check_option(table, option)
+    near = replace(option, rolled=(replace(pair, lead_bytes=pair.lead_bytes - 16),))
     with pytest.raises(InvalidRolledEnds):
-        least_peak()
+        check_option(table, near)
 
 
 def test_a_right_one_is_planned() -> None:

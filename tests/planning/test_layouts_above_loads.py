@@ -72,7 +72,8 @@ def test_nothing_is_proved_that_was_not_looked_at(
         monkeypatch.setattr(*fake)
 
     def solved(goal: Goal, limit_s: float) -> tuple[Status, int | None, int | None]:
-        table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(two_heights=False))
+        techniques = Techniques(two_heights=False, streams=False, rolled_ends=False)
+        table = SegmentTable(graph, target_rules("m55"), techniques=techniques)
         request = PlanRequest(goal, allowed, SolveParams(limit_s))
         outcome, _ = Planner(table).solve(request)
         return outcome.status, outcome.cost, outcome.bound

@@ -74,6 +74,7 @@ def test_shares_of_invoke_only_where_it_has_an_estimate(tmp_path: Path, op_type:
     (tmp_path / "m.tflite").write_bytes(narrow_after_wide(op_type))
     (tmp_path / "j.yaml").write_text(
         "model: {path: m.tflite}\nboard: corstone300_256k\nobjective: {minimise: peak_ram}\n"
+        "pieces: {streams: false}\n"
     )
     job = read_job(tmp_path / "j.yaml")
     folder = run_job(job, out=tmp_path / "out", verify=False).folder
