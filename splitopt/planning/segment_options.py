@@ -307,7 +307,7 @@ class SegmentTable(AllRowsBounds):
             self.whole_invoke,
             headroom_bytes=self.headroom_bytes,
             zero_arena=self.zero_arena,
-            most_bytes=int(self.ram_bound[0, len(self.graph.ops)]),
+            most_bytes=self.ram(0, len(self.graph.ops)),
             deadline=self.deadline.share(_BUILDING),
         )
 
