@@ -16,14 +16,17 @@ from splitopt.bundle.load import RunDocuments, load_run
 from splitopt.bundle.schema.memory import Placed
 from splitopt.bundle.stream_json import stream_entry, stream_of_entry
 from splitopt.config.job import read_job
+from splitopt.graph.tflite_reader import read_tflite
 from splitopt.report.charts import streamed
 from splitopt.report.charts.memory_map import memory_map
 from splitopt.report.charts.streamed import StreamTimes
 from splitopt.report.pages.run import render_run
 from splitopt.report.text.notes import technique_lines
 from splitopt.report.text.summary import segment_rows
+from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.moves import FillRows, MoveRow, Run, Take, moves_of
 from splitopt.tiling.streams.placement import GroupForms, placed
+from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
 from splitopt.workflows.run import run_job
 
@@ -103,6 +106,21 @@ def test_rows_of_drawn_streams_lie_where_the_steps_put_them(
             check_slots(StreamTimes(stream_entry(found, paths, None)), stream)
             seen += len(stream.buffers)
     assert seen > 100
+
+
+def test_rows_whose_reader_runs_first_in_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shortcut of a residual has one row in its buffer, and is read before the next one."""
+    monkeypatch.setattr(streamed, "_MOST_ROWS", 1 << 20)
+    graph, rules = read_tflite(MODELS / "squeeze_digits_int8.tflite"), target_rules("m55")
+    stream = stream_of(graph, 18, 23, [stream_rule(graph, op) for op in graph.ops])
+    assert isinstance(stream, Stream)
+    makers = {made.buffer: k for k, g in enumerate(stream.groups) for made in g.outputs}
+    assert any(
+        k < makers.get(view.buffer, -1) for k, g in enumerate(stream.groups) for view in g.views
+    )
+    found = placed(stream, rules, GroupForms(graph, rules))
+    entry = stream_entry(found, [""] * len(stream.groups), None)
+    check_slots(StreamTimes(entry), stream)
 
 
 def check_slots(times: StreamTimes, stream: Stream) -> None:

@@ -102,9 +102,14 @@ class StreamTimes:
         stride, above = buffer.lazy
         writer = self._writer(number)
         reader = next(g for g in self.stream.groups if any(v.buffer == number for v in g.inputs))
-        # It looks at the newest row, so in a tick it runs behind the one that makes the row.
-        windows = _count(reader, writer.first_tick + writer.period * entering)
+        tick = writer.first_tick + writer.period * entering
+        windows = _count(reader, tick + self._runs_first(reader, writer))
         return row + above - stride * windows
+
+    def _runs_first(self, reader: Group, writer: Source | Group) -> bool:
+        """Whether the reader has its turn before the one that makes the row, in the same tick."""
+        groups = self.stream.groups
+        return writer in groups and groups.index(reader) < groups.index(writer)
 
     def _writer(self, number: int) -> Source | Group:
         for source in self.stream.sources:
