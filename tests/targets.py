@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from limits import seconds
+
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
@@ -12,9 +14,11 @@ from splitopt.pieces.writer import write_piece
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import Array
-from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, unsplit_run
+from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, pack, unsplit_run
 from splitopt.runtime.links import links_of
+from splitopt.runtime.measured import RunTime, measured
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
+from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.runtime.stream_tables import PlacedBuffers
 from splitopt.runtime.tflm_library import TflmLibrary, find_library
 from splitopt.tiling.streams.build import stream_of
@@ -31,6 +35,15 @@ def tflm_program(cache: Path) -> Path:
     if library not in _programs:
         _programs[library] = build_program(library, cache)
     return _programs[library]
+
+
+def run_on_qemu(
+    program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]
+) -> tuple[RunTime, ...]:
+    """What each run took and made there."""
+    qemu = Qemu()
+    blob = pack(runs, {op.type for op in graph.ops})
+    return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
 
 
 def build_self_test(main: Path, cache: Path) -> Path:

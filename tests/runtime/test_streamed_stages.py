@@ -10,17 +10,13 @@ import pytest
 from limits import seconds
 from stream_nets import chance_stream_net
 from stream_runs import longest_streams
-from targets import placed_stream, streamed_run, tflm_program, whole_run
+from targets import placed_stream, run_on_qemu, streamed_run, tflm_program, whole_run
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.errors import ToolError
-from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.job_blob import PlannedRun, pack
-from splitopt.runtime.measured import RunTime, measured
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
-from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.tiling.streams.placement import GroupForms, placed
 
 HERE = Path(__file__).parent
@@ -54,12 +50,6 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tflm_program(tmp_path_factory.mktemp("program"))
 
 
-def run(program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]) -> tuple[RunTime, ...]:
-    qemu = Qemu()
-    blob = pack(runs, {op.type for op in graph.ops})
-    return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
-
-
 @pytest.mark.needs("compiler", "qemu", "tflm")
 @pytest.mark.parametrize(
     ("name", "spans"),
@@ -84,7 +74,7 @@ def test_a_streamed_stage_makes_and_uses_what_is_predicted(
         for by_rows in (False, True)
         if spans[0][0] == 0 or not by_rows
     ]
-    unsplit, *streamed = run(program, graph, [whole_run(graph, feeds), *split])
+    unsplit, *streamed = run_on_qemu(program, graph, [whole_run(graph, feeds), *split])
     for got in streamed:
         assert got.outputs == unsplit.outputs
         for sample in got.samples:
@@ -106,7 +96,7 @@ def test_sixteen_bytes_less_are_too_few(
     feeds = random_inputs(graph, 1, 0)
     small = streamed_run(graph, [placed_stream(graph, *span)], feeds, spare_bytes=-16)
     with pytest.raises(ToolError, match=r"group \d+ of piece \d failed: AllocateTensors failed"):
-        run(program, graph, [small])
+        run_on_qemu(program, graph, [small])
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
@@ -126,7 +116,7 @@ def test_nets_by_chance_stream_as_they_run_whole(
         by_rows = seed % 2 == 1 and len(ops) == len(graph.ops) and len(stages) == 1
         feeds = random_inputs(graph, 2, seed)
         streamed = streamed_run(graph, stages, feeds, by_rows=by_rows)
-        whole, got = run(program, graph, [whole_run(graph, feeds), streamed])
+        whole, got = run_on_qemu(program, graph, [whole_run(graph, feeds), streamed])
         assert got.outputs == whole.outputs, seed
         used = [piece.arena_used_bytes for piece in got.samples[0] if piece.groups]
         arenas = [stage.arena for stage in stages]

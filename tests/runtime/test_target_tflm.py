@@ -15,7 +15,7 @@ import pytest
 from diagnosis_bundles import digits
 from golden_figures import MODELS, SPLIT_MODELS, SPLITS
 from limits import seconds
-from targets import split_run, tflm_program, whole_run
+from targets import run_on_qemu, split_run, tflm_program, whole_run
 
 from splitopt.base.errors import NotEqualError, ToolError, UsageError
 from splitopt.bundle.documents import dump
@@ -25,8 +25,6 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.arrays import Array, arena_bytes, random_inputs
 from splitopt.runtime.host import Stage, run_tflm_chain
-from splitopt.runtime.job_blob import PlannedRun, pack
-from splitopt.runtime.measured import RunTime, measured
 from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.workflows.run import require_equal, run_job
 from splitopt.workflows.time import time_bundle
@@ -40,12 +38,6 @@ _HANDFUL = 8  # instructions
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tflm_program(tmp_path_factory.mktemp("program"))
-
-
-def run(program: Path, graph: ModelGraph, runs: Sequence[PlannedRun]) -> tuple[RunTime, ...]:
-    qemu = Qemu()
-    blob = pack(runs, {op.type for op in graph.ops})
-    return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
 
 
 def host_outputs(graph: ModelGraph, path: Path, feeds: Sequence[Array]) -> list[list[bytes]]:
@@ -65,7 +57,7 @@ def test_a_model_uses_takes_and_makes_what_was_measured(
     want, path = MODELS[name], shared_model(name)
     graph = read_tflite(path)
     feeds = random_inputs(graph, 3, 0)
-    [got] = run(program, graph, [whole_run(graph, feeds)])
+    [got] = run_on_qemu(program, graph, [whole_run(graph, feeds)])
     assert {sample[0].arena_used_bytes for sample in got.samples} == {want["arena_used_bytes"]}
     assert [list(sample) for sample in got.outputs] == host_outputs(graph, path, feeds)
     steps = got.samples[0][0].steps
@@ -85,7 +77,7 @@ def test_pieces_use_take_and_make_what_was_measured(
     runs = [split_run(graph, split["cuts"], feeds) for split in splits]
     expected = host_outputs(graph, path, feeds)
     worst = {"allocate of a piece": 0.0, "invoke of a piece": 0.0, "invoke of all pieces": 0.0}
-    for split, planned, got in zip(splits, runs, run(program, graph, runs), strict=True):
+    for split, planned, got in zip(splits, runs, run_on_qemu(program, graph, runs), strict=True):
         [pieces] = got.samples
         assert [piece.arena_used_bytes for piece in pieces] == split["arena_used_bytes"]
         assert [list(sample) for sample in got.outputs] == expected
@@ -202,7 +194,7 @@ def test_bands_and_offline_plans_take_what_is_predicted(
         f"model: {{path: {shared_model(name)}}}\n"
         "board: {name: b, sram_bytes: 524288, headroom_bytes: 0}\n"
         f"budget_bytes: {budget}\nobjective: {{minimise: added_time}}\n"
-        "verify: {inputs: 2}\n"
+        "pieces: {streams: false}\nverify: {inputs: 2}\n"
     )
     folder = run_job(read_job(tmp_path / "net.yaml"), out=tmp_path / "out").folder
     plan = json.loads((folder / "plan.json").read_text("utf-8"))
