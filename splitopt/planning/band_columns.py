@@ -83,12 +83,10 @@ def _columns(
 ) -> BandColumns:
     entries = segments.entries
     plans = plan_entries(segments, two_heights=two_heights)
-    tall, low = plans.tall, plans.low
-    # Other code may run on few rows: a CONV_2D on one row, for instance.
-    chosen = (entries["has_no_estimate"][tall] | entries["has_no_estimate"][low]) == 0
     if stop == len(graph.ops) and any(tensor not in graph.readers for tensor in graph.inputs):
-        chosen &= entries["start"][tall] > 0  # the whole model has inputs without a band
-    tall, low, bands, ends = plans = plans.where(chosen)
+        # The whole model has inputs without a band.
+        plans = plans.where(entries["start"][plans.tall] > 0)
+    tall, low, bands, ends = plans
 
     def total(name: str) -> Column:
         figures = entries[name]

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.one_row import fails_on_one_row
 from splitopt.arena.rules import TargetRules
 from splitopt.base.limits import PLANNER_TABLES_BYTES
 from splitopt.cost.costs import Costs
@@ -33,11 +34,11 @@ class BandTable:
 
     For each number of bands, there is the plan of the shortest band that covers the image, and,
     with `two_heights`, its two-height variants. An op whose instructions have no estimate, on all
-    rows or on those of a band, stays outside of bands: their price would not be known.
+    rows or on those of a band, stays outside of bands: their price would not be known. So does, of
+    a single row, a convolution that CMSIS-NN gets wrong there.
 
     Segments that were not reached by the deadline (`is_late`), or within the memory that tables may
-    take (`is_full`), have no plans; `unreached` counts them. `notes` says what else a model's size
-    leaves out.
+    take (`is_full`), have no plans; `unreached` counts them. `notes` says what else is left out.
     """
 
     def __init__(
@@ -117,9 +118,16 @@ class BandTable:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What is left out of bands because of a model's size, as sentences."""
+        """What is left out of bands because of a model's size or of CMSIS-NN, as sentences."""
         graph = self._graph
-        able = (graph.ops[k] for k, rule in enumerate(self._known) if rule is not None)
+        able = [graph.ops[k] for k, rule in enumerate(self._known) if rule is not None]
+        wrong = [
+            graph.op_name(op.index)
+            for op in able
+            if rows_of(graph.tensors[op.inputs[0]]) > 1 and fails_on_one_row(graph, op)
+        ]
+        if wrong:
+            yield f"No band has a single row of {', '.join(wrong)}: CMSIS-NN gets it wrong."
         tallest = max((rows_of(graph.tensors[op.inputs[0]]) for op in able), default=0)
         if tallest > MOST_ROWS:
             yield f"Images of more than {MOST_ROWS:,} rows are not run in bands."

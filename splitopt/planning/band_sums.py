@@ -8,7 +8,7 @@ import numpy as np
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.planning.banded_ops import NO_ESTIMATE, BandedOps
+from splitopt.planning.banded_ops import UNFIT, BandedOps, OpFigures
 from splitopt.tiling.all_starts import AllStarts
 from splitopt.tiling.entries import Column
 from splitopt.tiling.rows import activations_read
@@ -20,9 +20,9 @@ _ALL = -1
 class BandSums:
     """Columns beside those of the segments, of one execution at the entry's height.
 
-    `insn`, `requests`: instructions and scratch requests of its ops. `has_no_estimate`: where the
-    instructions of one are not known. `in_bytes`, `inputs`: what is copied in. The peak load: of
-    live activations and scratch, each rounded up to 16.
+    `insn`, `requests`: instructions and scratch requests of its ops. `in_bytes`, `inputs`: what is
+    copied in. The peak load: of live activations and scratch, each rounded up to 16. Entries at
+    whose heights an op is not run are left out.
 
     A tensor lives through all steps from its maker to its last reader in the segment, and an input
     of the segment from the first step on. So where an op reads an input, the load of each step
@@ -34,7 +34,7 @@ class BandSums:
         self._graph, self._segments, self._ops = graph, segments, ops
         self._last_reader: dict[int, int] = {}
         self._columns = segments.entries
-        sums = ("insn", "requests", "has_no_estimate", "in_bytes", "inputs", "held_bytes")
+        sums = ("insn", "requests", "in_bytes", "inputs", "held_bytes")
         self._columns.begin(*sums, ("peak", _ALL))
 
     @property
@@ -44,12 +44,13 @@ class BandSums:
     def add(self, op: Op) -> None:
         """The op that was added last to the segments, if it can be in any."""
         columns, graph, k = self._columns, self._graph, op.index
+        if columns.count:
+            columns.keep(self._figures(k).insn != UNFIT)
         if not columns.count:  # what was read before is read outside of all segments to come
             self._begin_peaks((), k)
             return
-        figures = self._ops.figures(k, self._segments.rows(self._ops.source(k)))
+        figures = self._figures(k)
         columns["insn"] += figures.insn
-        columns["has_no_estimate"] |= figures.insn == NO_ESTIMATE
         columns["requests"] += figures.requests
         read = activations_read(graph, op)
         [out] = op.outputs
@@ -61,6 +62,9 @@ class BandSums:
         for tensor in (out, *read):
             self._hold(tensor, k)
         self._begin_peaks(read, k)
+
+    def _figures(self, op: int) -> OpFigures:
+        return self._ops.figures(op, self._segments.rows(self._ops.source(op)))
 
     def _entering(self, tensor: int, op: int) -> Column:
         """Bytes of a tensor that the op reads, where it is an input of the segment."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from splitopt.arena.kernel import KernelMemory
+from splitopt.arena.one_row import fails_on_one_row
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.costs import Costs
@@ -16,13 +17,15 @@ from splitopt.tiling.entries import Column
 from splitopt.tiling.resized import resized
 from splitopt.tiling.rows import RowRule
 
-NO_ESTIMATE = -1
+UNFIT = -1
+"""In the place of instructions: the op is not run on so many rows. These have no estimate, as other
+code may run on few rows, or CMSIS-NN gets them wrong."""
 _UNKNOWN = -2
 
 
 @dataclass(frozen=True, slots=True)
 class OpFigures:
-    """Columns: instructions (or NO_ESTIMATE), bytes of scratch, each request rounded up to 16, and
+    """Columns: instructions (or UNFIT), bytes of scratch, each request rounded up to 16, and
     requests of scratch."""
 
     insn: Column
@@ -70,7 +73,7 @@ class BandedOps:
         return found
 
     def insn(self, op: int, rows: int) -> int:
-        """The op's instructions on so many rows, where there is an estimate."""
+        """The op's instructions on so many rows, where it is run on them."""
         return int(self._on(op, rows).figures[0, rows])
 
     def figures(self, op: int, rows: Column) -> OpFigures:
@@ -100,9 +103,11 @@ class BandedOps:
         counts[op.outputs[0]] = int(kind.rule.count(np.array(rows)))
         graph = resized(kind.graph, 0, 1, counts)
         memory, insn = self._rules.memory(graph, op), self._costs.invoke(graph, op)
+        if insn is None or (rows == 1 and fails_on_one_row(graph, op)):
+            insn = UNFIT
         kind.memories[rows] = memory
         scratch = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
-        return NO_ESTIMATE if insn is None else insn, scratch, len(memory.scratch)
+        return insn, scratch, len(memory.scratch)
 
     def _kind(self, index: int) -> _Kind:
         found = self._kind_of.get(index)

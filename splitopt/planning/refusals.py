@@ -102,7 +102,7 @@ def _rests_on(plan: SplitPlan) -> str:
 
 
 def _left_out(plan: SplitPlan) -> str:
-    """What the choice did not hold because of the model's size; empty where all was there."""
+    """What the choice did not hold, by the plan's notes; empty where all was there."""
     return "".join(f". {note.rstrip('.')}" for note in plan.notes)
 
 

@@ -313,7 +313,7 @@ class SegmentTable(AllRowsBounds):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a model's size leaves out of the options, as sentences."""
+        """What a model's size, or CMSIS-NN, leaves out of the options, as sentences."""
         found = list(self.bands.notes) if self.techniques.bands else []
         if self.techniques.streams and self.streams.has_longer:
             found.append(f"Streams of more than {MOST_GROUPS} groups were left out.")

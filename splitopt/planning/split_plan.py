@@ -94,9 +94,9 @@ class BoundaryPlacement:
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what a
-    model's size left out of the choice, `unfinished` what was not looked at in time; None where the
-    plan is proved. `peak_with_input_bytes`: with the model's input held whole, where it comes by
+    """A checked plan. `cost` and `bound` are in the goal's scaled integers; `notes` says what
+    was left out of the choice, `unfinished` what was not looked at in time; None where the plan is
+    proved. `peak_with_input_bytes`: with the model's input held whole, where it comes by
     rows."""
 
     status: Status

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from splitopt.graph.model import ModelGraph, Op
+from splitopt.tiling.check_single_rows import looks_right_on_one_row
 from splitopt.tiling.plan import Execution
 
 Identity = list[int | None]
@@ -23,11 +24,15 @@ class InvalidBands(AssertionError):
     """Rows are wrong, left out, or written twice."""
 
 
+_CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+
+
 def check_bands(graph: ModelGraph, start: int, stop: int, pieces: Sequence[Piece]) -> None:
     """Raises InvalidBands unless every row that ops [start, stop) make for the outside is written
     once, and right."""
     written: dict[int, list[bool]] = {}
     for rows, executions in pieces:
+        _refuse_single_rows(graph, graph.ops[start:stop], rows)
         for execution in executions:
             known = identities(graph, start, stop, rows, execution)
             for span in execution.outputs:
@@ -65,12 +70,20 @@ def identities(
     return known
 
 
+def _refuse_single_rows(graph: ModelGraph, ops: Sequence[Op], rows: Mapping[int, int]) -> None:
+    for op in ops:
+        is_on_one = op.type in _CONVOLUTIONS and rows[op.inputs[0]] == 1
+        if is_on_one and not looks_right_on_one_row(graph, op):
+            name = graph.op_name(op.index)
+            raise InvalidBands(f"{name}: CMSIS-NN gets a band of a single row wrong")
+
+
 def _made(graph: ModelGraph, op: Op, known: Mapping[int, Identity]) -> Iterator[int | None]:
     sources = [t for t in op.given_inputs if graph.tensors[t].is_activation]
     source = known[sources[0]]
     options = op.options
     whole = _rows(graph, sources[0])
-    if op.type in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+    if op.type in _CONVOLUTIONS:
         kernel = graph.tensors[op.inputs[1]].shape[1]
         dilation = int(options.get("dilationHFactor", 1))
         return _windowed(source, whole, range(0, kernel * dilation, dilation), op)

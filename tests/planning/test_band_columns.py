@@ -10,8 +10,10 @@ import pytest
 from band_oracle import Figures, figures_of
 from images import ImageNet, chance_neck, chance_net
 from planning_helpers import allowed_everywhere
+from stream_nets import StreamNet
 from test_no_invoke_estimate import wide_convolutions
 
+from splitopt.arena.one_row import fails_on_one_row
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
@@ -83,6 +85,27 @@ def test_tensors_that_are_read_again_and_results_that_are_read() -> None:
 
 def test_ops_without_an_estimate_on_few_rows() -> None:
     assert require_equal(wide_convolutions())
+
+
+def wrong_on_one_row(seed: int) -> ModelGraph:
+    """Windows of one row that CMSIS-NN gets wrong on a single row, among others."""
+    rng = random.Random(seed)
+    net = StreamNet(rng)
+    source = net.image(rng.randint(6, 12), 24, 4)
+    made = [net.window("MAX_POOL_2D", source, (rng.choice([1, 2, 3]), 1), (1, 1), "valid")]
+    for _ in range(3):
+        high = rng.choice([1, 1, 3])
+        wide, stride = rng.choice([(5, 2), (3, 1)])
+        padding = "same" if high == 1 else rng.choice(["same", "valid"])
+        made.append(net.window("CONV_2D", made[-1], (high, wide), (1, stride), padding))
+    return net.graph([source], [rng.choice(made[1:3]), made[-1]])
+
+
+def test_bands_of_a_single_row_that_go_wrong() -> None:
+    graphs = [wrong_on_one_row(seed) for seed in range(12)]
+    wrong = [sum(fails_on_one_row(graph, op) for op in graph.ops) for graph in graphs]
+    assert min(wrong) == 0 < max(wrong)
+    assert sum(map(require_equal, graphs)) > 200
 
 
 @pytest.mark.parametrize("name", ["resnet8", "unet"])

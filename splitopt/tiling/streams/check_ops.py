@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from splitopt.graph.model import ModelGraph, Op, Tensor
 from splitopt.tiling.check import window_places
+from splitopt.tiling.check_single_rows import looks_right_on_one_row
 
 
 class InvalidStream(AssertionError):
@@ -119,6 +120,8 @@ def _window(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
     )
     if count != 1 or own_steps != steps:
         raise InvalidStream(f"{graph.op_name(op.index)}: makes {count} rows by taps {own_steps}")
+    if not op.type.endswith("POOL_2D") and not looks_right_on_one_row(group, own):
+        raise InvalidStream(f"{graph.op_name(op.index)}: CMSIS-NN gets a single row wrong")
     last = _rows(graph, made) * stride - above
     taps = tuple((step - own_above, step) for step in steps)
     return Reading(read, range(-above, last, stride), taps, _outside(op, graph.tensors[read]))
