@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -9,8 +10,8 @@ import numpy as np
 
 from splitopt.cost.streaming import FEED_INSN, MADE_INSN, TURN_INSN, filled_insn, moved_insn
 from splitopt.graph.model import ModelGraph
-from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.stream import Group, LineBuffer, Source, Stream
+from splitopt.tiling.schedule import row_bytes
+from splitopt.tiling.streams.stream import LineBuffer, Made, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,55 +35,59 @@ class _Entered:
 
 def copies_of(graph: ModelGraph, stream: Stream) -> Copies:
     """Of one run of the stream."""
-    crossing = insn = 0
-    makers: dict[int, Source | Group] = {source.buffer: source for source in stream.sources}
-    for group in stream.groups:
-        insn += _turns(stream, group) * TURN_INSN + group.rows * len(group.outputs) * MADE_INSN
-        for made in group.outputs:
-            if made.buffer is not None:
-                makers[made.buffer] = group
-            if made.is_output:
-                rows, size = rows_of(graph.tensors[made.tensor]), graph.tensors[made.tensor].bytes
-                insn += rows * moved_insn(size // rows)
-                crossing += size
+    parts = [made_copies(graph, group.rows, group.outputs) for group in stream.groups]
+    sources = {source.buffer for source in stream.sources}
     for number, buffer in enumerate(stream.buffers):
-        maker = makers[number]
-        rows = min(buffer.last_row + 1, _turns(stream, maker))
-        found = _entered(buffer, _windows(stream, number), rows)
-        insn += filled_insn(buffer.filled_rows * buffer.row_bytes)
-        insn += found.virtual * filled_insn(buffer.row_bytes)
-        insn += _shifted_insn(stream, number, rows)
-        copied = found.settled
-        if isinstance(maker, Source):
-            copied = found.real
-            crossing += copied * buffer.written_bytes
-            insn += rows * FEED_INSN
-        insn += copied * moved_insn(buffer.written_bytes)
+        rows = [g.rows for g in stream.groups for view in g.views if view.buffer == number]
+        parts.append(buffer_copies(buffer, rows[0], is_source=number in sources))
+    turns = [(group.first_tick, group.period, group.rows) for group in stream.groups]
+    return Copies(
+        crossing_bytes=sum(part.crossing_bytes for part in parts),
+        insn=turns_insn(turns, stream.ticks - 1) + sum(part.insn for part in parts),
+    )
+
+
+def turns_insn(groups: Sequence[tuple[int, int, int]], last: int) -> int:
+    """Of the loop itself. `groups`: first tick, period and rows of each; all have their turns up to
+    tick `last`."""
+    return TURN_INSN * sum([(last - first) // period + 1 for first, period, _ in groups])
+
+
+def made_copies(graph: ModelGraph, rows: int, outputs: Sequence[Made]) -> Copies:
+    """Of what a group makes, `rows` of each."""
+    crossing, insn = 0, rows * len(outputs) * MADE_INSN
+    for made in outputs:
+        if made.is_output:
+            size = row_bytes(graph, made.tensor)
+            crossing += rows * size
+            insn += rows * moved_insn(size)
     return Copies(crossing, insn)
 
 
-def _turns(stream: Stream, node: Source | Group) -> int:
-    return max(0, (stream.ticks - 1 - node.first_tick) // node.period + 1)
+@lru_cache(maxsize=65536)
+def buffer_copies(buffer: LineBuffer, reader_rows: int, *, is_source: bool) -> Copies:
+    """Of what enters a buffer, moves in it and is filled. `reader_rows`: how often the first group
+    that reads it runs. By the time of its last reader's last turn, the row `last_row` has entered,
+    and none behind it does."""
+    rows, windows = buffer.last_row + 1, 0 if buffer.lazy is None else reader_rows
+    found = _entered(buffer, windows, rows)
+    insn = filled_insn(buffer.filled_rows * buffer.row_bytes)
+    insn += found.virtual * filled_insn(buffer.row_bytes)
+    insn += _shifted_insn(buffer, windows)
+    if not is_source:
+        return Copies(0, insn + found.settled * moved_insn(buffer.written_bytes))
+    insn += rows * FEED_INSN + found.real * moved_insn(buffer.written_bytes)
+    return Copies(found.real * buffer.written_bytes, insn)
 
 
-def _shifted_insn(stream: Stream, number: int, rows: int) -> int:
+def _shifted_insn(buffer: LineBuffer, windows: int) -> int:
     """All rows that stay move at once: behind each window, or for each row that enters."""
-    buffer = stream.buffers[number]
-    by, times = 1, rows
+    by, times = 1, buffer.last_row + 1
     if buffer.lazy is not None:
-        by, times = buffer.lazy[0], _windows(stream, number) - 1
+        by, times = buffer.lazy[0], windows - 1
     return times * moved_insn(max(0, buffer.depth - by) * buffer.row_bytes)
 
 
-def _windows(stream: Stream, number: int) -> int:
-    """How often the one reader of a lazy buffer runs; 0 for others, where it does not matter."""
-    if stream.buffers[number].lazy is None:
-        return 0
-    read = (group.rows for group in stream.groups for v in group.views if v.buffer == number)
-    return next(read)
-
-
-@lru_cache(maxsize=65536)
 def _entered(buffer: LineBuffer, windows: int, count: int) -> _Entered:
     rows = np.arange(count)
     is_real = rows < buffer.rows

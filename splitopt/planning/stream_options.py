@@ -1,8 +1,8 @@
-"""Every segment that can be a stream: bounds of all at once, one in detail when asked for."""
+"""Every segment that can be a stream: figures of all at once, one in detail when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
@@ -11,16 +11,15 @@ import numpy as np
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import segment_of
+from splitopt.planning.growing_stream import GrowingStream, StreamFigures
 from splitopt.planning.segment import SegmentFigures
-from splitopt.planning.stream_bounds import StreamBounds
-from splitopt.planning.stream_pricing import StreamPricer
+from splitopt.planning.stream_pricing import StreamPricer, WholeInsn
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.shortest_paths import Column
 from splitopt.tiling.rolled import RolledPair, best_pairs
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.ends import stream_pairs
-from splitopt.tiling.streams.grouping import Grouping, time_of_image
+from splitopt.tiling.streams.grouping import time_of_image
 from splitopt.tiling.streams.rules import StreamRule, stream_rule
 from splitopt.tiling.streams.stream import Stream
 
@@ -28,13 +27,9 @@ MOST_GROUPS = 20
 """Of one stream: that is the longest in any model at hand, and keeps what is looked at linear in
 the ops of a model."""
 
-WholeInsn = Callable[[int, int], int]
-
 
 class StreamColumns(NamedTuple):
-    """One entry for each segment that can be a stream: its start and stop; at least the bytes that
-    are granted to its arena, at most those that rolled ends save, with and without the model's
-    inputs; at least the instructions that are added; exactly the bytes copied across its ends."""
+    """`StreamFigures`, one entry for each segment that can be a stream."""
 
     starts: Column
     stops: Column
@@ -66,14 +61,19 @@ class StreamTable:
         most_bytes: int,
         deadline: Deadline,
     ) -> None:
-        self._graph, self._whole_insn = graph, whole_insn
-        self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
+        self._graph = graph
         self._most_bytes, self._deadline = most_bytes, deadline
-        self._rules, self._costs = rules, costs
-        self._pricer = StreamPricer(graph, rules, costs)
+        self._pricer = StreamPricer(
+            graph,
+            rules,
+            costs,
+            whole_insn,
+            headroom_bytes=headroom_bytes,
+            zero_arena=zero_arena,
+        )
         self.unreached = 0
         self.has_longer = False
-        self._rows: dict[int, list[tuple[int, ...]]] = {}
+        self._rows: dict[int, list[StreamFigures]] = {}
         """Op → all streams from it on, where time was enough for them."""
 
     def go_on(self, deadline: Deadline) -> None:
@@ -98,9 +98,9 @@ class StreamTable:
 
     @cached_property
     def columns(self) -> StreamColumns:
-        """The figures of all streams."""
+        """The figures of all streams, an entry for each."""
         rows = [row for start in range(len(self._graph.ops)) for row in self._rows_from(start)]
-        table = np.array(rows, dtype=np.int64).reshape(-1, len(StreamColumns._fields))
+        table = np.array(rows, dtype=np.int64).reshape(-1, len(StreamFigures._fields))
         return StreamColumns(*table.T)
 
     def stream(self, start: int, stop: int) -> Stream | str:
@@ -109,15 +109,7 @@ class StreamTable:
 
     def figures(self, stream: Stream) -> SegmentFigures:
         """The exact figures of a stream as a segment's only piece."""
-        segment = segment_of(self._graph, stream.start, stream.stop)
-        return self._pricer.figures(
-            stream,
-            segment,
-            self._whole_insn(stream.start, stream.stop),
-            headroom_bytes=self._headroom_bytes,
-            zero_arena=self._zero_arena,
-            is_rebuilt=(stream.start, stream.stop) != (0, len(self._graph.ops)),
-        )
+        return self._pricer.figures(stream)
 
     def rolled(self, stream: Stream, *, by_rows: bool = False) -> tuple[RolledPair, ...]:
         """The ends that share bytes. `by_rows`: the model's inputs are not there."""
@@ -125,7 +117,7 @@ class StreamTable:
         given = self._graph.inputs if by_rows else ()
         return best_pairs(self._graph, [pair for pair in pairs if pair.read not in given])
 
-    def _rows_from(self, start: int) -> list[tuple[int, ...]]:
+    def _rows_from(self, start: int) -> list[StreamFigures]:
         if start in self._rows:
             return self._rows[start]
         missed = self.unreached
@@ -134,34 +126,22 @@ class StreamTable:
             self._rows[start] = rows
         return rows
 
-    def _from(self, start: int) -> Iterator[tuple[int, ...]]:
-        """Rows of `StreamColumns` for all streams from one op on."""
-        grouping = Grouping(self._graph, start, self._image_ticks)
+    def _from(self, start: int) -> Iterator[StreamFigures]:
+        """All streams from one op on."""
+        growing = GrowingStream(self._pricer, self._graph, start, self._image_ticks)
         for stop in range(start + 1, len(self._graph.ops) + 1):
             rule = self.rules[stop - 1]
-            if isinstance(rule, str) or grouping.add(rule) is not None:
+            if isinstance(rule, str) or growing.add(rule) is not None:
                 return
-            if len(grouping.groups) > MOST_GROUPS:
+            if len(growing.grouping.groups) > MOST_GROUPS:
                 self.has_longer = True
                 return
-            if not grouping.is_closed:
-                continue
             if self._deadline.is_over:
                 self.unreached += len(self._graph.ops) + 1 - stop
                 return
-            arena, row = self._bounds.row(grouping)
-            if arena > self._most_bytes:
+            figures = growing.figures()
+            if figures is None:
+                continue
+            if figures.arena > self._most_bytes:
                 return
-            yield row
-
-    @cached_property
-    def _bounds(self) -> StreamBounds:
-        return StreamBounds(
-            self._graph,
-            self._rules,
-            self._costs,
-            self.rules,
-            self._whole_insn,
-            self._headroom_bytes,
-            zero_arena=self._zero_arena,
-        )
+            yield figures

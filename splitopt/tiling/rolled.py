@@ -51,13 +51,14 @@ def best_pairs(graph: ModelGraph, pairs: Iterable[RolledPair]) -> tuple[RolledPa
 
     Of more than `_MOST_TRIED` pairs, the one that saves most, then the next that fits, and so on.
     """
-    useful = sorted(
-        (pair for pair in pairs if saved_bytes(graph, pair) > 0),
-        key=lambda pair: (-saved_bytes(graph, pair), pair.read, pair.made),
-    )
+    saved = {pair: saved_bytes(graph, pair) for pair in pairs}
+    useful = [pair for pair, size in saved.items() if size > 0]
+    if len(useful) < 2:
+        return tuple(useful)
+    useful.sort(key=lambda pair: (-saved[pair], pair.read, pair.made))
     if len(useful) > _MOST_TRIED:
         return _one_after_another(useful)
-    return max(_disjoint(useful), key=lambda chosen: sum(saved_bytes(graph, p) for p in chosen))
+    return max(_disjoint(useful), key=lambda chosen: sum(saved[pair] for pair in chosen))
 
 
 def _disjoint(pairs: Sequence[RolledPair]) -> Iterator[tuple[RolledPair, ...]]:

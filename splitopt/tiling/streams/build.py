@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from splitopt.graph.model import ModelGraph
-from splitopt.tiling.rows import rows_of
+from splitopt.tiling.schedule import row_bytes
 from splitopt.tiling.streams.grouping import (
     SOURCE,
     Draft,
@@ -44,24 +45,25 @@ def built(grouping: Grouping) -> Stream | str:
 class _Builder:
     def __init__(self, grouping: Grouping) -> None:
         self._grouping, self._graph = grouping, grouping.graph
-        self._outputs = set(grouping.outputs)
+        self._outputs = grouping.live
         read = dict.fromkeys(tensor for draft in grouping.groups for tensor in draft.reads)
         makers = {tensor: self._maker(tensor) for tensor in read}
-        row_bytes = {tensor: _row_bytes(self._graph, tensor) for tensor in read}
+        sizes = {tensor: row_bytes(self._graph, tensor) for tensor in read}
         self._flows = [grouping.flows[tensor] for tensor in grouping.sources]
-        self._timing = Timing(grouping.groups, self._flows, makers, row_bytes)
+        self._timing = Timing(grouping.groups, self._flows, makers, sizes)
         self._order = self._timing.order()
         in_order = (t for number in self._order for t in grouping.groups[number].reads)
         self._numbers = {tensor: k for k, tensor in enumerate(dict.fromkeys(in_order))}
 
     def stream(self) -> Stream | str:
         grouping = self._grouping
-        missing = next((t for t in self._numbers if self._has_no_fill(t)), None)
+        seen = {tensor: self._seen(tensor) for tensor in self._numbers}
+        missing = next((t for t in seen if lacks_fill(grouping, t, seen[t])), None)
         if missing is not None:
             return f"nothing says how to fill rows outside of tensor {missing}"
         groups = tuple(self._group(number) for number in self._order)
         sources = tuple(self._source(number) for number in range(len(self._flows)))
-        buffers = tuple(self._buffer(tensor) for tensor in self._numbers)
+        buffers = tuple(line_buffer(grouping, tensor, seen[tensor]) for tensor in seen)
         stream = Stream(grouping.start, grouping.stop, sources, groups, buffers)
         if stream.ticks > MOST_TICKS:
             return f"its rows come at rates that meet after {stream.ticks} ticks only"
@@ -90,62 +92,61 @@ class _Builder:
     def _source(self, number: int) -> Source:
         flow = self._flows[number]
         turns = self._timing.turns[len(self._grouping.groups) + number]
-        buffer = self._numbers[self._held_as(flow.tensor)]
+        buffer = self._numbers[self._grouping.held_as(flow.tensor)]
         return Source(flow.tensor, buffer, flow.rows, turns.period, turns.first)
 
     def _made(self, draft: Draft) -> Iterator[Made]:
         for op in draft.ops:
             [tensor] = self._graph.ops[op].outputs
-            number = self._numbers.get(self._held_as(tensor))
+            number = self._numbers.get(self._grouping.held_as(tensor))
             if number is not None or tensor in self._outputs:
                 yield Made(tensor, number, tensor in self._outputs)
 
-    def _held_as(self, tensor: int) -> int:
-        """The tensor whose rows the line buffer holds: what the folded PAD makes."""
-        if tensor not in self._grouping.folded:
-            return tensor
-        [pad] = self._graph.readers[tensor]
-        return self._graph.ops[pad].outputs[0]
-
-    def _buffer(self, tensor: int) -> LineBuffer:
-        graph, flow = self._graph, self._grouping.flows[tensor]
-        views = self._windows(tensor)
-        window, only_lag, _ = views[0]
-        is_lazy = len(views) == 1 and only_lag == 0 and window.repeat == 1
-        return LineBuffer(
-            tensor=tensor,
-            written=flow.written,
-            depth=max(lag + window.rows for window, lag, _ in views),
-            row_bytes=_row_bytes(graph, tensor),
-            written_bytes=_row_bytes(graph, flow.written),
-            column_bytes=self._column_bytes(tensor, flow.written),
-            rows=flow.rows,
-            last_row=max(last + lag for _, lag, last in views),
-            fill=self._grouping.fills.get(tensor),
-            item_bytes=graph.tensors[tensor].dtype.bits // 8,
-            lazy=(window.stride, window.above) if is_lazy else None,
-        )
-
-    def _column_bytes(self, tensor: int, written: int) -> int:
-        if written == tensor:
-            return 0
-        graph = self._graph
-        left = int(pad_amounts(graph, graph.ops[graph.producer[tensor]])[2, 0])
-        return left * (_row_bytes(graph, tensor) // graph.tensors[tensor].shape[2])
-
-    def _windows(self, tensor: int) -> list[tuple[Window, int, int]]:
-        """Of each group that reads the tensor: its window, its lag, the last row that it sees."""
+    def _seen(self, tensor: int) -> list[Seen]:
         return [
-            (e.window, self._timing.lag(e), self._grouping.groups[e.reader].last_row(e.window))
+            Seen(e.window, self._timing.lag(e), self._grouping.groups[e.reader].last_row(e.window))
             for e in self._timing.readers[tensor]
         ]
 
-    def _has_no_fill(self, tensor: int) -> bool:
-        """Whether rows outside of the image are looked at, and nothing says what they hold."""
-        rows = self._grouping.flows[tensor].rows
-        is_left = any(w.above > 0 or last >= rows for w, _, last in self._windows(tensor))
-        return is_left and tensor not in self._grouping.fills
+
+class Seen(NamedTuple):
+    """What one group sees of a line buffer: its window, how many newer rows there are, and the last
+    row that it looks at."""
+
+    window: Window
+    lag: int
+    last: int
 
 
-def _row_bytes(graph: ModelGraph, tensor: int) -> int:
-    return graph.tensors[tensor].bytes // rows_of(graph.tensors[tensor])
+def line_buffer(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> LineBuffer:
+    """`seen`: by each group that reads the tensor."""
+    graph, flow = grouping.graph, grouping.flows[tensor]
+    window, only_lag, _ = seen[0]
+    is_lazy = len(seen) == 1 and only_lag == 0 and window.repeat == 1
+    return LineBuffer(
+        tensor=tensor,
+        written=flow.written,
+        depth=max(lag + window.rows for window, lag, _ in seen),
+        row_bytes=row_bytes(graph, tensor),
+        written_bytes=row_bytes(graph, flow.written),
+        column_bytes=_column_bytes(graph, tensor, flow.written),
+        rows=flow.rows,
+        last_row=max(last + lag for _, lag, last in seen),
+        fill=grouping.fills.get(tensor),
+        item_bytes=graph.tensors[tensor].dtype.bits // 8,
+        lazy=(window.stride, window.above) if is_lazy else None,
+    )
+
+
+def lacks_fill(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> bool:
+    """Whether rows outside of the image are looked at, and nothing says what they hold."""
+    rows = grouping.flows[tensor].rows
+    is_left = any(window.above > 0 or last >= rows for window, _, last in seen)
+    return is_left and tensor not in grouping.fills
+
+
+def _column_bytes(graph: ModelGraph, tensor: int, written: int) -> int:
+    if written == tensor:
+        return 0
+    left = int(pad_amounts(graph, graph.ops[graph.producer[tensor]])[2, 0])
+    return left * (row_bytes(graph, tensor) // graph.tensors[tensor].shape[2])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,12 +22,41 @@ PADS = frozenset({"PAD", "PADV2"})
 _WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 
+class GroupKey(NamedTuple):
+    """What of a group does not depend on the rest of its stream: many streams share a group.
+
+    `reads`: tensor and rows of each view. `outputs`: each tensor that it makes for others, and
+    whether that goes into a line buffer.
+    """
+
+    ops: tuple[int, ...]
+    reads: tuple[tuple[int, int], ...]
+    outputs: tuple[tuple[int, bool], ...]
+
+    @property
+    def pinned(self) -> tuple[int, ...]:
+        """The tensors that it reads from line buffers and writes into them."""
+        read = (tensor for tensor, _ in self.reads)
+        return (*read, *(tensor for tensor, is_held in self.outputs if is_held))
+
+
+def key_of(stream: Stream, group: Group) -> GroupKey:
+    return GroupKey(
+        ops=group.ops,
+        reads=tuple((stream.buffers[view.buffer].tensor, view.rows) for view in group.views),
+        outputs=tuple((made.tensor, made.buffer is not None) for made in group.outputs),
+    )
+
+
 def group_graph(graph: ModelGraph, stream: Stream, group: Group) -> ModelGraph:
     """The group's ops on one row. Inputs stand in the order of its views, outputs in that of what
     it makes."""
-    read = {stream.buffers[view.buffer].tensor: view.rows for view in group.views}
-    own = row_graph(graph, [graph.ops[op] for op in group.ops], read)
-    return replace(own, outputs=tuple(made.tensor for made in group.outputs))
+    return keyed_graph(graph, key_of(stream, group))
+
+
+def keyed_graph(graph: ModelGraph, key: GroupKey) -> ModelGraph:
+    own = row_graph(graph, [graph.ops[op] for op in key.ops], dict(key.reads))
+    return replace(own, outputs=tuple(tensor for tensor, _ in key.outputs))
 
 
 def row_graph(graph: ModelGraph, ops: Sequence[Op], read: Mapping[int, int]) -> ModelGraph:

@@ -15,7 +15,7 @@ code cites these cases:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import lcm, prod
 from typing import NamedTuple
@@ -75,7 +75,8 @@ class Grouping:
 
     `flows`: tensor → its rows over time. `pads`: outputs of PADs whose rows are made by those who
     read them; they cannot leave the segment. `folded`: inputs of PADs that disappear. `fills`:
-    tensor → value outside of the image.
+    tensor → value outside of the image. `live`: what the groups make for ops from `stop` on, or as
+    outputs of the model.
     """
 
     def __init__(self, graph: ModelGraph, start: int, image_ticks: int) -> None:
@@ -88,6 +89,11 @@ class Grouping:
         self.pads: set[int] = set()
         self.folded: set[int] = set()
         self.fills: dict[int, int] = {}
+        self._held: set[int] = set()
+        """What is read from line buffers, and what is written into them."""
+        self._heard: set[int] = set()
+        """Groups that make rows of these."""
+        self.live: dict[int, None] = {}
 
     def add(self, rule: StreamRule) -> str | None:
         """The next op in order, by its rule. Why the stream ends before it, if it does."""
@@ -97,7 +103,17 @@ class Grouping:
             self._enter(tensor)
         refusal = self._join(op, rule, read)
         self.stop += 1
+        self.live.update(dict.fromkeys(op.outputs))
+        for tensor in (*read, *op.outputs):
+            if self._is_done(tensor):
+                self.live.pop(tensor, None)
         return refusal
+
+    def _is_done(self, tensor: int) -> bool:
+        """Whether nothing from `stop` on wants it."""
+        graph = self.graph
+        last_reader = graph.readers.get(tensor, (-1,))[-1]
+        return last_reader < self.stop and tensor not in graph.outputs
 
     def _join(self, op: Op, rule: StreamRule, read: Sequence[int]) -> str | None:
         is_padded = any(tensor in self.pads for tensor in read)
@@ -147,14 +163,14 @@ class Grouping:
             return "looks at rows of padding only"
         first = flow.first + flow.period * ahead
         group = self._begin(flow.period * rule.stride, first, op)
-        self.groups[group].reads[tensor] = Window(rule.reach, rule.stride, above)
+        self._read(group, tensor, Window(rule.reach, rule.stride, above))
         self._add(op, group)
         return None if rule.fill is None else self._fill(tensor, rule.fill)
 
     def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
         flow = self.flows[tensor]
         group = self._begin(flow.period // rule.repeat, flow.first, op)
-        self.groups[group].reads[tensor] = Window(repeat=rule.repeat)
+        self._read(group, tensor, Window(repeat=rule.repeat))
         self._add(op, group)
         return None
 
@@ -169,7 +185,7 @@ class Grouping:
         if group == SOURCE or any(self._looks_otherwise(group, flow.tensor) for flow in others):
             group, others = self._begin(last.period, last.first, op), flows  # case 4
         for flow in others:
-            self.groups[group].reads.setdefault(flow.tensor, Window())
+            self._read(group, flow.tensor, Window())
         self._add(op, group)
         return None
 
@@ -181,12 +197,18 @@ class Grouping:
         if flow.group != SOURCE:
             return flow.group
         self.groups.append(Draft(flow.period, flow.first, flow.rows))
-        self.groups[-1].reads[flow.tensor] = Window()
+        self._read(len(self.groups) - 1, flow.tensor, Window())
         return len(self.groups) - 1
 
     def _begin(self, period: int, first: int, op: Op) -> int:
         self.groups.append(Draft(period, first, rows_of(self.graph.tensors[op.outputs[0]])))
         return len(self.groups) - 1
+
+    def _read(self, group: int, tensor: int, window: Window) -> None:
+        self.groups[group].reads[tensor] = window
+        flow = self.flows[tensor]
+        self._held.update((tensor, flow.written))
+        self._heard.add(flow.group)
 
     def _add(self, op: Op, group: int, rows: int | None = None, above: int = 0) -> None:
         draft, [made] = self.groups[group], op.outputs
@@ -201,30 +223,26 @@ class Grouping:
         return None
 
     @property
-    def outputs(self) -> tuple[int, ...]:
-        """What the groups make for ops from `stop` on, or as outputs of the model."""
-        graph, stop = self.graph, self.stop
-        made = (t for op in graph.ops[self.start : stop] for t in op.outputs)
-        return tuple(
-            t for t in made if t in graph.outputs or graph.readers.get(t, (-1,))[-1] >= stop
-        )
-
-    @property
     def is_closed(self) -> bool:
         """Whether ops [start, stop) are a stream: no PAD is left whose rows nobody has made, and no
         group makes rows that nothing reads."""
-        outputs = self.outputs
-        read = {tensor for group in self.groups for tensor in group.reads}
-        kept = {*outputs, *read, *(self.flows[t].written for t in read)}
         return (
-            bool(outputs)
-            and self.pads.isdisjoint(outputs)
-            and kept.issuperset(self.folded)
-            and all(self._makes_any(group, kept) for group in self.groups)
+            bool(self.live)
+            and self.pads.isdisjoint(self.live)
+            and self._held.issuperset(self.folded.difference(self.live))
+            and all(self._makes_live(k) for k in range(len(self.groups)) if k not in self._heard)
         )
 
-    def _makes_any(self, group: Draft, tensors: Collection[int]) -> bool:
-        return any(t in tensors for op in group.ops for t in self.graph.ops[op].outputs)
+    def _makes_live(self, group: int) -> bool:
+        ops = (self.graph.ops[op] for op in self.groups[group].ops)
+        return any(tensor in self.live for op in ops for tensor in op.outputs)
+
+    def held_as(self, tensor: int) -> int:
+        """The tensor whose rows the line buffer holds: what the folded PAD makes."""
+        if tensor not in self.folded:
+            return tensor
+        [pad] = self.graph.readers[tensor]
+        return self.graph.ops[pad].outputs[0]
 
 
 def time_of_image(graph: ModelGraph, rules: Sequence[StreamRule | str]) -> int:

@@ -8,7 +8,7 @@ writes into them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -21,7 +21,7 @@ from splitopt.arena.shared import SharedArena, SharedModel, shared_arena
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of
-from splitopt.tiling.streams.group_graph import group_graph
+from splitopt.tiling.streams.group_graph import GroupKey, key_of, keyed_graph
 from splitopt.tiling.streams.stream import Group, Stream
 
 _FAR = 1 << 30
@@ -80,34 +80,25 @@ class GroupForms:
 
     def __init__(self, graph: ModelGraph, rules: TargetRules) -> None:
         self._graph, self._rules = graph, rules
-        self._known: dict[Hashable, GroupForm] = {}
+        self._known: dict[GroupKey, GroupForm] = {}
 
-    def __call__(self, stream: Stream, group: Group) -> GroupForm:
-        key = self.key(stream, group)
+    def __call__(self, key: GroupKey) -> GroupForm:
         if key not in self._known:
-            self._known[key] = self._form(stream, group)
+            self._known[key] = self._form(key)
         return self._known[key]
 
-    @staticmethod
-    def key(stream: Stream, group: Group) -> Hashable:
-        """Alike for groups of one form."""
-        views = tuple((stream.buffers[view.buffer].tensor, view.rows) for view in group.views)
-        outputs = tuple((made.tensor, made.buffer is None) for made in group.outputs)
-        return group.ops, views, outputs
-
-    def _form(self, stream: Stream, group: Group) -> GroupForm:
-        graph = group_graph(self._graph, stream, group)
+    def _form(self, key: GroupKey) -> GroupForm:
+        graph = keyed_graph(self._graph, key)
         memories = self._rules.memories(graph)
         segment = segment_of(graph, 0, len(graph.ops))
-        far = dict.fromkeys(pinned_tensors(stream, group), _FAR)
-        head = plan_head(graph, segment, memories, far)
+        head = plan_head(graph, segment, memories, dict.fromkeys(key.pinned, _FAR))
         low = max((b.offset + b.size_bytes for b in head if not b.pinned), default=0)
         return GroupForm(graph, segment, memories, low)
 
 
 def placed(stream: Stream, rules: TargetRules, forms: GroupForms) -> PlacedStream:
     """The stream's line buffers above all that TFLM places by itself in any group."""
-    found = [forms(stream, group) for group in stream.groups]
+    found = [forms(key_of(stream, group)) for group in stream.groups]
     low = max(form.low_bytes for form in found)
     offsets = line_buffer_offsets(stream, low)
     groups = tuple(
@@ -120,12 +111,6 @@ def placed(stream: Stream, rules: TargetRules, forms: GroupForms) -> PlacedStrea
 def line_buffer_offsets(stream: Stream, low: int) -> tuple[int, ...]:
     sizes = (align_up(buffer.bytes, ARENA_ALIGNMENT) for buffer in stream.buffers)
     return tuple(accumulate(sizes, initial=low))[:-1]
-
-
-def pinned_tensors(stream: Stream, group: Group) -> tuple[int, ...]:
-    """What the group reads from line buffers and writes into them."""
-    read = (stream.buffers[view.buffer].tensor for view in group.views)
-    return (*read, *(made.tensor for made in group.outputs if made.buffer is not None))
 
 
 def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:

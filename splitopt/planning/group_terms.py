@@ -1,0 +1,128 @@
+"""What one group of a stream takes by itself, in bytes and instructions: many streams share it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from splitopt.arena.replay import TailStep, minimum_arena, tail_steps
+from splitopt.arena.rules import TargetRules
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
+from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
+from splitopt.cost.costs import Costs
+from splitopt.graph.liveness import live_steps
+from splitopt.graph.model import ModelGraph
+from splitopt.solvers.packing.greedy_replay import greedy_with_work
+from splitopt.tiling.streams.group_graph import GroupKey
+from splitopt.tiling.streams.placement import GroupForm, GroupForms
+
+_APART = 1 << 24
+"""Between the places of two line buffers: above anything that TFLM places by itself."""
+
+
+class Tail:
+    """The persistent data of one model of an allocator, as what they need beside that of others."""
+
+    def __init__(self, steps: Sequence[TailStep]) -> None:
+        self._steps = steps
+        self._least = minimum_arena(steps, 0)
+        self._added: dict[int, int] = {}
+
+    def on_top(self, needed: int) -> int:
+        """The smallest arena, where what the later models and the head need ends at `needed`."""
+        rest = needed % ARENA_ALIGNMENT
+        if rest not in self._added:
+            self._added[rest] = self._top_without_reach(rest) - rest
+        return max(needed + self._added[rest], self._least)
+
+    def _top_without_reach(self, needed: int) -> int:
+        for step in reversed(self._steps):
+            needed = align_up(needed, step.alignment) + step.size
+        return needed
+
+
+@dataclass(frozen=True)
+class GroupTerm:
+    """One form of a group: instructions of an Invoke; its tail as the first model of an allocator
+    and as a further one; the rest is what AllocateTensors goes through. `sizes`, `lives`: of the
+    buffers that TFLM plans, `tensors` before scratch."""
+
+    form: GroupForm
+    invoke_insn: int
+    first: Tail
+    further: Tail
+    tensors: tuple[int, ...]
+    sizes: tuple[int, ...]
+    lives: tuple[tuple[int, int], ...]
+    prepare_insn: float
+    table: AllocateTable
+    _allocate: dict[tuple[int, ...], float] = field(default_factory=dict, compare=False)
+
+    @property
+    def low_bytes(self) -> int:
+        return self.form.low_bytes
+
+    @property
+    def scratch(self) -> int:
+        return len(self.sizes) - len(self.tensors)
+
+    def allocate_insn(self, places: Mapping[int, int]) -> float:
+        """Instructions of AllocateTensors. `places`: tensor → number of its line buffer. TFLM's
+        planner looks at the order of places, not at how far they are apart."""
+        order = tuple(places.get(tensor, -1) for tensor in self.tensors)
+        ranks = {place: rank for rank, place in enumerate(sorted({*order, -1}))}
+        key = tuple(ranks[place] for place in order)
+        if key not in self._allocate:
+            self._allocate[key] = self._insn({k: rank for k, rank in enumerate(key) if rank})
+        return self._allocate[key]
+
+    def _insn(self, ranks: Mapping[int, int]) -> float:
+        pins = {k: rank * _APART for k, rank in ranks.items()}
+        starts, stops = [a for a, _ in self.lives], [b for _, b in self.lives]
+        _, work = greedy_with_work(self.sizes, starts, stops, pins)
+        segment = self.form.segment
+        fixed = piece_insn(segment, self.prepare_insn, self.scratch, True, self.table)
+        return fixed + work_insn(len(self.sizes), work, self.table)
+
+
+class GroupTerms:
+    """Terms of the groups of one model's streams."""
+
+    def __init__(self, graph: ModelGraph, rules: TargetRules, costs: Costs) -> None:
+        self.forms = GroupForms(graph, rules)
+        self._rules, self._costs = rules, costs
+        self._known: dict[GroupKey, GroupTerm] = {}
+
+    def __call__(self, key: GroupKey) -> GroupTerm:
+        if key not in self._known:
+            self._known[key] = self._term(self.forms(key))
+        return self._known[key]
+
+    def _term(self, form: GroupForm) -> GroupTerm:
+        graph, costs = form.graph, self._costs
+        lives = live_steps(graph, form.segment)
+        sizes = [align_up(graph.tensors[t].bytes, ARENA_ALIGNMENT) for t in lives]
+        ranges = list(lives.values())
+        for step, memory in enumerate(form.memories, start=1):
+            for size in memory.scratch:
+                sizes.append(align_up(size, ARENA_ALIGNMENT))
+                ranges.append((step, step + 1))
+        first, further = (self._tail(form, len(sizes), is_first) for is_first in (True, False))
+        invoke = sum(costs.invoke(graph, op) or 0 for op in graph.ops)
+        return GroupTerm(
+            form=form,
+            invoke_insn=invoke + round(costs.per_invoke),
+            first=first,
+            further=further,
+            tensors=tuple(lives),
+            sizes=tuple(sizes),
+            lives=tuple(ranges),
+            prepare_insn=sum(prepare_insn(graph, op, costs.allocate) for op in graph.ops),
+            table=costs.allocate,
+        )
+
+    def _tail(self, form: GroupForm, buffers: int, is_first: bool) -> Tail:
+        steps = tail_steps(
+            form.graph, form.segment, form.memories, self._rules.abi, buffers, is_first=is_first
+        )
+        return Tail(list(steps))

@@ -1,0 +1,76 @@
+"""Streams that grow op by op have the figures of each stream built and replayed by itself."""
+
+from __future__ import annotations
+
+import pytest
+from needs import find_model
+from planning_helpers import chain
+from samples import seeds
+from stream_nets import chance_stream_net
+
+from splitopt.arena.rules import target_rules
+from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.growing_stream import GrowingStream
+from splitopt.planning.segment import Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.tiling.rolled import saved_bytes
+from splitopt.tiling.streams.stream import Stream
+
+
+@pytest.mark.parametrize("seed", seeds(14, 300))
+def test_every_stream_is_found_with_its_figures(seed: int) -> None:
+    graph = chain(16) if seed == 0 else chance_stream_net(seed)
+    assert_exact(graph)
+
+
+@pytest.mark.parametrize("name", ["resnet8_digits_int8", "unet_digits_int8"])
+def test_groups_that_run_later_than_they_could_are_timed_for_real(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built = []
+    price = GrowingStream._of_built
+    monkeypatch.setattr(GrowingStream, "_of_built", lambda *given: built.append(1) or price(*given))
+    path = find_model(name)
+    assert path is not None
+    assert_exact(read_tflite(path))
+    assert bool(built) == name.startswith("resnet")
+
+
+def assert_exact(graph: ModelGraph) -> None:
+    table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(), zero_arena=True)
+    streams = table.streams
+    found = {row[:2]: row[2:] for row in zip(*(c.tolist() for c in streams.columns), strict=True)}
+    for start in range(len(graph.ops)):
+        for stop in range(start + 1, len(graph.ops) + 1):
+            stream = streams.stream(start, stop)
+            if isinstance(stream, str):
+                assert (start, stop) not in found
+                continue
+            figures = streams.figures(stream)
+            assert figures.stream is not None
+            arena = figures.stream.arena.size_bytes + figures.stream.interpreters_bytes
+            assert figures.arena_bytes == arena
+            if (start, stop) not in found:
+                assert arena > table.ram(0, len(graph.ops)) or longer_ones_are_left_out(
+                    table, start, stop
+                )
+                continue
+            saved = (saved_in(table, stream, by_rows=by_rows) for by_rows in (False, True))
+            expected = (arena, *saved, figures.added_insn, figures.copied_bytes)
+            assert found[start, stop] == expected
+
+
+def saved_in(table: SegmentTable, stream: Stream, *, by_rows: bool) -> int:
+    pairs = table.streams.rolled(stream, by_rows=by_rows)
+    return sum(saved_bytes(table.graph, pair) for pair in pairs)
+
+
+def longer_ones_are_left_out(table: SegmentTable, start: int, stop: int) -> bool:
+    """Whether a shorter stream from there takes more than the whole model."""
+    most = table.ram(0, len(table.graph.ops))
+    for earlier in range(start + 1, stop):
+        stream = table.streams.stream(start, earlier)
+        if isinstance(stream, Stream) and table.streams.figures(stream).arena_bytes > most:
+            return True
+    return False
