@@ -92,6 +92,7 @@ def shared_jobs(folder: Path) -> Iterator[tuple[str, Path]]:
                     "model": {"path": str(model)},
                     "board": {**BOARD, "headroom_bytes": 0, "clock_hz": 1, "abi": abi},
                     "objective": {"minimise": objective},
+                    "solve": {"time_limit_s": 600},  # on a loaded machine, too
                 }
                 file = folder / f"{model.stem}_{abi}_{objective}.yaml"
                 file.write_text(json.dumps(job), "utf-8")
