@@ -21,7 +21,13 @@ _STEPS = {
         "row_bytes": (-1, 1),
         "fill": (1,),
     },
-    "groups": {"rows": (-1, 1), "period": (1,), "first_tick": (-1, 1)},
+    "groups": {
+        "rows": (-1, 1),
+        "period": (1,),
+        "first_tick": (-1, 1),
+        "rows_per_turn": (-1, 1),
+        "dropped": (-1, 1),
+    },
 }
 
 

@@ -65,6 +65,27 @@ class StreamNet(ImageNet):
         self.maker.op(name, given, [made], (type(options).__name__[:-1], options))
         return made
 
+    def transposed(
+        self, source: int, size: Pair, stride: Pair, padding: str, channels: int = 2
+    ) -> int:
+        """A TRANSPOSE_CONV. Each row gives as many as the stride, in VALID some more at the end."""
+        rows, columns, depth = self.shapes[source]
+        more = [
+            0 if padding == "same" else max(0, k - s) for k, s in zip(size, stride, strict=True)
+        ]
+        shape = [rows * stride[0] + more[0], columns * stride[1] + more[1], channels]
+        data = np.array([1, *shape], dtype="<i4").tobytes()
+        given = [
+            self.maker.tensor([4], "int32", data=data, scales=0),
+            self._weights([channels, *size, depth], channels, 0),
+            *(source, self._bias(channels)),
+        ]
+        options = fb.TransposeConvOptionsT()
+        options.padding, (options.strideH, options.strideW) = _PADDING[padding], stride
+        made = self.image(*shape)
+        self.maker.op("TRANSPOSE_CONV", given, [made], ("TransposeConvOptions", options))
+        return made
+
     def each(self, name: str, source: int) -> int:
         """An op on each value by itself."""
         made = self.image(*self.shapes[source])
@@ -179,3 +200,33 @@ def _two(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int],
         names = ["ADD", "ADD", "SUB", "MUL"] + ["MAXIMUM"] * (net.dtype == "int8")
         return net.both(rng.choice(names), *pair)
     return net.join(*pair)
+
+
+def chance_decoder(seed: int, dtype: str = "int8") -> ModelGraph:
+    """One or two TRANSPOSE_CONVs, with what makes use of their rows: windows, pads, pools, rows of
+    other images beside them."""
+    rng = random.Random(seed)
+    net = StreamNet(rng, dtype=dtype)
+    last = net.image(rng.randint(2, 7), rng.randint(2, 4), rng.choice([2, 3, 20]))
+    inputs, made = [last], []
+    for _ in range(rng.randint(1, 2)):
+        last = _next_but_pads(net, rng, [*inputs, *made], inputs)
+        stride = rng.choice([1, 2, 2, 2, 3])
+        size = rng.randint(1, 2 * stride + 1), rng.randint(1, 4)
+        padding = rng.choice(["same", "valid"])
+        strides = stride, 1 if dtype == "int8" and rng.random() < 0.2 else stride
+        made += [last, net.transposed(last, size, strides, padding, rng.randint(1, 3))]
+        for _ in range(rng.randint(0, 3)):
+            if min(net.shapes[made[-1]][:2]) > 3:
+                made.append(_next(net, rng, made, inputs))
+    read = {t for op in net.maker.graph.operators for t in op.inputs}
+    results = [t for t in dict.fromkeys(made) if t not in read and t not in inputs]
+    return net.graph(inputs, results)
+
+
+def _next_but_pads(net: StreamNet, rng: random.Random, made: list[int], inputs: list[int]) -> int:
+    """What may stand before a TRANSPOSE_CONV: a window, or nothing."""
+    last = made[-1]
+    if rng.random() < 0.5:
+        return last
+    return net.window("CONV_2D", last, (min(3, net.shapes[last][0]), 1), (1, 1), "same")

@@ -17,6 +17,7 @@ from splitopt.tiling.streams.stream import LineBuffer, Stream
 Cells = tuple[object, ...]
 Rows = list[Cells]
 _PADS = ("PAD", "PADV2")
+_TRANSPOSED = "TRANSPOSE_CONV"
 _OUTSIDE = -1
 
 
@@ -48,7 +49,7 @@ def streamed(graph: ModelGraph, stream: Stream) -> dict[int, Rows]:
     """The outputs; a row that is never kept is empty."""
     lines = [[_cells(graph, buffer, "rubbish")] * buffer.depth for buffer in stream.buffers]
     kept: dict[int, Rows] = {}
-    made: dict[int, Cells] = {}
+    made: dict[int, Rows] = {}
     for step in moves_of(stream):
         match step:
             case Take(number, row, slot):
@@ -67,36 +68,61 @@ def streamed(graph: ModelGraph, stream: Stream) -> dict[int, Rows]:
                 made = _run(graph, stream, number, lines)
                 for end in stream.groups[number].outputs:
                     if end.buffer is not None:
-                        line, last = lines[end.buffer], stream.buffers[end.buffer].depth - 1
-                        line[last] = _over(
-                            graph, stream.buffers[end.buffer], line[last], made[end.tensor]
-                        )
+                        line, rows = lines[end.buffer], made[end.tensor]
+                        for slot, cells in enumerate(rows, start=len(line) - len(rows)):
+                            line[slot] = _over(graph, stream.buffers[end.buffer], line[slot], cells)
             case Keep(number, output, row):
-                tensor = stream.groups[number].outputs[output].tensor
+                group = stream.groups[number]
+                tensor = group.outputs[output].tensor
                 rows = kept.setdefault(tensor, [()] * graph.tensors[tensor].shape[1])
                 assert not rows[row], "a row is made once"
-                rows[row] = made[tensor]
+                rows[row] = made[tensor][group.dropped + row % group.rows_per_turn]
     return kept
 
 
-def _run(graph: ModelGraph, stream: Stream, number: int, lines: Sequence[Rows]) -> dict[int, Cells]:
+def _run(graph: ModelGraph, stream: Stream, number: int, lines: Sequence[Rows]) -> dict[int, Rows]:
+    """As many rows as the group makes, of every tensor."""
     known: dict[int, Rows] = {}
+    count = stream.groups[number].dropped + stream.groups[number].rows_per_turn
     for view in stream.groups[number].views:
         buffer = stream.buffers[view.buffer]
         first = buffer.depth - view.lag - view.rows
         known[buffer.tensor] = [lines[view.buffer][first + k] for k in range(view.rows)]
-    made: dict[int, Cells] = {}
+    made: dict[int, Rows] = {}
     for k in stream.groups[number].ops:
         op = graph.ops[k]
         read = _read(graph, op)
         if op.type in _PADS:
-            cells = _padded(graph, op, known[read[0]][0])
+            rows = [_padded(graph, op, known[read[0]][row]) for row in range(count)]
+        elif op.type == _TRANSPOSED:
+            rows = _transposed(graph, op, known[read[0]], count)
         else:
-            looked_at = [tuple(known[t][at] for at in _taps(graph, op)) for t in read]
-            cells = _result(graph, op, looked_at)
-        known[op.outputs[0]] = [cells]
-        made[op.outputs[0]] = cells
+            taps = _taps(graph, op)
+            looked_at = [
+                [tuple(known[t][row + at] for at in taps) for t in read] for row in range(count)
+            ]
+            rows = [_result(graph, op, found) for found in looked_at]
+        known[op.outputs[0]] = made[op.outputs[0]] = rows
     return made
+
+
+def _transposed(graph: ModelGraph, op: Op, given: Rows, count: int) -> Rows:
+    """`count` rows: each row given is added at its place, with the filter row that meets it there.
+    One of zero points adds nothing."""
+    kernel, stride = graph.tensors[op.inputs[1]].shape[1], int(op.options["strideH"])
+    quantization = graph.tensors[op.inputs[2]].quantization
+    assert quantization is not None
+    blank = _blank(graph.tensors[op.inputs[2]].shape[2], quantization.zero_points[0])
+    above = 0
+    if op.options.get("padding") == 0:
+        above = max(0, (-(-count // stride) - 1) * stride + kernel - count) // 2
+    added: list[list[object]] = [[] for _ in range(count)]
+    for row, cells in enumerate(given):
+        for tap in range(kernel):
+            place = row * stride - above + tap
+            if 0 <= place < count and cells != blank:
+                added[place].append((tap, cells))
+    return [_result(graph, op, sorted(found, key=str)) for found in added]
 
 
 def _unsplit_op(graph: ModelGraph, op: Op, known: Mapping[int, Rows]) -> Rows:
@@ -110,6 +136,8 @@ def _unsplit_op(graph: ModelGraph, op: Op, known: Mapping[int, Rows]) -> Rows:
         return [blank] * above + inside + [blank] * (count - above - whole)
     if op.type == "RESIZE_NEAREST_NEIGHBOR":
         return [_result(graph, op, [(known[read[0]][r * whole // count],)]) for r in range(count)]
+    if op.type == _TRANSPOSED:
+        return _transposed(graph, op, known[read[0]], count)
     taps, stride = _taps(graph, op), int(op.options.get("strideH", 1))
     above = 0
     if op.options.get("padding") == 0 and len(read) == 1:

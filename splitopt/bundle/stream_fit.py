@@ -51,6 +51,7 @@ def _loose(entry: Segment, stream: Stream) -> Iterator[str]:
             depth = stream.buffers[view.buffer].depth
             if view.rows + view.lag > depth:
                 yield f"group {k} looks at {view.rows + view.lag} rows of the {depth} in its buffer"
+        yield from (f"group {k} {why}" for why in _loose_rows(stream, group))
     for k, buffer in enumerate(stream.buffers):
         yield from (f"line buffer {k} {why}" for why in _loose_buffer(buffer))
     if stream.ticks > MOST_TICKS:
@@ -61,6 +62,17 @@ def _loose(entry: Segment, stream: Stream) -> Iterator[str]:
         yield f"moves rows {moves} times, want at most {_MOST_MOVES}"
     assert entry.stream is not None
     yield from _misplaced(entry, [b.offset for b in entry.stream.buffers], stream)
+
+
+def _loose_rows(stream: Stream, group: Group) -> Iterator[str]:
+    """What it makes at once."""
+    if group.rows % group.rows_per_turn:
+        yield f"makes {group.rows} rows, want whole turns of {group.rows_per_turn}"
+    for buffer in (stream.buffers[m.buffer] for m in group.outputs if m.buffer is not None):
+        if group.made_rows > buffer.depth:
+            yield f"makes {group.made_rows} rows at once for a buffer of {buffer.depth}"
+        if group.made_rows > 1 and buffer.is_padded:
+            yield "makes rows at once that do not lie together"
 
 
 def _loose_buffer(buffer: LineBuffer) -> Iterator[str]:

@@ -40,6 +40,8 @@ def _group_entries(
             rows=group.rows,
             period=group.period,
             first_tick=group.first_tick,
+            rows_per_turn=group.rows_per_turn,
+            dropped=group.dropped,
             piece=None if data is None else paths[k],
             piece_bytes=None if data is None else len(data),
             sha256=None if data is None else sha256_of(data),
@@ -67,6 +69,8 @@ def stream_of_entry(entry: entries.Stream, start: int, stop: int) -> Stream:
                 rows=group.rows,
                 period=group.period,
                 first_tick=group.first_tick,
+                rows_per_turn=group.rows_per_turn,
+                dropped=group.dropped,
             )
             for group in entry.groups
         ),

@@ -7,6 +7,7 @@ groups alone. The code cites these cases:
 1. A source that is ahead of all its readers comes later by just that: nobody is behind it.
 2. A group that is ahead of all its readers may run later, and a reader may run before the maker of
    what it reads in the same tick: then the stream is built to know its timing (`streams.timing`).
+3. So it is where a group makes several rows at once, from then on.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from splitopt.tiling.streams.ends import End, is_last_read_before, lead_of, stre
 from splitopt.tiling.streams.group_graph import GroupKey
 from splitopt.tiling.streams.grouping import SOURCE, Draft, Flow, Grouping, Window
 from splitopt.tiling.streams.rules import StreamRule
-from splitopt.tiling.streams.stream import LineBuffer, Made, Stream
+from splitopt.tiling.streams.stream import LineBuffer, Made
 
 
 class StreamFigures(NamedTuple):
@@ -93,6 +94,7 @@ class GrowingStream:
         """What `_waits_anyhow` has found to be true: it stays so."""
         self._unusual: set[int] = set()
         """Line buffers that lack a fill, or have late readers."""
+        self._makes_several = False
         self._ahead: set[int] = set()
         """Groups with slack."""
         self._stack: list[int] = []
@@ -108,19 +110,19 @@ class GrowingStream:
             read = activations_read(self._graph, op)
             self._changed_buffers.update(read)
             self._changed_groups.update(grouping.flows[t].group for t in (*read, *op.outputs))
+            self._makes_several |= not grouping.flows[op.outputs[0]].is_single
         return refusal
 
     def figures(self) -> StreamFigures | None:
         """Of all ops that were added; None where they are no stream."""
         if not self.grouping.is_closed:
             return None
+        if self._makes_several:
+            return self._of_built()
         self._renew()
         if any(self._buffers[tensor].lacks_fill for tensor in self._unusual):
             return None
-        if self._may_run_otherwise():
-            stream = built(self.grouping)
-            return None if isinstance(stream, str) else self._of_built(stream)
-        return self._summed()
+        return self._of_built() if self._may_run_otherwise() else self._summed()
 
     def _renew(self) -> None:
         """What has changed since the last figures."""
@@ -286,7 +288,10 @@ class GrowingStream:
                     written = End(draft.rows, size, draft.first, draft.period)
                     yield RolledPair(source, made, lead_of(read, buffer, written))
 
-    def _of_built(self, stream: Stream) -> StreamFigures:
+    def _of_built(self) -> StreamFigures | None:
+        stream = built(self.grouping)
+        if isinstance(stream, str):
+            return None
         price, copies = self._pricer.priced(stream)
         return self._figures(price, copies, list(stream_pairs(self._graph, stream)))
 

@@ -8,10 +8,11 @@ from functools import lru_cache
 
 import numpy as np
 
+from splitopt.base.units import ceil_div
 from splitopt.cost.streaming import FEED_INSN, MADE_INSN, TURN_INSN, filled_insn, moved_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.schedule import row_bytes
-from splitopt.tiling.streams.stream import LineBuffer, Made, Stream
+from splitopt.tiling.streams.stream import Group, LineBuffer, Made, Stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ def copies_of(graph: ModelGraph, stream: Stream) -> Copies:
     """Of one run of the stream."""
     parts = [made_copies(graph, group.rows, group.outputs) for group in stream.groups]
     sources = {source.buffer for source in stream.sources}
+    makers = {made.buffer: group for group in stream.groups for made in group.outputs}
     for number, buffer in enumerate(stream.buffers):
-        rows = [g.rows for g in stream.groups for view in g.views if view.buffer == number]
-        parts.append(buffer_copies(buffer, rows[0], is_source=number in sources))
+        reader = next(g for g in stream.groups for view in g.views if view.buffer == number)
+        if number in makers and makers[number].made_rows > 1:
+            parts.append(_block_copies(buffer, makers[number], reader))
+        else:
+            parts.append(buffer_copies(buffer, reader.turns, is_source=number in sources))
     turns = [(group.first_tick, group.period, group.rows) for group in stream.groups]
     return Copies(
         crossing_bytes=sum(part.crossing_bytes for part in parts),
@@ -73,16 +78,33 @@ def buffer_copies(buffer: LineBuffer, reader_rows: int, *, is_source: bool) -> C
     found = _entered(buffer, windows, rows)
     insn = filled_insn(buffer.filled_rows * buffer.row_bytes)
     insn += found.virtual * filled_insn(buffer.row_bytes)
-    insn += _shifted_insn(buffer, windows)
+    insn += _shifted_insn(buffer, windows, 1)
     if not is_source:
         return Copies(0, insn + found.settled * moved_insn(buffer.written_bytes))
     insn += rows * FEED_INSN + found.real * moved_insn(buffer.written_bytes)
     return Copies(found.real * buffer.written_bytes, insn)
 
 
-def _shifted_insn(buffer: LineBuffer, windows: int) -> int:
-    """All rows that stay move at once: behind each window, or for each row that enters."""
-    by, times = 1, buffer.last_row + 1
+def _block_copies(buffer: LineBuffer, maker: Group, reader: Group) -> Copies:
+    """Where rows come several at a time. In a lazy buffer each goes to the slot behind those that
+    the reader has not dropped by then."""
+    rows, at_once = np.arange(buffer.last_row + 1), maker.rows_per_turn
+    slots = written = buffer.depth - at_once + rows % at_once
+    if buffer.lazy is not None:
+        stride, above = buffer.lazy
+        tick = maker.first_tick + maker.period * (rows // at_once)
+        done = np.clip(-((reader.first_tick - tick) // reader.period), 0, reader.turns)
+        slots = rows + above - stride * done
+    settled = int(((slots != written) & (slots >= 0) & (rows < buffer.rows)).sum())
+    virtual = 0 if buffer.fill is None else max(0, len(rows) - buffer.rows)
+    insn = filled_insn(buffer.filled_rows * buffer.row_bytes)
+    insn += virtual * filled_insn(buffer.row_bytes) + settled * moved_insn(buffer.written_bytes)
+    return Copies(0, insn + _shifted_insn(buffer, reader.turns, at_once))
+
+
+def _shifted_insn(buffer: LineBuffer, windows: int, at_once: int) -> int:
+    """All rows that stay move at once: behind each window, or for the rows that enter together."""
+    by, times = at_once, ceil_div(buffer.last_row + 1, at_once)
     if buffer.lazy is not None:
         by, times = buffer.lazy[0], windows - 1
     return times * moved_insn(max(0, buffer.depth - by) * buffer.row_bytes)

@@ -34,10 +34,10 @@ WholeInsn = Callable[[int, int], int]
 
 
 class PricedGroup(NamedTuple):
-    """A group that makes `rows` rows; `allocate_insn`: of its AllocateTensors."""
+    """A group that is invoked in `turns` turns; `allocate_insn`: of its AllocateTensors."""
 
     term: GroupTerm
-    rows: int
+    turns: int
     allocate_insn: float
 
 
@@ -119,7 +119,7 @@ class StreamPricer:
         size = align_up(groups[0].term.first.on_top(needed), ARENA_ALIGNMENT)
         granted = size + self._headroom_bytes
         allocate = round(sum(group.allocate_insn for group in groups))
-        invoke = sum(group.rows * group.term.invoke_insn for group in groups)
+        invoke = sum(group.turns * group.term.invoke_insn for group in groups)
         dearer = invoke - self._whole_insn(start, stop)
         rebuild = 0
         if (start, stop) != (0, len(self._graph.ops)):
@@ -148,7 +148,7 @@ class StreamPricer:
             pins = offline_plan(stream, group, offsets)
             sizes = dict(zip(term.tensors, term.sizes, strict=False))
             head = max(head, *(offset + sizes[tensor] for tensor, offset in pins.items()))
-            groups.append(PricedGroup(term, group.rows, term.allocate_insn(pins)))
+            groups.append(PricedGroup(term, group.turns, term.allocate_insn(pins)))
         return groups, head
 
     def placed(self, stream: Stream) -> PlacedStream:

@@ -52,7 +52,7 @@ class _Running:
 
     `_lines`: of each buffer [samples, slots, columns, channels], of the type that its readers take;
     `_rows`: what is written of the same memory, [samples, slots, bytes]. `_made`: by group and
-    output, [samples, 1, 1, columns, channels].
+    output, [samples, 1, rows, columns, channels].
     """
 
     def __init__(
@@ -83,7 +83,8 @@ class _Running:
         self._rows[buffer][:, to_slot] = self._rows[buffer][:, from_slot]
 
     def invoke(self, number: int) -> None:
-        """On each sample's windows; the new rows go to the last slots of their buffers."""
+        """On each sample's windows; the new rows, and wrong ones above them, go to the last slots
+        of their buffers."""
         group, interpreter = self._stream.groups[number], self._groups[number]
         made_by: list[list[Array]] = [[] for _ in group.outputs]
         for sample in range(self._samples):
@@ -95,14 +96,16 @@ class _Running:
         self._made[number] = [np.stack(found) for found in made_by]
         for made, rows in zip(group.outputs, self._made[number], strict=True):
             if made.buffer is not None:
-                self._rows[made.buffer][:, -1] = self._row_bytes(number, made.buffer, rows)
+                written = self._row_bytes(number, made.buffer, rows)
+                self._rows[made.buffer][:, -group.made_rows :] = written
 
     def keep(self, group: int, output: int, row: int) -> None:
-        tensor, rows = self._stream.groups[group].outputs[output].tensor, self._made[group][output]
+        own, rows = self._stream.groups[group], self._made[group][output]
+        tensor = own.outputs[output].tensor
         if tensor not in self.kept:
-            shape = 1, self._stream.groups[group].rows, *rows.shape[3:]
+            shape = 1, own.rows, *rows.shape[3:]
             self.kept[tensor] = self._new_end(tensor, shape, rows.dtype)
-        self.kept[tensor][:, :, row] = rows[:, :, 0]
+        self.kept[tensor][:, :, row] = rows[:, :, own.dropped + row % own.rows_per_turn]
 
     def _rubbish(self) -> list[Array]:
         rng = np.random.default_rng(0)
@@ -135,11 +138,12 @@ class _Running:
         return found
 
     def _row_bytes(self, group: int, buffer: int, rows: Array) -> Array:
-        """[samples, bytes]"""
-        want = self._stream.buffers[buffer].written_bytes
+        """[samples, rows, bytes]"""
+        count = self._stream.groups[group].made_rows
+        want = self._stream.buffers[buffer].written_bytes * count
         if rows[0].nbytes != want:
             raise ToolError(f"group {group} makes {rows[0].nbytes} B at a time, want {want}")
-        return rows.reshape(self._samples, -1).view(np.uint8)
+        return rows.reshape(self._samples, count, -1).view(np.uint8)
 
 
 def _written(lines: Array, buffer: LineBuffer) -> Array:

@@ -132,7 +132,7 @@ def _stream(blob: _Blob, stream: StreamTables, models: Sequence[bytes]) -> int:
         for word in (
             *(blob.put(model), blob.rows(group.views), len(group.views)),
             *(blob.rows(group.made), len(group.made)),
-            *(group.rows, group.period, group.first_tick),
+            *(group.rows, group.period, group.first_tick, group.rows_per_turn, group.dropped),
         )
     ]
     return blob.words(

@@ -81,6 +81,8 @@ class GroupRow:
     rows: int
     period: int
     first_tick: int
+    rows_per_turn: int
+    dropped: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,8 @@ def stream_tables(
                 group.rows,
                 group.period,
                 group.first_tick,
+                group.rows_per_turn,
+                group.dropped,
             )
             for group in stream.groups
         ),

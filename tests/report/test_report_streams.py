@@ -8,7 +8,7 @@ from itertools import combinations, pairwise, takewhile
 from pathlib import Path
 
 import pytest
-from stream_nets import chance_stream_net
+from stream_nets import chance_decoder, chance_stream_net
 from stream_runs import longest_streams
 
 from splitopt.arena.rules import target_rules
@@ -24,7 +24,7 @@ from splitopt.report.pages.run import render_run
 from splitopt.report.text.notes import technique_lines
 from splitopt.report.text.summary import segment_rows
 from splitopt.tiling.streams.build import stream_of
-from splitopt.tiling.streams.moves import FillRows, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.moves import FillRows, Keep, MoveRow, Run, Take, moves_of
 from splitopt.tiling.streams.placement import GroupForms, placed
 from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
@@ -98,8 +98,7 @@ def test_rows_of_drawn_streams_lie_where_the_steps_put_them(
 ) -> None:
     monkeypatch.setattr(streamed, "_MOST_ROWS", 1 << 20)
     rules, seen = target_rules("m55"), 0
-    for seed in range(40):
-        graph = chance_stream_net(seed)
+    for graph in (make(seed) for make in (chance_stream_net, chance_decoder) for seed in range(30)):
         for stream in longest_streams(graph):
             found = placed(stream, rules, GroupForms(graph, rules))
             paths = [""] * len(stream.groups)
@@ -137,7 +136,7 @@ def check_slots(times: StreamTimes, stream: Stream) -> None:
         (view.buffer, row)
         for group in stream.groups
         for view in group.views
-        for made in range(group.rows)
+        for made in range(group.turns)
         for row in range(view.first_row(made), view.first_row(made) + view.rows)
     }
     for key in visited.keys() & looked_at:
@@ -147,7 +146,7 @@ def check_slots(times: StreamTimes, stream: Stream) -> None:
 
 def slots_visited(stream: Stream) -> dict[tuple[int, int], list[int]]:
     """Of each row of each line buffer the slots that the steps put it into, in turn. A group writes
-    into the last slot; where the steps right behind that move the row, it only passes there."""
+    into the last slots; where the steps right behind that move the row, it only passes there."""
     held: list[dict[int, int]] = [{} for _ in stream.buffers]
     visited: dict[tuple[int, int], list[int]] = {}
 
@@ -167,16 +166,19 @@ def slots_visited(stream: Stream) -> dict[tuple[int, int], list[int]]:
             case FillRows(buffer, slot, rows):
                 for filled in range(slot, slot + rows):
                     put(buffer, filled, None)
-            case Run(number, row):
-                behind = list(takewhile(lambda m: isinstance(m, MoveRow), moves[k + 1 :]))
-                for made in stream.groups[number].outputs:
-                    if made.buffer is not None:
-                        last = stream.buffers[made.buffer].depth - 1
-                        put(made.buffer, last, row)
-                        if stream.buffers[made.buffer].lazy is not None and any(
-                            (m.buffer, m.from_slot) == (made.buffer, last) for m in behind
-                        ):
-                            visited[made.buffer, row].pop()
+            case Run(number, turn):
+                group = stream.groups[number]
+                behind = takewhile(lambda m: isinstance(m, Keep | MoveRow), moves[k + 1 :])
+                left = {(m.buffer, m.from_slot) for m in behind if isinstance(m, MoveRow)}
+                rows = range(turn * group.rows_per_turn, (turn + 1) * group.rows_per_turn)
+                for own in (made.buffer for made in group.outputs if made.buffer is not None):
+                    depth, is_lazy = stream.buffers[own].depth, stream.buffers[own].lazy is not None
+                    for slot in range(depth - group.made_rows, depth - len(rows)):
+                        put(own, slot, None)
+                    for slot, row in enumerate(rows, start=depth - len(rows)):
+                        put(own, slot, row)
+                        if is_lazy and (own, slot) in left:
+                            visited[own, row].pop()
     return visited
 
 

@@ -2,6 +2,7 @@
 //
 // An image of five rows of four bytes goes through two windows of three rows
 // (strides 1 and 2, one row of padding above and below); what they must make is computed plainly.
+// Another of three rows goes through a group that makes two rows a turn behind a wrong one.
 
 #include <cstdio>
 #include <cstring>
@@ -57,8 +58,8 @@ void Reset(bool drops) {
   source = {0, 0, kRows, 1, 0};
   views[0] = {0, 3, 0}, views[1] = {1, 3, 0};
   made[0] = {1, 0}, made[1] = {kNowhere, 1};
-  groups[0] = {reinterpret_cast<std::uint8_t*>(&models[0]), &views[0], 1, &made[0], 1, 5, 1, 1};
-  groups[1] = {reinterpret_cast<std::uint8_t*>(&models[1]), &views[1], 1, &made[1], 1, 3, 2, 2};
+  groups[0] = {reinterpret_cast<std::uint8_t*>(&models[0]), &views[0], 1, &made[0], 1, 5, 1, 1, 1, 0};
+  groups[1] = {reinterpret_cast<std::uint8_t*>(&models[1]), &views[1], 1, &made[1], 1, 3, 2, 2, 1, 0};
   stream = {groups, 2, buffers, 2, &source, 1, splitopt::kInterpreterBytes};
   inputs[0] = {0, 0, kAt + kArena, kImage, kRowBytes};
   outputs[0] = {0, kNowhere, kAt + kArena + 32, kImage, kRowBytes};
@@ -186,6 +187,47 @@ void ExpectRolled(bool drops) {
   Expect(std::memcmp(last, want.last, 12) == 0, "to the end");
 }
 
+constexpr std::uint32_t kBlockRows = 6;
+
+// Row t of the image and the one above it make row t of the image plus 1, and a row of ones; a
+// window of three rows runs on these.
+void ResetToBlocks() {
+  Reset(true);
+  models[0] = {3, 8, 12, 1, 0, 0, 0, 24};
+  models[1] = {3, 12, 4, 2, 0, 0, 16, 40};
+  buffers[0] = {0, 2, kRowBytes, kRowBytes, 0, 2, Pattern(kFill[0]), 1, 1, 0, 1, 1, 0};
+  buffers[1] = {16, 5, kRowBytes, kRowBytes, 0, 6, Pattern(kFill[1]), 1, 1, 1, 1, 1, 0};
+  source = {0, 0, 3, 2, 0};
+  views[0] = {0, 2, 0}, views[1] = {1, 3, 2};
+  groups[0] = {reinterpret_cast<std::uint8_t*>(&models[0]), &views[0], 1, &made[0], 1, 6, 2, 0, 2, 1};
+  groups[1] = {reinterpret_cast<std::uint8_t*>(&models[1]), &views[1], 1, &made[1], 1, 6, 1, 1, 1, 0};
+  inputs[0].bytes = 3 * kRowBytes;
+  outputs[0].bytes = outputs[1].bytes = kBlockRows * kRowBytes;
+}
+
+void ExpectBlocks() {
+  ResetToBlocks();
+  std::uint8_t given[3 * kRowBytes], middle[kBlockRows * kRowBytes], want[kBlockRows * kRowBytes];
+  for (std::uint32_t i = 0; i < sizeof(given); ++i) given[i] = static_cast<std::uint8_t>(5 * i + 3);
+  for (std::uint32_t i = 0; i < sizeof(middle); ++i) {
+    const std::uint32_t row = i / kRowBytes;
+    const std::uint8_t held = row % 2 == 0 ? given[row / 2 * kRowBytes + i % kRowBytes] : 0;
+    middle[i] = static_cast<std::uint8_t>(held + 1);
+  }
+  for (std::uint32_t i = 0; i < sizeof(want); ++i) {
+    const bool is_first = i < kRowBytes, is_last = i + kRowBytes >= sizeof(want);
+    const unsigned above = is_first ? kFill[1][i] : middle[i - kRowBytes];
+    const unsigned below = is_last ? kFill[1][i % kRowBytes] : middle[i + kRowBytes];
+    want[i] = static_cast<std::uint8_t>(above + 2 * middle[i] + 3 * below + 2);
+  }
+  std::uint8_t last[sizeof(want)] = {};
+  Log log;
+  Expect(Run(given, last, nullptr, &log).ok(), "a group may make several rows at once");
+  Expect(std::memcmp(last, want, sizeof(want)) == 0, "each comes to its reader");
+  Expect(std::memcmp(region + outputs[0].offset, middle, sizeof(middle)) == 0, "and to an output");
+  Expect(std::strstr(log.text, "I0rI1rI0rI1rI1rI0rI1rI1rI1r") != nullptr, "when it is time");
+}
+
 template <typename Change>
 void ExpectError(Error error, std::uint32_t group, const char* what, Change change) {
   const Expected want = MakeExpected();
@@ -220,6 +262,13 @@ void ExpectFaults() {
   ExpectError(Error::kBadStream, 0, "made for nobody", [] { made[1].link = kNowhere; });
   ExpectError(Error::kBadStream, 0, "rows beyond", [] { groups[0].rows = 6; });
   ExpectError(Error::kBadStream, 0, "no period", [] { groups[1].period = 0; });
+  ExpectError(Error::kBadStream, 0, "no rows a turn", [] { groups[1].rows_per_turn = 0; });
+  ExpectError(Error::kBadStream, 0, "no whole turns", [] { groups[0].rows_per_turn = 2; });
+  ExpectError(Error::kBadStream, 0, "more than slots", [] { groups[0].dropped = 3; });
+  ExpectError(Error::kBadStream, 0, "rows apart", [] {
+    groups[0].dropped = 1, buffers[1].written_bytes = 3, made[0].link = kNowhere;
+  });
+  ExpectError(Error::kMisplaced, 0, "fewer rows", [] { groups[0].dropped = 1; });
   ExpectError(Error::kBadStream, 0, "source rows", [] { source.rows = 6; });
   ExpectError(Error::kBadStream, 0, "source of none", [] { source.link = 1; });
   ExpectError(Error::kBadStream, 0, "row bytes", [] { inputs[0].row_bytes = 5; });
@@ -234,6 +283,7 @@ int main() {
     ExpectByRows(drops);
     ExpectRolled(drops);
   }
+  ExpectBlocks();
   ExpectFaults();
   if (failures == 0) std::printf("all as expected\n");
   return failures;

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from needs import PUBLIC_MODELS, find_model
 from stream_faults import faults
-from stream_nets import StreamNet, chance_stream_net
+from stream_nets import StreamNet, chance_decoder, chance_stream_net
 from stream_runs import Runs, longest_streams, same, streams_of
 
 from splitopt.base.errors import ToolError
@@ -110,6 +110,41 @@ def test_every_kernel_and_stride(tmp_path: Path) -> None:
             runs.add(f"{kernel}-{rows}-{stride}-{padding}", graph, streams)
     assert not runs.wrong()
     assert len(runs.pairs) > 60
+
+
+def test_every_transposed_convolution(tmp_path: Path) -> None:
+    """Several rows at a time, and a window behind them that looks at one after the other."""
+    runs = Runs(tmp_path, samples=2)
+    for kernel, stride, padding in product(range(1, 7), (1, 2, 3), ("same", "valid")):
+        net = StreamNet(random.Random(kernel))
+        source = net.image(4, 3, 2 if stride > 2 else 20)
+        made = net.transposed(source, (kernel, 2), (stride, stride), padding)
+        last = net.window("CONV_2D", made, (3, 3), (1, 1), "same")
+        graph = net.graph([source], [last])
+        streams = longest_streams(graph)
+        if (streams[0].start, streams[0].stop) == (0, 2):
+            assert streams[0].groups[0].rows_per_turn == stride
+            runs.add(f"{kernel}-{stride}-{padding}", graph, streams)
+    assert not runs.wrong()
+    assert len(runs.pairs) > 24
+
+
+@pytest.mark.parametrize(
+    ("dtype", "seeds"),
+    [
+        *(("int8", range(10)), ("int16", range(10))),
+        *(pytest.param(k, range(10, 200), marks=pytest.mark.slow) for k in ("int8", "int16")),
+    ],
+)
+def test_streams_of_decoders_by_chance_equal_them(dtype: str, seeds: range, tmp_path: Path) -> None:
+    runs, several = Runs(tmp_path), 0
+    for seed in seeds:
+        graph = chance_decoder(seed, dtype)
+        streams = chosen(graph, 4, seed)
+        several += sum(any(group.made_rows > 1 for group in s.groups) for s in streams)
+        runs.add(str(seed), graph, streams)
+    assert not runs.wrong()
+    assert several > len(seeds)
 
 
 def one_stream(folder: Path) -> tuple[Runs, Stream]:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 from limits import seconds
-from stream_nets import chance_stream_net
+from stream_nets import chance_decoder, chance_stream_net
 from stream_runs import longest_streams
 from targets import placed_stream, run_on_qemu, streamed_run, tflm_program, whole_run
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.errors import ToolError
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
@@ -59,6 +60,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("person_detect", [(0, 4), (4, 8), (8, 12)]),
         ("ic_resnet8", [(0, 8), (8, 11)]),
         ("kws_dscnn", [(0, 9)]),
+        ("unet_digits", [(0, 13)]),
     ],
 )
 def test_a_streamed_stage_makes_and_uses_what_is_predicted(
@@ -82,8 +84,8 @@ def test_a_streamed_stage_makes_and_uses_what_is_predicted(
             for stage, piece in zip(stages, pieces, strict=True):
                 arena = stage.arena
                 assert piece.arena_used_bytes == arena.head_bytes + arena.tail_bytes
-                rows = [group.rows for group in stage.stream.groups]
-                assert [group.executions for group in piece.groups] == rows
+                turns = [group.turns for group in stage.stream.groups]
+                assert [group.executions for group in piece.groups] == turns
                 assert piece.steps["invoke"] == pytest.approx(sum(g.invoke for g in piece.groups))
 
 
@@ -100,14 +102,23 @@ def test_sixteen_bytes_less_are_too_few(
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
-@pytest.mark.parametrize(("dtype", "seeds"), [("int8", range(30)), ("int16", range(15))])
+@pytest.mark.parametrize(
+    ("make", "dtype", "seeds"),
+    [
+        (chance_stream_net, "int8", range(30)),
+        (chance_stream_net, "int16", range(15)),
+        (chance_decoder, "int8", range(40)),
+        (chance_decoder, "int16", range(10)),
+    ],
+)
 def test_nets_by_chance_stream_as_they_run_whole(
-    dtype: str, seeds: Sequence[int], program: Path
+    make: Callable[[int, str], ModelGraph], dtype: str, seeds: Sequence[int], program: Path
 ) -> None:
-    """All kinds of windows, residuals and paddings; every other net with its input by rows."""
+    """All kinds of windows, residuals, paddings and TRANSPOSE_CONVs; every other net with its input
+    by rows."""
     target, count = target_rules("m55"), 0
     for seed in seeds:
-        graph = chance_stream_net(seed, dtype)
+        graph = make(seed, dtype)
         forms = GroupForms(graph, target)
         stages = [placed(stream, target, forms) for stream in longest_streams(graph)]
         if not stages:

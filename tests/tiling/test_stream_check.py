@@ -12,7 +12,7 @@ import pytest
 from images import ImageNet, chance_neck, chance_net
 from needs import SHARED_MODELS
 from stream_faults import faults
-from stream_nets import chance_stream_net
+from stream_nets import chance_decoder, chance_stream_net
 from stream_oracle import makes_what_it_should
 
 from splitopt.arena.rules import target_rules
@@ -115,7 +115,10 @@ def judged(graph: ModelGraph) -> None:
         assert makes_what_it_should(graph, stream)
 
 
-@pytest.mark.parametrize("make", [chance_stream_net, chance_net, chance_neck])
+MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder]
+
+
+@pytest.mark.parametrize("make", MAKERS)
 @pytest.mark.parametrize("seed", range(4))
 def test_streams_of_nets_by_chance_are_right(make: type, seed: int) -> None:
     judged(make(seed))
@@ -123,14 +126,13 @@ def test_streams_of_nets_by_chance_are_right(make: type, seed: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("make", [chance_stream_net, chance_net, chance_neck])
+@pytest.mark.parametrize("make", MAKERS)
 def test_streams_of_many_nets_are_right(make: type) -> None:
     for seed in range(4, 700):
         judged(make(seed))
 
 
-def plant(seed: int) -> None:
-    graph = chance_stream_net(seed)
+def plant(graph: ModelGraph) -> None:
     stream = longest(graph)
     for what, faulty in faults(stream) if stream else ():
         if is_accepted(graph, faulty):
@@ -139,15 +141,17 @@ def plant(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_faults_are_refused_unless_they_make_the_same(seed: int) -> None:
-    plant(seed)
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+def test_faults_are_refused_unless_they_make_the_same(make: type, seed: int) -> None:
+    plant(make(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_many_faults_are_refused_unless_they_make_the_same() -> None:
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+def test_many_faults_are_refused_unless_they_make_the_same(make: type) -> None:
     for seed in range(2, 100):
-        plant(seed)
+        plant(make(seed))
 
 
 def small_net() -> tuple[ModelGraph, Stream]:

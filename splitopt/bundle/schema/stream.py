@@ -29,8 +29,8 @@ RowBytes = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class View(Shape):
-    """Rows of a line buffer that a group looks at: for its row j, `rows` ones from
-    stride * j // repeat - above on; `lag` newer ones are held by then."""
+    """Rows of a line buffer that a group looks at: in its turn t, `rows` ones from
+    stride * t // repeat - above on; there are `lag` slots for newer ones."""
 
     buffer: Index
     rows: Rows
@@ -50,7 +50,8 @@ class Made(Shape):
 
 
 class Group(Shape):
-    """Ops that make one row per Invoke; inputs and outputs in the order of those of its file."""
+    """Ops that make `rows_per_turn` rows per Invoke, of `rows` in all, behind `dropped` wrong ones;
+    inputs and outputs in the order of those of its file."""
 
     ops: Annotated[tuple[Op, ...], Field(min_length=1, max_length=MOST_OPS)]
     inputs: Annotated[tuple[View, ...], Field(min_length=1, max_length=_MOST_ENDS)]
@@ -58,11 +59,18 @@ class Group(Shape):
     rows: Rows
     period: Rows
     first_tick: From0
+    rows_per_turn: Rows = 1
+    dropped: From0 = 0
     piece: Text | None = None
     piece_bytes: Count | None = None
     sha256: Sha256 | None = None
     head_bytes: Count
     tail_bytes: Count
+
+    @property
+    def turns(self) -> int:
+        """How often it is invoked."""
+        return self.rows // self.rows_per_turn
 
 
 class LineBuffer(Shape):

@@ -19,14 +19,14 @@ from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.outputs import Finding, Severity
 from splitopt.explain.outputs.streamed_rows import stage_findings, stages_of
-from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
+from splitopt.graph.model import ABSENT, ModelGraph, Tensor
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.tiling.check import InvalidBands, check_bands
-from splitopt.tiling.resized import RESIZING, resized
+from splitopt.tiling.resized import resized
 from splitopt.tiling.rows import rows_of
-from splitopt.tiling.streams.group_graph import PADS
+from splitopt.tiling.streams.group_graph import SIZED
 
 Rows = dict[int, tuple[int, int]]
 """Tensor of the whole model → (tensor of the piece, its rows in the whole model)."""
@@ -77,19 +77,15 @@ def _joined(graph: ModelGraph, piece: Piece, folder: Path) -> Piece:
     tensors = list(graph.tensors)
     for file, group in zip(piece.groups, piece.stream.groups, strict=True):
         for own, op in zip(file.graph.ops, (graph.ops[k] for k in group.ops), strict=False):
-            if own.type == op.type and not _has_size(op):
-                for tensor, theirs in zip(op.inputs, own.inputs, strict=False):
+            pairs = enumerate(zip(op.inputs, own.inputs, strict=False))
+            for place, (tensor, theirs) in pairs if own.type == op.type else ():
+                if place != SIZED.get(op.type):
                     _take_constant(tensors, tensor, file.graph, theirs)
     data = write_piece(replace(graph, tensors=tuple(tensors)), piece.segment)
     path = folder / f"{piece.index:02d}.tflite"
     path.write_bytes(data)
     joined = parse_tflite(data, name=path.stem, where=str(piece.path))
     return replace(piece, path=path, graph=joined, stream=None, groups=())
-
-
-def _has_size(op: Op) -> bool:
-    """Whether one of its constants says how many rows it makes."""
-    return op.type in PADS or op.type in RESIZING
 
 
 def _take_constant(tensors: list[Tensor], tensor: int, graph: ModelGraph, theirs: int) -> None:

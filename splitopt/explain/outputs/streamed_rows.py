@@ -202,7 +202,7 @@ def _differences(got: Stream, want: Stream) -> Iterator[str]:
         if buffer.tensor in buffers:
             yield from _buffer_differences(buffer, buffers[buffer.tensor])
     for k, (group, right) in enumerate(zip(got.groups, want.groups, strict=True)):
-        for name in ("ops", "rows", "period", "first_tick"):
+        for name in ("ops", "rows", "rows_per_turn", "dropped", "period", "first_tick"):
             values = getattr(group, name), getattr(right, name)
             if values[0] != values[1]:
                 yield f"group {k} has {name} {values[0]}, want {values[1]}"

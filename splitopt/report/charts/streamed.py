@@ -54,11 +54,11 @@ class StreamTimes:
 
     @cached_property
     def ticks(self) -> int:
-        return 1 + max(g.first_tick + g.period * (g.rows - 1) for g in self.stream.groups)
+        return 1 + max(g.first_tick + g.period * (g.turns - 1) for g in self.stream.groups)
 
     @property
     def invokes(self) -> int:
-        return sum(group.rows for group in self.stream.groups)
+        return sum(group.turns for group in self.stream.groups)
 
     def held(self) -> Iterator[Held]:
         """In columns of some ticks each, from the left."""
@@ -83,28 +83,32 @@ class StreamTimes:
                 yield self._passing(number, buffer, row)
 
     def _passing(self, number: int, buffer: LineBuffer, row: int) -> Passing:
-        """Slot by slot: it moves when a later row enters."""
-        writer = self._writer(number)
+        """Slot by slot: from each tick on."""
         places: list[tuple[int, int]] = []
-        for entering in range(row, buffer.last_row + 1):
-            tick = writer.first_tick + writer.period * entering
-            slot = self._slot(number, buffer, row, entering)
+        for tick, slot in self._moves(number, buffer, row):
             if slot < 0 or tick >= self.ticks:
                 return Passing(number, tuple(places), min(tick, self.ticks))
-            if not places or places[-1][1] != slot:
-                places.append((tick, slot))
+            places.append((tick, slot))
         return Passing(number, tuple(places), self.ticks)
 
-    def _slot(self, number: int, buffer: LineBuffer, row: int, entering: int) -> int:
-        """Where the row lies once a later one has entered; below 0: it is dropped by then."""
-        if buffer.lazy is None:
-            return buffer.depth - 1 - (entering - row)
-        stride, above = buffer.lazy
+    def _moves(self, number: int, buffer: LineBuffer, row: int) -> Iterator[tuple[int, int]]:
+        """(tick, slot) of a row that enters, and whenever it moves; below slot 0 it is dropped."""
         writer = self._writer(number)
+        at_once = _at_once(writer)
+        turn = row // at_once
+        entered = writer.first_tick + writer.period * turn
+        if buffer.lazy is None:
+            for later in range(turn, buffer.last_row // at_once + 1):
+                tick = writer.first_tick + writer.period * later
+                yield tick, buffer.depth + row - at_once * (later + 1)
+            return
+        stride, above = buffer.lazy
         reader = next(g for g in self.stream.groups if any(v.buffer == number for v in g.inputs))
-        tick = writer.first_tick + writer.period * entering
-        windows = _count(reader, tick + self._runs_first(reader, writer))
-        return row + above - stride * windows
+        done = _count(reader, entered + self._runs_first(reader, writer)) // _at_once(reader)
+        yield entered, row + above - stride * done
+        for later in range(done, reader.turns - 1):
+            tick = reader.first_tick + reader.period * later
+            yield tick + 1, row + above - stride * (later + 1)  # behind the reader's turn
 
     def _runs_first(self, reader: Group, writer: Source | Group) -> bool:
         """Whether the reader has its turn before the one that makes the row, in the same tick."""
@@ -121,4 +125,9 @@ class StreamTimes:
 
 def _count(rows: Source | Group, tick: int) -> int:
     """How many rows there were before a tick."""
-    return min(rows.rows, max(0, -((rows.first_tick - tick) // rows.period)))
+    turns = max(0, -((rows.first_tick - tick) // rows.period))
+    return min(rows.rows, turns * _at_once(rows))
+
+
+def _at_once(rows: Source | Group) -> int:
+    return rows.rows_per_turn if isinstance(rows, Group) else 1

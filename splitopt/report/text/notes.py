@@ -120,7 +120,7 @@ def _stream_lines(plan: Plan) -> Iterator[str]:
         yield (
             f"{plural(len(streams), 'piece')} of {len(plan.segments)} {each} one row at a time, "
             f"none of them twice: {plural(len(groups), 'group')}, each a file, "
-            f"{sum(group.rows for group in groups):,} Invokes."
+            f"{sum(group.turns for group in groups):,} Invokes."
         )
     if any(segment.input_by_rows for segment in plan.segments):
         yield (

@@ -144,7 +144,7 @@ def runs_text(segment: Segment) -> str:
     stream = segment.stream
     if stream is not None:
         groups = plural(len(stream.groups), "group")
-        return f"streamed, {groups}, {sum(group.rows for group in stream.groups)} Invokes"
+        return f"streamed, {groups}, {sum(group.turns for group in stream.groups)} Invokes"
     return plural(len(segment.bands), "band") if segment.bands else ""
 
 

@@ -60,7 +60,16 @@ bool IsSound(const Source& source, const Piece& piece) {
 
 bool IsSound(const Made& made, const Group& group, const Piece& piece) {
   const Stream& stream = *piece.stream;
-  if (made.buffer != kNowhere && made.buffer >= stream.buffer_count) return false;
+  if (made.buffer != kNowhere) {
+    if (made.buffer >= stream.buffer_count) return false;
+    const LineBuffer& buffer = stream.buffers[made.buffer];
+    if (group.rows_per_turn > buffer.depth || group.dropped > buffer.depth - group.rows_per_turn) {
+      return false;
+    }
+    // Rows that come together lie together.
+    const bool is_one = group.rows_per_turn == 1 && group.dropped == 0;
+    if (!is_one && buffer.written_bytes != buffer.row_bytes) return false;
+  }
   if (made.link == kNowhere) return made.buffer != kNowhere;
   if (made.link >= piece.output_count) return false;
   const Link& link = piece.outputs[made.link];
@@ -70,7 +79,10 @@ bool IsSound(const Made& made, const Group& group, const Piece& piece) {
 
 bool IsSound(const Group& group, const Piece& piece) {
   const Stream& stream = *piece.stream;
-  if (group.period == 0 || group.rows == 0) return false;
+  if (group.period == 0 || group.rows == 0 || group.rows_per_turn == 0 ||
+      group.rows % group.rows_per_turn != 0) {
+    return false;
+  }
   for (std::uint32_t i = 0; i < group.view_count; ++i) {
     const View& view = group.views[i];
     if (view.buffer >= stream.buffer_count) return false;

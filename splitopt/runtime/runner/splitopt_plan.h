@@ -57,8 +57,8 @@ struct Slice {
 // rows outside the image, four bytes of it; `has_fill`: whether there is one. `filled_rows` slots are
 // filled at the start. `reader`: the one group that drops rows when it is done with them, `stride`
 // of them each time, its first window beginning `above` rows above the image; `reads_first`: 1 where
-// in a tick it runs before the row comes, else 0. A `reader` kNowhere: each new row moves all others
-// down by one slot.
+// in a tick it runs before the row comes, else 0. A `reader` kNowhere: new rows move all others down
+// by as many slots as there are of them.
 struct LineBuffer {
   std::uint32_t offset;
   std::uint32_t depth;
@@ -92,23 +92,26 @@ struct View {
   std::uint32_t lag;
 };
 
-// What a group makes, a row each time: for a line buffer, or kNowhere; for an output of the stage
+// What a group makes, some rows each time: for a line buffer, or kNowhere; for an output of the stage
 // by its place in Piece::outputs, or kNowhere.
 struct Made {
   std::uint32_t buffer;
   std::uint32_t link;
 };
 
-// A .tflite file on 16 bytes that makes row n at tick first_tick + n * period.
+// A .tflite file on 16 bytes that makes rows [n * rows_per_turn, (n + 1) * rows_per_turn) at tick
+// first_tick + n * period. Above these, each Invoke makes `dropped` rows that are wrong.
 struct Group {
   const std::uint8_t* model;
   const View* views;
   std::uint32_t view_count;
   const Made* made;
   std::uint32_t made_count;
-  std::uint32_t rows;
+  std::uint32_t rows;  // of the image, a multiple of rows_per_turn
   std::uint32_t period;
   std::uint32_t first_tick;
+  std::uint32_t rows_per_turn;
+  std::uint32_t dropped;
 };
 
 // A stage that runs one row at a time, on groups that share one allocator. The interpreters of all

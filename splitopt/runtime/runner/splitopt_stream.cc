@@ -25,12 +25,13 @@ class StreamedStage {
   Error CheckPlaces(std::uint32_t group);
   Error Loop();
   Error Feed(const Source& source, std::uint32_t row, std::uint32_t tick);
-  Error Advance(std::uint32_t group, std::uint32_t row, std::uint32_t tick);
-  void KeepRow(const Made& made, std::uint32_t group, std::uint32_t row, std::uint32_t tick);
-  void MakeRoom(const LineBuffer& buffer);
+  Error Advance(std::uint32_t group, std::uint32_t turn, std::uint32_t tick);
+  void KeepRows(const Made& made, std::uint32_t group, std::uint32_t first, std::uint32_t tick);
+  void MakeRoom(const LineBuffer& buffer, std::uint32_t rows);
   void DropRows(const Group& group, std::uint32_t number);
   void MoveRows(const LineBuffer& buffer, std::uint32_t by);
-  std::uint8_t* Enter(const LineBuffer& buffer, std::uint32_t row, std::uint32_t tick) const;
+  std::uint8_t* Enter(const LineBuffer& buffer, std::uint32_t row, std::uint32_t later,
+                      std::uint32_t tick) const;
   void Fill(const LineBuffer& buffer, std::uint32_t slot, std::uint32_t rows);
   std::uint32_t Ticks() const;
   std::uint8_t* Place(const LineBuffer& buffer, std::uint32_t slot) const;
@@ -118,11 +119,14 @@ Error StreamedStage::CheckPlaces(std::uint32_t number) {
   for (std::uint32_t i = 0; i < group.made_count; ++i) {
     const Made& made = group.made[i];
     const TfLiteTensor* own = interpreter.output(i);
+    const std::uint32_t rows = group.dropped + group.rows_per_turn;
     if (made.buffer != kNowhere) {
       const LineBuffer& buffer = stream_.buffers[made.buffer];
-      const std::uint8_t* place = Place(buffer, buffer.depth - 1) + buffer.column_bytes;
-      if (!LiesAt(own, place, buffer.written_bytes)) return Error::kMisplaced;
-    } else if (own->bytes != piece_.outputs[made.link].row_bytes || own->data.data == nullptr) {
+      const std::uint8_t* place = Place(buffer, buffer.depth - rows) + buffer.column_bytes;
+      const std::size_t bytes = std::size_t{rows} * buffer.written_bytes;
+      if (!LiesAt(own, place, bytes)) return Error::kMisplaced;
+    } else if (own->bytes != std::size_t{rows} * piece_.outputs[made.link].row_bytes ||
+               own->data.data == nullptr) {
       return Error::kTensorMismatch;
     }
   }
@@ -157,8 +161,8 @@ Error StreamedStage::Loop() {
 Error StreamedStage::Feed(const Source& source, std::uint32_t row, std::uint32_t tick) {
   const LineBuffer& buffer = stream_.buffers[source.buffer];
   if (row > buffer.last_row) return Error::kNone;
-  MakeRoom(buffer);
-  std::uint8_t* place = Enter(buffer, row, tick);
+  MakeRoom(buffer, 1);
+  std::uint8_t* place = Enter(buffer, row, 0, tick);
   if (place == nullptr) return Error::kNone;
   if (row >= source.rows) {
     if (buffer.has_fill) FillRows(place, buffer.fill, buffer.row_bytes);
@@ -173,60 +177,65 @@ Error StreamedStage::Feed(const Source& source, std::uint32_t row, std::uint32_t
   return ends_.Give(link, row, 1, place) ? Error::kNone : Error::kNoRows;
 }
 
-// Row `row` of what a group makes: by an Invoke, or below the image by a fill.
-Error StreamedStage::Advance(std::uint32_t number, std::uint32_t row, std::uint32_t tick) {
+// The rows of a group's turn: by an Invoke, or below the image by fills.
+Error StreamedStage::Advance(std::uint32_t number, std::uint32_t turn, std::uint32_t tick) {
   const Group& group = stream_.groups[number];
+  const std::uint32_t first = turn * group.rows_per_turn;
+  const std::uint32_t last = first + group.rows_per_turn - 1;
   const Made* const end = group.made + group.made_count;
   for (const Made* made = group.made; made != end; ++made) {
     if (made->buffer == kNowhere) continue;
     const LineBuffer& buffer = stream_.buffers[made->buffer];
-    if (row > buffer.last_row) continue;
-    MakeRoom(buffer);
-    if (row < group.rows || !buffer.has_fill) continue;
-    std::uint8_t* place = Enter(buffer, row, tick);
-    if (place != nullptr) FillRows(place, buffer.fill, buffer.row_bytes);
+    if (first > buffer.last_row) continue;
+    MakeRoom(buffer, group.rows_per_turn);
+    if (first < group.rows || !buffer.has_fill) continue;
+    for (std::uint32_t row = first; row <= last; ++row) {
+      std::uint8_t* place = Enter(buffer, row, last - row, tick);
+      if (place != nullptr) FillRows(place, buffer.fill, buffer.row_bytes);
+    }
   }
-  if (row >= group.rows) return Error::kNone;
+  if (first >= group.rows) return Error::kNone;
   group_ = number;
   Tell(number, Step::kInvoke);
   if (Interpreter(number).Invoke() != kTfLiteOk) return Error::kInvoke;
   Tell(number, Step::kCopyIn);
   for (const Made* made = group.made; made != end; ++made) {
-    KeepRow(*made, number, row, tick);
+    KeepRows(*made, number, first, tick);
   }
-  if (row + 1 < group.rows) DropRows(group, number);
+  if (last + 1 < group.rows) DropRows(group, number);
   return Error::kNone;
 }
 
-// A row that was made, in the last slot of its buffer if it has one, goes to the slot that is its
-// own, and to an output.
-void StreamedStage::KeepRow(const Made& made, std::uint32_t number, std::uint32_t row,
-                            std::uint32_t tick) {
-  const std::uint8_t* own;
-  if (made.buffer != kNowhere) {
-    const LineBuffer& buffer = stream_.buffers[made.buffer];
-    const std::uint8_t* last = Place(buffer, buffer.depth - 1);
-    own = last + buffer.column_bytes;
-    if (buffer.reader != kNowhere && row <= buffer.last_row) {
-      std::uint8_t* place = Enter(buffer, row, tick);
-      if (place != nullptr && place != last) {
-        CopyRow(place + buffer.column_bytes, own, buffer.written_bytes);
-      }
-    }
-  } else {
-    const auto position = static_cast<std::size_t>(&made - stream_.groups[number].made);
-    own = static_cast<const std::uint8_t*>(Interpreter(number).output(position)->data.data);
-  }
+// Rows that were made, from `first` on, in the last slots of their buffer if they have one, go to
+// an output, and each to the slot that is its own.
+void StreamedStage::KeepRows(const Made& made, std::uint32_t number, std::uint32_t first,
+                             std::uint32_t tick) {
+  const Group& group = stream_.groups[number];
+  const std::uint32_t count = group.rows_per_turn;
   if (made.link != kNowhere) {
     const Link& link = piece_.outputs[made.link];
-    CopyRow(ends_.region + link.offset + row * link.row_bytes, own, link.row_bytes);
+    const auto position = static_cast<std::size_t>(&made - group.made);
+    const void* own = Interpreter(number).output(position)->data.data;
+    CopyRow(ends_.region + link.offset + first * link.row_bytes,
+            static_cast<const std::uint8_t*>(own) + group.dropped * link.row_bytes,
+            count * link.row_bytes);
+  }
+  if (made.buffer == kNowhere) return;
+  const LineBuffer& buffer = stream_.buffers[made.buffer];
+  if (buffer.reader == kNowhere) return;  // they are there
+  for (std::uint32_t k = 0; k < count; ++k) {
+    const std::uint8_t* own = Place(buffer, buffer.depth - count + k);
+    std::uint8_t* place = Enter(buffer, first + k, count - 1 - k, tick);
+    if (place != nullptr && place != own) {
+      CopyRow(place + buffer.column_bytes, own + buffer.column_bytes, buffer.written_bytes);
+    }
   }
 }
 
-// A buffer that no group drops rows from moves all of them down, so that its last slot is free.
+// A buffer that no group drops rows from moves all of them down, so that its last slots are free.
 // Columns that are never written are equal in all slots, so whole rows may move.
-void StreamedStage::MakeRoom(const LineBuffer& buffer) {
-  if (buffer.reader == kNowhere) MoveRows(buffer, 1);
+void StreamedStage::MakeRoom(const LineBuffer& buffer, std::uint32_t rows) {
+  if (buffer.reader == kNowhere) MoveRows(buffer, rows);
 }
 
 // The group was invoked and is done with the first rows of its window.
@@ -242,11 +251,12 @@ void StreamedStage::MoveRows(const LineBuffer& buffer, std::uint32_t by) {
   MoveDown(Place(buffer, 0), by * buffer.row_bytes, (buffer.depth - by) * buffer.row_bytes);
 }
 
-// Where a row goes that enters now; null where no window looks at it.
+// Where a row goes that enters now, with `later` ones behind it; null where no window looks at it.
 std::uint8_t* StreamedStage::Enter(const LineBuffer& buffer, std::uint32_t row,
-                                   std::uint32_t tick) const {
-  std::uint32_t slot = buffer.depth - 1;
+                                   std::uint32_t later, std::uint32_t tick) const {
+  std::uint32_t slot = buffer.depth - 1 - later;
   if (buffer.reader != kNowhere) {
+    if (row > buffer.last_row) return nullptr;
     // Slot 0 holds row stride * done - above: negative above the image, so unsigned sums wrap.
     const Group& reader = stream_.groups[buffer.reader];
     const std::uint32_t until = tick + buffer.reads_first;
@@ -266,7 +276,8 @@ std::uint32_t StreamedStage::Ticks() const {
   std::uint32_t ticks = 0;
   for (std::uint32_t k = 0; k < stream_.group_count; ++k) {
     const Group& group = stream_.groups[k];
-    const std::uint32_t end = group.first_tick + group.period * (group.rows - 1) + 1;
+    const std::uint32_t turns = group.rows / group.rows_per_turn;
+    const std::uint32_t end = group.first_tick + group.period * (turns - 1) + 1;
     if (end > ticks) ticks = end;
   }
   return ticks;

@@ -87,6 +87,8 @@ class _Builder:
             rows=draft.rows,
             period=turns.period,
             first_tick=turns.first,
+            rows_per_turn=draft.at_once,
+            dropped=draft.dropped,
         )
 
     def _source(self, number: int) -> Source:
@@ -110,8 +112,8 @@ class _Builder:
 
 
 class Seen(NamedTuple):
-    """What one group sees of a line buffer: its window, how many newer rows there are, and the last
-    row that it looks at."""
+    """What one group sees of a line buffer: its window, how many slots there are for newer rows,
+    and the last row that it looks at."""
 
     window: Window
     lag: int
@@ -121,8 +123,9 @@ class Seen(NamedTuple):
 def line_buffer(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> LineBuffer:
     """`seen`: by each group that reads the tensor."""
     graph, flow = grouping.graph, grouping.flows[tensor]
-    window, only_lag, _ = seen[0]
-    is_lazy = len(seen) == 1 and only_lag == 0 and window.repeat == 1
+    window, only_lag, last_seen = seen[0]
+    waits = only_lag > 0 and flow.is_single
+    is_lazy = len(seen) == 1 and not waits and window.repeat == 1
     return LineBuffer(
         tensor=tensor,
         written=flow.written,
@@ -131,7 +134,7 @@ def line_buffer(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> LineBu
         written_bytes=row_bytes(graph, flow.written),
         column_bytes=_column_bytes(graph, tensor, flow.written),
         rows=flow.rows,
-        last_row=max(last + lag for _, lag, last in seen),
+        last_row=last_seen if is_lazy else max(last + lag for _, lag, last in seen),
         fill=grouping.fills.get(tensor),
         item_bytes=graph.tensors[tensor].dtype.bits // 8,
         lazy=(window.stride, window.above) if is_lazy else None,

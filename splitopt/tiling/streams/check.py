@@ -80,16 +80,16 @@ class _Replay:
 
     def run(self) -> None:
         stream = self._stream
-        ends = (group.first_tick + group.period * (group.rows - 1) for group in stream.groups)
+        ends = (g.first_tick + g.period * (g.rows // g.rows_per_turn - 1) for g in stream.groups)
         for tick in range(max(ends) + 1):
             for number, source in enumerate(stream.sources):
                 row, rest = divmod(tick - source.first_tick, source.period)
                 if row >= 0 and not rest:
                     self._take(number, row)
             for number, group in enumerate(stream.groups):
-                row, rest = divmod(tick - group.first_tick, group.period)
-                if row >= 0 and not rest:
-                    self._turn(number, row)
+                turn, rest = divmod(tick - group.first_tick, group.period)
+                if turn >= 0 and not rest:
+                    self._turn(number, turn)
         for tensor, counts in self._done.items():
             if wrong := [row for row, count in enumerate(counts) if count != 1]:
                 raise InvalidStream(f"tensor {tensor}: rows {wrong} are not written just once")
@@ -97,7 +97,7 @@ class _Replay:
     def _take(self, number: int, row: int) -> None:
         source = self._stream.sources[number]
         slots = self._slots[source.buffer]
-        slot = slots.make_room(row)
+        [slot] = slots.make_room(row)
         if slot is None:
             return
         if row < source.rows:
@@ -106,30 +106,32 @@ class _Replay:
         else:
             slots.fill(slot)
 
-    def _turn(self, number: int, row: int) -> None:
+    def _turn(self, number: int, turn: int) -> None:
         group = self._stream.groups[number]
-        buffers = [made.buffer for made in group.outputs if made.buffer is not None]
-        rooms = [(self._slots[buffer], self._slots[buffer].make_room(row)) for buffer in buffers]
-        if row >= group.rows:
-            for slots, slot in rooms:
-                if slot is not None:
-                    slots.fill(slot)
+        first, count = turn * group.rows_per_turn, group.rows_per_turn
+        all_slots = [self._slots[end.buffer] for end in group.outputs if end.buffer is not None]
+        rooms = [(slots, slots.make_room(first, count)) for slots in all_slots]
+        if first >= group.rows:
+            for slots, room in rooms:
+                for slot in room:
+                    if slot is not None:
+                        slots.fill(slot)
             return
-        made = self._invoke(number, row)
-        for view in group.views:
-            self._slots[view.buffer].windows_done += 1
-        for slots, slot in rooms:
+        made = self._invoke(number, turn)
+        for slots, room in rooms:
             slots.write_last(made[slots.buffer.written])
-            if slot is not None:
-                slots.write(slot, made[slots.buffer.written])
+            slots.settle(room)
+        for view in group.views:
+            self._slots[view.buffer].drop(is_last=first + count >= group.rows)
         for end in (end.tensor for end in group.outputs if end.is_output):
-            if made[end] != Row(end, row):
-                raise InvalidStream(f"tensor {end}: {_said(made[end])} is kept as row {row}")
-            self._done[end][row] += 1
-            self.touches.append(Touch(end, row, 1, is_write=True))
+            for row, held in enumerate(made[end][group.dropped :], start=first):
+                if held != Row(end, row):
+                    raise InvalidStream(f"tensor {end}: {_said(held)} is kept as row {row}")
+                self._done[end][row] += 1
+            self.touches.append(Touch(end, first, count, is_write=True))
 
-    def _invoke(self, number: int, row: int) -> dict[int, Content]:
-        """What each tensor that the group makes holds."""
+    def _invoke(self, number: int, turn: int) -> dict[int, list[Content]]:
+        """What the rows of each tensor that the group makes hold."""
         group = self._stream.groups[number]
         known: dict[int, list[Content]] = {}
         firsts: dict[int, int] = {}
@@ -137,32 +139,36 @@ class _Replay:
             tensor = self._stream.buffers[view.buffer].tensor
             known[tensor] = self._slots[view.buffer].window(view.lag, view.rows)
             # Rows of a line buffer count without those that a PAD puts above.
-            firsts[tensor] = view.first_row(row) + self._above(tensor)
-        made: dict[int, Content] = {}
+            firsts[tensor] = view.first_row(turn) + self._above(tensor)
+        rows = range(turn * group.rows_per_turn, (turn + 1) * group.rows_per_turn)
         for op, reads in self._readings[number]:
-            where = f"group {number}, row {row}: {self._graph.op_name(op)}"
-            for reading in reads:
-                if row >= len(reading.bases):
-                    raise InvalidStream(f"{where} has no such row")
-                self._check_taps(where, reading, row, known, firsts)
             [output] = self._graph.ops[op].outputs
-            made[output] = Row(output, row + self._above(output))
-            known[output] = [made[output]]
-        return made
+            made: list[Content] = [None] * group.dropped
+            for k, row in enumerate(rows, start=group.dropped):
+                where = f"group {number}, row {row}: {self._graph.op_name(op)}"
+                for reading in reads:
+                    if row >= len(reading.bases) or k >= len(reading.taps):
+                        raise InvalidStream(f"{where} has no such row")
+                    self._check_taps(where, reading, (row, k), known, firsts)
+                made.append(Row(output, row + self._above(output)))
+            known[output] = made
+        return known
 
     def _check_taps(
         self,
         where: str,
         reading: Reading,
-        row: int,
+        place: tuple[int, int],
         known: dict[int, list[Content]],
         firsts: dict[int, int],
     ) -> None:
+        """`place`: the row of the image, and of those that the group makes at once."""
+        row, k = place
         tensor, base = reading.tensor, reading.bases[row]
         if tensor not in known:
             raise InvalidStream(f"{where} reads tensor {tensor}, which it does not have")
         held = known[tensor]
-        for at, step in reading.taps:
+        for at, step in reading.taps[k]:
             is_inside = 0 <= base + step < self._graph.tensors[tensor].shape[1]
             if not 0 <= at < len(held):
                 if is_inside:

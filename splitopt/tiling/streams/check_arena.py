@@ -41,7 +41,7 @@ class Placed(Protocol):
 
 def check_arena(placed: Placed, granted_bytes: int | None = None) -> None:
     """Raises InvalidStream unless line buffers share no bytes, each group finds its window and
-    writes the last row of a buffer, what TFLM places by itself, in any group, ends below, and what
+    writes the last rows of a buffer, what TFLM places by itself, in any group, ends below, and what
     is granted is enough."""
     stream = placed.stream
     buffers = sorted(
@@ -76,7 +76,7 @@ def check_arena(placed: Placed, granted_bytes: int | None = None) -> None:
 
 
 def _places(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:
-    """Where the group's tensors in line buffers lie: at the window, and at the last slot."""
+    """Where the group's tensors in line buffers lie: at the window, and at the last slots."""
     places = {}
     for view in group.views:
         buffer = stream.buffers[view.buffer]
@@ -85,6 +85,7 @@ def _places(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, i
     for made in group.outputs:
         if made.buffer is not None:
             buffer = stream.buffers[made.buffer]
-            last = buffer.bytes - buffer.row_bytes + buffer.column_bytes
+            unwritten = buffer.depth - group.rows_per_turn - group.dropped
+            last = unwritten * buffer.row_bytes + buffer.column_bytes
             places[made.tensor] = offsets[made.buffer] + last
     return places

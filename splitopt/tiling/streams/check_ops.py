@@ -16,6 +16,7 @@ import numpy.typing as npt
 from splitopt.graph.model import ModelGraph, Op, Tensor
 from splitopt.tiling.check import window_places
 from splitopt.tiling.check_single_rows import looks_right_on_one_row
+from splitopt.tiling.streams.check_transposed import scatter, writes_otherwise
 
 
 class InvalidStream(AssertionError):
@@ -45,15 +46,19 @@ Content = Row | Filled | None
 """What a row holds; None: rubbish."""
 
 
+Taps = tuple[tuple[int, int], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What an op reads of one tensor. For the group's row j it looks, by `taps` (at, step), at row
-    `at` of the group's tensor, where the unsplit model looks at row `bases[j] + step`. `outside`:
-    the value that rows outside of the image have for it; None: none would do."""
+    """What an op reads of one tensor. For row j of the image, the k-th that it makes in a turn, it
+    looks, by `taps[k]` (at, step), at row `at` of the group's tensor, where the unsplit model looks
+    at row `bases[j] + step`. `outside`: the value that rows outside of the image have for it; None:
+    none would do."""
 
     tensor: int
     bases: Sequence[int]
-    taps: tuple[tuple[int, int], ...]
+    taps: tuple[Taps, ...]
     outside: int | None = None
 
 
@@ -78,8 +83,9 @@ class PadRows:
 _WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _PADS = frozenset({"PAD", "PADV2"})
 _RESIZE = "RESIZE_NEAREST_NEIGHBOR"
-SIZED = _PADS | {_RESIZE}
-"""Ops whose second input says how many rows they make."""
+TRANSPOSED = "TRANSPOSE_CONV"
+SIZED = {**dict.fromkeys((*_PADS, _RESIZE), 1), TRANSPOSED: 0}
+"""Ops of which an input says how many rows they make → which one."""
 _ROW_BY_ROW = frozenset(
     {
         *("ABS", "ADD", "CAST", "CEIL", "DEQUANTIZE", "DIV", "ELU", "EXP", "FLOOR", "HARD_SWISH"),
@@ -94,18 +100,21 @@ def readings(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Iterator[
     """What `op` of the unsplit model reads, which is `own` in the group's graph."""
     read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
     rows = range(_rows(graph, op.outputs[0]))
+    each = tuple(((k, 0),) for k in range(_rows(group, own.outputs[0])))
     if op.type in _WINDOWS:
         yield _window(graph, op, group, own)
+    elif op.type == TRANSPOSED:
+        yield _transposed(graph, op, group, own)
     elif op.type in _PADS:
         amounts, whole = pad_amounts(group, own), pad_amounts(graph, op)
         if amounts[:2].any() or whole[0].any() or (amounts[2:] != whole[2:]).any():
             raise InvalidStream(f"{graph.op_name(op.index)}: pads otherwise in its group")
-        yield Reading(read[0], range(_rows(graph, read[0])), ((0, 0),))
+        yield Reading(read[0], range(_rows(graph, read[0])), each)
     elif op.type == _RESIZE:
-        yield Reading(read[0], _nearest(graph, op, group, own), ((0, 0),))
+        yield Reading(read[0], _nearest(graph, op, group, own), (((0, 0),),))
     elif op.type == "CONCATENATION" or op.type in _ROW_BY_ROW:
         _refuse_mixing_rows(graph, op)
-        yield from (Reading(tensor, rows, ((0, 0),)) for tensor in read)
+        yield from (Reading(tensor, rows, each) for tensor in read)
     else:
         raise InvalidStream(f"{graph.op_name(op.index)}: nothing says that it works row by row")
 
@@ -118,13 +127,39 @@ def _window(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
     count, own_above = window_places(
         _rows(group, read), own_steps[-1] + 1, own_stride, is_same=own_is_same
     )
-    if count != 1 or own_steps != steps:
+    alike = own_steps == steps and (count == 1 or (steps[-1], own_stride) == (0, stride))
+    if count != _rows(group, own.outputs[0]) or not alike:
         raise InvalidStream(f"{graph.op_name(op.index)}: makes {count} rows by taps {own_steps}")
     if not op.type.endswith("POOL_2D") and not looks_right_on_one_row(group, own):
         raise InvalidStream(f"{graph.op_name(op.index)}: CMSIS-NN gets a single row wrong")
     last = _rows(graph, made) * stride - above
-    taps = tuple((step - own_above, step) for step in steps)
+    taps = tuple(
+        tuple((own_stride * k + step - own_above, step) for step in steps) for k in range(count)
+    )
     return Reading(read, range(-above, last, stride), taps, _outside(op, graph.tensors[read]))
+
+
+def _transposed(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
+    """The rows of the unsplit op that its last rows in the group are; those above them are wrong.
+
+    A tap for each filter row, where one of the two has one.
+    """
+    whole, part = scatter(graph, op), scatter(group, own)
+    if whole is None or part is None or whole.stride != part.stride:
+        raise InvalidStream(f"{graph.op_name(op.index)}: says another size than it makes")
+    if writes_otherwise(graph, op, whole) or writes_otherwise(group, own, part):
+        raise InvalidStream(f"{graph.op_name(op.index)}: CMSIS-NN writes other rows")
+    stride, first = whole.stride, max(0, part.made_rows - whole.stride)
+    taps: list[Taps] = [()] * first
+    for k in range(first, part.made_rows):
+        found = [(part.source(k, y), whole.source(k - first, y)) for y in range(whole.kernel)]
+        if any((at is None) != (step is None) for at, step in found):
+            raise InvalidStream(f"{graph.op_name(op.index)}: its filter lies otherwise")
+        taps.append(tuple((at, step) for at, step in found if at is not None and step is not None))
+    bases = [row // stride for row in range(whole.made_rows)]
+    quantization = graph.tensors[op.inputs[2]].quantization
+    outside = quantization.zero_points[0] if quantization is not None else None
+    return Reading(op.inputs[2], bases, tuple(taps), outside)
 
 
 def _taps(graph: ModelGraph, op: Op) -> tuple[range, int, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from splitopt.tiling.streams.check_ops import Content, Filled, PadRows, Row
@@ -12,14 +13,13 @@ from splitopt.tiling.streams.stream import LineBuffer
 class Slots:
     """What the slots of one buffer hold, rubbish before they are written. `rows`: in the columns
     that are written; `sides`: in those of a PAD, which only a fill writes. `pad`: how the buffer's
-    tensor is made, where a PAD makes it. `windows_done`: how often its readers ran."""
+    tensor is made, where a PAD makes it."""
 
     buffer: LineBuffer
     pad: PadRows | None
     rows: list[Content] = field(init=False)
     sides: list[Content] = field(init=False)
-    windows_done: int = 0
-    _dropped: int = 0
+    _turns: int = 0
 
     def __post_init__(self) -> None:
         self.rows = [None] * self.buffer.depth
@@ -27,27 +27,41 @@ class Slots:
         for slot in range(self.buffer.filled_rows):
             self.fill(slot)
 
-    def make_room(self, row: int) -> int | None:
-        """The slot of the row, once there is room for it; None where it does not enter."""
+    def make_room(self, first: int, count: int = 1) -> list[int | None]:
+        """The slots of `count` rows that come together, once there is room for them; None for one
+        that does not enter."""
         buffer, rows = self.buffer, self.rows
-        if row > buffer.last_row:
-            return None
+        if first > buffer.last_row:
+            return [None] * count
         if buffer.lazy is None:
-            rows[:-1] = rows[1:]
-            return buffer.depth - 1
+            rows[: buffer.depth - count] = rows[count:]
+            return list(range(buffer.depth - count, buffer.depth))
         stride, above = buffer.lazy
-        for _ in range(self._dropped, self.windows_done):
-            rows[: max(0, buffer.depth - stride)] = rows[stride:]
-        self._dropped = self.windows_done
-        slot = row + above - stride * self._dropped
-        return slot if slot in range(buffer.depth) else None
+        slots = [(row, row + above - stride * self._turns) for row in range(first, first + count)]
+        is_inside = [row <= buffer.last_row and slot in range(buffer.depth) for row, slot in slots]
+        return [
+            slot if inside else None for (_, slot), inside in zip(slots, is_inside, strict=True)
+        ]
+
+    def drop(self, *, is_last: bool) -> None:
+        """A reader ran. Behind its last turn, what it has read stays where it is."""
+        self._turns += 1
+        if self.buffer.lazy is not None and not is_last:
+            stride, _ = self.buffer.lazy
+            self.rows[: max(0, self.buffer.depth - stride)] = self.rows[stride:]
 
     def write(self, slot: int, content: Content) -> None:
         self.rows[slot] = content
 
-    def write_last(self, content: Content) -> None:
-        """An Invoke writes here, whether the row enters or not."""
-        self.rows[-1] = content
+    def write_last(self, made: Sequence[Content]) -> None:
+        """An Invoke writes here, whether the rows enter or not."""
+        self.rows[-len(made) :] = made
+
+    def settle(self, slots: Sequence[int | None]) -> None:
+        """What an Invoke has written last goes to these slots, one row after the other."""
+        for back, slot in zip(range(-len(slots), 0), slots, strict=True):
+            if slot is not None:
+                self.rows[slot] = self.rows[back]
 
     def fill(self, slot: int) -> None:
         """All columns of the slot, if there is a fill."""

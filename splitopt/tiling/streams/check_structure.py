@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from splitopt.graph.model import ModelGraph, Op, Tensor
-from splitopt.tiling.streams.check_ops import SIZED, InvalidStream, pad_rows
+from splitopt.tiling.streams.check_ops import SIZED, TRANSPOSED, InvalidStream, pad_rows
 from splitopt.tiling.streams.stream import Group, LineBuffer, Source, Stream
 
 
@@ -25,9 +25,23 @@ def check_structure(graph: ModelGraph, stream: Stream) -> None:
     for timed in turns:
         if timed.period < 1 or timed.first_tick < 0 or timed.rows < 1:
             raise InvalidStream(f"{timed}: has no such time")
+    for group in stream.groups:
+        _check_turns(stream, group)
     for number, buffer in enumerate(stream.buffers):
         _check_buffer(graph, buffer, f"line buffer {number} of tensor {buffer.tensor}")
         _check_users(stream, number, f"line buffer {number} of tensor {buffer.tensor}")
+
+
+def _check_turns(stream: Stream, group: Group) -> None:
+    """Rows that come together lie together, so no columns may be between them."""
+    where, at_once, dropped = f"group of ops {group.ops}", group.rows_per_turn, group.dropped
+    if at_once < 1 or dropped < 0 or group.rows % at_once:
+        raise InvalidStream(f"{where}: makes {at_once} at a time, of {group.rows} rows")
+    for buffer in (stream.buffers[end.buffer] for end in group.outputs if end.buffer is not None):
+        if at_once + dropped > buffer.depth:
+            raise InvalidStream(f"{where}: makes more rows than its line buffer has")
+        if at_once + dropped > 1 and buffer.row_bytes != buffer.written_bytes:
+            raise InvalidStream(f"{where}: has columns between rows that it makes at once")
 
 
 def _check_ops(graph: ModelGraph, stream: Stream) -> None:
@@ -66,8 +80,8 @@ def _check_users(stream: Stream, number: int, where: str) -> None:
         if view.rows < 1 or view.lag < 0 or view.lag + view.rows > buffer.depth:
             raise InvalidStream(f"{where}: {view} looks outside of {buffer.depth} slots")
     if buffer.lazy is not None:
-        looks = [(v.rows, v.stride, v.above, v.repeat, v.lag) for v in views]
-        _equal(f"{where}: its one reader", looks, [(buffer.depth, *buffer.lazy, 1, 0)])
+        looks = [(v.lag + v.rows, v.stride, v.above, v.repeat) for v in views]
+        _equal(f"{where}: its one reader", looks, [(buffer.depth, *buffer.lazy, 1)])
 
 
 def _check_buffer(graph: ModelGraph, buffer: LineBuffer, where: str) -> None:
@@ -89,20 +103,24 @@ def _check_buffer(graph: ModelGraph, buffer: LineBuffer, where: str) -> None:
 
 def check_group(graph: ModelGraph, stream: Stream, group: Group, own: ModelGraph) -> None:
     """Raises InvalidStream unless `own` has the group's ops, on as many rows as its views have, and
-    on one row of what it makes; all else as in the unsplit model."""
+    on the rows of a turn of what it makes; all else as in the unsplit model."""
     where = f"group of ops {group.ops}"
     views = {stream.buffers[view.buffer].tensor: view.rows for view in group.views}
     _equal(f"{where}: inputs", own.inputs, tuple(views))
     _equal(f"{where}: outputs", own.outputs, tuple(end.tensor for end in group.outputs))
     ops = [graph.ops[op] for op in group.ops]
+    made = group.rows_per_turn + group.dropped
+    for op in ops:
+        if op.type == TRANSPOSED:  # makes a whole number of strides, the last of them right
+            _equal(f"{where}: rows a turn", group.rows_per_turn, op.options.get("strideH"))
     _equal(f"{where}: ops", [_kept(op) for op in own.ops], [_kept(op) for op in ops])
     for op in ops:
         for place, tensor in enumerate(op.inputs):
-            if tensor >= 0 and not (place == 1 and op.type in SIZED):
-                rows = views.get(tensor, 1)
+            if tensor >= 0 and SIZED.get(op.type) != place:
+                rows = views.get(tensor, made)
                 _check_tensor(graph.tensors[tensor], own.tensors[tensor], rows, where)
         for tensor in op.outputs:
-            _check_tensor(graph.tensors[tensor], own.tensors[tensor], 1, where)
+            _check_tensor(graph.tensors[tensor], own.tensors[tensor], made, where)
 
 
 def _kept(op: Op) -> tuple[object, ...]:

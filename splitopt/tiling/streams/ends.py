@@ -17,7 +17,7 @@ from splitopt.tiling.streams.stream import LineBuffer, Stream
 
 class End(NamedTuple):
     """Rows of an input that are taken, or of an output that are written: row n at first + period *
-    n, in ticks."""
+    n, in ticks. Rows that are written together count as one."""
 
     rows: int
     row_bytes: int
@@ -34,8 +34,8 @@ def stream_pairs(graph: ModelGraph, stream: Stream) -> Iterator[RolledPair]:
             for group in stream.groups:
                 for made in group.outputs:
                     if made.is_output:
-                        size = row_bytes(graph, made.tensor)
-                        written = End(group.rows, size, group.first_tick, group.period)
+                        size = group.rows_per_turn * row_bytes(graph, made.tensor)
+                        written = End(group.turns, size, group.first_tick, group.period)
                         lead = lead_of(read, stream.buffers[source.buffer], written)
                         yield RolledPair(source.tensor, made.tensor, lead)
 

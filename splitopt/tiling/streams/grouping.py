@@ -9,8 +9,12 @@ code cites these cases:
 2. An op that works row by row joins the group that makes the last of its inputs to be there; the
    others come from line buffers, which hold as many rows more as they are ahead (a residual).
 3. A PAD whose input nobody else reads disappears: the line buffer has its columns. One whose input
-   is read elsewhere, too, pads columns in its group. Rows are padded by whoever reads them.
+   is read elsewhere, too, or comes several rows at a time, pads columns in its group. Rows are
+   padded by whoever reads them.
 4. An op may not join a group that looks at another window of the same buffer: it begins one.
+5. A TRANSPOSE_CONV makes several rows at once, and so do the ops that join its group. No row comes
+   later than if they came one by one, so who reads them need not know, but that rows wait. An op
+   joins only if all that it reads is there in time, and no row of it is dropped.
 """
 
 from __future__ import annotations
@@ -28,13 +32,15 @@ from splitopt.tiling.rows import activations_read, rows_of
 from splitopt.tiling.streams.rules import StreamRule
 
 SOURCE = -1
+ROW_BY_ROW = StreamRule()
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A tensor's rows over time: row n is there at first + period * n. `group`: who makes it;
-    `above`: rows of padding that its readers look at before row 0; `written`: the tensor whose
-    rows are made, which is another where a PAD is folded in."""
+    """A tensor's rows over time: row n is there at first + period * n, or with the first of the
+    `at_once` rows that come together, behind `dropped` wrong ones. `group`: who makes it; `above`:
+    rows of padding that its readers look at before row 0; `written`: the tensor whose rows are
+    made, which is another where a PAD is folded in."""
 
     tensor: int
     rows: int
@@ -43,6 +49,12 @@ class Flow:
     group: int
     above: int
     written: int
+    at_once: int = 1
+    dropped: int = 0
+
+    @property
+    def is_single(self) -> bool:
+        return self.at_once == 1 and not self.dropped
 
 
 class Window(NamedTuple):
@@ -56,17 +68,29 @@ class Window(NamedTuple):
 
 @dataclass(slots=True)
 class Draft:
-    """A group while ops are added to it. `reads`: tensor → what it looks at."""
+    """A group while ops are added to it. `period`: from one turn to the next, each of which makes
+    `at_once` rows, behind `dropped` wrong ones. `reads`: tensor → what it looks at."""
 
     period: int
     first: int
     rows: int
+    at_once: int = 1
+    dropped: int = 0
     ops: list[int] = field(default_factory=list)
     reads: dict[int, Window] = field(default_factory=dict)
 
+    @property
+    def turns(self) -> int:
+        return self.rows // self.at_once
+
+    @property
+    def row_by_row(self) -> Window:
+        """What it looks at for an op that works row by row."""
+        return Window(self.at_once, self.at_once)
+
     def last_row(self, window: Window) -> int:
         """The last row that it looks at."""
-        first = window.stride * (self.rows - 1) // window.repeat - window.above
+        first = window.stride * (self.turns - 1) // window.repeat - window.above
         return first + window.rows - 1
 
 
@@ -102,6 +126,10 @@ class Grouping:
         for tensor in read:
             self._enter(tensor)
         refusal = self._join(op, rule, read)
+        if refusal is None and any(map(self._is_uneven, read)):
+            refusal = (
+                "reads rows that are made several at a time, as another op does, but otherwise"
+            )
         self.stop += 1
         self.live.update(dict.fromkeys(op.outputs))
         for tensor in (*read, *op.outputs):
@@ -139,7 +167,7 @@ class Grouping:
         [read], [made] = activations_read(self.graph, op), op.outputs
         flow, above = self.flows[read], rule.padding.above
         is_own = self.graph.readers[read] == (op.index,) and read not in self.graph.outputs
-        if is_own and not _pads_channels(self.graph, op):
+        if is_own and flow.is_single and not _pads_channels(self.graph, op):
             self.folded.add(read)
             self.pads.add(made)
             self.fills[made] = rule.fill
@@ -162,35 +190,43 @@ class Grouping:
         if ahead < 0:
             return "looks at rows of padding only"
         first = flow.first + flow.period * ahead
-        group = self._begin(flow.period * rule.stride, first, op)
+        group = self._begin(flow.period * rule.stride, first, op, rule)
         self._read(group, tensor, Window(rule.reach, rule.stride, above))
         self._add(op, group)
         return None if rule.fill is None else self._fill(tensor, rule.fill)
 
     def _repeat(self, op: Op, rule: StreamRule, tensor: int) -> str | None:
         flow = self.flows[tensor]
+        if not flow.is_single:
+            return "repeats rows that are made several at a time"
         group = self._begin(flow.period // rule.repeat, flow.first, op)
         self._read(group, tensor, Window(repeat=rule.repeat))
         self._add(op, group)
         return None
 
     def _by_row(self, op: Op, read: Sequence[int]) -> str | None:
-        """Case 2."""
+        """Cases 2, 4 and 5."""
         flows = [self.flows[tensor] for tensor in read]
         if len({flow.period for flow in flows}) != 1:
             return "reads rows that come at different rates"
         last = max(flows, key=lambda flow: (flow.first, flow.group))
         group = last.group
         others = [flow for flow in flows if flow.group != group]
-        if group == SOURCE or any(self._looks_otherwise(group, flow.tensor) for flow in others):
-            group, others = self._begin(last.period, last.first, op), flows  # case 4
+        if group == SOURCE or not all(_fits(self.groups[group], flow) for flow in others):
+            group, others = self._begin(last.period, last.first, op), flows
         for flow in others:
-            self._read(group, flow.tensor, Window())
+            self._read(group, flow.tensor, self.groups[group].row_by_row)
         self._add(op, group)
         return None
 
-    def _looks_otherwise(self, group: int, tensor: int) -> bool:
-        return self.groups[group].reads.get(tensor, Window()) != Window()
+    def _is_uneven(self, tensor: int) -> bool:
+        """Whether rows come together that several groups read, and not all of them together."""
+        flow = self.flows[tensor]
+        if flow.is_single:
+            return False
+        windows = [group.reads[tensor] for group in self.groups if tensor in group.reads]
+        is_uneven = any(window.stride % flow.at_once for window in windows)
+        return len(windows) > 1 and (is_uneven or flow.dropped > 0)
 
     def _group_of(self, flow: Flow) -> int:
         """The group that makes the rows; a new one that passes on those of a source."""
@@ -200,8 +236,9 @@ class Grouping:
         self._read(len(self.groups) - 1, flow.tensor, Window())
         return len(self.groups) - 1
 
-    def _begin(self, period: int, first: int, op: Op) -> int:
-        self.groups.append(Draft(period, first, rows_of(self.graph.tensors[op.outputs[0]])))
+    def _begin(self, period: int, first: int, op: Op, rule: StreamRule = ROW_BY_ROW) -> int:
+        rows = rows_of(self.graph.tensors[op.outputs[0]])
+        self.groups.append(Draft(period, first, rows, rule.rows, rule.dropped))
         return len(self.groups) - 1
 
     def _read(self, group: int, tensor: int, window: Window) -> None:
@@ -214,7 +251,8 @@ class Grouping:
         draft, [made] = self.groups[group], op.outputs
         draft.ops.append(op.index)
         self.flows[made] = Flow(
-            made, rows or draft.rows, draft.period, draft.first, group, above, made
+            *(made, rows or draft.rows, draft.period // draft.at_once, draft.first),
+            *(group, above, made, draft.at_once, draft.dropped),
         )
 
     def _fill(self, tensor: int, value: int) -> str | None:
@@ -248,8 +286,18 @@ class Grouping:
 def time_of_image(graph: ModelGraph, rules: Sequence[StreamRule | str]) -> int:
     """Ticks of an image, such that every row of every tensor comes at a whole one."""
     rows = {rows_of(tensor) for tensor in graph.tensors if tensor.is_activation}
-    repeats = (rule.repeat for rule in rules if not isinstance(rule, str))
-    return lcm(*(rows - {0})) * prod(repeats)
+    factors = (rule.repeat * rule.rows for rule in rules if not isinstance(rule, str))
+    return lcm(*(rows - {0})) * prod(factors)
+
+
+def _fits(draft: Draft, flow: Flow) -> bool:
+    """Whether the group can look at rows of the flow as it makes them."""
+    if draft.reads.get(flow.tensor, draft.row_by_row) != draft.row_by_row:
+        return False  # case 4
+    if draft.at_once == 1 and not draft.dropped:
+        return True
+    later = draft.at_once - (1 if draft.at_once % flow.at_once else flow.at_once)
+    return not draft.dropped and flow.first + flow.period * later <= draft.first  # case 5
 
 
 def _pads_channels(graph: ModelGraph, op: Op) -> bool:

@@ -28,8 +28,8 @@ class FillRows:
 
 @dataclass(frozen=True, slots=True)
 class MoveRow:
-    """A row goes from one slot of a buffer to another; of a group's row just made, no more than
-    what was written."""
+    """A row goes from one slot of a buffer to another; of a row just made, no more than what was
+    written."""
 
     buffer: int
     to_slot: int
@@ -38,10 +38,10 @@ class MoveRow:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A group is invoked for its row `row`."""
+    """A group is invoked for its turn `turn`."""
 
     group: int
-    row: int
+    turn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,43 +64,41 @@ def moves_of(stream: Stream) -> Iterator[Move]:
             yield FillRows(k, 0, buffer.filled_rows)
     for tick in range(stream.ticks):
         for k, source in enumerate(stream.sources):
-            row = _row_at(tick, source.first_tick, source.period)
+            row = _turn_at(tick, source.first_tick, source.period)
             if row is not None:
-                slot = yield from slots[source.buffer].enter(row)
-                if slot is not None:
+                for _, slot in (yield from slots[source.buffer].enter(range(row, row + 1))):
                     yield (
                         Take(k, row, slot)
                         if row < source.rows
                         else FillRows(source.buffer, slot, 1)
                     )
         for k, group in enumerate(stream.groups):
-            row = _row_at(tick, group.first_tick, group.period)
-            if row is not None:
-                yield from _group_row(stream, slots, k, row)
+            turn = _turn_at(tick, group.first_tick, group.period)
+            if turn is not None:
+                yield from _group_turn(stream, slots, k, turn)
 
 
-def _group_row(stream: Stream, slots: list[_Slots], number: int, row: int) -> Iterator[Move]:
+def _group_turn(stream: Stream, slots: list[_Slots], number: int, turn: int) -> Iterator[Move]:
     group = stream.groups[number]
-    is_real = row < group.rows
-    entered: list[tuple[int, int]] = []
+    rows = range(turn * group.rows_per_turn, (turn + 1) * group.rows_per_turn)
+    entered: list[tuple[int, int, int]] = []
     for made in group.outputs:
         if made.buffer is not None:
-            slot = yield from slots[made.buffer].enter(row)
-            if slot is not None:
-                entered.append((made.buffer, slot))
-    if not is_real:
-        for buffer, slot in entered:
+            for written, slot in (yield from slots[made.buffer].enter(rows)):
+                entered.append((made.buffer, written, slot))
+    if turn >= group.turns:
+        for buffer, _, slot in entered:
             yield FillRows(buffer, slot, 1)
         return
-    yield Run(number, row)
-    for view in group.views:
-        slots[view.buffer].windows_done += 1
-    for buffer, slot in entered:
-        if slot != (last := stream.buffers[buffer].depth - 1):
-            yield MoveRow(buffer, slot, last)
+    yield Run(number, turn)
     for k, made in enumerate(group.outputs):
         if made.is_output:
-            yield Keep(number, k, row)
+            yield from (Keep(number, k, row) for row in rows)
+    for buffer, written, slot in entered:
+        if slot != written:
+            yield MoveRow(buffer, slot, written)
+    for view in group.views:
+        yield from slots[view.buffer].leave(is_last=turn + 1 == group.turns)
 
 
 class _Slots:
@@ -108,27 +106,44 @@ class _Slots:
 
     def __init__(self, number: int, buffer: LineBuffer) -> None:
         self._number, self._buffer = number, buffer
-        self.windows_done = self._dropped = 0
+        self._turns = 0
 
-    def enter(self, row: int) -> Generator[Move, None, int | None]:
-        """Makes room. Returns the slot that the row goes to; None where it is not wanted."""
+    def enter(self, rows: range) -> Generator[Move, None, list[tuple[int, int]]]:
+        """Makes room. Returns, for each row that is wanted, the slot that an Invoke writes it to,
+        and the one that it goes to."""
         buffer, number = self._buffer, self._number
-        if row > buffer.last_row:
-            return None
-        is_wanted = row < buffer.rows or buffer.fill is not None
+        if rows.start > buffer.last_row:
+            return []
+        written = range(buffer.depth - len(rows), buffer.depth)
+        slots = written
         if buffer.lazy is None:
-            for slot in range(1, buffer.depth):
-                yield MoveRow(number, slot - 1, slot)
-            return buffer.depth - 1 if is_wanted else None
-        stride, above = buffer.lazy
-        while self._dropped < self.windows_done:
-            for slot in range(stride, buffer.depth):
-                yield MoveRow(number, slot - stride, slot)
-            self._dropped += 1
-        slot = row - (stride * self._dropped - above)
-        return slot if 0 <= slot < buffer.depth and is_wanted else None
+            for slot in range(len(rows), buffer.depth):
+                yield MoveRow(number, slot - len(rows), slot)
+        else:
+            stride, above = buffer.lazy
+            first = rows.start - (stride * self._turns - above)
+            slots = range(first, first + len(rows))
+        return [
+            (own, slot)
+            for row, own, slot in zip(rows, written, slots, strict=True)
+            if 0 <= slot < buffer.depth and self._is_wanted(row)
+        ]
+
+    def leave(self, *, is_last: bool) -> Iterator[Move]:
+        """A reader was invoked."""
+        if self._buffer.lazy is None:
+            return
+        self._turns += 1
+        stride, _ = self._buffer.lazy
+        for slot in range(stride, 0 if is_last else self._buffer.depth):
+            yield MoveRow(self._number, slot - stride, slot)
+
+    def _is_wanted(self, row: int) -> bool:
+        return row <= self._buffer.last_row and (
+            row < self._buffer.rows or self._buffer.fill is not None
+        )
 
 
-def _row_at(tick: int, first_tick: int, period: int) -> int | None:
-    row, rest = divmod(tick - first_tick, period)
-    return row if row >= 0 and not rest else None
+def _turn_at(tick: int, first_tick: int, period: int) -> int | None:
+    turn, rest = divmod(tick - first_tick, period)
+    return turn if turn >= 0 and not rest else None

@@ -114,7 +114,7 @@ def line_buffer_offsets(stream: Stream, low: int) -> tuple[int, ...]:
 
 
 def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:
-    """Tensor → offset in bytes: the window's first row, and the last row of a buffer."""
+    """Tensor → offset in bytes: the window's first row, and the last rows of a buffer."""
     places = {}
     for view in group.views:
         buffer = stream.buffers[view.buffer]
@@ -123,6 +123,6 @@ def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[i
     for made in group.outputs:
         if made.buffer is not None:
             buffer = stream.buffers[made.buffer]
-            last = (buffer.depth - 1) * buffer.row_bytes + buffer.column_bytes
+            last = (buffer.depth - group.made_rows) * buffer.row_bytes + buffer.column_bytes
             places[made.tensor] = offsets[made.buffer] + last
     return places

@@ -1,4 +1,5 @@
-"""What an op does to rows in a stream: a window of them, a repetition, or row by row.
+"""What an op does to rows in a stream: a window of them, a repetition, a block of rows for each, or
+row by row.
 
 Beyond `tiling.rows`, a stream has rows outside of the image: they are filled with a value, never
 computed, so that value must be known.
@@ -22,6 +23,7 @@ from splitopt.tiling.rows import (
     row_rule,
     rows_of,
 )
+from splitopt.tiling.streams.transposed import TRANSPOSED, Blocks, blocks_of
 
 FILLABLE = {"INT8": -(2**7), "INT16": -(2**15)}
 """Types whose rows can be filled, with their least value: what MAX_POOL never picks."""
@@ -35,8 +37,9 @@ class StreamRule:
 
     `reach`, `stride`, `above`: its window of rows, and how many lie above the image for its row 0;
     1, 1, 0 for an op that works row by row. `fill`: what it reads outside of the image, where it
-    does. `repeat`: rows that it makes of each. `padding`: of a PAD, which makes no rows here: its
-    readers look outside of the image.
+    does. `repeat`: how often it makes a row of each. `padding`: of a PAD, which makes no rows here:
+    its readers look outside of the image. `rows`: that it makes at once of each window, behind
+    `dropped` wrong ones.
     """
 
     reach: int = 1
@@ -45,22 +48,28 @@ class StreamRule:
     fill: int | None = None
     repeat: int = 1
     padding: Padding | None = None
+    rows: int = 1
+    dropped: int = 0
 
     @property
     def is_pointwise(self) -> bool:
-        return (self.reach, self.stride, self.repeat) == (1, 1, 1) and self.padding is None
+        factors = self.reach, self.stride, self.repeat, self.rows
+        return factors == (1, 1, 1, 1) and self.padding is None
 
 
 def stream_rule(graph: ModelGraph, op: Op) -> StreamRule | str:
     """The op's rule, or why it cannot run in a stream, as the end of a sentence on the op."""
-    rule = row_rule(graph, op)
-    if rule is None:
-        return _no_rows(graph, op)
+    rule = blocks_of(graph, op) if op.type == TRANSPOSED else row_rule(graph, op)
+    if rule is None or isinstance(rule, str):
+        return rule or _no_rows(graph, op)
     read, made = activations_read(graph, op)[0], op.outputs[0]
     if min(rows_of(graph.tensors[t]) for t in (read, made)) < LEAST_ROWS:
         return "has a single row"
     if fails_on_one_row(graph, op):
         return "is a convolution that CMSIS-NN gets wrong on a single row, by its width and stride"
+    if isinstance(rule, Blocks):
+        fill = _zero_point(graph, read)
+        return StreamRule(rule.reach, 1, rule.above, fill, rows=rule.rows, dropped=rule.dropped)
     if isinstance(rule, Window):
         return _window(graph, op, rule)
     if isinstance(rule, Repetition):
@@ -99,6 +108,12 @@ def _window(graph: ModelGraph, op: Op, window: Window) -> StreamRule | str:
     is_pool = op.type == "MAX_POOL_2D"
     fill = FILLABLE[read.dtype.name] if is_pool else read.quantization.zero_points[0]
     return StreamRule(window.reach, window.stride, above, fill)
+
+
+def _zero_point(graph: ModelGraph, tensor: int) -> int:
+    quantization = graph.tensors[tensor].quantization
+    assert quantization is not None
+    return quantization.zero_points[0]
 
 
 def _no_rows(graph: ModelGraph, op: Op) -> str:

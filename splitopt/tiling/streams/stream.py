@@ -1,20 +1,25 @@
-"""A stream: the groups, line buffers and timing by which a segment runs one row at a time.
+"""A stream: the groups, line buffers and timing by which a segment runs a few rows at a time.
 
-A group is one .tflite that makes one row of its outputs per Invoke. It reads windows of line
-buffers, which hold the newest rows of a tensor; slot 0 holds the oldest one. What happens when
-follows from the timing alone (`moves` says it in steps, the runner loops over it):
+A group is one .tflite that makes `rows_per_turn` rows of its outputs per Invoke: one, or as many as
+a TRANSPOSE_CONV makes of each row it reads. It reads windows of line buffers, which hold the newest
+rows of a tensor; slot 0 holds the oldest one. What happens when follows from the timing alone
+(`moves` says it in steps, the runner loops over it):
 
 1. At the start every buffer with a fill is filled: `filled_rows` slots from slot 0 on.
 2. Ticks count 0, 1, 2, ... until every group has made its rows. At each tick first the sources,
-   then the groups, each in its order, look whether it is their turn: they are at their row number
-   n = (tick - first_tick) / period, where that is a whole number and not negative.
-3. A row n enters its buffer if n <= `last_row`; no window looks at later ones. First room is made:
-   a buffer that is `lazy` drops the rows that its reader is done with, any other one moves its
-   rows down by one slot, so that the last slot is free. The slot of row n is the last one, or in a
-   lazy buffer n - (stride * windows dropped - above); outside of it, nobody looks at the row.
-4. A source's row n < `rows` is copied to its slot, at `column_bytes`. A group with n < `rows` is
-   invoked: it writes its row into the last slot of its buffers (room was made before), the row is
-   copied to its slot where that is another one, and to the segment's outputs.
+   then the groups, each in its order, look whether it is their turn: their turn number is
+   t = (tick - first_tick) / period, where that is a whole number and not negative. A source's turn
+   has row t, a group's the r = `rows_per_turn` rows from t * r on.
+3. The rows of a turn enter their buffer if the first of them is <= `last_row`; no window looks at
+   later ones. A buffer that is not `lazy` first makes room: its rows move down by as many slots as
+   rows enter, which go to the last slots. In a lazy buffer row n goes to slot
+   n - (stride * turns of its reader - above), and where that is none, or n > `last_row`, nobody
+   looks at the row.
+4. A source's row n < `rows` is copied to its slot, at `column_bytes`. A group's turn below `turns`
+   is an Invoke: it writes its rows into the last slots of its buffers (there is room before), in
+   order, behind `dropped` rows that are wrong; from there each row is copied to the segment's
+   outputs, then, from the first on, to its slot where that is another one. If the group has more
+   turns, the lazy buffers that it reads then drop `stride` rows: the others move down.
 5. Rows n >= `rows` lie below the image: the slot is filled, if there is a fill.
 """
 
@@ -28,8 +33,8 @@ Fill = int | None
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Rows of a line buffer that a group looks at: for its row j, `rows` ones from
-    stride * j // repeat - above on. `lag`: how many newer rows the buffer holds by then."""
+    """Rows of a line buffer that a group looks at: in its turn t, `rows` ones from
+    stride * t // repeat - above on. `lag`: how many slots it has for newer ones."""
 
     buffer: int
     rows: int
@@ -38,8 +43,8 @@ class View:
     repeat: int = 1
     lag: int = 0
 
-    def first_row(self, row: int) -> int:
-        return self.stride * row // self.repeat - self.above
+    def first_row(self, turn: int) -> int:
+        return self.stride * turn // self.repeat - self.above
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +54,8 @@ class LineBuffer:
     `written`: the tensor whose rows are written, of `written_bytes`, from `column_bytes` on: where
     a PAD is folded in, that is what the PAD reads, else it is `tensor` itself. `fill`: the value of
     what lies outside the image; None where nothing looks at it. `rows`: of the image. `last_row`:
-    the last one that is ever let in. `lazy`: (stride, above) of the one reader, which looks at all
-    slots whenever it runs; None for any other buffer.
+    the last one that is ever let in. `lazy`: (stride, above) of the one reader, which looks at the
+    first slots whenever it runs, at all of them if rows come one at a time; None for any other.
     """
 
     tensor: int
@@ -95,8 +100,8 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A tensor that a group makes row by row. `buffer`: the line buffer that it is written into,
-    if groups read it; `is_output`: its rows are copied to an output of the segment."""
+    """A tensor that a group makes. `buffer`: the line buffer that its rows are written into, if
+    groups read it; `is_output`: they are copied to an output of the segment."""
 
     tensor: int
     buffer: int | None
@@ -105,7 +110,11 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Ops that make one row of `outputs` per Invoke; at most the first has a window of rows."""
+    """Ops that make rows of `outputs`; at most the first has a window of rows.
+
+    `rows`: of the image, a multiple of `rows_per_turn`. `dropped`: rows that each Invoke makes
+    above the right ones; they are wrong.
+    """
 
     ops: tuple[int, ...]
     views: tuple[View, ...]
@@ -113,6 +122,18 @@ class Group:
     rows: int
     period: int
     first_tick: int
+    rows_per_turn: int = 1
+    dropped: int = 0
+
+    @property
+    def turns(self) -> int:
+        """How often it is invoked."""
+        return self.rows // self.rows_per_turn
+
+    @property
+    def made_rows(self) -> int:
+        """Of its tensors, right or wrong."""
+        return self.dropped + self.rows_per_turn
 
 
 @dataclass(frozen=True)
@@ -128,11 +149,11 @@ class Stream:
     @cached_property
     def ticks(self) -> int:
         """How many ticks it takes until every group has made its rows."""
-        return 1 + max(group.first_tick + group.period * (group.rows - 1) for group in self.groups)
+        return 1 + max(group.first_tick + group.period * (group.turns - 1) for group in self.groups)
 
     @property
     def invokes(self) -> int:
-        return sum(group.rows for group in self.groups)
+        return sum(group.turns for group in self.groups)
 
     @property
     def outputs(self) -> tuple[int, ...]:

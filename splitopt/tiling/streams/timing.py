@@ -3,9 +3,9 @@
 `Grouping` lets everyone run as early as it can. Who is ahead of a reader fills a buffer with rows
 that wait. The code cites these cases:
 
-1. Whoever is ahead of all its readers runs later by whole rows, as long as the rows that it saves
-   behind itself are more bytes than those that now wait in front of it. A shortcut of a residual
-   then runs when its input is about to be dropped, not when it comes.
+1. Whoever makes one row at a time and is ahead of all its readers runs later by whole rows, as
+   long as the rows that it saves behind itself are more bytes than those that now wait in front of
+   it. A shortcut of a residual then runs when its input is about to be dropped, not when it comes.
 2. Of two that have their turn in the same tick, the reader runs first where it looks at no newer
    row than there is: the buffer needs one row less.
 """
@@ -22,10 +22,17 @@ from splitopt.tiling.streams.grouping import Draft, Flow, Window
 
 @dataclass(slots=True)
 class Turns:
-    """The turns of one node: at first, first + period, ... in ticks."""
+    """The turns of one node: at first, first + period, ... in ticks, each of so many rows behind
+    some that are dropped."""
 
     first: int
     period: int
+    rows: int
+    dropped: int
+
+    @property
+    def is_single(self) -> bool:
+        return self.rows == 1 and not self.dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Timing:
         plus that of its source. `row_bytes`: of its line buffer."""
         self._row_bytes = row_bytes
         nodes: list[Draft | Flow] = [*groups, *sources]
-        self.turns = [Turns(node.first, node.period) for node in nodes]
+        self.turns = [Turns(n.first, n.period, n.at_once, n.dropped) for n in nodes]
         self._groups = len(groups)
         self.edges = [
             Edge(makers[tensor], reader, tensor, window)
@@ -65,10 +72,31 @@ class Timing:
         self._count_from_0()
 
     def lag(self, edge: Edge) -> int:
-        """How many rows the buffer holds that are newer than those that the reader looks at."""
-        ahead = self.turns[edge.reader].first - self.turns[edge.maker].first
-        newest = ahead // self.turns[edge.maker].period - (edge in self._reader_first)
-        return newest - (edge.window.rows - 1 - edge.window.above)
+        """How many slots the buffer has for rows that are newer than those that the reader looks
+        at."""
+        maker = self.turns[edge.maker]
+        if self.is_waiting(edge):
+            return self._waiting_depth(edge) - edge.window.rows
+        ahead = self.turns[edge.reader].first - maker.first
+        turns = ahead // maker.period + 1 - (edge in self._reader_first)
+        return maker.rows * turns - 1 - (edge.window.rows - 1 - edge.window.above)
+
+    def is_waiting(self, edge: Edge) -> bool:
+        """Whether rows come several at a time and wait until their one reader gets to them."""
+        return not self.turns[edge.maker].is_single and len(self.readers[edge.tensor]) == 1
+
+    def _waiting_depth(self, edge: Edge) -> int:
+        """The slots that the reader looks at come first. Before turn t of the maker it has run
+        `done` times, and has dropped `stride` rows each time. It all comes again every `stride`
+        turns, from the reader's first one on."""
+        maker, reader, window = self.turns[edge.maker], self.turns[edge.reader], edge.window
+        ahead = reader.first - maker.first
+        begun = max(0, ahead // maker.period)
+        depth = window.rows
+        for turn in range(begun, begun + window.stride + 1):
+            done = max(0, -((ahead - maker.period * turn) // reader.period))
+            depth = max(depth, maker.rows * (turn + 1) + window.above - window.stride * done)
+        return depth + maker.dropped
 
     def depth(self, tensor: int) -> int:
         return max(self.lag(edge) + edge.window.rows for edge in self.readers[tensor])
@@ -114,7 +142,7 @@ class Timing:
             made.setdefault(edge.maker, []).append(edge)
         for node in by_time:
             slack = min((self.lag(edge) for edge in made.get(node, ())), default=0)
-            if slack > 0:
+            if slack > 0 and self.turns[node].is_single:
                 self._delay(node, slack, made[node])
 
     def _delay(self, node: int, slack: int, made: Sequence[Edge]) -> None:
@@ -142,7 +170,8 @@ class Timing:
     def _late_readers(self) -> Iterator[Edge]:
         """Groups that look at older rows of what another group makes in the same tick."""
         for edge in self.edges:
-            if edge.maker < self._groups and self.lag(edge) > 0:
+            is_single = self.turns[edge.maker].is_single
+            if edge.maker < self._groups and is_single and self.lag(edge) > 0:
                 ahead = self.turns[edge.reader].first - self.turns[edge.maker].first
                 if ahead % self.turns[edge.maker].period == 0:
                     yield edge

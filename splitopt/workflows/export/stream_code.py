@@ -29,7 +29,8 @@ def stream_text(index: int, stream: StreamTables) -> Iterator[str]:
         yield _table("Made", made, group.made)
         rows.append(
             f"    {{{name}, {views}, {len(group.views)}, {made}, {len(group.made)}, "
-            f"{group.rows}, {group.period}, {group.first_tick}}},\n"
+            f"{group.rows}, {group.period}, {group.first_tick}, {group.rows_per_turn}, "
+            f"{group.dropped}}},\n"
         )
     yield f"const splitopt::Group kGroups{index}[] = {{\n{''.join(rows)}}};\n"
     buffers, sources = f"kBuffers{index}", f"kSources{index}"

@@ -33,6 +33,7 @@ struct StreamEntry {
 
 struct GroupEntry {
   std::uint32_t model, views, view_count, made, made_count, rows, period, first_tick;
+  std::uint32_t rows_per_turn, dropped;
 };
 
 template <typename T>
@@ -61,7 +62,9 @@ inline splitopt::Group Unpacked(const GroupEntry& entry) {
           entry.made_count,
           entry.rows,
           entry.period,
-          entry.first_tick};
+          entry.first_tick,
+          entry.rows_per_turn,
+          entry.dropped};
 }
 
 inline splitopt::Stream Unpacked(const StreamEntry& entry, const splitopt::Group* groups) {
