@@ -123,17 +123,20 @@ class _Search:
 
         Returns whether the plan costs what the choice claims, and what the model may learn.
         """
+        goal = self.instance.goal
         options = tuple(self.instance.options[i] for i in choice.numbers)
-        laid_out = lay_out(options, self.instance.boundaries, self._limited())
+        enough = None if goal.ram_weight else goal.capacity
+        laid_out = lay_out(options, self.instance.boundaries, self._limited(), enough)
         region = laid_out.layout.region_bytes
         plan = PartitionPlan(options, laid_out.layout)
-        fits = self.instance.goal.fits(region)
+        fits = goal.fits(region)
         if fits and (self.best is None or self._rank(plan) < self._rank(self.best)):
             self.best = plan
-        is_real = fits and (region <= choice.peak or not self.instance.goal.ram_weight)
-        if is_real or laid_out.bound <= choice.peak:
+        is_real = fits and (region <= choice.peak or not goal.ram_weight)
+        most = choice.peak if enough is None else enough
+        if is_real or laid_out.bound <= most:
             return is_real, []
-        return False, layout_cuts(self.instance, choice.numbers, choice.peak, self._limited())
+        return False, layout_cuts(self.instance, choice.numbers, most, self._limited())
 
     def _answer(self, is_proved: bool) -> Outcome[PartitionPlan]:
         spent_s = self.deadline.spent_s

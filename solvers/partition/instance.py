@@ -93,6 +93,13 @@ class Goal:
         """What is minimised first."""
         return self.ram_weight * peak + self.cost_weight * cost
 
+    @property
+    def most_value(self) -> int | None:
+        """No plan within the limits weighs more; None where no limit says so."""
+        peak = self.capacity if self.ram_weight else 0
+        cost = self.max_cost if self.cost_weight else 0
+        return None if peak is None or cost is None else self.weigh(peak, cost)
+
     def fits(self, peak: int) -> bool:
         """Whether the peak keeps the capacity."""
         return self.capacity is None or peak <= self.capacity

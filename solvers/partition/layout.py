@@ -36,18 +36,25 @@ def lay_out(
     options: Sequence[Option],
     boundaries: Sequence[Boundary],
     params: SolveParams | None = None,
+    enough: int | None = None,
 ) -> LaidOut:
-    """The smallest region for the chosen options, or the best one that the time limit allowed."""
+    """The smallest region for the chosen options, or the best one that the time limit allowed.
+
+    `enough`: a region of at most that many bytes need not be the smallest one; nor need the bound
+    be the best where it is above.
+    """
     params = params or SolveParams()
     kept = kept_values(options, boundaries)
     if any(option.rolls for option in options):
-        return lay_out_rolled(options, kept, params)
+        return lay_out_rolled(options, kept, params, enough)
     packing = _packing(options, kept)
     attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
     best = min(attempts, key=lambda layout: layout.region_bytes)
     load = packing.peak_load
     if best.region_bytes > load:
         best = _by_turns(options, kept, load) or best
+    if enough is not None and (best.region_bytes <= enough or load > enough):
+        return LaidOut(best, load)
     if best.region_bytes == load and params.cheap_proofs:
         return LaidOut(best, load)
     limited = replace(packing, capacity=best.region_bytes)

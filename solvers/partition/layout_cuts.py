@@ -40,7 +40,7 @@ class _Search:
             if self.deadline.is_over:
                 return
             options = [self._instance.options[i] for i in numbers[first : first + length]]
-            if self._needed(options) > self._peak:
+            if self._needs_more(options):
                 yield self.cut(options)
 
     def cut(self, options: Sequence[Option]) -> LayoutCut:
@@ -50,16 +50,19 @@ class _Search:
         for k, option in enumerate(options):
             for easier in self._easier(option):
                 trial = [*eased[:k], easier, *eased[k + 1 :]]
-                if not self.deadline.is_over and self._needed(trial) > self._peak:
+                if not self.deadline.is_over and self._needs_more(trial):
                     eased = trial
                     break
         every = list(enumerate(self._instance.options))
         among = [frozenset(i for i, o in every if _is_no_easier(o, option)) for option in eased]
         return LayoutCut(tuple(among), self._needed(eased))
 
-    def _needed(self, options: Sequence[Option]) -> int:
+    def _needs_more(self, options: Sequence[Option]) -> bool:
+        return self._needed(options, self._peak) > self._peak
+
+    def _needed(self, options: Sequence[Option], enough: int | None = None) -> int:
         limited = replace(self._params, time_limit_s=self.deadline.left_s)
-        return lay_out(options, self._instance.boundaries, limited).bound
+        return lay_out(options, self._instance.boundaries, limited, enough).bound
 
     def _easier(self, option: Option) -> Iterator[Option]:
         """Options that need not exist: as easy as any of the segment's that run apart as this one

@@ -85,6 +85,11 @@ class Pruner:
             return self.pool.names(self._left.numbers)
         return self._settled_within(value, None)
 
+    def count_within(self, value: int) -> int:
+        """How many options a plan of at most that value may use, by what is known of them."""
+        self._left = self.pool.survivors(self._fits)
+        return int(self._within(value, None).sum())
+
     def reaches_best(self, cost: int, segments: int, copied_bytes: int) -> bool:
         """Whether a plan is as good as the best one that `kept` found, ties included.
 

@@ -5,7 +5,7 @@ most pairs, that is the size of the lower one. Of a rolled pair, what is read be
 above what is made. So a block finds an interval of offsets forbidden by every other that is placed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,11 +24,15 @@ class Block:
 
 @dataclass(frozen=True)
 class Blocks:
-    """All blocks of some chosen segments: their arenas, then the values. `leads`: by the numbers
-    of the block that is read and of the one that is made."""
+    """All blocks of some chosen segments: their arenas, then the values. `rolls`: the numbers of
+    the block that is read and of the one that is made, with their lead."""
 
     blocks: tuple[Block, ...]
-    leads: Mapping[tuple[int, int], int]
+    rolls: tuple[tuple[tuple[int, int], int], ...]
+
+    @cached_property
+    def leads(self) -> Mapping[tuple[int, int], int]:
+        return dict(self.rolls)
 
     @cached_property
     def beside(self) -> tuple[tuple[int, ...], ...]:
@@ -50,17 +54,27 @@ class Blocks:
     @cached_property
     def load(self) -> int:
         """The most that is alive in one half-step, less what rolled pairs of it save."""
-        steps = range(max(block.live.stop for block in self.blocks))
-        return max(self._load_at(step) for step in steps)
+        return max(self.stacked(alive) for alive in self.alive)
 
-    def _load_at(self, step: int) -> int:
-        alive = {i: b.size for i, b in enumerate(self.blocks) if b.live.start <= step < b.live.stop}
-        saved = (
-            alive[read] + alive[made] - max(lead + alive[read], alive[made])
-            for (read, made), lead in self.leads.items()
-            if read in alive and made in alive
+    @cached_property
+    def alive(self) -> tuple[frozenset[int], ...]:
+        """The blocks of each half-step."""
+        steps = range(max(block.live.stop for block in self.blocks))
+        lives = [block.live for block in self.blocks]
+        return tuple(
+            frozenset(i for i, live in enumerate(lives) if live.start <= step < live.stop)
+            for step in steps
         )
-        return sum(alive.values()) - sum(saved)
+
+    def stacked(self, together: Set[int]) -> int:
+        """What blocks that live at the same time take at least, whatever their order."""
+        sizes = {i: self.blocks[i].size for i in together}
+        saved = (
+            sizes[read] + sizes[made] - max(lead + sizes[read], sizes[made])
+            for (read, made), lead in self.leads.items()
+            if read in sizes and made in sizes
+        )
+        return sum(sizes.values()) - sum(saved)
 
     def forbidden(self, block: int, placed: Mapping[int, int]) -> list[tuple[int, int]]:
         """Open intervals of offsets at which it comes too near to one that is placed, rising."""
@@ -79,4 +93,5 @@ def blocks_of(options: Sequence[Option], kept: Sequence[Kept]) -> Blocks:
         for option in options
         for roll in option.rolls
     }
-    return Blocks((*arenas, *(Block(value.size, value.live) for value in kept)), leads)
+    values = (Block(value.size, value.live) for value in kept)
+    return Blocks((*arenas, *values), tuple(sorted(leads.items())))

@@ -16,6 +16,7 @@ from ortools.sat.python import cp_model
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.engine import proved_bound, run
+from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.rolled_blocks import Blocks
 
@@ -33,31 +34,45 @@ def improve(
     blocks: Blocks, known: Sequence[int], bound: int, params: SolveParams, deadline: Deadline
 ) -> tuple[Sequence[int], int]:
     """(offsets, proved bound of the region), from known offsets and a proved bound."""
-    model = _build(blocks, known, bound, params)
+    model = _build(blocks, blocks.top(known), bound)
+    if params.hints:
+        for i, offset in model.offsets.items():
+            model.cp.add_hint(offset, known[i] // model.unit)
+    model.cp.minimize(model.region)
     status, solver = run(model.cp, params, deadline)
     if not status.has_plan:
         return known, bound
-    offsets = [
+    return _read(model, solver), max(bound, proved_bound(solver) * model.unit)
+
+
+def within(
+    blocks: Blocks, known: Sequence[int], region: int, params: SolveParams, deadline: Deadline
+) -> tuple[Sequence[int], int]:
+    """(offsets in a region of that many bytes, or those known; a proved bound)."""
+    model = _build(blocks, region, blocks.load)
+    status, solver = run(model.cp, params, deadline)
+    if status is Status.INFEASIBLE:
+        return known, region + 1
+    return (_read(model, solver) if status.has_plan else known), blocks.load
+
+
+def _read(model: _Model, solver: cp_model.CpSolver) -> list[int]:
+    return [
         solver.value(model.offsets[i]) * model.unit if i in model.offsets else 0
-        for i in range(len(blocks.blocks))
+        for i in range(len(model.blocks.blocks))
     ]
-    return offsets, max(bound, proved_bound(solver) * model.unit)
 
 
-def _build(blocks: Blocks, known: Sequence[int], bound: int, params: SolveParams) -> _Model:
+def _build(blocks: Blocks, most: int, bound: int) -> _Model:
     sizes = {i: block.size for i, block in enumerate(blocks.blocks) if block.size}
     unit = gcd(*sizes.values(), *blocks.leads.values()) or 1
-    top = blocks.top(known) // unit
+    top = most // unit
     cp = cp_model.CpModel()
     offsets = {i: cp.new_int_var(0, top - size // unit, f"at{i}") for i, size in sizes.items()}
     region = cp.new_int_var(-(-bound // unit), top, "region")
     model = _Model(blocks, cp, unit, offsets, region)
     _add_region(model)
     _add_distances(model)
-    if params.hints:
-        for i, offset in offsets.items():
-            cp.add_hint(offset, known[i] // unit)
-    cp.minimize(region)
     return model
 
 

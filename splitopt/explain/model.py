@@ -155,8 +155,6 @@ def _lowest(
     cuts = lowest_peak(planner, request, deadline=deadline.share(1 / 2))
     if isinstance(cuts, str):
         return None, (), cuts
-    if deadline.is_over:  # as it is after Ctrl-C
-        return cuts, (), ""
     so_far = f"planning: cuts reach {format_bytes(cuts.peak_ram_bytes)}"
 
     def planner_of(techniques: Techniques) -> Planner:
@@ -175,11 +173,12 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     sure = "proved" if least.is_proved else f"unproved: {cause_text(least.unfinished).lower()}"
     below = format_bytes(least.peak_ram_bytes)
     words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
-    if not peaks:
+    if len(peaks) <= 1:
         return f"{words}; streams, bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:
         return f"{words}, but streams, bands and offline plans get down to {format_bytes(lowest)}."
-    sure = "proved" if all(peak.is_proved for peak in peaks) else "unproved"
+    is_sure = peaks[-1].code == BY_ROWS and all(peak.is_proved for peak in peaks)
+    sure = "proved" if is_sure else "unproved"
     return f"{words}, and neither streams, bands nor offline plans get lower ({sure})."
 
 

@@ -51,13 +51,23 @@ class BandTable:
     ) -> None:
         self._deadline = deadline or Deadline(math.inf)
         self.is_late, self.is_full, self.unreached = False, False, 0
-        self._graph, self._two_heights = graph, two_heights
+        self._graph = graph
         self._known = [
             None if costs.invoke(graph, op) is None else row_rule(graph, op) for op in graph.ops
         ]
         self._ops = BandedOps(graph, rules, costs, self._known)
+        self._stops = columns_by_stop(graph, self._known, self._ops, two_heights=two_heights)
+        self._found: list[BandColumns] = []
         self._runs: dict[int, Iterator[tuple[int, SegmentRows]]] = {}
         self._rows: dict[tuple[int, int], SegmentRows] = {}
+
+    def go_on(self, deadline: Deadline) -> None:
+        """From now on, segments that were not reached for lack of time are looked at, too."""
+        self._deadline = deadline
+        if self.is_late:
+            self.is_late, self.unreached = False, 0
+            self.__dict__.pop("columns", None)
+            self.__dict__.pop("_segment_numbers", None)
 
     @property
     def is_complete(self) -> bool:
@@ -66,11 +76,10 @@ class BandTable:
     @cached_property
     def columns(self) -> BandColumns:
         """All plans, with their bounds."""
-        found: list[BandColumns] = []
-        stops = columns_by_stop(self._graph, self._known, self._ops, two_heights=self._two_heights)
-        held = 0
+        found = self._found
+        held = sum(columns.held_bytes for columns in found)
         while not self._deadline.is_over and held <= PLANNER_TABLES_BYTES:
-            columns = next(stops, None)
+            columns = next(self._stops, None)
             if columns is None:
                 return sorted_columns(found)
             found.append(columns)

@@ -4,14 +4,14 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.unfinished import Unfinished, cause_of, found_text
+from splitopt.planning.unfinished import Unfinished, cause_of, found_text, unfinished
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
 
@@ -20,6 +20,9 @@ MORE_TIME = 10
 
 _LEAST = 0.6
 """How much of the time goes into the lowest peak; the rest is for the cheapest plan that has it."""
+
+_WITHIN = "_within"
+"""Ends the code of a question with a limit on the price."""
 
 BY_ROWS = "input_by_rows"
 """The code of what no plan does by itself: the application has to hand rows over."""
@@ -125,20 +128,29 @@ def lowest_peak(
     least = planner.plan(question, deadline.share(_LEAST if is_priced else 1))
     if isinstance(least, Infeasible):
         return "No piece of this model has both an input and an output that can be handed over."
+    if not isinstance(least, SplitPlan) and simpler is not None:
+        return LowestPeak(code, _NAMES[code], simpler.plan, unfinished(planner.table, None))
     if not isinstance(least, SplitPlan):
         return f"No cuts were {found_text(cause_of(planner.table))}, none were ruled out."
     found = LowestPeak(code, _NAMES[code], least, least.unfinished)
     if not is_priced:
         return found
     if simpler is not None and simpler.peak_ram_bytes <= found.peak_ram_bytes:
-        found = replace(found, plan=simpler.plan)
-        if simpler.streams or not planner.table.techniques.streams:
-            return found  # but streams may reach the same for less
-    goal = replace(goal, ram_weight=0, cost_weight=1, capacity=found.peak_ram_bytes)
+        is_cheapest = simpler.is_cheapest and _kind(simpler.code) == _kind(code)
+        found = replace(found, plan=simpler.plan, is_cheapest=is_cheapest)
+        if is_cheapest or simpler.streams or not planner.table.techniques.streams:
+            return found  # otherwise, streams may reach the same for less
+    most = max(0, found.added_insn)
+    goal = replace(goal, ram_weight=0, cost_weight=1, capacity=found.peak_ram_bytes, max_cost=most)
     cheap = planner.plan(replace(request, goal=goal), deadline)
     if not isinstance(cheap, SplitPlan) or cheap.added_insn > found.added_insn:
         return found
     return replace(found, plan=cheap, is_cheapest=cheap.status.name == "OPTIMAL")
+
+
+def _kind(code: str) -> str:
+    """The code of what the techniques reach at any price."""
+    return code.removesuffix(_WITHIN)
 
 
 def lowest_peaks(
@@ -148,43 +160,47 @@ def lowest_peaks(
     invoke_insn: int | None,
     deadline: Deadline,
 ) -> tuple[LowestPeak, ...]:
-    """The lowest peak with each technique, starting with `cuts`. Empty where one of them had no
-    answer in time.
+    """The lowest peak with each technique, starting with `cuts`, as far as time goes: `unanswered`
+    names the rest.
 
     `invoke_insn`: estimated instructions of the unsplit model; where there is no estimate, nothing
     is limited to a share of them.
     """
-    found = list(_beyond(cuts, planner_of, request, invoke_insn, deadline))
-    peaks = [peak for peak in found if isinstance(peak, LowestPeak)]
-    return (cuts, *peaks) if len(peaks) == len(found) else ()
-
-
-def _beyond(
-    cuts: LowestPeak,
-    planner_of: Callable[[Techniques], Planner],
-    request: PlanRequest,
-    invoke_insn: int | None,
-    deadline: Deadline,
-) -> Iterator[LowestPeak | str]:
     known = [cuts]
     most = None if invoke_insn is None else cuts.added_insn + invoke_insn * MORE_TIME // 100
     for code, techniques, share in _TECHNIQUES:
+        if deadline.is_over:
+            break
         planner, own = planner_of(techniques), deadline.share(share)
-        prices: dict[str, int | None] = {code: None}
         if techniques.bands:
             planner.prepare(request, own.share(1 / 2))
-            is_limited = most is not None and code != BY_ROWS
-            prices = {f"{code}_within": most, **prices} if is_limited else prices
-        for name, limit in prices.items():
-            simpler, time = _lowest_of(known, limit), own if limit is None else own.share(1 / 2)
+        for name in _questions(code, invoke_insn):
+            limit, time = (None, own) if name == code else (most, own.share(1 / 2))
+            simpler = _lowest_of(known, limit)
             found = lowest_peak(
                 planner, request, name, max_cost=limit, simpler=simpler, deadline=time
             )
-            known += [found] if isinstance(found, LowestPeak) else []
-            yield found
+            assert isinstance(found, LowestPeak), "cuts are an answer"
+            known.append(found)
+    return tuple(known)
+
+
+def unanswered(peaks: Sequence[LowestPeak], invoke_insn: int | None) -> tuple[str, ...]:
+    """The names of the questions to which `lowest_peaks` came too late."""
+    codes = ["cuts"]
+    for code, _, _ in _TECHNIQUES:
+        codes += _questions(code, invoke_insn)
+    return tuple(_NAMES[code] for code in codes[len(peaks) :])
+
+
+def _questions(code: str, invoke_insn: int | None) -> tuple[str, ...]:
+    """By what is asked of these techniques: within a price, where there is one; at any price."""
+    limited = f"{code}{_WITHIN}"
+    return (limited, code) if limited in _NAMES and invoke_insn is not None else (code,)
 
 
 def _lowest_of(peaks: Sequence[LowestPeak], max_cost: int | None) -> LowestPeak:
-    """The lowest one that adds no more, the cheapest of these; cuts always are one."""
-    within = (peak for peak in peaks if max_cost is None or peak.added_insn <= max_cost)
+    """The lowest one that adds no more, the cheapest of these, the latest of equals; cuts always
+    are one."""
+    within = (p for p in reversed(peaks) if max_cost is None or p.added_insn <= max_cost)
     return min(within, key=lambda peak: (peak.peak_ram_bytes, peak.added_insn))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import ceil
 
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
@@ -24,6 +25,10 @@ from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 _PRUNING, _PRICING = 0.8, 0.5
 """How much of what is left of the time pruning may take, then the exact prices of what it kept."""
+
+_WIDENING, _FEW = (1 / 64, 1 / 8, 1), 1_000
+"""How far to go from the least value of any plan to that of a known one, in turn; of so many
+options, all the way at once."""
 
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 
@@ -58,7 +63,8 @@ class Planner:
         """The optimum over all segments, proved on those that pruning left.
 
         Pruning judges plans by their loads. A plan whose layout needs more than its load is
-        dearer than pruning assumed: then options up to its real value are taken in again.
+        dearer than pruning assumed: then options up to its real value are taken in again, those of
+        the lowest value first.
         """
         deadline = deadline or Deadline(request.params.time_limit_s)
         self.prepare(request, deadline)
@@ -66,18 +72,40 @@ class Planner:
         kept = pruner.kept(with_ties=request.with_ties)
         if not pruner.is_complete:
             kept = sorted({*kept, *self._always(request)})
-        outcome, instance = self._solve_kept(kept, request, deadline)
-        if not (pruner.is_complete and self.table.is_complete):
-            return self._unproved(outcome, request, pruner), instance
-        if kept and not _is_settled(outcome, pruner):
+        solved = self._solve_kept(kept, request, deadline)
+        is_settled = self._is_complete(pruner)
+        if kept and is_settled and not _is_settled(solved[0], pruner):
+            solved, is_settled = self._widened(solved, pruner, request, deadline)
+        outcome, instance = solved
+        return solved if is_settled else (self._unproved(outcome, request, pruner), instance)
+
+    def _is_complete(self, pruner: Pruner) -> bool:
+        return pruner.is_complete and self.table.is_complete
+
+    def _widened(
+        self, solved: Solved, pruner: Pruner, request: PlanRequest, deadline: Deadline
+    ) -> tuple[Solved, bool]:
+        """Solves over more and more options, and says whether all that were left out are worse
+        than the answer."""
+        least, known = pruner.bound, 0
+        for part in _WIDENING:
+            outcome, _ = solved
+            most = request.goal.most_value if outcome.cost is None else outcome.cost
+            if part < 1 and (most is None or pruner.count_within(most) <= _FEW):
+                continue
             if deadline.is_over:
-                return self._unproved(outcome, request, pruner), instance
-            wider = pruner.kept_within(outcome.cost)
-            if len(wider) > len(kept):
-                outcome, instance = self._widened(outcome, instance, wider, request, deadline)
-            if not (pruner.is_complete and self.table.is_complete):
-                return self._unproved(outcome, request, pruner), instance
-        return outcome, instance
+                return solved, False
+            value = None if most is None else least + ceil((most - least) * part)
+            wider = pruner.kept_within(value)
+            if len(wider) > known:
+                known = len(wider)
+                solved = self._better(solved, self._solve_kept(wider, request, deadline))
+            cost = solved[0].cost
+            if not self._is_complete(pruner):
+                return solved, False
+            if value is None or (cost is not None and cost <= value):
+                break
+        return solved, True
 
     def prepare(self, request: PlanRequest, deadline: Deadline) -> None:
         """Finds bands and bounds all options, for this and further requests."""
@@ -104,21 +132,14 @@ class Planner:
         whole = 0, len(self.table.graph.ops)
         return [(*whole, 0)] if request.allowed[whole] else []
 
-    def _widened(
-        self,
-        first: Outcome[PartitionPlan],
-        instance: PartitionInstance,
-        wider: Sequence[OptionName],
-        request: PlanRequest,
-        deadline: Deadline,
-    ) -> Solved:
-        """Solves over more options. Where time runs out, the better of both plans stays; that some
+    def _better(self, first: Solved, second: Solved) -> Solved:
+        """The second, which is over more options. Where time ran out, the better of both; that some
         options are missing shows in the table."""
-        second, wider_instance = self._solve_kept(wider, request, deadline)
-        if first.cost is not None and (second.cost is None or second.cost > first.cost):
+        before, now = first[0].cost, second[0].cost
+        if before is not None and (now is None or now > before):
             self.table.is_complete = False
-            return first, instance
-        return second, wider_instance
+            return first
+        return second
 
     def _solve_kept(
         self, kept: Sequence[OptionName], request: PlanRequest, deadline: Deadline

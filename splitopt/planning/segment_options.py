@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 
 from splitopt.arena.offline import best_offline_plan
@@ -66,6 +66,7 @@ class SegmentTable(AllRowsBounds):
         self.checked: dict[int, SegmentOption] = {}
         """Options, by identity, whose bands and offline plans were found to be right."""
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
+        self._streams: dict[tuple[int, int], SegmentFigures | None] = {}
         self._options: dict[OptionName, SegmentOption | None] = {}
         self._late: list[OptionName] = []
         self.is_complete = True
@@ -77,13 +78,13 @@ class SegmentTable(AllRowsBounds):
         that did not fit into memory would not do so again."""
         for name in self._late:
             self._options.pop(name, None)
+        if "bands" in self.__dict__:
+            self.bands.go_on(deadline.share(_BUILDING))
+        if "streams" in self.__dict__:
+            self.streams.go_on(deadline.share(_BUILDING))
         is_full = self.has_full_bands
         if self._late or not (self.is_complete or is_full):
             self.last_pool = None
-            if not is_full:
-                self.__dict__.pop("bands", None)
-            if "streams" in self.__dict__:
-                self.streams.go_on(deadline.share(_BUILDING))
         self._late = []
         self.deadline, self.is_complete = deadline, not is_full
 
@@ -93,19 +94,24 @@ class SegmentTable(AllRowsBounds):
         return "bands" in self.__dict__ and self.bands.is_full
 
     def under(self, techniques: Techniques) -> SegmentTable:
-        """The table under other techniques; what was computed on all rows is shared."""
+        """The table under other techniques; bounds, bands, streams and exact figures that are the
+        same under both are shared."""
         if techniques == self.techniques:
             return self
         other = copy(self)
-        other.techniques, other.unproved_bytes, other._options = techniques, 0, {}
-        is_alike = techniques.offline_plans == self.techniques.offline_plans
-        if is_alike:
-            other.unproved_bytes = self.unproved_bytes
-        shared = (n for n in self._options if n[2] <= is_alike and n not in self._late)
-        other._options = {name: self._options[name] for name in shared}
+        other.techniques = techniques
+        late, is_shared = set(self._late), partial(_is_alike, self.techniques, techniques)
+        other._options = {
+            name: option
+            for name, option in self._options.items()
+            if name not in late and is_shared(name[2])
+        }
+        if techniques.offline_plans != self.techniques.offline_plans:
+            other.unproved_bytes = 0
+        if techniques.two_heights != self.techniques.two_heights:
+            other.__dict__.pop("bands", None)
         other._late, other.is_complete, other.last_pool = [], True, None
-        other.checked = {}
-        other.__dict__.pop("bands", None)
+        other.checked = dict(self.checked)
         return other
 
     @property
@@ -150,12 +156,21 @@ class SegmentTable(AllRowsBounds):
         return rolled_pairs(self.graph, pieces[0].segment, executions)
 
     def _streamed(self, start: int, stop: int) -> SegmentOption | None:
-        stream = self.streams.stream(start, stop)
-        if not isinstance(stream, Stream):
+        figures = self._stream_figures(start, stop)
+        if figures is None or figures.stream is None:
             return None
         by_rows, rolls = self.techniques.input_by_rows, self.techniques.rolled_ends
+        stream = figures.stream.stream
         rolled = self.streams.rolled(stream, by_rows=by_rows) if rolls else ()
-        return SegmentOption(STREAMED, (self.streams.figures(stream),), None, rolled, by_rows)
+        return SegmentOption(STREAMED, (figures,), None, rolled, by_rows)
+
+    def _stream_figures(self, start: int, stop: int) -> SegmentFigures | None:
+        """Of a segment's stream, whatever its ends share; None where it has none."""
+        if (start, stop) not in self._streams:
+            stream = self.streams.stream(start, stop)
+            figures = self.streams.figures(stream) if isinstance(stream, Stream) else None
+            self._streams[start, stop] = figures
+        return self._streams[start, stop]
 
     def could_be_planned(self, option: SegmentOption) -> bool:
         """Whether an offline plan could lower an arena of this option, as TFLM plans it."""
@@ -322,3 +337,12 @@ class SegmentTable(AllRowsBounds):
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""
         return self.figures(start, stop).arena_bytes + int(self.boundary.load[start, stop])
+
+
+def _is_alike(one: Techniques, other: Techniques, key: int) -> bool:
+    """Whether options of this key are the same under both."""
+    if key == STREAMED:
+        return one.rolled_ends == other.rolled_ends and one.input_by_rows == other.input_by_rows
+    same_plans = key % 2 == 0 or one.offline_plans == other.offline_plans
+    same_bands = one.rolled_ends == other.rolled_ends and one.two_heights == other.two_heights
+    return same_plans and (key <= 1 or same_bands)

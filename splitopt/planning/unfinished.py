@@ -61,6 +61,11 @@ def cause_of(table: SegmentTable) -> Cause:
     return "memory" if table.has_full_bands and not table.deadline.is_over else "time_limit"
 
 
+def late_text() -> str:
+    """Why a question was not asked any more."""
+    return "planning was interrupted" if is_asked_to_stop() else "time ran out"
+
+
 def found_text(cause: Cause | None) -> str:
     """How far an unproved best was looked for; None: as far as time went."""
     return _FOUND[cause or "time_limit"]

@@ -38,7 +38,10 @@ class Clock:
 
 
 def taller(
-    options: Sequence[Option], boundaries: Sequence[Boundary], _: SolveParams | None = None
+    options: Sequence[Option],
+    boundaries: Sequence[Boundary],
+    _: SolveParams | None = None,
+    __: int | None = None,
 ) -> layout.LaidOut:
     """As by `lay_out`, but many plans need up to 304 B more than that."""
     found = layout.lay_out(options, boundaries)

@@ -7,16 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import UNIT, all_choices, least_region, partition_instances
 
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import cpsat
+from splitopt.solvers.partition import cpsat, rolled_cpsat
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Option, PartitionInstance, Roll
+from splitopt.solvers.partition.kept import kept_values
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.layout_cuts import layout_cuts
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, Placement
+from splitopt.solvers.partition.rolled_blocks import blocks_of
+from splitopt.solvers.partition.rolled_search import Found, lowest
 
 IN, OUT = Boundary(160, None, (0,)), Boundary(64, 0, (1,))
 ROLLED = Option(0, 1, 32, 1, apart=True, rolls=(Roll(0, 1, 16),))
@@ -112,6 +116,31 @@ def test_chains_of_rolled_segments_take_the_least_region(
     least = least_region(instance, options)
     assert laid_out.layout.region_bytes == laid_out.bound == least
     check_plan(instance, PartitionPlan(options, laid_out.layout))
+    for region in (least - UNIT, least - 1, least, least + UNIT):
+        enough = lay_out(options, instance.boundaries, params, region)
+        assert (enough.bound <= region) == (least <= region)
+        assert enough.layout.region_bytes <= region or least > region
+        check_plan(instance, PartitionPlan(options, enough.layout))
+
+
+@settings(max_examples=60)
+@given(chains())
+def test_branching_finds_the_least_region(instance: PartitionInstance) -> None:
+    options = instance.options
+    blocks = blocks_of(options, kept_values(options, instance.boundaries))
+    least = least_region(instance, options)
+    found = lowest(blocks, 10**6, 0, most_nodes=10**6)
+    assert found.offsets is not None
+    assert blocks.top(found.offsets) == least
+    assert found.is_complete
+    assert lowest(blocks, least, 0, most_nodes=10**6) == Found(None, is_complete=True)
+    assert not lowest(blocks, 10**6, 0, most_nodes=1).is_complete
+    deadline = Deadline(60)
+    for region in (least - UNIT, least):
+        if region >= blocks.load:
+            offsets, bound = rolled_cpsat.within(blocks, (), region, SolveParams(), deadline)
+            assert (bound > region) == (least > region)
+            assert least > region or blocks.top(offsets) <= region
 
 
 def test_out_of_time_leaves_a_layout_and_the_load() -> None:

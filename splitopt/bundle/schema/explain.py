@@ -170,7 +170,7 @@ class Memory(Shape):
 
     `invoke_insn`: estimated; null where an op has no estimate. `floor`: the single-op bound.
     `pieces`: of the run; of a model, those of the best cuts.
-    `lowest_peaks`: by technique, empty where that was not asked for or not found in time.
+    `lowest_peaks`: by technique, as far as time went; empty where that was not asked for.
     """
 
     budget_bytes: Count

@@ -10,8 +10,9 @@ from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Memory, Piece, Remedy, SingleOpBound
 from splitopt.cost.costs import InvokeEstimate
 from splitopt.explain.memory.remedies import peak_remedies, proof_of, technique_remedies
-from splitopt.planning.lowest_peak import LowestPeak
+from splitopt.planning.lowest_peak import LowestPeak, unanswered
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.unfinished import late_text
 from splitopt.planning.unsplit import Baseline
 
 
@@ -55,7 +56,8 @@ def memory_facts(
 def lowest_peak_lines(
     peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke: InvokeEstimate
 ) -> Iterator[str]:
-    """Bytes and price of each technique, or that it gets no lower than those before it."""
+    """Bytes and price of each technique, or that it gets no lower than those before it, or that
+    there was no time for it."""
     for number, peak in enumerate(peaks):
         left = left_out_text(peak.unfinished)
         rest = f"; not looked at: {left}" if left else ""
@@ -64,6 +66,8 @@ def lowest_peak_lines(
             yield f"{peak.name}: nothing below {format_bytes(size)} ({proof_of(peak)}){rest}"
         else:
             yield f"{peak.name}: {_price(peak, invoke)}{rest}"
+    for name in unanswered(peaks, invoke.whole) if peaks else ():
+        yield f"{name}: not looked at ({late_text()})"
     if peaks and invoke.unmeasured:
         yield f"{no_estimate_text(invoke.unmeasured)}."
 
