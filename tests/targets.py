@@ -9,7 +9,7 @@ from limits import seconds
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment, segment_of
+from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.pieces.writer import write_piece
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
@@ -21,6 +21,10 @@ from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
 from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.runtime.stream_tables import PlacedBuffers
 from splitopt.runtime.tflm_library import TflmLibrary, find_library
+from splitopt.tiling.geometry import banded_segments
+from splitopt.tiling.resized import resized
+from splitopt.tiling.rows import row_rule
+from splitopt.tiling.schedule import executions_of, heights_of
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.placement import GroupForms, PlacedStream, placed
 from splitopt.tiling.streams.rules import stream_rule
@@ -70,6 +74,21 @@ def split_run(graph: ModelGraph, cuts: Sequence[int], feeds: Sequence[Array]) ->
             segments, sizes, links_of(graph, segments, offsets), strict=True
         )
     )
+    return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
+
+
+def banded_run(graph: ModelGraph, height: int, feeds: Sequence[Array]) -> PlannedRun:
+    """A model of ops that are row by row, in as many bands of this height as it has rows of them,
+    whether or not the planner would have these."""
+    segment = whole_model(graph)
+    *_, (_, rows) = banded_segments(graph, 0, [row_rule(graph, op) for op in graph.ops])
+    plan = rows.plan(rows.image_rows // height, height, height, 0)
+    own = resized(graph, segment.start, segment.stop, heights_of(rows, height))
+    size = unsplit(SegmentTable(own, target_rules("m55"))).arena.size_bytes
+    offsets, top = _stacked(graph, [segment], size, is_apart=True)
+    executions = executions_of(graph, segment, rows, plan)
+    [links] = links_of(graph, [segment], offsets, executions)
+    pieces = (PlannedPiece(write_piece(own, segment), size, links),)
     return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
 
 

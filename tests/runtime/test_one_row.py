@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 
 import pytest
 from limits import seconds
 from stream_nets import StreamNet
-from targets import placed_stream, streamed_run, tflm_program, whole_run
+from targets import banded_run, placed_stream, streamed_run, tflm_program, whole_run
 
 from splitopt.arena.one_row import fails_on_one_row
-from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import whole_model
-from splitopt.pieces.writer import write_piece
-from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.unsplit import unsplit
-from splitopt.runtime.arrays import Array, random_inputs
-from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, pack
-from splitopt.runtime.links import links_of
+from splitopt.runtime.arrays import random_inputs
+from splitopt.runtime.job_blob import pack
 from splitopt.runtime.simulator import Qemu, simulate
-from splitopt.tiling.geometry import banded_segments
-from splitopt.tiling.resized import resized
-from splitopt.tiling.rows import row_rule
-from splitopt.tiling.schedule import executions_of, heights_of
 from splitopt.tiling.streams import rules
 
 _SAMPLES = 8
@@ -39,18 +29,6 @@ def nets() -> Iterator[ModelGraph]:
         net = StreamNet(random.Random(columns * 100 + kernel * 10 + stride))
         image = net.image(3, columns, 4)
         yield net.graph([image], [net.window("CONV_2D", image, (1, kernel), (1, stride), padding)])
-
-
-def bands_of_one_row(graph: ModelGraph, feeds: Sequence[Array]) -> PlannedRun:
-    """Three bands, whether or not the planner would have them."""
-    segment = whole_model(graph)
-    [(_, rows)] = banded_segments(graph, 0, [row_rule(graph, graph.ops[0])])
-    executions = executions_of(graph, segment, rows, rows.plan(3, 1, 1, 0))
-    own = resized(graph, 0, 1, heights_of(rows, 1))
-    size = unsplit(SegmentTable(own, target_rules("m55"))).arena.size_bytes
-    [links] = links_of(graph, [segment], {}, executions)
-    piece = PlannedPiece(write_piece(own, segment), size, links)
-    return PlannedRun((piece,), size, tuple(feeds), output_bytes(graph))
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
@@ -67,7 +45,7 @@ def test_what_fails_on_a_single_row_is_known(
         feeds = random_inputs(graph, _SAMPLES, 0)
         runs.append(whole_run(graph, feeds))
         runs.append(streamed_run(graph, [placed_stream(graph, 0, 1)], feeds))
-        runs.append(bands_of_one_row(graph, feeds))
+        runs.append(banded_run(graph, 1, feeds))
     events = simulate(Qemu(), tflm_program(tmp_path), pack(runs, {"CONV_2D"}), seconds(120))
     made: list[list[object]] = [[] for _ in runs]
     for event in events:
