@@ -102,6 +102,11 @@ class Pruner:
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
     @property
+    def best(self) -> list[OptionName]:
+        """The options of the best plan that `kept` found."""
+        return self.pool.names(self._best.options) if self._best else []
+
+    @property
     def has_plans(self) -> bool:
         """Whether any plan fits the capacity under the present figures, limits aside."""
         return self._lowest_peak() is not None

@@ -25,11 +25,12 @@ OptionName = tuple[int, int, int]
 
 class Settled(NamedTuple):
     """Exact figures of an option. `is_last`: the same segment has no option of the next key, which
-    was only bounded so far."""
+    was only bounded so far. `copied`: None where the bytes were exact already."""
 
     ram: int
     cost: int
     is_last: bool = False
+    copied: int | None = None
 
 
 Exact = Callable[[int, int, int], Settled | None]
@@ -37,8 +38,8 @@ Exact = Callable[[int, int, int], Settled | None]
 
 
 class OptionBounds(NamedTuple):
-    """Columns, one entry for each option: its name, at least its RAM and cost, and exactly what it
-    copies, in bytes."""
+    """Columns, one entry for each option: its name, and at least its RAM, its cost and the bytes
+    that it copies."""
 
     starts: Column
     stops: Column
@@ -93,6 +94,8 @@ class OptionPool:
                 self.ram[number] = NEVER
                 continue
             self.ram[number], self.cost[number] = found.ram, found.cost
+            if found.copied is not None:
+                self.copied[number] = found.copied
             if found.is_last:
                 self._drop_next(number)
 

@@ -31,8 +31,6 @@ def left_out_text(left: Left | None) -> str:
 def _left_out(left: Left) -> Iterator[str]:
     if left.segments_without_bands:
         yield f"bands of {left.segments_without_bands:,} of {left.segments:,} segments"
-    if left.segments_without_streams:
-        yield f"streams of {left.segments_without_streams:,} of {left.segments:,} segments"
     if left.bounded_options:
         yield (
             f"exact figures of {left.bounded_options:,} of {left.options:,} options (they kept "

@@ -26,7 +26,6 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
         table.is_complete &= table.bands.is_complete
     if table.techniques.streams:
         parts.append(_streamed(table, allowed))
-        table.is_complete &= table.streams.is_complete
     return OptionBounds(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -46,14 +45,15 @@ def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
 
 def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """Row by row."""
-    found = table.streams.columns
+    found, held = table.streams.columns(table.boundary.copied), table.boundary.held
     at = found.starts, found.stops
-    ram = found.arena + table.boundary.load_in_bands[at]
-    by_rows = table.techniques.input_by_rows
-    if by_rows:
-        ram -= table.boundary.held.outer_in[at]
+    read, made = held.in_[at], held.out[at] + held.outer_out[at]
+    ram = found.arena + held.through[at] + read + made
+    if not table.techniques.input_by_rows:
+        ram += held.outer_in[at]
+        read = read + held.outer_in[at]
     if table.techniques.rolled_ends:
-        ram -= found.saved_inside if by_rows else found.saved
+        ram -= np.minimum(read, made)  # no pair saves more than the smaller of its tensors
     keys = np.full_like(found.starts, STREAMED)
     bounds = OptionBounds(*at, keys, ram, found.cost, found.copied)
     is_allowed = allowed[at]

@@ -71,8 +71,8 @@ class Planner:
         pruner = self.pruner(request, deadline.share(_PRUNING))
         kept = pruner.kept(with_ties=request.with_ties)
         if not pruner.is_complete:
-            kept = sorted({*kept, *self._always(request)})
-        solved = self._solve_kept(kept, request, deadline)
+            kept = sorted({*kept, *self._always(request, pruner)})
+        solved = self._solve_kept(kept, pruner, request, deadline)
         is_settled = self._is_complete(pruner)
         if kept and is_settled and not _is_settled(solved[0], pruner):
             solved, is_settled = self._widened(solved, pruner, request, deadline)
@@ -99,7 +99,7 @@ class Planner:
             wider = pruner.kept_within(value)
             if len(wider) > known:
                 known = len(wider)
-                solved = self._better(solved, self._solve_kept(wider, request, deadline))
+                solved = self._better(solved, self._solve_kept(wider, pruner, request, deadline))
             cost = solved[0].cost
             if not self._is_complete(pruner):
                 return solved, False
@@ -127,10 +127,11 @@ class Planner:
         bound = pruner.bound if self.table.is_complete else least
         return replace(outcome, status=Status.FEASIBLE, bound=min(outcome.cost, bound))
 
-    def _always(self, request: PlanRequest) -> list[OptionName]:
-        """What is tried however little time there is: the model in one piece."""
+    def _always(self, request: PlanRequest, pruner: Pruner) -> list[OptionName]:
+        """What is tried however little time there is: the model in one piece, and the best plan
+        that pruning has found."""
         whole = 0, len(self.table.graph.ops)
-        return [(*whole, 0)] if request.allowed[whole] else []
+        return [*pruner.best, *([(*whole, 0)] if request.allowed[whole] else [])]
 
     def _better(self, first: Solved, second: Solved) -> Solved:
         """The second, which is over more options. Where time ran out, the better of both; that some
@@ -142,20 +143,24 @@ class Planner:
         return second
 
     def _solve_kept(
-        self, kept: Sequence[OptionName], request: PlanRequest, deadline: Deadline
+        self,
+        kept: Sequence[OptionName],
+        pruner: Pruner,
+        request: PlanRequest,
+        deadline: Deadline,
     ) -> Solved:
         self._progress(f"replaying TFLM's planner on {len(kept)} pieces")
-        instance = self.instance(self._in_time(kept, request, deadline), request.goal)
+        always = self._always(request, pruner)
+        instance = self.instance(self._in_time(kept, deadline, always), request.goal)
         self._progress("choosing cuts, bands and offline plans (CP-SAT)")
         params = replace(request.params, time_limit_s=deadline.left_s)
         return cpsat.solve(instance, params), instance
 
     def _in_time(
-        self, kept: Sequence[OptionName], request: PlanRequest, deadline: Deadline
+        self, kept: Sequence[OptionName], deadline: Deadline, always: Sequence[OptionName]
     ) -> list[OptionName]:
         """Those that are priced, or can be in time; some of it is left to the search."""
         pricing, found = deadline.share(_PRICING), []
-        always = self._always(request)
         for name in kept:
             if name in always or self.table.is_priced(*name) or not pricing.is_over:
                 self.table.option(*name)

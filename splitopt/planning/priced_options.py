@@ -8,6 +8,7 @@ import numpy as np
 
 from splitopt.base.progress import Progress, counted
 from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.partition.option_pool import Mask, OptionPool, Settled
 from splitopt.tiling.rolled import saved_bytes
@@ -37,13 +38,26 @@ class _Prices:
     def __call__(self, start: int, stop: int, key: int) -> Settled | None:
         self._one_more()
         table = self._table
+        if key == STREAMED:
+            return self._streamed(start, stop)
         option = table.option(start, stop, key)
         if option is None:
             return None
         loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
-        if option.by_rows:
-            saved += int(table.boundary.held.outer_in[start, stop])
         ram = option.arena_bytes + int(loads[start, stop]) - saved
         return Settled(ram, option.added_insn, is_last)
+
+    def _streamed(self, start: int, stop: int) -> Settled | None:
+        table = self._table
+        found = table.streams.quick_figures(start, stop)
+        if found is None:
+            return None
+        ram = found.arena + int(table.boundary.load_in_bands[start, stop])
+        by_rows = table.techniques.input_by_rows
+        if by_rows:
+            ram -= int(table.boundary.held.outer_in[start, stop])
+        if table.techniques.rolled_ends:
+            ram -= found.saved_inside if by_rows else found.saved
+        return Settled(ram, found.cost, copied=found.copied)

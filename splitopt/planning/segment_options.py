@@ -80,8 +80,6 @@ class SegmentTable(AllRowsBounds):
             self._options.pop(name, None)
         if "bands" in self.__dict__:
             self.bands.go_on(deadline.share(_BUILDING))
-        if "streams" in self.__dict__:
-            self.streams.go_on(deadline.share(_BUILDING))
         is_full = self.has_full_bands
         if self._late or not (self.is_complete or is_full):
             self.last_pool = None
@@ -323,7 +321,6 @@ class SegmentTable(AllRowsBounds):
             headroom_bytes=self.headroom_bytes,
             zero_arena=self.zero_arena,
             most_bytes=self.ram(0, len(self.graph.ops)),
-            deadline=self.deadline.share(_BUILDING),
         )
 
     @property

@@ -10,12 +10,13 @@ import numpy as np
 
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs
+from splitopt.cost.streaming import moved_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.growing_stream import GrowingStream, StreamFigures
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.stream_bounds import StreamBounds
 from splitopt.planning.stream_pricing import StreamPricer, WholeInsn
-from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.partition.shortest_paths import Column
+from splitopt.solvers.partition.shortest_paths import Column, Matrix
 from splitopt.tiling.rolled import RolledPair, best_pairs
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.ends import stream_pairs
@@ -29,13 +30,12 @@ the ops of a model."""
 
 
 class StreamColumns(NamedTuple):
-    """`StreamFigures`, one entry for each segment that can be a stream."""
+    """One entry for each segment that may be a stream: at least the bytes that are granted to its
+    arena, the instructions that are added and the bytes that are copied across its ends."""
 
     starts: Column
     stops: Column
     arena: Column
-    saved: Column
-    saved_inside: Column
     cost: Column
     copied: Column
 
@@ -43,10 +43,8 @@ class StreamColumns(NamedTuple):
 class StreamTable:
     """The streams of one model for one target.
 
-    `most_bytes`: a stream whose arena takes more is left out, with all longer ones from its start:
-    leaving the model whole is better. `has_longer`: some of more than MOST_GROUPS groups were left
-    out. Behind the deadline no more of them are found: `unreached` counts the segments that were
-    not looked at.
+    `most_bytes`: a stream whose arena takes more is left out: leaving the model whole is better.
+    `has_longer`: some of more than MOST_GROUPS groups were left out.
     """
 
     def __init__(
@@ -59,33 +57,15 @@ class StreamTable:
         headroom_bytes: int,
         zero_arena: bool,
         most_bytes: int,
-        deadline: Deadline,
     ) -> None:
-        self._graph = graph
-        self._most_bytes, self._deadline = most_bytes, deadline
-        self._pricer = StreamPricer(
-            graph,
-            rules,
-            costs,
-            whole_insn,
-            headroom_bytes=headroom_bytes,
-            zero_arena=zero_arena,
-        )
-        self.unreached = 0
+        self._graph, self._most_bytes, self._whole_insn = graph, most_bytes, whole_insn
+        granted = headroom_bytes, zero_arena
+        self._pricer = StreamPricer(graph, rules, costs, whole_insn, *granted)
+        self._bounds = StreamBounds(graph, rules, costs, self.rules, *granted)
+        self._growing: dict[int, Iterator[StreamFigures]] = {}
+        self._known: dict[int, dict[int, StreamFigures]] = {}
+        """Start → stop → figures, of all streams up to the longest that was asked for."""
         self.has_longer = False
-        self._rows: dict[int, list[StreamFigures]] = {}
-        """Op → all streams from it on, where time was enough for them."""
-
-    def go_on(self, deadline: Deadline) -> None:
-        """From now on, what was not reached before is looked at, too."""
-        self._deadline = deadline
-        if not self.is_complete:
-            self.unreached = 0
-            self.__dict__.pop("columns", None)
-
-    @property
-    def is_complete(self) -> bool:
-        return not self.unreached
 
     @cached_property
     def rules(self) -> tuple[StreamRule | str, ...]:
@@ -96,12 +76,27 @@ class StreamTable:
     def _image_ticks(self) -> int:
         return time_of_image(self._graph, self.rules)
 
-    @cached_property
-    def columns(self) -> StreamColumns:
-        """The figures of all streams, an entry for each."""
-        rows = [row for start in range(len(self._graph.ops)) for row in self._rows_from(start)]
-        table = np.array(rows, dtype=np.int64).reshape(-1, len(StreamFigures._fields))
-        return StreamColumns(*table.T)
+    def columns(self, copied: Matrix) -> StreamColumns:
+        """`copied`: bytes that cross the ends of each segment, all rows of them."""
+        bounds = self._bounds
+        fits = bounds.may_be_streams & (bounds.arena <= self._most_bytes)
+        is_short = bounds.groups <= MOST_GROUPS
+        self.has_longer |= bool((fits & ~is_short).any())
+        at = starts, stops = np.nonzero(fits & is_short)
+        crossing = np.maximum(0, copied[at] - bounds.unwanted_bytes)
+        whole = [self._whole_insn(*ends) for ends in zip(*map(np.ndarray.tolist, at), strict=True)]
+        cost = bounds.insn[at] + moved_insn(crossing) - np.array(whole, dtype=np.int64)
+        return StreamColumns(starts, stops, bounds.arena[at], cost, crossing)
+
+    def quick_figures(self, start: int, stop: int) -> StreamFigures | None:
+        """The exact figures of a segment as a stream, without its plan; None where it is none."""
+        known = self._known.setdefault(start, {})
+        if stop > max(known, default=0):
+            for figures in self._growing.setdefault(start, self._from(start)):
+                known[figures.stop] = figures
+                if figures.stop >= stop:
+                    break
+        return known.get(stop)
 
     def stream(self, start: int, stop: int) -> Stream | str:
         """The segment as a stream; why it is none."""
@@ -117,31 +112,15 @@ class StreamTable:
         given = self._graph.inputs if by_rows else ()
         return best_pairs(self._graph, [pair for pair in pairs if pair.read not in given])
 
-    def _rows_from(self, start: int) -> list[StreamFigures]:
-        if start in self._rows:
-            return self._rows[start]
-        missed = self.unreached
-        rows = list(self._from(start))
-        if self.unreached == missed:
-            self._rows[start] = rows
-        return rows
-
     def _from(self, start: int) -> Iterator[StreamFigures]:
         """All streams from one op on."""
         growing = GrowingStream(self._pricer, self._graph, start, self._image_ticks)
-        for stop in range(start + 1, len(self._graph.ops) + 1):
-            rule = self.rules[stop - 1]
+        for rule in self.rules[start:]:
             if isinstance(rule, str) or growing.add(rule) is not None:
                 return
             if len(growing.grouping.groups) > MOST_GROUPS:
                 self.has_longer = True
                 return
-            if self._deadline.is_over:
-                self.unreached += len(self._graph.ops) + 1 - stop
-                return
             figures = growing.figures()
-            if figures is None:
-                continue
-            if figures.arena > self._most_bytes:
-                return
-            yield figures
+            if figures is not None:
+                yield figures

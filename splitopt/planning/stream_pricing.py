@@ -65,7 +65,6 @@ class StreamPricer:
         rules: TargetRules,
         costs: Costs,
         whole_insn: WholeInsn,
-        *,
         headroom_bytes: int,
         zero_arena: bool,
     ) -> None:

@@ -8,7 +8,6 @@ from typing import Literal
 
 import numpy as np
 
-from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.interrupt import is_asked_to_stop
 
@@ -20,15 +19,14 @@ class Unfinished:
     """Counts over one table, which several questions may have shared.
 
     `segments_without_bands`: how many of its segments were not searched for bands, or not to the
-    end; `segments_without_streams`: how many were not looked at as a stream. `options`: those that
-    fit the budget by their bounds, as TFLM plans their pieces. `bounded_options`: how many of these
-    have no exact figures. `unproved_bytes`: how far an offline plan may lie above the best one.
+    end. `options`: those that fit the budget by their bounds, as TFLM plans their pieces or row by
+    row. `bounded_options`: how many of these have no exact figures. `unproved_bytes`: how far an
+    offline plan may lie above the best one.
     """
 
     cause: Cause
     segments: int
     segments_without_bands: int
-    segments_without_streams: int
     options: int
     bounded_options: int
     unproved_bytes: int
@@ -40,14 +38,13 @@ def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
     fitting = is_exact = np.zeros(0, dtype=bool)
     if table.last_pool is not None:
         _, pool = table.last_pool
-        fitting, is_exact = pool.keys % 2 == 0, pool.is_exact | (pool.keys == STREAMED)
+        fitting, is_exact = pool.keys % 2 == 0, pool.is_exact
         if capacity is not None:
             fitting &= pool.ram <= capacity
     return Unfinished(
         cause=cause_of(table),
         segments=n * (n + 1) // 2,
         segments_without_bands=table.bands.unreached if table.techniques.bands else 0,
-        segments_without_streams=table.streams.unreached if table.techniques.streams else 0,
         options=int(fitting.sum()),
         bounded_options=int((fitting & ~is_exact).sum()),
         unproved_bytes=table.unproved_bytes,

@@ -88,14 +88,14 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
     assert worth >= {"bands", "streams"} or name == "ad01_int8"
 
 
-def test_streams_reach_the_same_peak_for_less(tmp_path: Path) -> None:
-    """Here bands alone get as low, and they compute rows twice."""
+def test_streams_get_lower_than_bands_for_less(tmp_path: Path) -> None:
+    """Bands compute rows twice."""
     board = tmp_path / "bare.yaml"
     board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
     job = subject_of(MODELS / "unet_digits_int8.tflite", str(board))
     found = explain_model(job, open_model(job))
     peaks = {peak.code: peak for peak in found.lowest_peaks}
-    assert peaks["streams"].peak_ram_bytes == peaks["bands"].peak_ram_bytes == 25_680
+    assert peaks["streams"].peak_ram_bytes < peaks["bands"].peak_ram_bytes == 25_680
     assert peaks["streams"].streams > 0
     assert peaks["streams"].added_insn < peaks["bands"].added_insn
     assert "nothing below" not in found.lowest_peak_lines[5]

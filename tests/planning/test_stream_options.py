@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,6 @@ from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.stream_copies import copies_of
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
-from splitopt.tiling.rolled import saved_bytes
 from splitopt.tiling.streams.moves import Keep, Move, Take, moves_of
 from splitopt.tiling.streams.stream import Stream
 
@@ -42,34 +43,30 @@ def table() -> SegmentTable:
 
 
 def test_every_price_is_that_of_a_replay(table: SegmentTable) -> None:
-    columns = table.streams.columns
-    assert len(columns.starts) > 200
-    for k in range(len(columns.starts)):
-        option = table.option(int(columns.starts[k]), int(columns.stops[k]), STREAMED)
-        assert option is not None
-        assert option.stream is not None
-        [figures] = option.pieces
+    streams = list(streams_of(table))
+    assert len(streams) > 200
+    for k, stream in enumerate(streams):
+        figures = table.streams.figures(stream)
         if k % 5 == 0:
-            arena = option.stream.arena
+            assert figures.stream is not None
+            arena = figures.stream.arena
             assert figures.memory.size_bytes == arena.size_bytes
             assert figures.memory.head_bytes == arena.head_bytes
-            assert figures.arena_bytes == arena.size_bytes + option.stream.interpreters_bytes
-        assert columns.arena[k] == figures.arena_bytes
-        assert columns.cost[k] == figures.added_insn
-        assert columns.copied[k] == figures.copied_bytes
-        stream = option.stream.stream
-        for saved, by_rows in ((columns.saved, False), (columns.saved_inside, True)):
-            pairs = table.streams.rolled(stream, by_rows=by_rows)
-            assert sum(saved_bytes(table.graph, pair) for pair in pairs) == saved[k]
+            assert figures.arena_bytes == arena.size_bytes + figures.stream.interpreters_bytes
 
 
 def test_bytes_that_cross_are_those_of_the_moves(table: SegmentTable) -> None:
-    columns = table.streams.columns
-    for start, stop in zip(columns.starts[::7], columns.stops[::7], strict=True):
-        stream = table.streams.stream(int(start), int(stop))
-        assert isinstance(stream, Stream)
+    for stream in list(streams_of(table))[::7]:
         crossing = sum(crossing_bytes(table.graph, stream, move) for move in moves_of(stream))
         assert copies_of(table.graph, stream).crossing_bytes == crossing
+
+
+def streams_of(table: SegmentTable) -> Iterator[Stream]:
+    n = len(table.graph.ops)
+    for start, stop in combinations(range(n + 1), 2):
+        stream = table.streams.stream(start, stop)
+        if isinstance(stream, Stream):
+            yield stream
 
 
 def crossing_bytes(graph: ModelGraph, stream: Stream, move: Move) -> int:

@@ -39,11 +39,10 @@ def test_without_any_time_there_is_a_plan_that_is_not_proved(goal: Goal) -> None
     assert hasty.bound <= thorough.cost <= hasty.cost
 
 
-def test_simple_cuts_come_out_in_no_time() -> None:
+def test_some_plan_below_the_unsplit_peak_comes_out_in_no_time() -> None:
     graph = chain(12)
     table = SegmentTable(graph, target_rules("m55"), techniques=Techniques())
     hasty = planned(graph, Goal(1, 0), 0)
-    assert len(hasty.segments) > 1
     assert hasty.peak_ram_bytes < table.ram(0, len(graph.ops))
 
 

@@ -11,7 +11,6 @@ from commands import MODEL
 from planning_helpers import allowed_everywhere, chain, every_option
 
 from splitopt.arena.rules import target_rules
-from splitopt.bundle.left_out import left_out_text
 from splitopt.config.job import Job
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.planning.job_table import segment_options
@@ -57,19 +56,18 @@ def test_without_time_no_segment_was_searched_for_bands() -> None:
     assert (left.cause, left.segments, left.segments_without_bands) == ("time_limit", 21, 21)
 
 
-def test_without_time_no_segment_was_looked_at_as_a_stream() -> None:
+def test_without_time_streams_keep_bounds() -> None:
     planner, request = planner_of(6, Techniques(streams=True))
     left = plan(planner, request, 0).unfinished
     assert left is not None
-    assert left.segments_without_streams == left.segments == 21
-    assert "streams of 21 of 21 segments" in left_out_text(left)
+    assert left.bounded_options > 0
     again = planner.plan(request, Deadline(60))
     assert isinstance(again, SplitPlan)
     assert again.unfinished is None
 
 
 def test_options_with_exact_figures_are_told_from_the_others() -> None:
-    planner, request = planner_of(6, Techniques(bands=False, two_heights=False))
+    planner, request = planner_of(6, Techniques(bands=False, two_heights=False, streams=False))
     left = plan(planner, request, 0).unfinished
     assert left is not None
     names = [name for name in every_option(planner, request) if name[2] % 2 == 0]

@@ -64,7 +64,6 @@ class Unfinished(Shape):
     cause: Literal["time_limit", "interrupt", "memory"]
     segments: Count
     segments_without_bands: Count
-    segments_without_streams: Count = 0
     options: Count
     bounded_options: Count
     unproved_bytes: Count
