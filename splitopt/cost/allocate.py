@@ -30,8 +30,10 @@ class AllocateTable:
     per_op: Mapping[str, float]
     per_other_op: float
     convolution_channel: float
+    concatenation_input: float
     fully_connected_weight: float
     tensor: float
+    further_end: float
     scratch_times_ops: float
     planned_buffer: float
     sort_comparison: float
@@ -58,6 +60,8 @@ def prepare_insn(graph: ModelGraph, op: Op, table: AllocateTable) -> float:
     insn = table.per_op.get(op.type, table.per_other_op)
     if op.type in _CONVOLUTIONS and view.output.shape:
         insn += table.convolution_channel * view.output.shape[-1]
+    if op.type == "CONCATENATION":
+        insn += table.concatenation_input * len(op.inputs)
     if op.type == "FULLY_CONNECTED" and view.has_input(1):
         insn += table.fully_connected_weight * view.input(1).elements
     return insn
@@ -108,7 +112,10 @@ def piece_insn(
     segment: Segment, prepare: float, scratch: int, is_pinned: bool, table: AllocateTable
 ) -> float:
     """The part of a piece without the planner's loops. `is_pinned`: it has an offline plan, of
-    which TFLM reads an offset for each tensor."""
+    which TFLM reads an offset for each tensor. The constant covers one input and one output;
+    TFLM keeps a TfLiteTensor for each further one, too."""
     tensors = len(segment.tensors)
+    further = max(0, len(segment.inputs) + len(segment.outputs) - 2)
     fixed = fixed_insn(segment.stop - segment.start, prepare, tensors, scratch, table)
+    fixed += table.further_end * further
     return fixed + (table.offline_plan + table.offline_plan_tensor * tensors if is_pinned else 0)

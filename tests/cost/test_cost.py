@@ -16,7 +16,10 @@ from splitopt.cost.allocate import allocate_insn, m55_table
 from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.cost.costs import built_in, estimate_invoke
 from splitopt.graph.segments import segment_of, whole_model
-from splitopt.graph.tflite_reader import read_tflite
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
+from splitopt.runtime.model_builder import ModelBuilder
+from splitopt.workflows.calibrate.models import generated
+from splitopt.workflows.calibrate.one_op import OneOp
 
 FindModel = Callable[[str], Path]
 CONV_NETS = [
@@ -44,6 +47,68 @@ def test_allocate_tensors_of_pieces_within_1_5_percent(name: str, shared_model: 
         errors.append(abs(estimate / piece.allocate_insn - 1))
     assert max(errors) < 0.015
     assert mean(errors) < 0.005
+
+
+ONE_OP = {
+    ("TRANSPOSE_CONV", "4x4x8 to 8, 2x2, stride 2"): 16_477,
+    ("TRANSPOSE_CONV", "6x6x32 to 12, 3x3, stride 2"): 17_700,
+    ("TRANSPOSE_CONV", "4x4x16 to 20, 3x3, stride 2"): 19_682,
+    ("CONCATENATION", "8x8x16"): 10_798,
+    ("MAX_POOL_2D", "9x9x40, 3x3, stride 2"): 8_062,
+    ("MEAN", "7x7x32"): 12_538,
+    ("MUL", "7x9x5"): 10_115,
+    ("RELU", "8x8x16"): 7_711,
+    ("RELU6", "8x8x16"): 6_756,
+    ("TANH", "8x8x16"): 8_510,
+    ("HARD_SWISH", "8x8x16"): 7_796,
+    ("QUANTIZE", "8x8x16"): 7_694,
+    ("BATCH_MATMUL", "1x12x40 by 21"): 11_352,
+    ("RESIZE_BILINEAR", "6x6x16, twice"): 8_493,
+    ("RESIZE_NEAREST_NEIGHBOR", "6x6x16, twice"): 8_530,
+    ("SVDF", "64 to 32, memory 12"): 14_269,
+    ("SVDF", "24 to 20, memory 4"): 13_932,
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", "3 steps of 40 to 32"): 32_718,
+    ("UNIDIRECTIONAL_SEQUENCE_LSTM", "10 steps of 12 to 7"): 32_345,
+}
+"""Instructions of AllocateTensors of a model of one op, as `splitopt calibrate` counts them."""
+
+
+def test_allocate_tensors_of_one_op_within_2_percent() -> None:
+    models = {(sample.op_type, sample.label): sample.data for sample in generated()}
+    for key, counted in ONE_OP.items():
+        assert allocate_of(models[key]) == pytest.approx(counted, rel=0.02), key
+
+
+@pytest.mark.parametrize(
+    ("inputs", "counted"), [(1, 8_421), (2, 10_784), (3, 13_214), (5, 18_255), (8, 26_273)]
+)
+def test_each_input_of_a_concatenation_is_prepared(inputs: int, counted: int) -> None:
+    ends = ("INT8 1x4x4x8",) * inputs, (f"INT8 1x4x4x{8 * inputs}",)
+    data = OneOp("CONCATENATION", *ends, "ConcatenationOptions", {"axis": 3}).model()
+    assert allocate_of(data) == pytest.approx(counted, rel=0.005)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "counted"),
+    [(1, 2, 11_892), (1, 3, 16_172), (1, 4, 20_515), (2, 2, 13_361), (3, 3, 19_204)],
+)
+def test_each_input_and_output_of_a_model_is_allocated(
+    inputs: int, outputs: int, counted: int
+) -> None:
+    """RELUs side by side, of one input or one each."""
+    model = ModelBuilder()
+    sources, made = (
+        [model.tensor([1, 4, 4, 8], scales=[0.05]) for _ in range(n)] for n in (inputs, outputs)
+    )
+    for k, out in enumerate(made):
+        model.op("RELU", [sources[k % inputs]], [out])
+    assert allocate_of(model.bytes(sources, made)) == pytest.approx(counted, rel=0.02)
+
+
+def allocate_of(data: bytes) -> int:
+    graph = parse_tflite(data, name="one op", where="one op")
+    buffers = plan_head(graph, whole_model(graph), target_rules("m55").memories(graph))
+    return allocate_insn(graph, whole_model(graph), buffers, m55_table())
 
 
 @pytest.mark.parametrize("name", MODELS)
