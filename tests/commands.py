@@ -37,7 +37,7 @@ def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
 def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
     """A run to its end; lines of progress, which a slow machine has more of, are left out."""
     process = start(*args, cwd=cwd, code=code)
-    stdout, stderr = process.communicate(timeout=seconds(60))
+    stdout, stderr = process.communicate(timeout=seconds(120))
     assert "Traceback" not in stdout + stderr
     said = without_progress(stderr)
     return subprocess.CompletedProcess(list(args), process.returncode, stdout, said)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from limits import seconds
 from planning_helpers import allowed_everywhere
 from sweep_files import ROW, UNPLANNED, Ask, asking, points_of
 
@@ -227,7 +228,8 @@ def test_a_killed_sweep_is_resumed_by_the_same_command(write: Ask, tmp_path: Pat
 
 
 def wait_for(folder: Path, pattern: str, count: int) -> list[Path]:
-    for _ in range(600):
+    deadline = time.monotonic() + seconds(60)
+    while time.monotonic() < deadline:
         found = list(folder.glob(pattern))
         if len(found) >= count:
             return found
