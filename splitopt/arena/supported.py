@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from splitopt.arena.abi import M55, X86_64
 from splitopt.arena.kernel import OpView
 from splitopt.arena.kernel_types import ABSENT_LETTER, KERNEL_TYPES, LETTERS, OTHER, KernelTypes
+from splitopt.arena.scattered_rows import makes_other_rows
 from splitopt.arena.windows import convolution_axes
 from splitopt.base.errors import ModelError
 from splitopt.graph.model import ABSENT, ModelGraph, Op
@@ -134,6 +135,12 @@ def _on_m55(view: OpView) -> Iterator[str]:
         )
     if kind == "TRANSPOSE_CONV" and types.startswith("ibh") and not view.has_input(3):
         yield f"{on_m55} (cmsis_nn/transpose_conv.cc) runs int16 with a bias; give it one of zeros"
+    if kind == "TRANSPOSE_CONV" and makes_other_rows(view):
+        yield (
+            f"{on_m55} (arm_transpose_conv_s8.c) makes other rows than TFLM's reference and leaves "
+            "some unwritten without an error where the padding above is no multiple of the stride; "
+            "use a filter of the stride's height, or more than 16 channels at strides up to 2"
+        )
     if kind == "TRANSPOSE" and types[0] == "b" and (rank := len(view.input(0).shape)) > 4:
         yield (
             f"{on_m55} (cmsis_nn/transpose.cc) runs int8 up to rank 4, not {rank}: it would leave "

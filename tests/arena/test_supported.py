@@ -15,6 +15,7 @@ from op_cases import CASES
 from op_models import model_of as one_op_model
 from op_requests import TABLE as GOLDEN
 from single_ops import SINGLE_OPS, TYPES, Const, SingleOp, model_of
+from stream_nets import StreamNet
 
 from splitopt.arena.kernel_types import KERNEL_TYPES
 from splitopt.arena.supported import refusals
@@ -157,6 +158,21 @@ def _said_of_a_row(columns: int) -> tuple[str, ...]:
         {"strideH": 1, "strideW": 3, "padding": fb.Padding.VALID},
     )
     return refusals(parse_tflite(model_of("CONV_2D", row, "bbi>b"), name="m"), "m55")
+
+
+def test_transposed_convolutions_that_cmsis_nn_gets_wrong() -> None:
+    """By height of the filter, stride, channels and padding: each was run on QEMU beside TFLM's
+    reference kernel."""
+    wrong = [(4, 2, 3, "same"), (5, 2, 3, "same"), (5, 3, 20, "same")]
+    right = [(3, 2, 3, "same"), (6, 2, 3, "same"), (4, 2, 20, "same"), (4, 2, 3, "valid")]
+    for height, stride, channels, padding in wrong + right:
+        net = StreamNet()
+        source = net.image(4, 3, channels)
+        made = net.transposed(source, (height, 2), (stride, stride), padding)
+        said = refusals(net.graph([source], [made]), "m55")
+        is_wrong = (height, stride, channels, padding) in wrong
+        assert bool(said) == is_wrong
+        assert all("leaves some unwritten" in reason for reason in said)
 
 
 def test_options_that_prepare_refuses() -> None:

@@ -19,6 +19,7 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
 from splitopt.tiling.streams.placement import GroupForms, placed
+from splitopt.tiling.streams.rules import stream_rule
 
 HERE = Path(__file__).parent
 STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
@@ -108,7 +109,7 @@ def test_sixteen_bytes_less_are_too_few(
         (chance_stream_net, "int8", range(30)),
         (chance_stream_net, "int16", range(15)),
         (chance_decoder, "int8", range(40)),
-        (chance_decoder, "int16", range(10)),
+        (chance_decoder, "int16", range(12)),
     ],
 )
 def test_nets_by_chance_stream_as_they_run_whole(
@@ -119,6 +120,8 @@ def test_nets_by_chance_stream_as_they_run_whole(
     target, count = target_rules("m55"), 0
     for seed in seeds:
         graph = make(seed, dtype)
+        if any("CMSIS-NN makes other rows" in str(stream_rule(graph, op)) for op in graph.ops):
+            continue  # the unsplit model makes rubbish
         forms = GroupForms(graph, target)
         stages = [placed(stream, target, forms) for stream in longest_streams(graph)]
         if not stages:

@@ -15,14 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitopt.arena.kernel import OpView
+from splitopt.arena.scattered_rows import makes_other_rows
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.tiling.rows import rows_of
 
 TRANSPOSED = "TRANSPOSE_CONV"
 _SAME, _VALID = 0, 1
 _SUMMED = frozenset({"INT8", "INT16"})
-_REVERSED_ABOVE = 16
-"""Input channels above which CMSIS-NN gathers (arm_transpose_conv_wrapper_s8.c)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +54,7 @@ def blocks_of(graph: ModelGraph, op: Op) -> Blocks | str:
         return "has no size that follows from its padding"
     if rows_of(made) != rows or rows % stride:
         return f"makes {rows_of(made)} rows, which {stride} at a time do not come to"
-    is_gathered = filter_.shape[3] > _REVERSED_ABOVE and max(stride, view.option("strideW")) <= 2
-    if padding % stride and image.dtype.name == "INT8" and not is_gathered:
+    if makes_other_rows(view):
         return "is padded so that CMSIS-NN makes other rows than TFLM's reference kernel"
     above = (kernel - 1 - padding) // stride
     below = (stride - 1 + padding) // stride
