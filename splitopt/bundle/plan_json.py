@@ -10,21 +10,19 @@ from splitopt.base.json_input import frozen
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.io_json import io_document
 from splitopt.bundle.schema.common import Unfinished
+from splitopt.bundle.schema.conversion import Agreement, Conversion, Route, Routes
 from splitopt.bundle.schema.plan import (
     AddedParts,
-    Agreement,
     BandRun,
     Boundary,
-    Conversion,
     HandCuts,
     Layout,
+    Memory,
     Model,
     Objective,
     Plan,
     PlanStatus,
-    Route,
     RouteName,
-    Routes,
     Segment,
     Settings,
     Span,
@@ -83,6 +81,8 @@ def plan_document(
         peak_with_input_bytes=plan.peak_with_input_bytes,
         added_insn=plan.added_insn,
         added_parts=AddedParts.model_validate(plan),
+        first_insn=plan.first_insn,
+        memories=tuple(map(Memory.model_validate, plan.memories)),
         exact=plan.exact,
         estimated_ops=tuple(sorted({r for s in plan.segments for r in s.figures.arena.estimates})),
         baseline=_baseline(baseline),
@@ -155,7 +155,6 @@ def _segment(segment: PlannedSegment, files: Files | None, names: Correspondence
         stop=segment.stop,
         inputs=tuple(figures.segment.inputs),
         outputs=tuple(figures.segment.outputs),
-        switch="rebuild",
         bands=_bands(segment),
         stream=_stream(segment, files),
         rolled=tuple(map(RolledPair.model_validate, segment.rolled)),
@@ -178,8 +177,22 @@ def _segment(segment: PlannedSegment, files: Files | None, names: Correspondence
         copied_bytes=figures.copied_bytes,
         exact=arena.exact,
         piece_bytes=None if files is None else sum(map(len, files)),
+        **_switching(segment),
         **files_and_nodes,
     )
+
+
+def _switching(segment: PlannedSegment) -> dict[str, Any]:
+    stored = segment.stored
+    if stored is None:
+        return {}
+    return {
+        "switching": "restore",
+        "stored_bytes": stored.bytes,
+        "stored_in": stored.memory,
+        "stored_offset": stored.offset,
+        "restore_insn": stored.insn,
+    }
 
 
 def _paths(segment: PlannedSegment) -> tuple[str, ...]:

@@ -3,12 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.unfinished import Unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.partition.instance import Goal
 from splitopt.tiling.rolled import RolledPair
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a piece that is restored has its image: `bytes` at `offset` of a memory; `insn` of
+    copying it back, `first_insn` of building and saving it at start-up."""
+
+    memory: str
+    offset: int
+    bytes: int
+    insn: int
+    first_insn: int
+
+
+@dataclass(frozen=True, slots=True)
+class UsedMemory:
+    """A memory beside the main SRAM, with what a plan may use of it and what it does."""
+
+    name: str
+    bytes: int
+    used_bytes: int
+    written: Literal["always", "start_up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +43,8 @@ class PlannedSegment:
     `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
     front of its piece add to each inference (estimated). `rolled`: inputs and outputs that share
     bytes while it runs, which saves `rolled_bytes`. `by_rows`: inputs of the model are handed over
-    to it row by row, and are no part of `in_bytes`.
+    to it row by row, and are no part of `in_bytes`. `stored`: None where it is rebuilt at each
+    inference.
     """
 
     index: int
@@ -33,6 +57,7 @@ class PlannedSegment:
     rolled: tuple[RolledPair, ...] = ()
     rolled_bytes: int = 0
     by_rows: bool = False
+    stored: Stored | None = None
 
     @property
     def start(self) -> int:
@@ -109,6 +134,7 @@ class SplitPlan:
     bound: int
     goal: Goal
     solve_s: float
+    memories: tuple[UsedMemory, ...] = ()
     notes: tuple[str, ...] = ()
     unfinished: Unfinished | None = None
 
@@ -122,10 +148,21 @@ class SplitPlan:
         return sum(segment.figures.recomputed_insn for segment in self.segments)
 
     @property
+    def first_insn(self) -> int:
+        """Of start-up, where pieces are restored."""
+        return sum(segment.stored.first_insn for segment in self.segments if segment.stored)
+
+    @property
+    def restore_insn(self) -> int:
+        """Of copying images back."""
+        return sum(segment.stored.insn for segment in self.segments if segment.stored)
+
+    @property
     def rebuild_insn(self) -> int:
         """AllocateTensors, construction, and zeroing if on, of all pieces."""
         requantise = sum(segment.requantise_insn for segment in self.segments)
-        return self.added_insn - self.copy_insn - self.recomputed_insn - requantise
+        others = self.copy_insn + self.recomputed_insn + self.restore_insn
+        return self.added_insn - others - requantise
 
     @property
     def gap(self) -> float:

@@ -13,6 +13,7 @@ MOST_OPS = 4_000
 _MOST = 2**50
 
 Text = Annotated[str, Field(max_length=4096)]
+Texts = tuple[Text, ...]
 Line = Annotated[str, Field(max_length=200)]
 Long = Annotated[str, Field(max_length=65536)]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

@@ -25,8 +25,10 @@ from splitopt.bundle.schema.common import (
     Signed,
     Status,
     Text,
+    Texts,
     Unfinished,
 )
+from splitopt.bundle.schema.conversion import Agreement, Conversion, Routes
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.stream import RolledPair, Stream
 from splitopt.config.board import MAX_RAM_BYTES, Board
@@ -41,7 +43,6 @@ from splitopt.config.job import (
 from splitopt.config.objective import ObjectiveSpec
 
 Bytes = Annotated[int, Field(gt=0, le=2**40)]
-Texts = tuple[Text, ...]
 RouteName = Literal["whole", "pieces"]
 PlanStatus = Literal["OPTIMAL", "FEASIBLE"]
 
@@ -96,6 +97,7 @@ class AddedParts(Shape):
     rebuild_insn: Signed
     copy_insn: Signed
     recomputed_insn: Signed
+    restore_insn: Signed = 0
 
 
 class Baseline(Shape):
@@ -150,6 +152,18 @@ class BandRun(Shape):
 
 
 Tensors = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MOST_OPS)]
+Switching = Literal["rebuild", "restore"]
+"""How a piece begins at each inference: built again, or as it was saved at start-up."""
+
+
+class Memory(Shape):
+    """A memory beside the main SRAM. `bytes`: what plans may use of it, from its planned start on;
+    `used_bytes`: what this plan does. `written`: at any time, or at start-up only (MRAM, flash)."""
+
+    name: Line
+    bytes: Offset
+    used_bytes: Offset
+    written: Literal["always", "start_up"]
 
 
 class Segment(Shape):
@@ -159,6 +173,8 @@ class Segment(Shape):
     `stream`: of a segment that makes one row at a time; its files are those of the groups, and
     `piece_bytes` is their sum. `rolled`: its ends that may share bytes.
     `input_by_rows`: inputs of the model are handed over row by row; they are no part of `in_bytes`.
+    `stored_bytes`: of a piece that is restored, the image of its tail and interpreters, in the
+    memory `stored_in` at `stored_offset`, a multiple of 16; copying it back takes `restore_insn`.
     """
 
     index: Op
@@ -166,7 +182,11 @@ class Segment(Shape):
     stop: Annotated[int, Field(ge=1, le=MOST_OPS)]
     inputs: Tensors
     outputs: Tensors
-    switch: Line = "rebuild"
+    switching: Switching = "rebuild"
+    stored_bytes: Offset = 0
+    stored_in: Line | None = None
+    stored_offset: Annotated[int, Field(ge=0, lt=2**32 - 1, multiple_of=16)] = 0
+    restore_insn: Count = 0
     bands: Annotated[tuple[BandRun, ...], Field(min_length=1, max_length=MOST_OPS)] | None = None
     stream: Stream | None = None
     rolled: Annotated[tuple[RolledPair, ...], Field(max_length=64)] = ()
@@ -212,84 +232,6 @@ class Layout(Shape):
     boundary: tuple[Boundary, ...]
 
 
-class Quality(Open):
-    """The int8 model against the float one on held-out samples; top-1 in shares of one."""
-
-    samples: Count
-    sqnr_db: Number
-    worst_litert_lsb: Number | None
-    top1_float: Number | None
-    top1_int8: Number | None
-    top1_agreement: Number | None
-
-
-class Preprocess(Open):
-    mean: tuple[Number, ...] = ()
-    std: tuple[Annotated[Number, Field(gt=0)], ...] = ()
-
-
-class OnnxSource(Open):
-    notes: Texts = ()
-
-
-class Conversion(Open):
-    """How the int8 model was made, for models that were converted or quantised."""
-
-    schema_version: Count = 1
-    onnx: OnnxSource | None
-    renamed: Any = None
-    external: Map = Field(default={})
-    calibration_samples: Count
-    calibration_range: tuple[Number, Number] | None = None
-    held_out_range: tuple[Number, Number] | None = None
-    preprocess: Preprocess = Preprocess()
-    conversion_s: Number = 0
-    quality: Quality
-    warnings: Texts = ()
-
-
-class Side(Shape):
-    """One piece's end of a boundary: real = scale x (integer - zero point)."""
-
-    piece: Op
-    scale: Number
-    zero_point: Annotated[int, Field(ge=-(2**31), lt=2**31)]
-    shape: tuple[int, ...] = ()
-    layout: Line = ""
-
-
-class Agreement(Shape):
-    """A boundary tensor from the piece that makes it to one that reads it."""
-
-    tensor: Index | None = None
-    position: Op | None = None
-    writer: Side
-    reader: Side
-    requantise: bool
-    insn: Count
-    onnx_tensor: Text | None
-
-
-class Route(Shape):
-    """One route from ONNX to pieces; accuracy is null where it was not measured."""
-
-    peak_ram_bytes: Count
-    largest_arena_bytes: Count
-    estimated_added_insn: Signed
-    requantised_boundaries: Count
-    conversion_s: Number
-    samples: Count | None = None
-    worst_lsb: Number | None
-    sqnr_db: Number | None
-    top1: Number | None
-    top1_agreement: Number | None
-
-
-class Routes(Shape):
-    whole: Route
-    pieces: Route
-
-
 class Plan(Document):
     """plan.json. Pieces of a plan in a sweep have no files.
 
@@ -309,6 +251,10 @@ class Plan(Document):
     """Of the same pieces, with the model's input held whole where it comes by rows."""
     added_insn: Signed
     added_parts: AddedParts | None = None
+    first_insn: Signed = 0
+    """Of start-up, where pieces are restored: to build these and to save them; `added_insn` is that
+    of each inference."""
+    memories: Annotated[tuple[Memory, ...], Field(max_length=16)] = ()
     exact: bool
     estimated_ops: Texts
     baseline: Baseline

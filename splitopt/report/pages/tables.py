@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from splitopt.base.text import Row
 from splitopt.base.units import format_insn
+from splitopt.bundle.schema.conversion import Agreement
 from splitopt.bundle.schema.manifest import Manifest
-from splitopt.bundle.schema.plan import Agreement, Plan
+from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
 from splitopt.report.text.summary import SEGMENT_COLUMNS, segment_rows
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows

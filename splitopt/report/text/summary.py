@@ -19,8 +19,9 @@ from splitopt.base.units import (
     signed_insn,
 )
 from splitopt.bundle.left_out import cause_text, left_out_text
+from splitopt.bundle.schema.conversion import Route
 from splitopt.bundle.schema.explain import RunExplanation
-from splitopt.bundle.schema.plan import Plan, Route, Segment
+from splitopt.bundle.schema.plan import Plan, Segment
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.report.text.notes import notes
