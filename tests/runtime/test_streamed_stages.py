@@ -13,13 +13,13 @@ from stream_runs import longest_streams
 from targets import placed_stream, run_on_qemu, streamed_run, tflm_program, whole_run
 
 from splitopt.arena.rules import target_rules
+from splitopt.arena.supported import refusals
 from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
 from splitopt.tiling.streams.placement import GroupForms, placed
-from splitopt.tiling.streams.rules import stream_rule
 
 HERE = Path(__file__).parent
 STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
@@ -118,10 +118,9 @@ def test_nets_by_chance_stream_as_they_run_whole(
     """All kinds of windows, residuals, paddings and TRANSPOSE_CONVs; every other net with its input
     by rows."""
     target, count = target_rules("m55"), 0
-    for seed in seeds:
-        graph = make(seed, dtype)
-        if any("CMSIS-NN makes other rows" in str(stream_rule(graph, op)) for op in graph.ops):
-            continue  # the unsplit model makes rubbish
+    drawn = {seed: make(seed, dtype) for seed in seeds}
+    sound = {seed: graph for seed, graph in drawn.items() if not refusals(graph, "m55")}
+    for seed, graph in sound.items():
         forms = GroupForms(graph, target)
         stages = [placed(stream, target, forms) for stream in longest_streams(graph)]
         if not stages:
@@ -136,4 +135,4 @@ def test_nets_by_chance_stream_as_they_run_whole(
         arenas = [stage.arena for stage in stages]
         assert used == [arena.head_bytes + arena.tail_bytes for arena in arenas], seed
         count += len(stages)
-    assert count >= len(seeds)
+    assert count >= len(sound) > len(seeds) // 2
