@@ -22,7 +22,7 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import Kept, LaidOut, kept_values, placements_of
 from splitopt.solvers.partition.plan import Layout
-from splitopt.solvers.partition.rolled_layout import lay_out_rolled
+from splitopt.solvers.partition.rolled_layout import first_fit, lay_out_rolled
 
 _ORDERS: tuple[Callable[[Kept], tuple[int, ...]], ...] = (
     lambda kept: (kept.live.start - kept.live.stop, -kept.size),
@@ -48,11 +48,8 @@ def lay_out(
     if any(option.rolls for option in options):
         return lay_out_rolled(options, kept, params, enough)
     packing = _packing(options, kept)
-    attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
-    best = min(attempts, key=lambda layout: layout.region_bytes)
     load = packing.peak_load
-    if best.region_bytes > load:
-        best = _by_turns(options, kept, load) or best
+    best = _attempted(options, kept, load)
     if enough is not None and (best.region_bytes <= enough or load > enough):
         return LaidOut(best, load)
     if best.region_bytes == load and params.cheap_proofs:
@@ -65,6 +62,23 @@ def lay_out(
         exact = Layout(outcome.cost, placements_of(kept, offsets), arenas)
         return LaidOut(min(best, exact, key=lambda layout: layout.region_bytes), outcome.bound)
     return LaidOut(best, load if outcome.bound is None else outcome.bound)
+
+
+def lay_out_quickly(options: Sequence[Option], boundaries: Sequence[Boundary]) -> Layout:
+    """A layout of the chosen options without any search, which often reaches the load."""
+    kept = kept_values(options, boundaries)
+    if any(option.rolls for option in options):
+        return first_fit(options, kept)
+    return _attempted(options, kept, _packing(options, kept).peak_load)
+
+
+def _attempted(options: Sequence[Option], kept: Sequence[Kept], load: int) -> Layout:
+    """The best of the quick attempts."""
+    attempts = [_stacked(options, sorted(kept, key=order)) for order in _ORDERS]
+    best = min(attempts, key=lambda layout: layout.region_bytes)
+    if best.region_bytes > load:
+        best = _by_turns(options, kept, load) or best
+    return best
 
 
 def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:

@@ -1,26 +1,42 @@
 """Options that some plan of the Pareto front uses, found with few exact evaluations.
 
-For each peak from the highest down, the cheapest plans of every number of segments under the
-present figures. What they use is settled and they are found again, until all rest on exact figures:
-then no other option gives a further point, since its bounds would have.
+Over loads: for each peak from the highest down, the cheapest plans of every number of segments
+under the present figures. What they use is settled and they are found again, until all rest on
+exact figures: then no other option gives a further point, since its bounds would have.
+
+Where layouts need more than loads, plans of other options may be on the front, too: `wanted_beside`
+finds those that are in a plan which no known one dominates.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.option_pool import OptionName, OptionPool
-from splitopt.solvers.partition.shortest_paths import NEVER, shortest_by_edges
+from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
+from splitopt.solvers.partition.prospects import Measures
+from splitopt.solvers.partition.shortest_paths import (
+    NEVER,
+    Column,
+    Matrix,
+    by_edges,
+    mirrored,
+    shortest_by_edges,
+)
+
+_MOST_WANTED = 1_000
 
 Options = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class KeptForFront:
-    """`is_complete`: time was enough to settle all of them."""
+    """`is_complete`: all of them were found and settled."""
 
     names: list[OptionName]
     is_complete: bool
@@ -67,3 +83,63 @@ def _cheapest(pool: OptionPool, goal: Goal, level: int) -> list[Options]:
     if goal.max_cost is not None:
         paths = [path for path in paths if pool.cost[list(path)].sum() <= goal.max_cost]
     return paths
+
+
+def wanted_beside(
+    known: Sequence[Measures],
+    loads: Sequence[Measures],
+    pool: OptionPool,
+    goal: Goal,
+    deadline: Deadline,
+) -> KeptForFront:
+    """Options of plans that no known one dominates in peak, cost and number of segments, judged by
+    loads; the goal's limits hold. `loads`: no plan is better than all of these.
+
+    Where these are many, that is given up: a search over so many would take minutes."""
+    while not deadline.is_over:
+        numbers = np.flatnonzero(_wanted(known, loads, pool, goal))
+        if len(numbers) > _MOST_WANTED:
+            break
+        unsettled = numbers[~pool.is_exact[numbers]].tolist()
+        if not unsettled:
+            return KeptForFront(pool.names(numbers), is_complete=True)
+        pool.settle(unsettled, deadline)
+    return KeptForFront([], is_complete=False)
+
+
+def _wanted(
+    known: Sequence[Measures], loads: Sequence[Measures], pool: OptionPool, goal: Goal
+) -> Mask:
+    """Between two peaks of known plans, the same ones are known to have no higher peak."""
+    top = int(NEVER) - 1 if goal.capacity is None else goal.capacity
+    most = pool.n if goal.max_segments is None else min(goal.max_segments, pool.n)
+    best = np.full(most + 1, NEVER if goal.max_cost is None else goal.max_cost + 1)
+    peaks = sorted({peak for peak, _, _ in known})
+    wanted = np.zeros(len(pool.ram), dtype=bool)
+    for low, high in pairwise([0, *peaks, top + 1]):
+        for peak, cost, segments in known:
+            if peak == low:
+                best[segments:] = np.minimum(best[segments:], cost)
+        if any(load < high and cost < best[segments] for load, cost, segments in loads):
+            left = pool.survivors(pool.ram < high)
+            most_costs = _most_costs(pool.weights(left, pool.cost[left.numbers]), best)
+            some = left.numbers
+            wanted[some] |= pool.cost[some] < most_costs[pool.starts[some], pool.stops[some]]
+    return wanted
+
+
+def _most_costs(weights: Matrix, best: Column) -> Matrix:
+    """For each pair of cuts, less than what an edge between them must weigh so that some path of k
+    edges through it weighs less than best[k]; it rises with fewer edges."""
+    ahead = by_edges(weights, best)
+    behind = [column[::-1] for column in by_edges(mirrored(weights), best)]
+    most: Matrix = np.full(weights.shape, -NEVER)
+    for edges, before in enumerate(ahead):
+        left = [
+            np.where(after < NEVER, best[edges + 1 + more] - after, -NEVER)
+            for more, after in enumerate(behind[: len(best) - edges - 1])
+        ]
+        if left:
+            open_ = np.max(left, axis=0)[None, :] - before[:, None]
+            np.maximum(most, open_, out=most, where=before[:, None] < NEVER)
+    return most

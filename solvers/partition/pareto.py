@@ -5,45 +5,66 @@ At each node a path is dropped where another of no more segments has no higher p
 cost: whatever completes the one completes the other. A path's peak counts as at least the lowest
 peak that any path from its node to the end must have, which drops most.
 
-Judged are loads, as in dp.py: a point whose layout needs more than its load is FEASIBLE only.
+Judged so are loads, as in dp.py: what is found is no worse than any plan. Where the smallest layout
+of a path needs more than its load, exact_front.py finds what is better than the plans known then.
 """
 
-from bisect import bisect_right
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from __future__ import annotations
 
-import numpy as np
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.exact_front import better_plans
 from splitopt.solvers.partition.instance import Option, PartitionInstance
-from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.layout import lay_out_quickly
+from splitopt.solvers.partition.ordered_layout import OrderedLayouts
+from splitopt.solvers.partition.orders import Orders
 from splitopt.solvers.partition.plan import PartitionPlan, PlanCost, plan_cost
-from splitopt.solvers.partition.shortest_paths import NEVER, least_weights, to_end
+from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
+from splitopt.solvers.partition.shortest_paths import NEVER
 
 
 @dataclass(frozen=True)
 class FrontPoint:
-    """A plan that no other one dominates. Its status is OPTIMAL where the plan is proved, and
-    FEASIBLE where only its `load` is: the layout then needs more bytes than the load."""
+    """A plan that no other one found dominates. `bound`: no plan of no more cost and no more
+    segments has a lower peak. The status is OPTIMAL where that is the plan's own peak."""
 
     plan: PartitionPlan
     cost: PlanCost
-    load: int
+    bound: int
+
+    @property
+    def measures(self) -> Measures:
+        return self.cost.peak, self.cost.added, self.cost.segments
 
     @property
     def status(self) -> Status:
-        return Status.OPTIMAL if self.cost.peak == self.load else Status.FEASIBLE
+        return Status.OPTIMAL if self.cost.peak == self.bound else Status.FEASIBLE
 
 
 @dataclass(frozen=True)
 class Front:
-    """Points by falling peak; `is_complete`: it is proved that none is missing."""
+    """Points by falling peak; `is_complete`: it is proved that none is missing. `loads`: no plan
+    is better than all of these."""
 
     points: tuple[FrontPoint, ...]
     is_complete: bool
+    loads: tuple[Measures, ...] = ()
+
+    @property
+    def reaches_loads(self) -> bool:
+        """Whether some plan is as good as each load, so that options that no load needs do not
+        matter."""
+        return {point.measures for point in self.points}.issuperset(self.loads)
+
+    def unproved(self, loads: Sequence[Measures]) -> Front:
+        """The same plans where all that is known is that none is better than all of these."""
+        return _front((point.plan for point in self.points), loads, is_complete=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,71 +73,148 @@ class _Label:
 
     peak: int
     cost: int
+    segments: int
     copied: int
-    option: Option | None
-    before: "_Label | None"
+    number: int
+    before: _Label | None
+
+    @property
+    def measures(self) -> Measures:
+        return self.peak, self.cost, self.segments
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Of the options, from 0 on."""
+        return () if self.before is None else (*self.before.numbers, self.number)
 
 
 def pareto_front(instance: PartitionInstance, params: SolveParams | None = None) -> Front:
     """All plans that no other one dominates in peak, added cost and number of segments.
 
-    The goal's limits hold, its weights play no part. Of plans that are equal in all three, the one
-    of fewest copied bytes is kept. Where time runs out, the points found are proved, but more
-    segments might give further points; so might points that were dominated by a load which no
-    layout reaches.
+    The goal's limits hold, its weights play no part. Of plans that are equal in all three figures,
+    one is kept, of few copied bytes. Where time runs out, or paths are too many, points may be
+    missing, and bounds are loads.
     """
-    params = params or SolveParams()
-    deadline = Deadline(params.time_limit_s)
-    ends, all_tried = _Search(instance).run(deadline)
-    points = [
-        _point(instance, label, replace(params, time_limit_s=deadline.left_s)) for label in ends
-    ]
-    is_complete = all_tried and all(point.status is Status.OPTIMAL for point in points)
-    # Where layouts took more than loads, points may have come to be dominated.
-    fitting = (point for point in points if instance.goal.fits(point.cost.peak))
-    front = undominated(fitting, lambda p: (p.cost.peak, p.cost.added, p.cost.segments))
-    return Front(tuple(sorted(front, key=lambda p: (-p.cost.peak, p.cost.added))), is_complete)
+    deadline = Deadline((params or SolveParams()).time_limit_s)
+    ends, untried = _Search(instance).run(deadline)
+    orders = Orders(instance.options, instance.boundaries)
+    plans = _undominated(instance, _laid_out(instance, ends, orders, deadline))
+    loads = undominated((end.measures for end in ends), lambda load: load)
+    if untried is not None:
+        return _front(plans, [*loads, untried], is_complete=False)
+    front = _front(plans, loads, is_complete=True)
+    return front if front.reaches_loads else _improved(instance, front, orders, deadline)
+
+
+def improved_front(
+    instance: PartitionInstance, front: Front, params: SolveParams | None = None
+) -> Front:
+    """The front of an instance that has further options than that of a given front: those that
+    change no load of it, but are in plans which no point of it dominates."""
+    deadline = Deadline((params or SolveParams()).time_limit_s)
+    orders = Orders(instance.options, instance.boundaries)
+    return _improved(instance, front, orders, deadline)
+
+
+def _improved(
+    instance: PartitionInstance, front: Front, orders: Orders, deadline: Deadline
+) -> Front:
+    known = [point.measures for point in front.points]
+    better = better_plans(instance, orders, known, deadline)
+    plans = [*(point.plan for point in front.points), *better.plans]
+    return _front(_undominated(instance, plans), front.loads, is_complete=better.is_complete)
+
+
+def _front(
+    plans: Iterable[PartitionPlan], loads: Sequence[Measures], *, is_complete: bool
+) -> Front:
+    points = [_point(plan, loads, is_proved=is_complete) for plan in plans]
+    points.sort(key=lambda point: (-point.cost.peak, point.cost.added))
+    return Front(tuple(points), is_complete, tuple(loads))
+
+
+def _laid_out(
+    instance: PartitionInstance, ends: Iterable[_Label], orders: Orders, deadline: Deadline
+) -> Iterator[PartitionPlan]:
+    """The paths with small layouts, or with quick ones where time runs out. One that another layout
+    beats is left out."""
+    ordered = OrderedLayouts(orders)
+    reached: list[Measures] = []
+    for end in ends:
+        numbers = end.numbers
+        options = tuple(instance.options[number] for number in numbers)
+        is_rolled = any(option.rolls for option in options)
+        layout = None
+        if not is_rolled or deadline.is_over:
+            layout = lay_out_quickly(options, instance.boundaries)
+        if (layout is None or layout.region_bytes > end.peak) and not deadline.is_over:
+            start = ordered.small(numbers)
+            measures = start.region, end.cost, end.segments
+            if any(_beats(other, measures) for other in reached):
+                continue
+            if layout is None or start.region < layout.region_bytes:
+                layout = ordered.layout(numbers, start)
+        if layout is not None:
+            reached.append((layout.region_bytes, end.cost, end.segments))
+            yield PartitionPlan(options, layout)
+
+
+def _beats(other: Measures, measures: Measures) -> bool:
+    return all(a <= b for a, b in zip(other, measures, strict=True))
+
+
+def _undominated(
+    instance: PartitionInstance, plans: Iterable[PartitionPlan]
+) -> list[PartitionPlan]:
+    fitting = (plan for plan in plans if instance.goal.fits(plan.layout.region_bytes))
+    return undominated(fitting, _measures)
+
+
+def _measures(plan: PartitionPlan) -> Measures:
+    cost = plan_cost(plan)
+    return cost.peak, cost.added, cost.segments
+
+
+def _point(plan: PartitionPlan, loads: Sequence[Measures], *, is_proved: bool) -> FrontPoint:
+    cost = plan_cost(plan)
+    rivals = (
+        peak for peak, added, segments in loads if added <= cost.added and segments <= cost.segments
+    )
+    return FrontPoint(plan, cost, cost.peak if is_proved else min(rivals, default=0))
 
 
 class _Search:
     def __init__(self, instance: PartitionInstance) -> None:
         self._n, self._max_cost = instance.n, instance.goal.max_cost
         self._most_segments = instance.most_segments
-        arcs = [
-            (option.start, option.stop, ram, option)
-            for ram, option in zip(instance.rams, instance.options, strict=True)
-            if instance.goal.fits(ram)
-        ]
-        rows = [(start, stop, ram, option.cost) for start, stop, ram, option in arcs]
-        starts, stops, rams, costs = np.array(rows, dtype=np.int64).reshape(-1, 4).T
-        peaks = to_end(least_weights(instance.n, starts, stops, rams), np.maximum)
-        self._peak_to_end: list[int] = peaks.tolist()
-        rests = to_end(least_weights(instance.n, starts, stops, costs), np.add)
-        self._cost_to_end: list[int] = rests.tolist()
-        self._arcs: list[list[tuple[int, Option]]] = [[] for _ in range(instance.n)]
-        for start, stop, ram, option in arcs:
-            if self._peak_to_end[stop] < NEVER:
-                self._arcs[start].append((max(ram, self._peak_to_end[stop]), option))
+        self._peak_to_end = lowest_peaks(instance)
+        self._cost_to_end = least_costs(instance)
+        self._arcs: list[list[tuple[int, int, Option]]] = [[] for _ in range(instance.n)]
+        for number, (option, ram) in enumerate(zip(instance.options, instance.rams, strict=True)):
+            if instance.goal.fits(ram) and self._peak_to_end[option.stop] < NEVER:
+                least = max(ram, self._peak_to_end[option.stop])
+                self._arcs[option.start].append((least, number, option))
 
-    def run(self, deadline: Deadline) -> tuple[list[_Label], bool]:
-        """The labels at the end, and whether every number of segments was tried."""
+    def run(self, deadline: Deadline) -> tuple[list[_Label], Measures | None]:
+        """The labels at the end. And what no plan of more segments than were tried is better than;
+        None where all were."""
         if self._peak_to_end[0] >= NEVER:
-            return [], True
-        layer = {0: [_Label(self._peak_to_end[0], 0, 0, None, None)]}
+            return [], None
+        layer = {0: [_Label(self._peak_to_end[0], 0, 0, 0, -1, None)]}
         fronts: dict[int, _Staircase] = {}
         ends: list[_Label] = []
-        for _ in range(self._most_segments):
+        for segments in range(1, self._most_segments + 1):
             extended = self._extended(layer, fronts, deadline)
             if extended is None:
-                return ends, False
+                return ends, (self._peak_to_end[0], self._cost_to_end[0], segments)
             if not extended:
-                return ends, True
+                return ends, None
             layer = extended
             ends += layer.pop(self._n, [])
-        return ends, True
+        return ends, None
 
     def _extended(
-        self, layer: dict[int, list[_Label]], fronts: dict[int, "_Staircase"], deadline: Deadline
+        self, layer: dict[int, list[_Label]], fronts: dict[int, _Staircase], deadline: Deadline
     ) -> dict[int, list[_Label]] | None:
         """Every label by every option, as far as nothing of no more segments dominates it; None
         where time ran out before all were made."""
@@ -124,7 +222,7 @@ class _Search:
         for node, labels in layer.items():
             if deadline.is_over and fronts:
                 return None
-            for least, option in self._arcs[node]:
+            for least, number, option in self._arcs[node]:
                 front, rest = fronts.get(option.stop), self._cost_to_end[option.stop]
                 made = found.setdefault(option.stop, [])
                 for label in labels:
@@ -133,7 +231,8 @@ class _Search:
                         continue
                     if front is None or not front.dominates(peak, cost):
                         copied = label.copied + option.copied_bytes
-                        made.append(_Label(peak, cost, copied, option, label))
+                        segments = label.segments + 1
+                        made.append(_Label(peak, cost, segments, copied, number, label))
         kept = {
             node: fronts.setdefault(node, _Staircase()).take(made) for node, made in found.items()
         }
@@ -162,15 +261,3 @@ class _Staircase:
             steps = undominated(steps, lambda step: step)
             self.peaks, self.costs = [peak for peak, _ in steps], [cost for _, cost in steps]
         return kept
-
-
-def _point(instance: PartitionInstance, label: _Label, params: SolveParams) -> FrontPoint:
-    options = []
-    step: _Label | None = label
-    while step is not None and step.option is not None:
-        options.append(step.option)
-        step = step.before
-    options.reverse()
-    laid_out = lay_out(options, instance.boundaries, params)
-    plan = PartitionPlan(tuple(options), laid_out.layout)
-    return FrontPoint(plan, plan_cost(plan), label.peak)

@@ -57,9 +57,7 @@ def _laid_out(blocks: Blocks, kept: Sequence[Kept], offsets: Sequence[int], boun
 def _offsets(blocks: Blocks, params: SolveParams, enough: int | None) -> tuple[Sequence[int], int]:
     """(offsets, proved bound)."""
     deadline = Deadline(params.time_limit_s)
-    offsets: Sequence[int] = min(
-        (_first_fit(blocks, order) for order in _orders(blocks)), key=blocks.top
-    )
+    offsets: Sequence[int] = _best_fit(blocks)
     bound = blocks.load
     aim = bound if enough is None else max(bound, enough)
     if blocks.top(offsets) > aim:
@@ -92,6 +90,16 @@ def _improved(
     if enough is not None:
         return rolled_cpsat.within(blocks, known, enough, params, deadline)
     return rolled_cpsat.improve(blocks, known, blocks.load, params, deadline)
+
+
+def first_fit(options: Sequence[Option], kept: Sequence[Kept]) -> Layout:
+    """The best layout that placing block by block gives, in several orders."""
+    blocks = blocks_of(options, kept)
+    return _laid_out(blocks, kept, _best_fit(blocks), blocks.load).layout
+
+
+def _best_fit(blocks: Blocks) -> list[int]:
+    return min((_first_fit(blocks, order) for order in _orders(blocks)), key=blocks.top)
 
 
 def _orders(blocks: Blocks) -> Iterator[list[int]]:

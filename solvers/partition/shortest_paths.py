@@ -86,6 +86,21 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
     return paths
 
 
+def by_edges(weights: Matrix, most: Column) -> list[Column]:
+    """The smallest weight of a path of exactly 0, 1, ... edges from 0 to each cut, as long as such
+    a path can reach n and weigh less than most[edges]; these fall with more edges."""
+    rest = to_end(weights, np.add)
+    reach = np.full(len(rest), NEVER)
+    reach[0] = 0
+    found = [reach]
+    for limit in most[1:]:
+        reach = _reachable((reach[:, None] + weights).min(axis=0))
+        if (reach + rest).min() >= min(limit, _FAR):
+            break
+        found.append(reach)
+    return found
+
+
 def edges_through(weights: Matrix, most: int) -> list[tuple[int, int]]:
     """Of the path of smallest sum through each cut: the edge that leads there and the one that goes
     on, where the path weighs at most so much."""
@@ -107,7 +122,7 @@ def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> 
         return _reachable(join(ahead_of[:, None], behind_it[None, :]))
     best: Matrix = np.full(weights.shape, NEVER)
     ahead = _reach_by_edges(weights, most_edges - 1, join)
-    behind = _reach_by_edges(_mirrored(weights), most_edges - 1, join)
+    behind = _reach_by_edges(mirrored(weights), most_edges - 1, join)
     for before, after in zip(ahead, reversed(behind), strict=True):
         np.minimum(best, join(before[:, None], after[None, ::-1]), out=best)
     return _reachable(best)
@@ -127,11 +142,11 @@ def from_start(weights: Matrix, join: np.ufunc) -> Column:
 
 def to_end(weights: Matrix, join: np.ufunc) -> Column:
     """The smallest weight of a path from each cut to n."""
-    reach: Column = from_start(_mirrored(weights), join)[::-1]
+    reach: Column = from_start(mirrored(weights), join)[::-1]
     return reach
 
 
-def _mirrored(weights: Matrix) -> Matrix:
+def mirrored(weights: Matrix) -> Matrix:
     """The same graph seen from n: edge (i, j) becomes (n - j, n - i)."""
     mirrored: Matrix = np.asfortranarray(weights.T[::-1, ::-1])
     return mirrored

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from splitopt.planning.build_plan import split_plan_of
@@ -10,8 +11,11 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.partition.lazy_front import kept_for_front
-from splitopt.solvers.partition.pareto import pareto_front
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
+from splitopt.solvers.partition.option_pool import OptionName, OptionPool
+from splitopt.solvers.partition.pareto import Front, improved_front, pareto_front
 
 _PRUNING = 0.5
 """How much of the time may go into finding the options that the front uses."""
@@ -44,8 +48,12 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     is_bounded = request.allowed[whole] and pruner.least_cost >= 0
     most_peak = table.ram(*whole) if is_bounded else None
     kept = kept_for_front(pruner.pool, goal, deadline.share(_PRUNING), most_peak)
-    params = replace(request.params, time_limit_s=deadline.left_s)
-    front = pareto_front(planner.instance(kept.names, goal), params)
+    front = pareto_front(planner.instance(kept.names, goal), _left(request, deadline))
+    if not (kept.is_complete and table.is_complete):
+        least = pruner.bound if table.is_complete else 0
+        front = front.unproved([(least, pruner.least_cost, 1)])
+    elif not front.reaches_loads:
+        front = _beside(front, kept.names, planner, pruner.pool, request, goal, deadline)
     spent_s = time.monotonic() - started
     plans = tuple(
         split_plan_of(
@@ -54,10 +62,33 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
             goal,
             point.status,
             cost=point.cost.peak,
-            bound=point.load,
+            bound=point.bound,
             solve_s=spent_s,
         )
         for point in front.points
     )
-    is_complete = kept.is_complete and table.is_complete and front.is_complete
-    return PlanFront(plans, is_complete)
+    return PlanFront(plans, front.is_complete)
+
+
+def _beside(
+    front: Front,
+    kept: Sequence[OptionName],
+    planner: Planner,
+    pool: OptionPool,
+    request: PlanRequest,
+    goal: Goal,
+    deadline: Deadline,
+) -> Front:
+    """The front over all options, where layouts of those that loads need miss their loads."""
+    measures = [point.measures for point in front.points]
+    wanted = wanted_beside(measures, front.loads, pool, goal, deadline)
+    if not (wanted.is_complete and planner.table.is_complete):
+        return front.unproved(front.loads)
+    if set(wanted.names) <= set(kept):
+        return front
+    instance = planner.instance(sorted({*kept, *wanted.names}), goal)
+    return improved_front(instance, front, _left(request, deadline))
+
+
+def _left(request: PlanRequest, deadline: Deadline) -> SolveParams:
+    return replace(request.params, time_limit_s=deadline.left_s)

@@ -113,7 +113,7 @@ def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
         kept = kept_of(instance, kept_for_front(pool, instance.goal, Deadline(60)).names)
         chosen = tuple(o for o in instance.options if o in kept)
         points = [
-            {(p.load, p.cost.added, p.cost.segments) for p in pareto_front(each).points}
+            {(p.bound, p.cost.added, p.cost.segments) for p in pareto_front(each).points}
             for each in (instance, replace(instance, options=chosen))
         ]
         assert points[0] == points[1], seed

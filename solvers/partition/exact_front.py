@@ -1,0 +1,171 @@
+"""Plans whose layouts beat those of known plans: the part of the front that loads do not tell.
+
+Paths through the cuts, as in pareto.py, but each with an order of its blocks, and what that asks of
+the values alive at its end (see orders.py). At each cut a path is dropped where another of no more
+segments asks and costs no more in any respect, and where no end of it could beat a known plan even
+by its load. What is left at the last cut is laid out as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.dominance import undominated
+from splitopt.solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.orders import Orders, State
+from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.solvers.partition.prospects import Measures, Prospects, TooLarge, lowest_peaks
+
+_MOST_PATHS = 2**18
+"""What is given up then mostly takes minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """`peak`: the least region that it can end with. `places`: of its last segment (see Way)."""
+
+    peak: int
+    cost: int
+    segments: int
+    state: State
+    number: int = -1
+    places: tuple[int, ...] = ()
+    before: _Path | None = None
+
+    @property
+    def measures(self) -> Measures:
+        return self.peak, self.cost, self.segments
+
+    @property
+    def asked(self) -> tuple[int, ...]:
+        return (self.peak, self.cost, *self.state)
+
+
+@dataclass(frozen=True)
+class Better:
+    """`is_complete`: every plan that is not here is dominated by one that is, or by a known one."""
+
+    plans: tuple[PartitionPlan, ...]
+    is_complete: bool
+
+
+def better_plans(
+    instance: PartitionInstance, orders: Orders, known: Sequence[Measures], deadline: Deadline
+) -> Better:
+    """Plans that no known one dominates in peak, added cost and number of segments, among them all
+    that no plan dominates; of those with equal figures one."""
+    try:
+        prospects = Prospects(instance, known)
+    except TooLarge:
+        return Better((), is_complete=False)
+    search = _Search(instance, orders, prospects, deadline)
+    is_complete = search.run()
+    ends = undominated(search.ends, lambda end: end.measures)
+    return Better(tuple(map(search.plan, ends)), is_complete)
+
+
+class _Search:
+    def __init__(
+        self,
+        instance: PartitionInstance,
+        orders: Orders,
+        prospects: Prospects,
+        deadline: Deadline,
+    ) -> None:
+        self._instance, self._orders = instance, orders
+        self._prospects, self._deadline = prospects, deadline
+        self._least = lowest_peaks(instance)
+        self._fronts = [_Undominated() for _ in range(instance.n + 1)]
+        self._arcs: list[list[tuple[int, int]]] = [[] for _ in range(instance.n)]
+        for number, (option, ram) in enumerate(zip(instance.options, instance.rams, strict=True)):
+            if instance.goal.fits(ram):
+                self._arcs[option.start].append((ram, number))
+        self._made = 0
+        self.ends: list[_Path] = []
+
+    def run(self) -> bool:
+        """Fills `ends`; whether all paths were followed."""
+        layer = {0: [_Path(self._least[0], 0, 0, ())]}
+        for segments in range(1, self._prospects.most_segments + 1):
+            if not layer:
+                break
+            made = self._extended(layer, self._prospects.limits(segments))
+            if made is None:
+                return False
+            layer = {cut: self._fronts[cut].take(paths) for cut, paths in made.items()}
+            for end in layer.pop(self._instance.n, []):
+                self.ends.append(end)
+                self._prospects.add(end.measures)
+        return True
+
+    def plan(self, end: _Path) -> PartitionPlan:
+        numbers, places = [], []
+        path = end
+        while path.before is not None:
+            numbers.append(path.number)
+            places.append(path.places)
+            path = path.before
+        layout = self._orders.layout(numbers[::-1], places[::-1])
+        options = tuple(self._instance.options[number] for number in reversed(numbers))
+        return PartitionPlan(options, layout)
+
+    def _extended(
+        self, layer: dict[int, list[_Path]], limits: list[list[int]]
+    ) -> dict[int, list[_Path]] | None:
+        """Every path by every way of every option that can still lead to a better plan; None where
+        there is too little time, or there are too many."""
+        made: dict[int, list[_Path]] = {}
+        level = self._prospects.level
+        for cut, paths in layer.items():
+            for ram, number in self._arcs[cut]:
+                if self._deadline.is_over or self._made > _MOST_PATHS:
+                    return None
+                option = self._instance.options[number]
+                limit, more = limits[option.stop], option.cost
+                some = [p for p in paths if p.cost + more < limit[level(max(p.peak, ram))]]
+                longer = self._longer(some, number)
+                hopeful = [path for path in longer if path.cost < limit[level(path.peak)]]
+                self._made += len(hopeful)
+                made.setdefault(option.stop, []).extend(hopeful)
+        return made
+
+    def _longer(self, paths: Sequence[_Path], number: int) -> Iterator[_Path]:
+        """The paths by every way of one option that keeps the capacity."""
+        option, goal = self._instance.options[number], self._instance.goal
+        ways = self._orders.ways(number, (path.state for path in paths))
+        for path, some in zip(paths, ways, strict=True):
+            least, cost = max(path.peak, self._least[option.stop]), path.cost + option.cost
+            for region, state, places in some:
+                if goal.fits(peak := max(least, region)):
+                    yield _Path(peak, cost, path.segments + 1, state, number, places, path)
+
+
+class _Undominated:
+    """What the paths to one cut ask and cost, as rows of figures."""
+
+    def __init__(self) -> None:
+        self._rows = np.empty((0, 0), dtype=np.int64)
+        self._count = 0
+
+    def take(self, paths: Sequence[_Path]) -> list[_Path]:
+        """Those of the paths that nothing dominates, which are then part of it."""
+        kept: list[_Path] = []
+        if paths and not self._count:
+            self._rows = np.empty((16, len(paths[0].asked)), dtype=np.int64)
+        for path in sorted(paths, key=lambda path: path.asked):
+            asked = np.array(path.asked)
+            if not (self._rows[: self._count] <= asked).all(axis=1).any():
+                self._append(asked)
+                kept.append(path)
+        return kept
+
+    def _append(self, asked: npt.NDArray[np.int64]) -> None:
+        if self._count == len(self._rows):
+            self._rows = np.concatenate([self._rows, self._rows])
+        self._rows[self._count] = asked
+        self._count += 1

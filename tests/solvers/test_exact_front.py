@@ -1,0 +1,192 @@
+"""Fronts of segments that roll their ends, against every plan and every layout of it."""
+
+from __future__ import annotations
+
+import random
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from samples import seeds
+from test_pareto import Point, points_of, undominated
+from test_rolled_layout import chains
+from tiny import UNIT, all_choices, least_region, partition_instances, segments_ram
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import exact_front
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.check import check_plan
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
+from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
+from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
+from splitopt.solvers.partition.orders import Orders
+from splitopt.solvers.partition.pareto import Front, improved_front, pareto_front
+from splitopt.solvers.partition.plan import plan_cost
+
+
+def rolled(seed: int, n: int) -> PartitionInstance:
+    """A chain of short segments with small leads, whose layouts often need more than their loads;
+    sometimes with a value that passes segments."""
+    chance = random.Random(seed)
+
+    def size() -> int:
+        return UNIT * chance.randint(3, 6)
+
+    values = [Boundary(size(), None, (0,)), *(Boundary(size(), k, (k + 1,)) for k in range(n - 1))]
+    values.append(Boundary(size(), n - 1, (), is_result=True))
+    if n > 2 and chance.random() < 0.3:
+        values.append(Boundary(size(), 0, (2,)))
+    options = []
+    for start, stop in combinations(range(n + 1), 2):
+        for key in range(chance.choice([1, 2, 3]) if stop - start <= 2 else 0):
+            lead = UNIT * chance.randint(0, 1)
+            rolls = (Roll(start, stop, lead),) if chance.random() < 0.95 else ()
+            apart = bool(rolls) or chance.random() < 0.5
+            figures = UNIT * chance.randint(2, 8), chance.randint(-1, 9), chance.randint(0, 3)
+            options.append(Option(start, stop, *figures, key, apart=apart, rolls=rolls))
+    goal = Goal(
+        *(1, 0),
+        capacity=chance.choice([None, None, None, UNIT * chance.randint(12, 18)]),
+        max_cost=chance.choice([None, None, None, chance.randint(2, 12)]),
+        max_segments=chance.choice([None, None, None, None, 2, 3]),
+    )
+    return PartitionInstance(n, tuple(options), tuple(values), goal)
+
+
+def by_brute_force(instance: PartitionInstance) -> set[Point]:
+    """Every plan within the limits with the least region of all its layouts; those of which even
+    the load is no better than another plan aside."""
+    goal = instance.goal
+    found: set[Point] = set()
+    choices = list(all_choices(instance))
+    loads = [
+        (max(segments_ram(instance, options)), sum(o.cost for o in options), len(options), k)
+        for k, options in enumerate(choices)
+    ]
+    for load, cost, count, k in sorted(loads):
+        if goal.max_cost is not None and cost > goal.max_cost:
+            continue
+        if goal.max_segments is not None and count > goal.max_segments:
+            continue
+        if any(a <= load and b <= cost and c <= count for a, b, c in found):
+            continue
+        region = least_region(instance, choices[k])
+        if goal.fits(region):
+            found.add((region, cost, count))
+    return undominated(found)
+
+
+def check(instance: PartitionInstance, front: Front) -> None:
+    assert front.is_complete
+    for point in front.points:
+        check_plan(instance, point.plan)
+        assert plan_cost(point.plan) == point.cost
+        assert point.status is Status.OPTIMAL
+    assert len(front.points) == len(set(points_of(front)))
+
+
+def test_fronts_of_rolled_chains_are_those_of_all_plans_and_layouts() -> None:
+    missed = 0
+    for seed in range(25):
+        instance = rolled(seed, 3)
+        front = pareto_front(instance)
+        check(instance, front)
+        assert set(points_of(front)) == by_brute_force(instance), seed
+        missed += not front.reaches_loads
+    assert missed > 0
+
+
+@settings(max_examples=40)
+@given(partition_instances(4))
+def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(
+    instance: PartitionInstance,
+) -> None:
+    front = pareto_front(instance)
+    check(instance, front)
+    assert set(points_of(front)) == by_brute_force(instance)
+
+
+@settings(max_examples=40)
+@given(chains())
+def test_the_best_order_takes_the_least_region(instance: PartitionInstance) -> None:
+    orders = Orders(instance.options, instance.boundaries)
+    better = exact_front.better_plans(instance, orders, (), Deadline(60))
+    assert better.is_complete
+    least = min(plan_cost(plan).peak for plan in better.plans)
+    assert least == least_region(instance, instance.options)
+
+
+def pool_of(instance: PartitionInstance, seed: int) -> OptionPool:
+    """Under loose bounds."""
+    known = {(o.start, o.stop, o.key): o for o in instance.options}
+    loose = random.Random(seed)
+    rows = []
+    for name, option in known.items():
+        slack = UNIT * loose.randint(0, 3)
+        bounds = max(0, instance.ram(option) - slack), option.cost - loose.randint(0, 2)
+        rows.append((*name, *bounds, option.copied_bytes))
+
+    def exact(start: int, stop: int, key: int) -> Settled:
+        option = known[start, stop, key]
+        return Settled(instance.ram(option), option.cost)
+
+    return OptionPool(OptionBounds(*np.array(rows, dtype=np.int64).T), instance.n, exact)
+
+
+def among(instance: PartitionInstance, names: set[tuple[int, int, int]]) -> PartitionInstance:
+    options = tuple(o for o in instance.options if (o.start, o.stop, o.key) in names)
+    return PartitionInstance(instance.n, options, instance.boundaries, instance.goal)
+
+
+@pytest.mark.parametrize("block", seeds(2, 20))
+def test_options_that_no_load_needs_are_taken_in_where_layouts_miss_loads(block: int) -> None:
+    needed = 0
+    for seed in range(30 * block, 30 * block + 30):
+        instance = rolled(seed, 7)
+        if not instance.options:
+            continue
+        pool = pool_of(instance, seed)
+        kept = kept_for_front(pool, instance.goal, Deadline(60))
+        front = pareto_front(among(instance, set(kept.names)))
+        first = points_of(front)
+        if not front.reaches_loads:
+            known = [point.measures for point in front.points]
+            wanted = wanted_beside(known, front.loads, pool, instance.goal, Deadline(60))
+            assert wanted.is_complete
+            front = improved_front(among(instance, {*kept.names, *wanted.names}), front)
+        check(instance, front)
+        assert points_of(front) == points_of(pareto_front(instance)), seed
+        needed += points_of(front) != first
+    assert needed > 0
+
+
+def missing_its_load() -> PartitionInstance:
+    """Some plan of the front takes more than what loads alone prove."""
+    for seed in range(99):
+        front = pareto_front(rolled(seed, 5))
+        if any(p.status is Status.FEASIBLE for p in front.unproved(front.loads).points):
+            return rolled(seed, 5)
+    raise AssertionError("no such instance")
+
+
+def test_out_of_time_bounds_are_loads() -> None:
+    whole = pareto_front(missing_its_load())
+    short = pareto_front(missing_its_load(), SolveParams(time_limit_s=0.0))
+    assert whole.is_complete
+    assert not short.is_complete
+    for point in short.points:
+        assert point.bound <= point.cost.peak
+    unproved = whole.unproved(whole.loads)
+    assert not unproved.is_complete
+    assert [p.plan for p in unproved.points] == [p.plan for p in whole.points]
+
+
+def test_too_many_paths_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = missing_its_load()
+    monkeypatch.setattr(exact_front, "_MOST_PATHS", 0)
+    front = pareto_front(instance)
+    assert not front.is_complete
+    assert all(point.bound <= point.cost.peak for point in front.points)
