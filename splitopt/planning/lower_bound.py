@@ -53,7 +53,7 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     if segment.boundary_bytes:
         held += f", boundary tensors {format_bytes(segment.boundary_bytes)}"
     where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1})"
-    if len(plan.segments) == 1:
+    if len(plan.segments) == 1 and not segment.is_apart:
         where = "The unsplit model"
     least, op = format_bytes(bound.least_ram_bytes), graph.op_name(bound.op)
     live = f"({format_bytes(bound.live_bytes)} of it live at once)"

@@ -15,6 +15,7 @@ from planning_helpers import allowed_everywhere
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.lower_bound import limiting_sentence
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import STREAMED, Techniques
@@ -27,7 +28,7 @@ from splitopt.tiling.streams.moves import Keep, Move, Take, moves_of
 from splitopt.tiling.streams.stream import Stream
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
-STREAMS = Techniques(rolled_ends=False)
+STREAMS, ALL = Techniques(rolled_ends=False), Techniques()
 MEASURED = json.loads((GOLDEN / "m55_streams.json").read_text("utf-8"))["stages"]
 
 
@@ -112,3 +113,14 @@ def test_streams_of_a_model_that_was_read_twice_are_equal() -> None:
     assert one.stream is not None
     assert one == other
     assert "ModelGraph" not in repr(one), "the whole model is no part of what is shown"
+
+
+def test_a_model_that_is_one_stream_is_not_called_unsplit() -> None:
+    table = SegmentTable(table_of("unet_digits_int8").graph, target_rules("m55"), techniques=ALL)
+    goal = Goal(ram_weight=0, cost_weight=1, capacity=24_000)
+    allowed = allowed_everywhere(len(table.graph.ops))
+    plan = Planner(table).plan(PlanRequest(goal, allowed, SolveParams(time_limit_s=60)))
+    assert isinstance(plan, SplitPlan)
+    [segment] = plan.segments
+    assert segment.figures.stream is not None
+    assert limiting_sentence(table.graph, table, plan).startswith("Piece 0 (ops 0 to 12) sets")

@@ -89,7 +89,8 @@ def peak_remedies(
     """One for each part of the piece that sets the peak, and one for the single-op bound."""
     peak = max(pieces, key=attrgetter("ram_bytes"))
     held = f"piece {peak.index} (ops {peak.start} to {peak.stop - 1})"
-    where = held if len(pieces) > 1 else "the unsplit model"
+    is_unsplit = len(pieces) == 1 and not peak.bands and not peak.groups
+    where = "the unsplit model" if is_unsplit else held
     least = bound.least_ram_bytes
     is_at_bound = least <= peak.ram_bytes and (
         peak.peak_op_index == bound.op or least >= _NEARLY * peak.ram_bytes

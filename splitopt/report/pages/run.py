@@ -102,7 +102,7 @@ def _limit(plan: Plan) -> str:
     """What sets the peak, and what no cut can change."""
     segment, bound = plan.limiting, plan.floor
     where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1})"
-    if len(plan.segments) == 1:
+    if len(plan.segments) == 1 and segment.bands is None and segment.stream is None:
         where = "The unsplit model"
     least = format_bytes(bound.least_ram_bytes)
     op = f"op {bound.op} {bound.type}"
