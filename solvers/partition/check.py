@@ -39,6 +39,10 @@ def _check_limits(instance: PartitionInstance, plan: PartitionPlan) -> None:
     added, limit = plan_cost(plan).added, instance.goal.max_cost
     if limit is not None and added > limit:
         raise InvalidPlan(f"the plan adds a cost of {added}, at most {limit} is allowed")
+    for store, room in enumerate(instance.stores):
+        stored = sum(option.stored[store] for option in plan.options if option.stored)
+        if stored > room:
+            raise InvalidPlan(f"the plan puts {stored} bytes into store {store}, which has {room}")
 
 
 def _check_kept(instance: PartitionInstance, plan: PartitionPlan) -> None:

@@ -70,11 +70,20 @@ class _Search:
     def _candidates(self) -> list[int]:
         numbers = fitting(self.instance)
         if self.params.hints:
-            self.best = dp.solve(self.instance, self._limited()).plan
+            self.best = self._first_plan()
         if self.best is not None and self.params.prune:
             numbers = worthwhile(self.instance, numbers, self._rank(self.best)[0])
         self.bound = least_sum(self.instance, numbers)
         return numbers
+
+    def _first_plan(self) -> PartitionPlan | None:
+        """Where stores are too small for the best path, the best one that stores nothing."""
+        instance = self.instance
+        plan = dp.solve(instance, self._limited()).plan
+        if plan is None and instance.stores:
+            bare = tuple(option for option in instance.options if not any(option.stored))
+            plan = dp.solve(replace(instance, options=bare), self._limited()).plan
+        return plan
 
     def _choose(self, model: PartitionModel) -> tuple[Status, _Choice | None]:
         """Minimise stage by stage; the first stage that is not proved is the last."""

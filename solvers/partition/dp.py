@@ -6,7 +6,8 @@ between two of them can beat the lowest peak there together with the path of the
 
 The load is what this minimises; the peak of a plan is what its layout needs. So a plan is OPTIMAL
 if its layout reaches its load, else FEASIBLE with the optimum over loads as the bound, or UNKNOWN
-if the layout exceeds the capacity.
+if the layout exceeds the capacity, or what the options store exceeds a store: paths do not know
+stores.
 """
 
 from bisect import bisect_left
@@ -38,7 +39,8 @@ def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Out
     limited = replace(params, time_limit_s=deadline.left_s)
     laid_out = lay_out(path.options, instance.boundaries, limited)
     plan = PartitionPlan(path.options, laid_out.layout)
-    if not instance.goal.fits(laid_out.layout.region_bytes):
+    fits = instance.goal.fits(laid_out.layout.region_bytes)
+    if not (fits and instance.fits_stores(path.options)):
         return Outcome(Status.UNKNOWN, bound=bound, wall_s=deadline.spent_s)
     cost = plan_cost(plan).ranked(instance.goal)[0]
     status = Status.OPTIMAL if cost == bound else Status.FEASIBLE

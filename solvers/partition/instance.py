@@ -1,5 +1,6 @@
 """A partition problem: items in a fixed order, options to run their segments, and the goal."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,7 +38,8 @@ class Option:
     that these cannot share bytes, and what comes from outside of all segments or goes there is
     kept for it, too. `rolls`: pairs of these that may nevertheless, each value in one at most.
     `by_rows`: it is handed over piecemeal what comes from outside of all segments, so that of this
-    only what another segment reads is kept.
+    only what another segment reads is kept. `way` tells apart those of the same key that differ in
+    cost and in what they put into each of the instance's stores, `stored` bytes (empty: nothing).
     """
 
     start: int
@@ -49,11 +51,17 @@ class Option:
     apart: bool = False
     rolls: tuple[Roll, ...] = ()
     by_rows: bool = False
+    way: int = 0
+    stored: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> tuple[int, int, int, int]:
+        return self.start, self.stop, self.key, self.way
 
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"option: got [{self.start}, {self.stop}), want 0 <= start < stop")
-        if min(self.arena_bytes, self.copied_bytes) < 0:
+        if min(self.arena_bytes, self.copied_bytes, *self.stored) < 0:
             raise ValueError(f"option [{self.start}, {self.stop}): a negative amount")
         if self.by_rows and not self.apart:
             raise ValueError(f"option [{self.start}, {self.stop}): only one apart takes rows")
@@ -109,7 +117,8 @@ class Goal:
 class PartitionInstance:
     """Items 0..n-1, the options of their segments, the values that may cross a cut, the goal.
 
-    A segment without an option cannot be chosen.
+    A segment without an option cannot be chosen. `stores`: how many bytes the options of a plan may
+    put into each, all together.
 
     Raises: ValueError where a part lies outside the items or sums could leave 64 bits.
     """
@@ -118,6 +127,7 @@ class PartitionInstance:
     options: tuple[Option, ...]
     boundaries: tuple[Boundary, ...]
     goal: Goal = Goal(1, 0)
+    stores: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.n < 1:
@@ -131,7 +141,9 @@ class PartitionInstance:
     def _check_options(self) -> None:
         seen = set()
         for option in self.options:
-            name = (option.start, option.stop, option.key)
+            name = option.name
+            if option.stored and len(option.stored) != len(self.stores):
+                raise ValueError(f"option {name} wants {len(self.stores)} amounts to store")
             if option.stop > self.n:
                 raise ValueError(f"option {name} ends beyond the {self.n} items")
             if name in seen:
@@ -163,10 +175,11 @@ class PartitionInstance:
         peak += 2 * sum(b.size for b in self.boundaries)
         cost = self.n * max((abs(o.cost) for o in self.options), default=0)
         copied = self.n * max((o.copied_bytes for o in self.options), default=0)
+        stored = self.n * max((max(o.stored, default=0) for o in self.options), default=0)
         weighted = self.goal.weigh(max(1, peak), max(1, cost))
         if weighted >= _MOST_WEIGHTED:
             raise ValueError(f"instance: weighted sums reach {weighted}, want less than 2**62")
-        if (most := max(peak * self.n, cost, copied)) >= _MOST_SUM:
+        if (most := max(peak * self.n, cost, copied, stored)) >= _MOST_SUM:
             raise ValueError(f"instance: sums reach {most}, want less than 2**58")
 
     @cached_property
@@ -191,6 +204,11 @@ class PartitionInstance:
     def rams(self) -> tuple[int, ...]:
         """`ram` of every option, in their order."""
         return tuple(self.ram(option) for option in self.options)
+
+    def fits_stores(self, options: Iterable[Option]) -> bool:
+        """Whether what these options store together fits into each store."""
+        amounts = zip(*(option.stored for option in options if option.stored), strict=True)
+        return all(sum(own) <= room for own, room in zip(amounts, self.stores, strict=False))
 
     @property
     def most_segments(self) -> int:

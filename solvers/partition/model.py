@@ -6,6 +6,7 @@ Variables: x_o (option o is chosen), cut_c (c is a cut or an end), peak.
   peak >= sum of ram_o x_o over options starting at c    _add_peak
   sum of x_o <= max_segments                             _add_segment_limit
   sum of cost_o x_o <= max_cost                          _add_cost_limit
+  for each store s: sum of stored_os x_o <= its room     _add_stores
   one of each set of a cut chosen => peak >= its region  _add_layout_cuts
 Minimised in this order: the weighted sum, the segments, the copied bytes.
 """
@@ -86,6 +87,7 @@ def build(
     _add_peak(model)
     _add_segment_limit(model)
     _add_cost_limit(model)
+    _add_stores(model)
     _add_layout_cuts(model, layout_cuts)
     return model
 
@@ -133,6 +135,13 @@ def _add_cost_limit(model: PartitionModel) -> None:
     limit = model.instance.goal.max_cost
     if limit is not None:
         model.cp.add(model.total(lambda option: option.cost) <= limit)
+
+
+def _add_stores(model: PartitionModel) -> None:
+    for store, room in enumerate(model.instance.stores):
+        stored = [(i, model.instance.options[i].stored) for i in model.chosen]
+        terms = [model.chosen[i] * amounts[store] for i, amounts in stored if amounts]
+        model.cp.add(cp_model.LinearExpr.sum(terms) <= room)
 
 
 def _add_layout_cuts(model: PartitionModel, layout_cuts: Sequence[LayoutCut]) -> None:

@@ -38,7 +38,7 @@ def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Ran
 
 
 @settings(max_examples=80)
-@given(partition_instances(), st.sampled_from(SWITCHES))
+@given(partition_instances(stores=2), st.sampled_from(SWITCHES))
 def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolveParams) -> None:
     best = best_rank(instance)
     outcome = cpsat.solve(instance, params)
@@ -50,7 +50,7 @@ def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolvePara
 
 
 @settings(max_examples=200)
-@given(partition_instances(8))
+@given(partition_instances(8, stores=2))
 def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance) -> None:
     best = best_rank(instance)
     outcome = dp.solve(instance)
@@ -252,6 +252,7 @@ def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
         (lambda: PartitionInstance(0, (), ()), "at least 1"),
         (lambda: PartitionInstance(1, (Option(0, 2, 0, 0),), ()), "beyond the 1 items"),
         (lambda: PartitionInstance(1, (Option(0, 1, 0, 0),) * 2, ()), "is there twice"),
+        (lambda: PartitionInstance(1, (Option(0, 1, 0, 0, stored=(1,)),), ()), "wants 0 amounts"),
         (lambda: PartitionInstance(1, (), (Boundary(1, 0, (1,)),)), "beyond the 1"),
         (lambda: Goal(1, 0, capacity=-1), "capacity -1"),
         (lambda: Goal(1, 0, max_segments=0), "max_segments 0"),

@@ -24,8 +24,10 @@ def buffers(draw: st.DrawFn, pins: bool = False) -> Buffer:
 
 
 @st.composite
-def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
+def partition_instances(draw: st.DrawFn, most: int = 7, stores: int = 0) -> PartitionInstance:
+    """With that many stores at most; then options come in several ways."""
     n = draw(st.integers(1, most))
+    rooms = tuple(draw(st.lists(st.integers(0, 8), max_size=stores)))
     values = tuple(draw(st.lists(boundaries(n), max_size=4)))
     options = []
     for start, stop in combinations(range(n + 1), 2):
@@ -36,8 +38,20 @@ def partition_instances(draw: st.DrawFn, most: int = 7) -> PartitionInstance:
             by_rows = apart and draw(st.booleans())
             option = Option(start, stop, 16 * arena, cost, copied, key, apart, by_rows=by_rows)
             rolls = draw(rolls_of(option, values)) if apart else ()
-            options.append(replace(option, rolls=rolls))
-    return PartitionInstance(n, tuple(options), values, draw(goals(n)))
+            option = replace(option, rolls=rolls)
+            options += draw(ways_of(option, len(rooms)))
+    return PartitionInstance(n, tuple(options), values, draw(goals(n)), rooms)
+
+
+@st.composite
+def ways_of(draw: st.DrawFn, option: Option, stores: int) -> list[Option]:
+    """The option, and what it costs where it stores something."""
+    amounts = st.lists(st.integers(0, 4), min_size=stores, max_size=stores).map(tuple)
+    ways = [option] if draw(st.booleans()) or not stores else []
+    for way in range(1, 1 + draw(st.integers(0, 2)) if stores else 1):
+        cheaper = option.cost - draw(st.integers(0, 3))
+        ways.append(replace(option, cost=cheaper, way=way, stored=draw(amounts)))
+    return ways
 
 
 @st.composite
@@ -218,6 +232,14 @@ def has_gap(segment: int, size: int, placed: Sequence[tuple[Buffer, int]], regio
     return False
 
 
+def fits_stores(instance: PartitionInstance, options: Sequence[Option]) -> bool:
+    """Store by store, the bytes of all options."""
+    return all(
+        sum(option.stored[k] for option in options if option.stored) <= room
+        for k, room in enumerate(instance.stores)
+    )
+
+
 def best_rank(instance: PartitionInstance) -> Rank | None:
     """Least (weighted sum, segments, copied bytes) over real plans; None: there is none."""
     goal, ranks = instance.goal, []
@@ -227,6 +249,8 @@ def best_rank(instance: PartitionInstance) -> Rank | None:
         if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
         if goal.max_cost is not None and cost > goal.max_cost:
+            continue
+        if not fits_stores(instance, options):
             continue
         if goal.capacity is not None and region > goal.capacity:
             continue
