@@ -39,12 +39,13 @@ def kept_values(options: Sequence[Option], boundaries: Sequence[Boundary]) -> tu
     """
     starts, count = [option.start for option in options], len(options)
     kept = []
+    begin, end = options[0].start, options[-1].stop
     for index, value in enumerate(boundaries):
+        if value.last_item < begin or value.start_item >= end:
+            continue
         first = bisect_right(starts, value.start_item) - 1
         last = bisect_right(starts, value.last_item) - 1
-        last = count if value.last_item >= options[-1].stop else last
-        if last < 0 or value.start_item >= options[-1].stop:
-            continue
+        last = count if value.last_item >= end else last
         if first < last or _is_kept_for(options[first], value):
             is_late = value.is_made and first >= 0 and not options[first].apart
             start = 2 * max(first, 0) + is_late

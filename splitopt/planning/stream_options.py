@@ -100,7 +100,7 @@ class StreamTable:
 
     def stream(self, start: int, stop: int) -> Stream | str:
         """The segment as a stream; why it is none."""
-        return stream_of(self._graph, start, stop, self.rules)
+        return stream_of(self._graph, start, stop, self.rules, self._image_ticks)
 
     def figures(self, stream: Stream) -> SegmentFigures:
         """The exact figures of a stream as a segment's only piece."""

@@ -23,10 +23,15 @@ MOST_TICKS = 1 << 16
 
 
 def stream_of(
-    graph: ModelGraph, start: int, stop: int, rules: Sequence[StreamRule | str]
+    graph: ModelGraph,
+    start: int,
+    stop: int,
+    rules: Sequence[StreamRule | str],
+    image_ticks: int | None = None,
 ) -> Stream | str:
-    """Ops [start, stop) as a stream; why they are none, as a sentence. `rules`: of all ops."""
-    grouping = Grouping(graph, start, time_of_image(graph, rules))
+    """Ops [start, stop) as a stream; why they are none, as a sentence. `rules`: of all ops.
+    `image_ticks`: `time_of_image` of both, where it is known."""
+    grouping = Grouping(graph, start, image_ticks or time_of_image(graph, rules))
     for op in range(start, stop):
         rule = rules[op]
         why = rule if isinstance(rule, str) else grouping.add(rule)
