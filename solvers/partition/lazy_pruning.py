@@ -30,7 +30,7 @@ from splitopt.solvers.partition.shortest_paths import (
 )
 from splitopt.solvers.partition.through import least_cost, least_values, lowest_peak, through
 
-_BATCH, _PARTS = 16, 32
+_BATCH, _PARTS = 64, 8
 """Of the options that are left, so many are settled at once at least, or this part of them."""
 _TIE_SEGMENT = 2**40
 """Weight of one segment against copied bytes where only ties are left to decide."""

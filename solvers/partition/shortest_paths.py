@@ -15,7 +15,7 @@ Column = npt.NDArray[np.int64]
 
 NEVER = np.int64(2**59)
 """The weight of an edge or a path that is not there."""
-_FAR = np.int64(2**58)
+FAR = np.int64(2**58)
 """What lacks an edge weighs at least this, however little the rest weighs: sums of the edges that
 are there stay below it (see instance._MOST_SUM)."""
 
@@ -72,7 +72,7 @@ def shortest_by_edges(weights: Matrix, most_edges: int | None) -> list[list[int]
     paths: list[list[int]] = []
     best = NEVER
     for _ in range(n if most_edges is None else min(most_edges, n)):
-        if (reach + rest).min() >= min(best, _FAR):
+        if (reach + rest).min() >= min(best, FAR):
             break
         sums = reach[:, None] + weights
         steps.append(sums.argmin(axis=0))  # where the best path of so many edges comes from
@@ -95,7 +95,7 @@ def by_edges(weights: Matrix, most: Column) -> list[Column]:
     found = [reach]
     for limit in most[1:]:
         reach = _reachable((reach[:, None] + weights).min(axis=0))
-        if (reach + rest).min() >= min(limit, _FAR):
+        if (reach + rest).min() >= min(limit, FAR):
             break
         found.append(reach)
     return found
@@ -106,7 +106,7 @@ def edges_through(weights: Matrix, most: int) -> list[tuple[int, int]]:
     on, where the path weighs at most so much."""
     ahead, behind = from_start(weights, np.add), to_end(weights, np.add)
     edges = set()
-    for cut in np.flatnonzero(ahead + behind <= min(most, int(_FAR) - 1)).tolist():
+    for cut in np.flatnonzero(ahead + behind <= min(most, int(FAR) - 1)).tolist():
         if cut:
             edges.add((int((ahead[:cut] + weights[:cut, cut]).argmin()), cut))
         if cut < len(ahead) - 1:
@@ -114,10 +114,15 @@ def edges_through(weights: Matrix, most: int) -> list[tuple[int, int]]:
     return sorted(edges)
 
 
+def is_counted(most_edges: int | None) -> bool:
+    """Whether `around` keeps to this limit."""
+    return most_edges is not None and most_edges <= _MOST_ROUNDS
+
+
 def around(weights: Matrix, most_edges: int | None, join: np.ufunc = np.add) -> Matrix:
     """For each pair of cuts, the smallest weight of a path through the edge between them, without
     that edge's own weight; NEVER where there is no path. The edge counts towards `most_edges`."""
-    if most_edges is None or most_edges > _MOST_ROUNDS:
+    if most_edges is None or not is_counted(most_edges):
         ahead_of, behind_it = from_start(weights, join), to_end(weights, join)
         return _reachable(join(ahead_of[:, None], behind_it[None, :]))
     best: Matrix = np.full(weights.shape, NEVER)
@@ -135,7 +140,7 @@ def from_start(weights: Matrix, join: np.ufunc) -> Column:
     reach[0] = 0
     for stop in range(1, n + 1):
         least = join(reach[:stop], weights[:stop, stop]).min()
-        if least < _FAR:
+        if least < FAR:
             reach[stop] = least
     return reach
 
@@ -143,6 +148,35 @@ def from_start(weights: Matrix, join: np.ufunc) -> Column:
 def to_end(weights: Matrix, join: np.ufunc) -> Column:
     """The smallest weight of a path from each cut to n."""
     reach: Column = from_start(mirrored(weights), join)[::-1]
+    return reach
+
+
+def reach_by_level(
+    n: int, levels: int, starts: Column, stops: Column, amounts: Column, level: Column
+) -> tuple[Matrix, Matrix]:
+    """[level, cut]: the smallest sum of a path from 0 to each cut, and from there to n, over the
+    edges of this level and those below. `level`: of each edge; those of `levels` are in none."""
+    ahead = _levels_from_start(n, levels, starts, stops, amounts, level)
+    behind = _levels_from_start(n, levels, n - stops, n - starts, amounts, level)
+    return ahead, behind[:, ::-1]
+
+
+def _levels_from_start(
+    n: int, levels: int, starts: Column, stops: Column, amounts: Column, level: Column
+) -> Matrix:
+    reach = np.full((levels, n + 1), NEVER)
+    reach[:, 0] = 0
+    order = np.argsort(stops, kind="stable")
+    ends = np.searchsorted(stops[order], np.arange(n + 2))
+    for stop in range(1, n + 1):
+        edges = order[ends[stop] : ends[stop + 1]]
+        edges = edges[level[edges] < levels]
+        if len(edges):
+            sources, columns = np.unique(starts[edges], return_inverse=True)
+            weights = np.full((levels, len(sources)), NEVER)
+            np.minimum.at(weights, (level[edges], columns), amounts[edges])
+            np.minimum.accumulate(weights, axis=0, out=weights)
+            reach[:, stop] = _reachable((reach[:, sources] + weights).min(axis=1))
     return reach
 
 
@@ -165,5 +199,5 @@ def _reach_by_edges(weights: Matrix, most_edges: int, join: np.ufunc) -> list[Co
 
 def _reachable(weights: Matrix) -> Matrix:
     """Whatever lacks an edge is not there."""
-    there: Matrix = np.where(weights >= _FAR, NEVER, weights)
+    there: Matrix = np.where(weights >= FAR, NEVER, weights)
     return there

@@ -8,7 +8,16 @@ import numpy as np
 
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import OptionPool, Survivors
-from splitopt.solvers.partition.shortest_paths import NEVER, Column, Matrix, around, least
+from splitopt.solvers.partition.shortest_paths import (
+    FAR,
+    NEVER,
+    Column,
+    Matrix,
+    around,
+    is_counted,
+    least,
+    reach_by_level,
+)
 
 _LEVELS = 96
 """Ranges that all peaks are divided into, at most."""
@@ -32,19 +41,44 @@ def least_values(pool: OptionPool, left: Survivors, goal: Goal, most: int) -> Co
     options are at most high, and it weighs at least as much as a peak of low.
     """
     values = np.full(len(pool.ram), NEVER)
-    for low, high in _levels(pool, left, goal, most):
-        chosen = np.zeros(len(pool.ram), dtype=bool)
-        chosen[left.numbers[pool.ram[left.numbers] <= high]] = True
-        among = pool.survivors(chosen)
-        costs = through(pool, among, pool.cost[among.numbers], goal.max_segments)
+    levels = list(_levels(pool, left, goal, most))
+    highs = np.array([high for _, high in levels], dtype=np.int64)
+    level = np.searchsorted(highs, pool.ram[left.numbers])  # the first that an option is in
+    order = np.argsort(level, kind="stable")
+    numbers, level = left.numbers[order], level[order]
+    counts = np.searchsorted(level, np.arange(len(levels)), side="right")
+    for (low, _), count, costs in zip(
+        levels, counts.tolist(), _costs_by_level(pool, numbers, level, counts, goal), strict=True
+    ):
+        among = numbers[:count]
         is_there = costs < NEVER
         if goal.max_cost is not None:
             is_there &= costs <= goal.max_cost
-        peaks = np.maximum(pool.ram[among.numbers], low)
-        reached = goal.ram_weight * peaks + goal.cost_weight * costs
-        numbers = among.numbers[is_there]
-        values[numbers] = np.minimum(values[numbers], reached[is_there])
+        peaks = np.maximum(pool.ram[among], low)
+        reached = np.where(is_there, goal.ram_weight * peaks + goal.cost_weight * costs, NEVER)
+        values[among] = np.minimum(values[among], reached)
     return values
+
+
+def _costs_by_level(
+    pool: OptionPool, numbers: Column, level: Column, counts: Column, goal: Goal
+) -> Iterator[Column]:
+    """For each level, the least cost of a plan of its options through each of them: the first
+    `counts` ones of `numbers`, which stand by ascending level."""
+    if is_counted(goal.max_segments):
+        for count in counts.tolist():
+            among = pool.survivors(np.isin(np.arange(len(pool.ram)), numbers[:count]))
+            costs = np.full(len(pool.ram), NEVER)
+            amounts = pool.cost[among.numbers]
+            costs[among.numbers] = through(pool, among, amounts, goal.max_segments)
+            yield costs[numbers[:count]]
+        return
+    starts, stops, amounts = pool.starts[numbers], pool.stops[numbers], pool.cost[numbers]
+    edges = starts, stops, amounts, level
+    ahead, behind = reach_by_level(pool.n, len(counts), *edges)
+    for k, count in enumerate(counts.tolist()):
+        rest = ahead[k, starts[:count]] + behind[k, stops[:count]]
+        yield np.where(rest < FAR, rest + amounts[:count], NEVER)
 
 
 def through(
