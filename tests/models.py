@@ -277,15 +277,13 @@ def sharing_options(ops: int, extent: int) -> bytes:
     return builder.bytes([tensors[0]], [tensors[-1]])
 
 
-def add_chain(addends: Sequence[Sequence[float]], *, stateful: bool = False) -> bytes:
-    """y = x + addends[0] + addends[1] + ..., float32 [1, 4]; `stateful`: the last is a variable."""
+def add_chain(addends: Sequence[Sequence[float]]) -> bytes:
+    """y = x + addends[0] + addends[1] + ..., float32 [1, 4]."""
     builder = ModelBuilder()
     first = last = builder.tensor([1, 4], "FLOAT32", name="x")
     for index, values in enumerate(addends):
-        is_variable = stateful and index == len(addends) - 1
-        data = None if is_variable else np.asarray(values, "<f4").tobytes()
+        data = np.asarray(values, "<f4").tobytes()
         addend = builder.tensor([1, 4], "FLOAT32", name=f"c{index}", data=data)
-        builder.graph.tensors[addend].isVariable = is_variable
         total = builder.tensor([1, 4], "FLOAT32", name=f"sum{index}")
         builder.op("ADD", [last, addend], [total], fb.AddOptionsT())
         last = total

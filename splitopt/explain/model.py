@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from splitopt.base.errors import ModelError
 from splitopt.base.progress import Progress, within
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
@@ -36,10 +35,10 @@ from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.lowest_peak import BY_ROWS, LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
-from splitopt.planning.refusals import refuse_stateful
 from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.state import state_note
 from splitopt.planning.unsplit import Baseline, unsplit
 
 _OWN, _INTEGER_ENDS = 0.7, 0.5
@@ -146,11 +145,8 @@ def _lowest(
     state can be explained, too, but not cut."""
     graph = table.graph
     request = request_of(graph, job).without_capacity()
-    try:
-        refuse_stateful(job, graph, baseline)
-    except ModelError as error:
-        reason = str(error).removeprefix(f"{job.model_path}: ")
-        return None, (), f"It cannot be cut: {reason}."
+    if note := state_note(graph):
+        return None, (), note
     planner = Planner(table, within(progress, "planning: the lowest peak of any cuts"))
     cuts = lowest_peak(planner, request, deadline=deadline.share(1 / 2))
     if isinstance(cuts, str):

@@ -10,6 +10,7 @@ from splitopt.base.units import format_bytes
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.state import stateful_ops
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ def lowest_ram_by_op(table: SegmentTable) -> tuple[int, ...]:
 
 
 def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -> str:
-    """One sentence: which piece sets the peak, what it is made of, and what no cut can change."""
+    """One sentence: which piece sets the peak, what it is made of, and, where the model can be cut,
+    what no cut can change."""
     segment, bound = plan.limiting_segment, single_op_bound(table)
     arena = segment.figures.arena
     held = f"head {format_bytes(arena.head_bytes)}, tail {format_bytes(arena.tail_bytes)}"
@@ -55,6 +57,8 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1})"
     if len(plan.segments) == 1 and not segment.is_apart:
         where = "The unsplit model"
+    if stateful_ops(graph):
+        return f"{where} sets the peak ({held})."
     least, op = format_bytes(bound.least_ram_bytes), graph.op_name(bound.op)
     live = f"({format_bytes(bound.live_bytes)} of it live at once)"
     if plan.peak_ram_bytes < bound.least_ram_bytes:

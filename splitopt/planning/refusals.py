@@ -4,31 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from splitopt.base.errors import InfeasibleError, ModelError
+from splitopt.base.errors import InfeasibleError
 from splitopt.base.units import format_bytes, plural
 from splitopt.config.job import Job
-from splitopt.graph.model import ModelGraph
 from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unfinished import Cause, cause_of, found_text
-from splitopt.planning.unsplit import Baseline
-
-
-def refuse_stateful(job: Job, graph: ModelGraph, baseline: Baseline) -> None:
-    """Raises ModelError for a model that keeps state between inferences: its pieces are rebuilt at
-    each inference, and AllocateTensors zeroes variables."""
-    stateful = [f"tensor {t.index} {t.name!r}" for t in graph.variables]
-    stateful += [graph.op_name(op.index) for op in graph.ops if op.type in _STATEFUL_OPS]
-    if stateful:
-        raise ModelError(
-            f"{job.model_path}: keeps state between inferences ({stateful[0]}"
-            f"{', ...' if len(stateful) > 1 else ''}), which rebuilding a piece would erase; "
-            f"run it unsplit (arena {format_bytes(baseline.ram_bytes)})"
-        )
-
-
-_STATEFUL_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
 
 
 def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleError:

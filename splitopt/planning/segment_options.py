@@ -31,6 +31,7 @@ from splitopt.planning.segment import (
     SegmentOption,
     Techniques,
 )
+from splitopt.planning.state import state_note
 from splitopt.planning.stream_options import MOST_GROUPS, StreamTable
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
@@ -325,8 +326,9 @@ class SegmentTable(AllRowsBounds):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a model's size, or CMSIS-NN, leaves out of the options, as sentences."""
-        found = list(self.bands.notes) if self.techniques.bands else []
+        """What a model's state or size, or CMSIS-NN, leaves out of the options, as sentences."""
+        found = [note] if (note := state_note(self.graph)) else []
+        found += self.bands.notes if self.techniques.bands else []
         if self.techniques.streams and self.streams.has_longer:
             found.append(f"Streams of more than {MOST_GROUPS} groups were left out.")
         return tuple(found)

@@ -16,6 +16,7 @@ from splitopt.graph.segments import whole_model
 from splitopt.planning.build_plan import plan_of_pieces
 from splitopt.planning.request import Deadline, PlanRequest
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.state import stateful_ops
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.plan import plan_cost
 
@@ -58,12 +59,14 @@ def by_hand(
     table: SegmentTable, pieces: int, request: PlanRequest, deadline: Deadline | None = None
 ) -> tuple[HandCuts, ...]:
     """Cuts as people choose them, for comparison: none; equal op counts; greedy by file size, as
-    the automatic split of onnx2tf does it.
+    the automatic split of onnx2tf does it. Of a model that keeps state: none.
 
     The name says so where the cuts break the request's limits on cuts and pieces. Behind the
     deadline, their layouts are those of quick attempts.
     """
     deadline = deadline or Deadline(math.inf)
+    if stateful_ops(table.graph):
+        return (_judged(table, "no cut", [], request, deadline),)
     n = len(table.graph.ops)
     pieces = min(max(pieces, 2), n)
     weights = _constant_bytes(table.graph)

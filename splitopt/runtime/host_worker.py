@@ -66,8 +66,8 @@ def _fill_input(interpreter: Any, position: int, value: int) -> None:
 def _run_tflm_chain(task: Task) -> Made:
     """Feeds and all that the stages make share one set of names.
 
-    Stage by stage over all samples, not sample by sample: models are stateless, so the values
-    are the same, and only one arena exists at a time.
+    Stage by stage over all samples, not sample by sample: what a stage keeps from one sample for
+    the next is its own, so the values are the same, and only one arena exists at a time.
     """
     made: dict[str, Array] = {}
     region: Region | None = None

@@ -16,6 +16,7 @@ from splitopt.convert.calibration import Preprocess, preprocessed
 from splitopt.convert.open_model import ModelSource
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
+from splitopt.planning.state import stateful_ops
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
 from splitopt.verify.equality import (
@@ -27,6 +28,7 @@ from splitopt.verify.equality import (
 )
 from splitopt.verify.integer_io import io_check
 from splitopt.verify.litert import COMPARED, litert_check
+from splitopt.verify.sequence import sequence_check
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def prove_equal(
         timeout_s=verify.time_limit_s,
     )
     litert = _litert(job, source, feeds, progress)
-    checks = (*checks, litert, *_io_checks(job, source, progress))
+    sequence = _sequence(job, source, feeds, progress)
+    checks = (*checks, litert, *sequence, *_io_checks(job, source, progress))
     return Proof(checks, verify.inputs, len(feeds[0]) - verify.inputs)
 
 
@@ -131,6 +134,16 @@ def _io_checks(job: Job, source: ModelSource, progress: Progress) -> Iterator[Ch
         count = max(1, min(verify.inputs, PROOF_BYTES // each))
         limit_s = verify.time_limit_s
         yield io_check(source.io, source.given, source.path, count, verify.seed, limit_s)
+
+
+def _sequence(
+    job: Job, source: ModelSource, feeds: Sequence[Array], progress: Progress
+) -> Iterator[Check]:
+    """That a model's state is carried from one inference to the next as LiteRT does it."""
+    if stateful_ops(source.graph) and job.spec.verify.litert:
+        progress("running the inputs as one sequence in LiteRT")
+        fed = dict(zip(source.graph.inputs, feeds, strict=True))
+        yield sequence_check(source.graph, source.path, fed, job.spec.verify.time_limit_s)
 
 
 def _litert(job: Job, source: ModelSource, feeds: Sequence[Array], progress: Progress) -> Check:

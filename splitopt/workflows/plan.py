@@ -24,7 +24,7 @@ from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
 from splitopt.planning.planner import Planner
-from splitopt.planning.refusals import infeasible, refuse_stateful
+from splitopt.planning.refusals import infeasible
 from splitopt.planning.request import Deadline, PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
@@ -58,14 +58,9 @@ class Prepared:
 
 
 def prepare(job: Job, source: ModelSource) -> Prepared:
-    """The job's model with its segment table and its unsplit figures, ready to be planned.
-
-    Raises ModelError for a model that keeps state.
-    """
+    """The job's model with its segment table and its unsplit figures, ready to be planned."""
     table = segment_options(job, source.graph)
-    baseline = unsplit(table)
-    refuse_stateful(job, source.graph, baseline)
-    return Prepared(source.graph, source.names, table, baseline, source.io)
+    return Prepared(source.graph, source.names, table, unsplit(table), source.io)
 
 
 @dataclass(frozen=True, repr=False)

@@ -47,6 +47,9 @@ from splitopt.runtime.tflm_library import find_library
 from splitopt.verify.equality import Check, CheckStatus
 from splitopt.verify.target_outputs import outputs_check
 
+_RESIDENT_STEPS = "copy_in", "invoke", "copy_out"
+"""What an inference takes of a model that was built before."""
+
 
 @dataclass(frozen=True)
 class TimedBundle:
@@ -180,8 +183,10 @@ def _figures(
         )
         for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
     )
-    resident = sum(whole.simulated(step, unit) for step in ("copy_in", "invoke", "copy_out"))
-    rebuilt = sum(piece.simulated(step, unit) for piece in pieces for step in STEPS)
+    resident = sum(whole.simulated(step, unit) for step in _RESIDENT_STEPS)
+    is_kept = len(plan.segments) == 1 and not plan.segments[0].stream
+    steps = _RESIDENT_STEPS if is_kept else STEPS
+    rebuilt = sum(piece.simulated(step, unit) for piece in pieces for step in steps)
     return {
         "unsplit": whole,
         "pieces": pieces,

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
+from stateful_models import lstm_net
 
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.model_builder import ModelBuilder
 from splitopt.verify.equality import Check, CheckStatus
 from splitopt.verify.target_outputs import computed_in_float, outputs_check
 
-PASSED, FAILED = CheckStatus.PASSED, CheckStatus.FAILED
+PASSED, FAILED, WARNING = CheckStatus.PASSED, CheckStatus.FAILED, CheckStatus.WARNING
 VALUES = np.array([[0.5, -2.0, 1.0, 0.25]], np.float32)
 
 
@@ -85,3 +86,17 @@ def test_pieces_equal_the_unsplit_model_on_the_target_to_the_last_bit() -> None:
     found = check(model("MUL"), VALUES, there, VALUES)
     assert found.status is FAILED
     assert found.detail == "pieces: y, input 0"
+
+
+@pytest.mark.parametrize(
+    ("host", "pieces", "status"),
+    [(0, 0, PASSED), (1, 0, WARNING), (0, 1, FAILED), (1, 1, FAILED)],
+)
+def test_a_state_that_the_targets_lstm_drops_is_a_warning(
+    host: int, pieces: int, status: CheckStatus
+) -> None:
+    """Whatever the host makes, pieces and unsplit model are equal on the target."""
+    made = (np.full((1, 3, 6), value, np.int8) for value in (host, 0, pieces))
+    found = check(lstm_net(), *made)
+    assert found.status is status
+    assert ("begins every inference with a state of zeros" in found.detail) is (status is WARNING)

@@ -14,8 +14,7 @@ from builder import Builder
 from limits import seconds
 from models import add_chain
 
-from splitopt.base.errors import ModelError, ToolError
-from splitopt.config.job import read_job
+from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
@@ -25,7 +24,6 @@ from splitopt.runtime.model_builder import packed
 from splitopt.verify import equality
 from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
 from splitopt.verify.litert import litert_check
-from splitopt.workflows import run
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
@@ -246,15 +244,3 @@ def test_difference(a: list[float], b: list[float], apart: float) -> None:
     kind = np.int8 if whole else np.float32
     with np.errstate(all="raise", invalid="ignore"):
         assert difference(np.array(a, kind), np.array(b, kind)) == apart
-
-
-def test_a_stateful_model_is_refused(tmp_path: Path) -> None:
-    model = tmp_path / "state.tflite"
-    model.write_bytes(add_chain([[1, 2, 3, 4], [0, 0, 0, 0]], stateful=True))
-    assert len(read_tflite(model).variables) == 1
-    path = tmp_path / "state.yaml"
-    path.write_text(f"model: {{path: {model}}}\nboard: corstone300_64k\n")
-    says = r"state\.tflite: keeps state between inferences \(tensor 3 'c1'\).*run it unsplit"
-    with pytest.raises(ModelError, match=says) as caught:
-        run.run_job(read_job(path), out=tmp_path / "out", verify=False)
-    assert caught.value.exit_code == 2

@@ -194,6 +194,43 @@ void ExpectBandsByRows() {
   }
 }
 
+// The only piece of a plan is built once, and anew after Reset and after an error.
+void ExpectBuiltOnce() {
+  ResetToBands();
+  tflite::MicroOpResolver resolver;
+  {
+    Log log;
+    splitopt::Runner runner(plan, resolver, region, 80, &log);
+    const std::uint8_t given[4] = {1, 2, 3, 4}, want[4] = {6, 7, 8, 9};
+    std::uint8_t made[4] = {};
+    const void* inputs[] = {given};
+    void* outputs[] = {made};
+#if SPLITOPT_ZERO_ARENA
+    const char* built = "0z0c0a0I0r0O0I0r0O0e";
+#else
+    const char* built = "0c0a0I0r0O0I0r0O0e";
+#endif
+    const auto runs = [&](const char* steps, const char* what) {
+      log.size = 0;
+      std::memset(made, 0, 4);
+      Expect(runner.Run(inputs, outputs).ok() && std::memcmp(made, want, 4) == 0, what);
+      Expect(std::strcmp(log.text, steps) == 0, what);
+      Expect(tflite::MicroInterpreter::alive == 1, "it stays");
+    };
+    runs(built, "the only piece is built at the first Run");
+    runs("0I0r0O0I0r0O0e", "and kept for the next");
+    runner.Reset();
+    Expect(tflite::MicroInterpreter::alive == 0, "Reset destroys it");
+    runs(built, "and it is built anew");
+    first.fails_to_invoke = 1;
+    Expect(runner.Run(inputs, outputs).error == Error::kInvoke, "Invoke of what is kept fails");
+    Expect(tflite::MicroInterpreter::alive == 0, "what failed is not kept");
+    first.fails_to_invoke = 0;
+    runs(built, "but built anew");
+  }
+  Expect(tflite::MicroInterpreter::alive == 0, "the runner destroys what it kept");
+}
+
 // The faults of bands and places, each refused.
 void ExpectBandFaults() {
   ResetToBands();
@@ -238,6 +275,7 @@ int main() {
   ExpectKept();
   ExpectBands();
   ExpectBandsByRows();
+  ExpectBuiltOnce();
   ExpectBandFaults();
   Reset();
   plan.piece_count = 0;

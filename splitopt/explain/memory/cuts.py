@@ -42,6 +42,7 @@ from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.state import segments_without_loss
 
 _SHOWN_CUTS = 10
 SOLVE_S = 20.0
@@ -51,7 +52,7 @@ _LEAST_SHARE = 0.02
 def single_cuts(table: SegmentTable, unsplit_bytes: int) -> SingleCuts:
     """Replays only what a bound does not rule out already."""
     n = len(table.graph.ops)
-    possible = has_both_ends(table.graph)
+    possible = has_both_ends(table.graph) & segments_without_loss(table.graph)
     cuts = [c for c in range(1, n) if possible[0, c] and possible[c, n]]
     found = []
     for cut in cuts:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from splitopt.base.errors import ModelError
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.schema.explain import Remedy
@@ -14,7 +13,6 @@ from splitopt.explain.memory.remedies import proof_of
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
-from splitopt.planning.refusals import refuse_stateful
 from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
@@ -57,11 +55,7 @@ def float_end_remedy(
 
 
 def _lowest(table: SegmentTable, job: Job, deadline: Deadline) -> LowestPeak | None:
-    """None for a model that keeps state, and where no cuts were found in time."""
-    try:
-        refuse_stateful(job, table.graph, unsplit(table))
-    except ModelError:
-        return None
+    """None where no cuts were found in time."""
     request = request_of(table.graph, job).without_capacity()
     found = lowest_peak(Planner(table), request, is_priced=False, deadline=deadline)
     return found if isinstance(found, LowestPeak) else None

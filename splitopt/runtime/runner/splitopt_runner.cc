@@ -100,6 +100,13 @@ Runner::Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::u
       observer_(observer),
       profiler_(profiler) {}
 
+Runner::~Runner() { Reset(); }
+
+void Runner::Reset() {
+  if (is_kept_) Interpreter().~MicroInterpreter();
+  is_kept_ = false;
+}
+
 Result Runner::Run(const void* const* inputs, void* const* outputs, RowSource* rows) {
   const Ends ends = {region_, inputs, outputs, rows};
   Result result = Check(ends);
@@ -134,6 +141,7 @@ Result Runner::Check(const Ends& ends) const {
 
 Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   const Piece& piece = plan_.pieces[index];
+  if (is_kept_) return RunKept(ends);
 #if SPLITOPT_ZERO_ARENA
   Tell(index, Step::kZero);
   std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
@@ -141,22 +149,45 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   if (piece.stream != nullptr) {
     return RunStreamed(piece, index, ends, interpreter_, resolver_, observer_, profiler_);
   }
-  const tflite::Model* model = tflite::GetModel(piece.model);
-  if (model->version() != TFLITE_SCHEMA_VERSION) return {Error::kSchemaVersion, index, 0};
-  Tell(index, Step::kConstruct);
-  auto* interpreter = new (interpreter_) tflite::MicroInterpreter(
-      model, resolver_, region_ + piece.arena_offset, piece.arena_bytes, nullptr, profiler_);
-  const Error error = RunAllocated(index, *interpreter, ends);
-  interpreter->~MicroInterpreter();
+  Error error = Construct(index);
+  if (error != Error::kNone) return {error, index, 0};
+  error = Allocate(index);
+  if (error == Error::kNone && plan_.piece_count == 1) {
+    is_kept_ = true;
+    return RunKept(ends);
+  }
+  if (error == Error::kNone) error = RunAllocated(index, ends);
+  Interpreter().~MicroInterpreter();
   return {error, index, 0};
 }
 
-Error Runner::RunAllocated(std::uint32_t index, tflite::MicroInterpreter& interpreter,
-                           const Ends& ends) {
+// After an error, the only piece is built anew by the next Run.
+Result Runner::RunKept(const Ends& ends) {
+  const Error error = RunAllocated(0, ends);
+  if (error != Error::kNone) Reset();
+  return {error, 0, 0};
+}
+
+Error Runner::Construct(std::uint32_t index) {
   const Piece& piece = plan_.pieces[index];
+  const tflite::Model* model = tflite::GetModel(piece.model);
+  if (model->version() != TFLITE_SCHEMA_VERSION) return Error::kSchemaVersion;
+  Tell(index, Step::kConstruct);
+  new (interpreter_) tflite::MicroInterpreter(model, resolver_, region_ + piece.arena_offset,
+                                              piece.arena_bytes, nullptr, profiler_);
+  return Error::kNone;
+}
+
+Error Runner::Allocate(std::uint32_t index) {
   Tell(index, Step::kAllocate);
-  if (interpreter.AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
-  if (observer_ != nullptr) observer_->OnAllocated(index, 0, interpreter);
+  if (Interpreter().AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
+  if (observer_ != nullptr) observer_->OnAllocated(index, 0, Interpreter());
+  return Error::kNone;
+}
+
+Error Runner::RunAllocated(std::uint32_t index, const Ends& ends) {
+  const Piece& piece = plan_.pieces[index];
+  tflite::MicroInterpreter& interpreter = Interpreter();
   if (piece.slices != nullptr) return RunBands(index, interpreter, ends);
   Tell(index, Step::kCopyIn);
   Error error = CopyIn(piece, interpreter, ends);
@@ -189,6 +220,10 @@ Error Runner::RunBands(std::uint32_t index, tflite::MicroInterpreter& interprete
   ends.HandOver(piece);
   Tell(index, Step::kEnd);
   return Error::kNone;
+}
+
+tflite::MicroInterpreter& Runner::Interpreter() {
+  return *std::launder(reinterpret_cast<tflite::MicroInterpreter*>(interpreter_));
 }
 
 void Runner::Tell(std::uint32_t piece, Step step) {

@@ -30,9 +30,9 @@ enum class Step : std::uint8_t { kZero, kConstruct, kAllocate, kCopyIn, kInvoke,
 
 // Is told of each step right before it begins; kEnd follows the last step of a piece. `group` is 0
 // but in a streamed piece. A banded piece is constructed and allocated once, the steps from kCopyIn
-// to kCopyOut come once a band. In a streamed one each group is constructed and allocated; then
-// kCopyIn stands for all that happens to rows before, between and after Invokes, kCopyOut for
-// handing over outputs of the model.
+// to kCopyOut come once a band. A piece that is kept is constructed and allocated at its first Run
+// only. In a streamed one each group is constructed and allocated; then kCopyIn stands for all that
+// happens to rows before, between and after Invokes, kCopyOut for handing over outputs of the model.
 class Observer {
  public:
   virtual void OnStep(std::uint32_t piece, std::uint32_t group, Step step) = 0;
@@ -45,24 +45,34 @@ class Observer {
 
 class Runner {
  public:
-  // `region` starts on 16 bytes and stays untouched by others while Run is at work. `profiler` is
-  // handed to each interpreter.
+  // `region` starts on 16 bytes and stays untouched by others while Run is at work; where the plan
+  // has one piece only, between Runs, too. `profiler` is handed to each interpreter.
   Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
          std::size_t region_bytes, Observer* observer = nullptr,
          tflite::MicroProfilerInterface* profiler = nullptr);
+  Runner(const Runner&) = delete;
+  ~Runner();
 
   // One inference. `inputs` and `outputs` point to a buffer for each input and output of the
   // whole model, in its order. One that has a place in the region may be that place. Where the plan
   // takes an input by rows, its buffer may be null: then `rows` gives them.
+  // A piece is built anew at each inference; where the plan has one only, that one (if it is not
+  // streamed) is built by the first Run and keeps its variables from one Run to the next.
   Result Run(const void* const* inputs, void* const* outputs, RowSource* rows = nullptr);
+
+  // The next Run builds every piece anew: a model that keeps state begins with its first values.
+  void Reset();
 
  private:
   Result Check(const Ends& ends) const;
   Result RunPiece(std::uint32_t index, const Ends& ends);
-  Error RunAllocated(std::uint32_t index, tflite::MicroInterpreter& interpreter,
-                     const Ends& ends);
+  Result RunKept(const Ends& ends);
+  Error Construct(std::uint32_t index);
+  Error Allocate(std::uint32_t index);
+  Error RunAllocated(std::uint32_t index, const Ends& ends);
   Error RunBands(std::uint32_t index, tflite::MicroInterpreter& interpreter, const Ends& ends);
   void Tell(std::uint32_t piece, Step step);
+  tflite::MicroInterpreter& Interpreter();
 
   const Plan& plan_;
   const tflite::MicroOpResolver& resolver_;
@@ -70,6 +80,7 @@ class Runner {
   const std::size_t region_bytes_;
   Observer* const observer_;
   tflite::MicroProfilerInterface* const profiler_;
+  bool is_kept_ = false;
   alignas(tflite::MicroInterpreter) std::uint8_t interpreter_[sizeof(tflite::MicroInterpreter)];
 };
 

@@ -1,0 +1,89 @@
+"""Small models that keep state between inferences, sound enough for LiteRT, too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as fb
+
+from splitopt.runtime.model_builder import ModelBuilder
+
+_RANDOM = 7
+_RELU, _TANH = fb.ActivationFunctionType.RELU, fb.ActivationFunctionType.TANH
+
+
+class Drawn(ModelBuilder):
+    """A ModelBuilder with constants of random values, and variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.random = np.random.default_rng(_RANDOM)
+
+    def drawn(self, shape: Sequence[int], dtype: str, scale: float, most: int) -> int:
+        values = self.random.integers(-most, most + 1, shape)
+        kind = {"INT8": "i1", "INT16": "<i2", "INT32": "<i4"}[dtype]
+        return self.tensor(shape, dtype, scales=[scale], data=values.astype(kind).tobytes())
+
+    def variable(self, shape: Sequence[int], dtype: str, scale: float) -> int:
+        index = self.tensor(shape, dtype, scales=[scale])
+        self.graph.tensors[index].isVariable = True
+        return index
+
+    def activation(self, shape: Sequence[int], scale: float = 0.05) -> int:
+        return self.tensor(shape, "INT8", scales=[scale])
+
+    def dense(self, source: int, units: int) -> int:
+        """FULLY_CONNECTED of a vector."""
+        depth = int(self.graph.tensors[source].shape[-1])
+        made = self.activation([1, units])
+        weights = self.drawn([units, depth], "INT8", 0.02, 127)
+        bias = self.drawn([units], "INT32", 0.05 * 0.02, 500)
+        self.op("FULLY_CONNECTED", [source, weights, bias], [made], fb.FullyConnectedOptionsT())
+        return made
+
+    def svdf(self, source: int, units: int, memory: int, state: str = "INT16") -> int:
+        """SVDF of rank 1 with RELU, its state a variable."""
+        depth, made = int(self.graph.tensors[source].shape[-1]), self.activation([1, units])
+        options = fb.SVDFOptionsT()
+        options.rank, options.fusedActivationFunction = 1, _RELU
+        scale, times = 0.02, 0.02
+        inputs = [
+            source,
+            self.drawn([units, depth], "INT8", 0.02, 127),
+            self.drawn([units, memory], state, times, 127),
+            self.drawn([units], "INT32", scale * times, 500),
+            self.variable([1, units * memory], state, scale),
+        ]
+        self.op("SVDF", inputs, [made], options)
+        return made
+
+
+def svdf_net() -> bytes:
+    """Dense layers around two SVDFs: op 0 dense, 1 SVDF, 2 dense, 3 SVDF, 4 dense."""
+    net = Drawn()
+    first = net.activation([1, 16])
+    inner = net.svdf(net.dense(first, 24), 8, 5)
+    last = net.dense(net.svdf(net.dense(inner, 16), 8, 4), 6)
+    return net.bytes([first], [last])
+
+
+def lstm_net() -> bytes:
+    """An LSTM of three steps an inference, with the intermediates that LiteRT wants."""
+    net, hidden, depth = Drawn(), 6, 4
+    first = net.activation([1, 3, depth], 1 / 128)
+    gates = [net.drawn([hidden, n], "INT8", 0.01, 127) for n in (depth,) * 4 + (hidden,) * 4]
+    biases = [net.drawn([hidden], "INT32", 0.01 / 128, 500) for _ in range(4)]
+    states = [
+        net.variable([1, hidden], "INT8", 1 / 128),
+        net.variable([1, hidden], "INT16", 2**-11),
+    ]
+    made = net.activation([1, 3, hidden], 1 / 128)
+    options = fb.UnidirectionalSequenceLSTMOptionsT()
+    options.fusedActivationFunction, options.cellClip = _TANH, 10.0
+    inputs = [first, *gates, *[-1] * 3, *biases, *[-1] * 2, *states, *[-1] * 4]
+    net.op("UNIDIRECTIONAL_SEQUENCE_LSTM", inputs, [made], options)
+    inner = [net.tensor([0], "FLOAT32") for _ in range(4)]
+    inner.append(net.tensor([0], "INT8", scales=[1 / 128]))
+    net.graph.operators[-1].intermediates = np.asarray(inner, dtype=np.int32)
+    return net.bytes([first], [made])
