@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from limits import seconds
@@ -17,6 +18,7 @@ from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, pack, unsplit_run
 from splitopt.runtime.links import links_of
 from splitopt.runtime.measured import RunTime, measured
+from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
 from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.runtime.stream_tables import PlacedBuffers
@@ -30,6 +32,7 @@ from splitopt.tiling.streams.placement import GroupForms, PlacedStream, placed
 from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
 
+INTERPRETER_BYTES = 208
 _programs: dict[TflmLibrary, Path] = {}
 
 
@@ -90,6 +93,20 @@ def banded_run(graph: ModelGraph, height: int, feeds: Sequence[Array]) -> Planne
     [links] = links_of(graph, [segment], offsets, executions)
     pieces = (PlannedPiece(write_piece(own, segment), size, links),)
     return PlannedRun(pieces, top, tuple(feeds), output_bytes(graph))
+
+
+def restored(
+    run: PlannedRun, used_bytes: Sequence[tuple[int, int]], *, at_start_up: bool = False
+) -> PlannedRun:
+    """The same with all pieces built once. `used_bytes`: of each its head and tail."""
+    at, pieces = 64 if at_start_up else 0, []
+    for piece, (head, tail) in zip(run.pieces, used_bytes, strict=True):
+        stream = piece.links.stream
+        kept = -(-tail // 16) * 16 + (stream.interpreters_bytes if stream else 0)
+        saved = SavedTail(kept, 0, at, kept + INTERPRETER_BYTES, head + tail, 1)
+        pieces.append(replace(piece, saved=saved))
+        at += saved.size_bytes
+    return replace(run, pieces=tuple(pieces), stores=(StorePlan(at, int(at_start_up)),))
 
 
 def streamed_run(

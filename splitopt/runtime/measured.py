@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from splitopt.base.errors import ToolError
 from splitopt.runtime.job_blob import PlannedRun
 from splitopt.runtime.simulator import Event, Simulator
 
-STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+STEPS = ("zero", "construct", "allocate", "save", "restore", "copy_in", "invoke", "copy_out")
 _ONCE_A_BAND = frozenset(("copy_in", "invoke", "copy_out"))
 _ONCE_A_GROUP = frozenset(("construct", "allocate"))
 _MOST_TICKS = 2**63
+_PREPARING, _RESTARTING = 2**32 - 1, 2**32 - 2
+"""What the program calls start-up in place of a sample."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +60,11 @@ class PieceTime:
 @dataclass(frozen=True)
 class RunTime:
     """Pieces run in order: `samples[n][k]` is piece k in inference n, `outputs[n][i]` the bytes of
-    the model's output i."""
+    the model's output i. `prepared[k]`: what piece k took at start-up, None if it was not saved."""
 
     samples: tuple[tuple[PieceTime, ...], ...]
     outputs: tuple[tuple[bytes, ...], ...]
+    prepared: tuple[PieceTime | None, ...] = ()
 
 
 def measured(
@@ -87,6 +90,7 @@ class _Reader:
 
     def run(self, number: int, run: PlannedRun) -> RunTime:
         samples, outputs = [], []
+        groups = [len(piece.groups) for piece in run.pieces]
         for sample in range(run.samples):
             [ended] = self._all("ran", number, sample, 1)
             if self.number(ended, "error"):
@@ -96,12 +100,33 @@ class _Reader:
                     subject = f"group {self.number(ended, 'group')} of piece {piece}"
                 raise ToolError(f"{self._simulator.name}: {subject} failed: {reason}")
             pieces = self._all("piece", number, sample, len(run.pieces))
-            groups = [len(piece.groups) for piece in run.pieces]
             samples.append(
                 tuple(self._piece(k, event, groups[k]) for k, event in enumerate(pieces))
             )
             outputs.append(tuple(self._outputs(number, sample, run.output_bytes)))
-        return RunTime(tuple(samples), tuple(outputs))
+        prepared = self._prepared(number, run)
+        return RunTime(
+            tuple(_with_bytes(sample, prepared) for sample in samples), tuple(outputs), prepared
+        )
+
+    def _prepared(self, number: int, run: PlannedRun) -> tuple[PieceTime | None, ...]:
+        """Pieces are built once, in the order of their stores; where images outlive a reset, none
+        is built at the next start."""
+        of_store = [
+            [k for k, piece in enumerate(run.pieces) if piece.saved and piece.saved.store == store]
+            for store in range(len(run.stores))
+        ]
+        order = [k for own in of_store for k in own]
+        events = self._all("piece", number, _PREPARING, len(order))
+        found = {
+            k: self._piece(k, event, len(run.pieces[k].groups))
+            for k, event in zip(order, events, strict=True)
+        }
+        if any(store.at_start_up for store in run.stores):
+            stores = zip(run.stores, of_store, strict=True)
+            lost = sum(len(own) for store, own in stores if not store.at_start_up)
+            self._all("piece", number, _RESTARTING, lost)
+        return tuple(found.get(k) for k in range(len(run.pieces)))
 
     def only(self, kind: str) -> Event:
         [event] = self._all(kind, -1, -1, 1)
@@ -179,6 +204,16 @@ class _Reader:
 
     def _garbled(self, what: str) -> ToolError:
         return ToolError(f"{self._simulator.name}: its output is garbled: {what}")
+
+
+def _with_bytes(
+    sample: Sequence[PieceTime], prepared: Sequence[PieceTime | None]
+) -> tuple[PieceTime, ...]:
+    """TFLM tells of bytes where a piece is built, which for some was at start-up."""
+    return tuple(
+        piece if start is None else replace(piece, arena_used_bytes=start.arena_used_bytes)
+        for piece, start in zip(sample, prepared, strict=True)
+    )
 
 
 def _readings(executions: int, groups: int) -> Mapping[str, int]:

@@ -23,10 +23,13 @@ _TIMEOUT_S = 300.0
 _MEMORY_BYTES = 8 << 30
 BARE_SOURCES = ("sim/startup.cc", "sim/console.cc")
 """Start-up and output, which need no TFLM."""
-RUNNER_SOURCES = ("splitopt_runner.cc", "splitopt_plan.cc", "splitopt_stream.cc")
+RUNNER_SOURCES = (
+    *("splitopt_runner.cc", "splitopt_plan.cc"),
+    *("splitopt_stream.cc", "splitopt_store.cc"),
+)
 RUNNER_HEADERS = (
     *("splitopt_runner.h", "splitopt_plan.h", "splitopt_ends.h"),
-    *("splitopt_rows.h", "splitopt_stream.h"),
+    *("splitopt_rows.h", "splitopt_store.h", "splitopt_stream.h"),
 )
 _SOURCES = (*RUNNER_SOURCES, "sim/main.cc", "sim/stopwatch.cc", *BARE_SOURCES)
 _FLAGS = (

@@ -100,7 +100,7 @@ class Log : public splitopt::Observer {
   void OnStep(std::uint32_t, std::uint32_t group, Step step) override {
     if (size + 3 > static_cast<int>(sizeof(text))) return;
     if (step != Step::kCopyIn) text[size++] = static_cast<char>('0' + group);
-    text[size++] = "zcaIrOe"[static_cast<int>(step)];
+    text[size++] = "zcasRIrOe"[static_cast<int>(step)];
     text[size] = 0;
   }
   void OnAllocated(std::uint32_t, std::uint32_t group, const tflite::MicroInterpreter&) override {
@@ -133,7 +133,8 @@ splitopt::Result Run(const void* given, void* last, splitopt::RowSource* rows = 
   splitopt::Runner runner(plan, resolver, region, kRegion, log);
   const void* ins[] = {given};
   void* outs[] = {last};
-  const splitopt::Result result = runner.Run(ins, outs, rows);
+  splitopt::Result result = runner.Prepare();
+  if (result.ok()) result = runner.Run(ins, outs, rows);
   Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
   for (std::uint32_t i = 0; i < kAt; ++i) Expect(region[i] == 0xA5, "nothing below is touched");
   for (std::uint32_t i = kRegion; i < sizeof(region); ++i) {

@@ -101,10 +101,11 @@ def test_lines_become_figures() -> None:
     assert got.outputs == ((b"\x00\xff\x10",),)
     assert (first.arena_used_bytes, second.arena_used_bytes) == (1000, 1001)
     assert first.steps["zero"] == 32 * 31.25 / 32  # less what reading the counter takes
-    assert first.steps["invoke"] == (132 + 128 - 100) * 31.25 / 32
+    spent = 132 + 32 * STEPS.index("invoke")
+    assert first.steps["invoke"] == (spent - 100) * 31.25 / 32
     assert second.executions == 2
     assert second.steps["construct"] == first.steps["construct"]
-    assert second.steps["invoke"] == (132 + 128 - 2 * 100) * 31.25 / 32  # two bands, read twice
+    assert second.steps["invoke"] == (spent - 2 * 100) * 31.25 / 32  # two bands, read twice
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,7 @@ class Log : public splitopt::Observer {
  public:
   void OnStep(std::uint32_t piece, std::uint32_t, Step step) override {
     text[size++] = static_cast<char>('0' + piece);
-    text[size++] = "zcaIrOe"[static_cast<int>(step)];
+    text[size++] = "zcasRIrOe"[static_cast<int>(step)];
     text[size] = 0;
   }
   void OnAllocated(std::uint32_t, std::uint32_t,
@@ -67,7 +67,8 @@ splitopt::Result Run(std::uint8_t* made, Log* log = nullptr, std::uint8_t* where
   splitopt::Runner runner(plan, resolver, where, bytes, log);
   const void* inputs[] = {given};
   void* outputs[] = {made};
-  return runner.Run(inputs, outputs);
+  const splitopt::Result prepared = runner.Prepare();
+  return prepared.ok() ? runner.Run(inputs, outputs) : prepared;
 }
 
 void ExpectError(Error error, std::uint32_t piece, const char* what) {
@@ -112,6 +113,7 @@ void ExpectKept() {
   std::uint8_t made[2][8] = {};
   const void* inputs[] = {given};
   void* outputs[] = {made[0], made[1]};
+  Expect(runner.Prepare().ok(), "a plan with nothing to save is prepared");
   Expect(runner.Run(inputs, outputs).ok(), "an input may be read twice");
   const std::uint8_t one[8] = {2, 3, 4, 5, 2, 3, 4, 5}, two[4] = {11, 12, 13, 14};
   Expect(std::memcmp(made[0], one, 8) == 0 && std::memcmp(made[1], two, 4) == 0, "both are right");
@@ -154,7 +156,8 @@ void ExpectBands() {
   std::memcpy(region + 64, given, 4);
   const void* inputs[] = {region + 64};
   void* outputs[] = {region + 72};
-  Expect(runner.Run(inputs, outputs).ok(), "ends may be places of the region");
+  Expect(runner.Run(inputs, outputs).error == Error::kNotPrepared, "Run comes after Prepare");
+  Expect(runner.Prepare().ok() && runner.Run(inputs, outputs).ok(), "ends may be places of the region");
   Expect(std::memcmp(region + 72, want, 4) == 0, "and the output is there");
 }
 
@@ -181,6 +184,7 @@ void ExpectBandsByRows() {
     std::uint8_t made[4] = {};
     const void* inputs[] = {has_buffer ? given : nullptr};
     void* outputs[] = {made};
+    Expect(runner.Prepare().ok(), "it is prepared");
     Expect(runner.Run(inputs, outputs, &camera).ok(), "an input may come by rows");
     Expect(std::memcmp(made, want, 4) == 0, "its rows are put together");
     Expect(camera.asked == (has_buffer ? 0 : 2), "a buffer is read, else rows are asked for");

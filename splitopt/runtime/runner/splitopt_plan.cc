@@ -117,6 +117,23 @@ Error CheckStream(const Piece& piece, std::size_t interpreter_bytes) {
   return Error::kNone;
 }
 
+// The tail ends with the arena, so a stream's has all further interpreters in it.
+Error CheckSaved(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
+  const SavedTail& saved = *piece.saved;
+  if (saved.store >= plan.store_count || saved.tail_bytes > piece.arena_bytes ||
+      (saved.tail_bytes | saved.offset | saved.bytes) % kAlignment != 0 ||
+      (piece.stream != nullptr && saved.tail_bytes < piece.stream->interpreters_bytes)) {
+    return Error::kBadSavedTail;
+  }
+  const StorePlan& store = plan.stores[saved.store];
+  if (saved.bytes > store.bytes || saved.offset > store.bytes - saved.bytes ||
+      (store.at_start_up != 0 && saved.offset < kStoreHeaderBytes) ||
+      saved.bytes < saved.tail_bytes) {
+    return Error::kBadSavedTail;
+  }
+  return saved.bytes - saved.tail_bytes < interpreter_bytes ? Error::kInterpreters : Error::kNone;
+}
+
 }  // namespace
 
 Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
@@ -130,7 +147,11 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
     return Error::kLinkOutOfRegion;
   }
   if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;
-  return piece.stream == nullptr ? Error::kNone : CheckStream(piece, interpreter_bytes);
+  if (piece.stream != nullptr) {
+    const Error error = CheckStream(piece, interpreter_bytes);
+    if (error != Error::kNone) return error;
+  }
+  return piece.saved == nullptr ? Error::kNone : CheckSaved(plan, piece, interpreter_bytes);
 }
 
 bool IsTakenByRows(const Plan& plan, std::uint32_t input) {
@@ -161,6 +182,18 @@ const char* ErrorText(Error error) {
     case Error::kInterpreters: return "TFLM's interpreters are larger than planned";
     case Error::kMisplaced: return "TFLM put a tensor of a group elsewhere than the plan";
     case Error::kNoRows: return "the application did not give the rows of an input";
+    case Error::kNotPrepared: return "Prepare has not succeeded yet";
+    case Error::kBadSavedTail: return "a saved tail does not fit its arena or its store";
+    case Error::kMissingStore: return "a store of the plan was not given to Prepare";
+    case Error::kStoreWrite: return "a store did not keep what was written";
+    case Error::kStoreRead: return "a store is smaller than the plan needs";
+    case Error::kArenaUsed: return "TFLM uses another number of bytes than planned";
+    case Error::kStoreEmpty: return "a store holds no images";
+    case Error::kStoredForOtherPlan: return "a store holds images of another plan";
+    case Error::kStoredForOtherModel: return "a store holds images of other models";
+    case Error::kStoredForOtherRegion: return "a store holds images of a region elsewhere";
+    case Error::kStoredForOtherCode:
+      return "a store holds images of other code, or of models, resolver or runner elsewhere";
   }
   return "unknown";
 }

@@ -10,6 +10,7 @@ namespace splitopt {
 
 inline constexpr std::uint32_t kNowhere = 0xFFFFFFFF;
 inline constexpr std::size_t kAlignment = 16;
+inline constexpr std::uint32_t kStoreHeaderBytes = 64;
 
 enum class Error : std::uint8_t {
   kNone,
@@ -26,6 +27,17 @@ enum class Error : std::uint8_t {
   kInterpreters,      // the further interpreters of a streamed stage are larger than planned
   kMisplaced,         // TFLM put a tensor of a group elsewhere than the plan
   kNoRows,            // the application did not give the rows of an input
+  kNotPrepared,       // Run before Prepare has succeeded
+  kBadSavedTail,      // the tables of a saved tail contradict the arena or the store
+  kMissingStore,      // Prepare was given no store, or too few
+  kStoreWrite,        // a store did not take what was written
+  kStoreRead,         // a store is smaller than the plan needs
+  kArenaUsed,         // TFLM uses another number of bytes than planned
+  kStoreEmpty,        // a store holds no images: not seen by an application
+  kStoredForOtherPlan,    // the store's images are of another plan,
+  kStoredForOtherModel,   // of other .tflite files,
+  kStoredForOtherRegion,  // of a region elsewhere,
+  kStoredForOtherCode,    // or of a firmware with code, models or resolver elsewhere
 };
 
 const char* ErrorText(Error error);
@@ -126,6 +138,24 @@ struct Stream {
   std::uint32_t interpreters_bytes;
 };
 
+// What a piece that is built once keeps in a store, its image: the interpreter (of a stream: that of
+// group 0), behind it the last `tail_bytes` of the arena. All but `used_bytes` are multiples of 16.
+struct SavedTail {
+  std::uint32_t tail_bytes;
+  std::uint32_t store;
+  std::uint32_t offset;  // in the store
+  std::uint32_t bytes;   // of the image
+  std::uint32_t used_bytes;  // what TFLM's arena_used_bytes() says
+  std::uint32_t is_exact;    // 0: it may say less
+};
+
+// A memory for images. One that is written `at_start_up` keeps them over a reset; its first
+// kStoreHeaderBytes are a header.
+struct StorePlan {
+  std::uint32_t bytes;
+  std::uint32_t at_start_up;
+};
+
 struct Piece {
   const std::uint8_t* model;   // a .tflite file on 16 bytes; null if streamed
   std::uint32_t arena_offset;  // in the region, a multiple of 16
@@ -137,6 +167,7 @@ struct Piece {
   const Slice* slices;  // [execution][inputs, then outputs]; null: one execution, whole tensors
   std::uint32_t execution_count;
   const Stream* stream;  // null: not streamed
+  const SavedTail* saved = nullptr;  // null: built at each inference
 };
 
 struct Plan {
@@ -145,6 +176,10 @@ struct Plan {
   std::uint32_t region_bytes;
   std::uint32_t input_count;   // of the whole model
   std::uint32_t output_count;  // of the whole model
+  const StorePlan* stores = nullptr;
+  std::uint32_t store_count = 0;
+  std::uint32_t tables_hash = 0;  // of all tables
+  std::uint32_t models_hash = 0;  // of all .tflite files
 };
 
 // Whether the piece lies in the region with all that it reads and writes. `interpreter_bytes`: of

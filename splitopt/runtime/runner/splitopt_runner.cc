@@ -107,16 +107,28 @@ void Runner::Reset() {
   is_kept_ = false;
 }
 
+Result Runner::Prepare(Store* const* stores, bool renew) {
+  Reset();
+  stores_ = stores;
+  Result result = CheckPlan();
+  for (std::uint32_t k = 0; result.ok() && k < plan_.store_count; ++k) {
+    result = FillStore(k, renew);
+  }
+  is_prepared_ = result.ok();
+  return result;
+}
+
 Result Runner::Run(const void* const* inputs, void* const* outputs, RowSource* rows) {
+  if (!is_prepared_) return {Error::kNotPrepared, 0, 0};
   const Ends ends = {region_, inputs, outputs, rows};
-  Result result = Check(ends);
+  Result result = {CheckBuffers(ends), 0, 0};
   for (std::uint32_t piece = 0; result.ok() && piece < plan_.piece_count; ++piece) {
     result = RunPiece(piece, ends);
   }
   return result;
 }
 
-Result Runner::Check(const Ends& ends) const {
+Result Runner::CheckPlan() const {
   if (plan_.piece_count == 0) return {Error::kNoPieces, 0, 0};
   if (reinterpret_cast<std::uintptr_t>(region_) % kAlignment != 0) {
     return {Error::kRegionMisaligned, 0, 0};
@@ -128,15 +140,72 @@ Result Runner::Check(const Ends& ends) const {
     const Error error = CheckPiece(plan_, plan_.pieces[i], kInterpreterBytes);
     if (error != Error::kNone) return {error, i, 0};
   }
+  return {Error::kNone, 0, 0};
+}
+
+Error Runner::CheckBuffers(const Ends& ends) const {
   for (std::uint32_t i = 0; i < plan_.input_count; ++i) {
     if (ends.inputs[i] == nullptr && (ends.rows == nullptr || !IsTakenByRows(plan_, i))) {
-      return {Error::kMissingBuffer, 0, 0};
+      return Error::kMissingBuffer;
     }
   }
   for (std::uint32_t i = 0; i < plan_.output_count; ++i) {
-    if (ends.outputs[i] == nullptr) return {Error::kMissingBuffer, 0, 0};
+    if (ends.outputs[i] == nullptr) return Error::kMissingBuffer;
   }
-  return {Error::kNone, 0, 0};
+  return Error::kNone;
+}
+
+// A header is invalid while images are written, so that a reset in between leaves none that is used.
+Result Runner::FillStore(std::uint32_t number, bool renew) {
+  const StorePlan& own = plan_.stores[number];
+  if (stores_ == nullptr || stores_[number] == nullptr) return {Error::kMissingStore, 0, 0};
+  Store& store = *stores_[number];
+  if (store.Read(0, own.bytes) == nullptr) return {Error::kStoreRead, 0, 0};
+  StoreHeader header = {};
+  if (own.at_start_up != 0) {
+    header = HeaderOf(plan_, number, region_, interpreter_, resolver_, profiler_);
+    const Error found = CompareHeader(store, header);
+    if (found == Error::kNone) return {found, 0, 0};
+    if (found != Error::kStoreEmpty) {
+      const StoreHeader none = {};
+      if (!renew) return {found, 0, 0};
+      const Error error = WriteBack(store, 0, &none, sizeof(none));
+      if (error != Error::kNone) return {error, 0, 0};
+    }
+  }
+  for (std::uint32_t k = 0; k < plan_.piece_count; ++k) {
+    const SavedTail* saved = plan_.pieces[k].saved;
+    if (saved == nullptr || saved->store != number) continue;
+    const Result result = Save(k, store);
+    if (!result.ok()) return result;
+  }
+  if (own.at_start_up == 0) return {Error::kNone, 0, 0};
+  return {WriteBack(store, 0, &header, sizeof(header)), 0, 0};
+}
+
+// An interpreter that was saved is never destroyed: its image is.
+Result Runner::Save(std::uint32_t index, Store& store) {
+  const Piece& piece = plan_.pieces[index];
+  std::uint8_t* arena_end = region_ + piece.arena_offset + piece.arena_bytes;
+  if (piece.stream != nullptr) {
+    const Ends ends = {region_, nullptr, nullptr, nullptr};
+    const Result built = RunStreamed(piece, index, ends, interpreter_, resolver_, observer_,
+                                     profiler_, StageWork::kBuild);
+    if (!built.ok()) return built;
+  } else {
+    Error error = Construct(index);
+    if (error != Error::kNone) return {error, index, 0};
+    error = Allocate(index);
+    if (error == Error::kNone) error = CheckUsed(piece, Interpreter().arena_used_bytes());
+    if (error != Error::kNone) {
+      Interpreter().~MicroInterpreter();
+      return {error, index, 0};
+    }
+  }
+  Tell(index, Step::kSave);
+  const Error error = SaveImage(store, *piece.saved, interpreter_, arena_end);
+  Tell(index, Step::kEnd);
+  return {error, index, 0};
 }
 
 Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
@@ -146,9 +215,15 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   Tell(index, Step::kZero);
   std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
 #endif
-  if (piece.stream != nullptr) {
-    return RunStreamed(piece, index, ends, interpreter_, resolver_, observer_, profiler_);
+  if (piece.saved != nullptr) {
+    const Error error = Restore(index);
+    if (error != Error::kNone) return {error, index, 0};
   }
+  if (piece.stream != nullptr) {
+    const StageWork work = piece.saved != nullptr ? StageWork::kRun : StageWork::kBuildAndRun;
+    return RunStreamed(piece, index, ends, interpreter_, resolver_, observer_, profiler_, work);
+  }
+  if (piece.saved != nullptr) return {RunAllocated(index, ends), index, 0};
   Error error = Construct(index);
   if (error != Error::kNone) return {error, index, 0};
   error = Allocate(index);
@@ -166,6 +241,13 @@ Result Runner::RunKept(const Ends& ends) {
   const Error error = RunAllocated(0, ends);
   if (error != Error::kNone) Reset();
   return {error, 0, 0};
+}
+
+Error Runner::Restore(std::uint32_t index) {
+  const Piece& piece = plan_.pieces[index];
+  Tell(index, Step::kRestore);
+  return RestoreImage(*stores_[piece.saved->store], *piece.saved, interpreter_,
+                      region_ + piece.arena_offset + piece.arena_bytes);
 }
 
 Error Runner::Construct(std::uint32_t index) {

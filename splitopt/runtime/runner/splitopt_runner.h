@@ -4,6 +4,9 @@
 // them. A banded piece runs several times, on some rows of its inputs each time; a streamed one is
 // a stage of several groups that make one row at a time. No heap, no exceptions, no RTTI; every
 // failure is an error with the piece and the group it happened in.
+//
+// Most pieces are built anew at each inference. Where the plan says so, one is built once, by
+// Prepare, and what it needs again is kept in a store (splitopt_store.h).
 
 #ifndef SPLITOPT_RUNNER_H_
 #define SPLITOPT_RUNNER_H_
@@ -13,6 +16,7 @@
 
 #include "splitopt_ends.h"
 #include "splitopt_plan.h"
+#include "splitopt_store.h"
 #include "tensorflow/lite/micro/micro_interpreter.h"
 #include "tensorflow/lite/micro/micro_op_resolver.h"
 #include "tensorflow/lite/micro/micro_profiler_interface.h"
@@ -26,13 +30,24 @@ struct Result {
   bool ok() const { return error == Error::kNone; }
 };
 
-enum class Step : std::uint8_t { kZero, kConstruct, kAllocate, kCopyIn, kInvoke, kCopyOut, kEnd };
+enum class Step : std::uint8_t {
+  kZero,
+  kConstruct,
+  kAllocate,
+  kSave,
+  kRestore,
+  kCopyIn,
+  kInvoke,
+  kCopyOut,
+  kEnd,
+};
 
 // Is told of each step right before it begins; kEnd follows the last step of a piece. `group` is 0
 // but in a streamed piece. A banded piece is constructed and allocated once, the steps from kCopyIn
 // to kCopyOut come once a band. A piece that is kept is constructed and allocated at its first Run
 // only. In a streamed one each group is constructed and allocated; then kCopyIn stands for all that
 // happens to rows before, between and after Invokes, kCopyOut for handing over outputs of the model.
+// Prepare ends the steps of a piece that is saved with kSave; its steps in Run begin with kRestore.
 class Observer {
  public:
   virtual void OnStep(std::uint32_t piece, std::uint32_t group, Step step) = 0;
@@ -45,13 +60,20 @@ class Observer {
 
 class Runner {
  public:
-  // `region` starts on 16 bytes and stays untouched by others while Run is at work; where the plan
-  // has one piece only, between Runs, too. `profiler` is handed to each interpreter.
+  // `region` starts on 16 bytes and stays untouched by others while Prepare or Run is at work; where
+  // the plan has one piece only, between Runs, too. `profiler` is handed to each interpreter.
   Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
          std::size_t region_bytes, Observer* observer = nullptr,
          tflite::MicroProfilerInterface* profiler = nullptr);
   Runner(const Runner&) = delete;
   ~Runner();
+
+  // Once, before the first Run: checks the plan, and builds and saves each piece that is restored
+  // later. `stores`: one for each of Plan::stores; the runner keeps them. Overwrites the region.
+  // Images in a store that was written at an earlier start-up are used as they are if all that they
+  // depend on is the same; else `renew` says whether they are made anew or are an error
+  // (Error::kStoredForOther...).
+  Result Prepare(Store* const* stores = nullptr, bool renew = false);
 
   // One inference. `inputs` and `outputs` point to a buffer for each input and output of the
   // whole model, in its order. One that has a place in the region may be that place. Where the plan
@@ -64,9 +86,13 @@ class Runner {
   void Reset();
 
  private:
-  Result Check(const Ends& ends) const;
+  Result CheckPlan() const;
+  Error CheckBuffers(const Ends& ends) const;
+  Result FillStore(std::uint32_t number, bool renew);
+  Result Save(std::uint32_t index, Store& store);
   Result RunPiece(std::uint32_t index, const Ends& ends);
   Result RunKept(const Ends& ends);
+  Error Restore(std::uint32_t index);
   Error Construct(std::uint32_t index);
   Error Allocate(std::uint32_t index);
   Error RunAllocated(std::uint32_t index, const Ends& ends);
@@ -81,7 +107,9 @@ class Runner {
   Observer* const observer_;
   tflite::MicroProfilerInterface* const profiler_;
   bool is_kept_ = false;
-  alignas(tflite::MicroInterpreter) std::uint8_t interpreter_[sizeof(tflite::MicroInterpreter)];
+  Store* const* stores_ = nullptr;
+  bool is_prepared_ = false;
+  alignas(kAlignment) std::uint8_t interpreter_[kInterpreterBytes];
 };
 
 }  // namespace splitopt

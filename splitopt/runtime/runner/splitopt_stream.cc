@@ -18,9 +18,11 @@ class StreamedStage {
                 const tflite::MicroOpResolver& resolver, Observer* observer,
                 tflite::MicroProfilerInterface* profiler);
 
-  Result Run();
+  Result Run(StageWork work);
 
  private:
+  Error Build();
+  Error RunBuilt();
   Error Allocate(tflite::MicroAllocator* allocator);
   Error CheckPlaces(std::uint32_t group);
   Error Loop();
@@ -65,7 +67,15 @@ StreamedStage::StreamedStage(const Piece& piece, std::uint32_t index, const Ends
       profiler_(profiler),
       arena_(ends.region + piece.arena_offset) {}
 
-Result StreamedStage::Run() {
+Result StreamedStage::Run(StageWork work) {
+  Error error = work == StageWork::kRun ? Error::kNone : Build();
+  const bool stays_built = error == Error::kNone && work == StageWork::kBuild;
+  if (error == Error::kNone && work != StageWork::kBuild) error = RunBuilt();
+  while (!stays_built && constructed_ > 0) Interpreter(--constructed_).~MicroInterpreter();
+  return {error, index_, error == Error::kNone ? 0 : group_};
+}
+
+Error StreamedStage::Build() {
   Tell(0, Step::kConstruct);
   auto* allocator =
       tflite::MicroAllocator::Create(arena_, piece_.arena_bytes - stream_.interpreters_bytes);
@@ -73,18 +83,19 @@ Result StreamedStage::Run() {
   for (std::uint32_t k = 0; error == Error::kNone && k < stream_.group_count; ++k) {
     error = CheckPlaces(group_ = k);
   }
-  if (error == Error::kNone) {
-    Tell(0, Step::kCopyIn);
-    ends_.KeepInputs(piece_);
-    error = Loop();
-  }
-  if (error == Error::kNone) {
-    Tell(0, Step::kCopyOut);
-    ends_.HandOver(piece_);
-    Tell(0, Step::kEnd);
-  }
-  while (constructed_ > 0) Interpreter(--constructed_).~MicroInterpreter();
-  return {error, index_, error == Error::kNone ? 0 : group_};
+  if (error != Error::kNone) return error;
+  return CheckUsed(piece_, Interpreter(stream_.group_count - 1).arena_used_bytes());
+}
+
+Error StreamedStage::RunBuilt() {
+  Tell(0, Step::kCopyIn);
+  ends_.KeepInputs(piece_);
+  const Error error = Loop();
+  if (error != Error::kNone) return error;
+  Tell(0, Step::kCopyOut);
+  ends_.HandOver(piece_);
+  Tell(0, Step::kEnd);
+  return Error::kNone;
 }
 
 Error StreamedStage::Allocate(tflite::MicroAllocator* allocator) {
@@ -305,8 +316,8 @@ void StreamedStage::Tell(std::uint32_t group, Step step) {
 
 Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
                    const tflite::MicroOpResolver& resolver, Observer* observer,
-                   tflite::MicroProfilerInterface* profiler) {
-  return StreamedStage(piece, index, ends, first, resolver, observer, profiler).Run();
+                   tflite::MicroProfilerInterface* profiler, StageWork work) {
+  return StreamedStage(piece, index, ends, first, resolver, observer, profiler).Run(work);
 }
 
 }  // namespace splitopt

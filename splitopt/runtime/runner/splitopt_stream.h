@@ -10,14 +10,14 @@
 
 namespace splitopt {
 
-inline constexpr std::size_t kInterpreterBytes =
-    (sizeof(tflite::MicroInterpreter) + kAlignment - 1) / kAlignment * kAlignment;
+enum class StageWork : std::uint8_t { kBuildAndRun, kBuild, kRun };
 
-// One inference of a streamed stage; all interpreters are constructed and destroyed. `first`: storage
-// for the interpreter of group 0.
+// One inference of a streamed stage, whose interpreters are constructed before and destroyed after;
+// or only the former, so that they can be saved; or only the inference, of interpreters that are
+// there. `first`: storage for the interpreter of group 0.
 Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
                    const tflite::MicroOpResolver& resolver, Observer* observer,
-                   tflite::MicroProfilerInterface* profiler);
+                   tflite::MicroProfilerInterface* profiler, StageWork work);
 
 }  // namespace splitopt
 

@@ -10,7 +10,7 @@
 namespace sim {
 
 inline constexpr std::uintptr_t kJobAddress = 0x61000000;
-inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 4;
+inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 5;
 
 struct JobHeader {
   std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
@@ -19,11 +19,12 @@ struct JobHeader {
 struct RunEntry {
   std::uint32_t region_bytes, input_count, output_count, piece_count, sample_count;
   std::uint32_t pieces, inputs, output_bytes;  // offsets: PieceEntry[], [sample][input], [output]
+  std::uint32_t stores, store_count, tables_hash, models_hash;
 };
 
 struct PieceEntry {
   std::uint32_t model, arena_offset, arena_bytes, input_count, inputs, output_count, outputs;
-  std::uint32_t slices, execution_count, stream;  // slices, stream at 0: none
+  std::uint32_t slices, execution_count, stream, saved;  // the former, stream, saved at 0: none
 };
 
 struct StreamEntry {
@@ -51,7 +52,8 @@ inline splitopt::Piece Unpacked(const PieceEntry& entry) {
           entry.output_count,
           entry.slices == 0 ? nullptr : At<splitopt::Slice>(entry.slices),
           entry.execution_count,
-          nullptr};
+          nullptr,
+          entry.saved == 0 ? nullptr : At<splitopt::SavedTail>(entry.saved)};
 }
 
 inline splitopt::Group Unpacked(const GroupEntry& entry) {

@@ -1,6 +1,8 @@
 // One program for every plan: takes a job from memory, runs it, prints what it counted.
 
 #include <cstdint>
+#include <cstring>
+#include <new>
 
 #include "console.h"
 #include "counter.h"
@@ -18,7 +20,8 @@ using sim::At;
 using sim::JobHeader;
 using sim::RunEntry;
 
-constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64;
+constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64, kMostStores = 16;
+constexpr std::uint32_t kPreparing = 0xFFFFFFFF, kRestarting = 0xFFFFFFFE;  // no samples
 constexpr std::uint32_t kHexBytes = 2048;
 
 [[noreturn]] void Refuse(const char* reason) {
@@ -67,14 +70,68 @@ void Unpack(const RunEntry& run) {
   }
 }
 
+void PrintEnd(std::uint32_t run, std::uint32_t sample, const splitopt::Result& result) {
+  sim::Line line;
+  line.Text("event", "ran").Number("run", run).Number("sample", sample);
+  line.Number("error", static_cast<std::uint32_t>(result.error)).Number("piece", result.piece);
+  line.Number("group", result.group);
+  line.Text("reason", splitopt::ErrorText(result.error));
+  line.Print();
+}
+
+// Memory for images, behind all else.
+class Stores {
+ public:
+  Stores(const splitopt::Plan& plan, std::uint8_t* free) {
+    for (std::uint32_t k = 0; k < plan.store_count; ++k) {
+      std::memset(free, 0, splitopt::kStoreHeaderBytes);
+      own_[k] = new (storage_ + k * sizeof(splitopt::MemoryStore))
+          splitopt::MemoryStore(free, plan.stores[k].bytes);
+      free += plan.stores[k].bytes;
+      is_kept_ = is_kept_ || plan.stores[k].at_start_up != 0;
+    }
+  }
+  splitopt::Store* const* all() const { return own_; }
+  bool is_kept() const { return is_kept_; }  // over a reset
+
+ private:
+  splitopt::Store* own_[kMostStores];
+  bool is_kept_ = false;
+  alignas(splitopt::MemoryStore) std::uint8_t storage_[kMostStores * sizeof(splitopt::MemoryStore)];
+};
+
+// Once, or twice if images are kept over a reset, which the second time stands for.
+bool Prepare(splitopt::Runner& runner, const Stores& stores, std::uint32_t index) {
+  for (const std::uint32_t start : {kPreparing, kRestarting}) {
+    if (start == kRestarting) {
+      if (!stores.is_kept()) break;
+      std::memset(__region_start, 0xA5, reinterpret_cast<std::size_t>(__region_bytes));
+    }
+    stopwatch.Begin(index, start);
+    const splitopt::Result result = runner.Prepare(stores.all());
+    if (result.ok()) continue;
+    PrintEnd(index, 0, result);
+    return false;
+  }
+  return true;
+}
+
 void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
   if (run.piece_count > kMostPieces) Refuse("too many pieces");
   if (run.input_count > kMostTensors || run.output_count > kMostTensors) {
     Refuse("too many inputs or outputs");
   }
+  if (run.store_count > kMostStores) Refuse("too many stores");
   Unpack(run);
-  const splitopt::Plan plan = {pieces, run.piece_count, run.region_bytes, run.input_count,
-                               run.output_count};
+  const splitopt::Plan plan = {pieces,
+                               run.piece_count,
+                               run.region_bytes,
+                               run.input_count,
+                               run.output_count,
+                               At<splitopt::StorePlan>(run.stores),
+                               run.store_count,
+                               run.tables_hash,
+                               run.models_hash};
   splitopt::Runner runner(plan, resolver, __region_start,
                           reinterpret_cast<std::size_t>(__region_bytes), &stopwatch,
                           job.per_op ? &stopwatch : nullptr);
@@ -84,6 +141,8 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
     outputs[i] = free;
     free += (At<std::uint32_t>(run.output_bytes)[i] + 15) & ~15u;
   }
+  const Stores stores(plan, free);
+  if (!Prepare(runner, stores, index)) return;
   for (std::uint32_t sample = 0; sample < run.sample_count; ++sample) {
     const void* inputs[kMostTensors];
     for (std::uint32_t i = 0; i < run.input_count; ++i) {
@@ -91,12 +150,7 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
     }
     stopwatch.Begin(index, sample);
     const splitopt::Result result = runner.Run(inputs, outputs);
-    sim::Line line;
-    line.Text("event", "ran").Number("run", index).Number("sample", sample);
-    line.Number("error", static_cast<std::uint32_t>(result.error)).Number("piece", result.piece);
-    line.Number("group", result.group);
-    line.Text("reason", splitopt::ErrorText(result.error));
-    line.Print();
+    PrintEnd(index, sample, result);
     if (!result.ok()) return;
     PrintOutputs(run, index, sample, outputs);
   }

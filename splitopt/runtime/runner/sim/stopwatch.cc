@@ -71,6 +71,7 @@ void Stopwatch::Count(std::uint64_t ticks) {
 void Stopwatch::Clear() {
   for (std::uint64_t& ticks : spent_) ticks = 0;
   step_ = Step::kEnd;
+  used_bytes_ = 0;
   executions_ = group_ = group_count_ = op_ = op_count_ = 0;
 }
 
@@ -79,8 +80,9 @@ void Stopwatch::Print(std::uint32_t piece) const {
   line.Text("event", "piece").Number("run", run_).Number("sample", sample_);
   line.Number("piece", piece).Number("arena_used_bytes", used_bytes_);
   line.Number("executions", executions_);
-  const char* const names[] = {"zero", "construct", "allocate", "copy_in", "invoke", "copy_out"};
-  for (int k = 0; k < 6; ++k) line.Number(names[k], spent_[k]);
+  const char* const names[] = {"zero",    "construct", "allocate", "save",
+                               "restore", "copy_in",   "invoke",   "copy_out"};
+  for (std::uint32_t k = 0; k < kSteps; ++k) line.Number(names[k], spent_[k]);
   line.Print();
   for (std::uint32_t group = 0; group < group_count_; ++group) PrintGroup(piece, group);
   for (std::uint32_t op = 0; op < op_count_; ++op) PrintOp(piece, ops_[op]);

@@ -10,7 +10,7 @@
 
 namespace sim {
 
-inline constexpr std::uint32_t kMostOps = 2048, kMostGroups = 1024;
+inline constexpr std::uint32_t kMostOps = 2048, kMostGroups = 1024, kSteps = 8;
 
 class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterface {
  public:
@@ -49,7 +49,7 @@ class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterfa
   splitopt::Step step_ = splitopt::Step::kEnd;
   std::uint64_t since_ = 0;
   std::size_t used_bytes_ = 0;  // after the last AllocateTensors
-  std::uint64_t spent_[6] = {};
+  std::uint64_t spent_[kSteps] = {};
   GroupTime groups_[kMostGroups];
   OpTime ops_[kMostOps];
 };

@@ -1,5 +1,6 @@
 // A stand-in for TFLM: see micro_op_resolver.h. Its input lies at the start of the arena, its
-// output behind; it claims the whole arena, so that what the runner keeps elsewhere is seen.
+// output behind; it claims the whole arena, so that what the runner keeps elsewhere is seen. It runs
+// as long as the last byte of its arena stays as it is.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +10,6 @@
 #include "tensorflow/lite/micro/micro_op_resolver.h"
 #include "tensorflow/lite/micro/micro_profiler_interface.h"
 #include "tensorflow/lite/schema/schema_generated.h"
-
-enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
 struct TfLiteTensor {
   union {
@@ -49,10 +48,11 @@ class MicroInterpreter {
     input_.bytes = model_->in_bytes;
     output_.data.data = arena_ + out_at_;
     output_.bytes = model_->out_bytes;
+    *Tail() = 0x5A;
     return kTfLiteOk;
   }
   TfLiteStatus Invoke() {
-    if (model_->fails_to_invoke) return kTfLiteError;
+    if (model_->fails_to_invoke || *Tail() != 0x5A) return kTfLiteError;
     for (std::size_t i = 0; i < model_->out_bytes; ++i) {
       arena_[out_at_ + i] = static_cast<std::uint8_t>(Value(i) + model_->added);
     }
@@ -65,6 +65,7 @@ class MicroInterpreter {
   std::size_t arena_used_bytes() const { return arena_bytes_; }
 
  private:
+  std::uint8_t* Tail() const { return arena_ + arena_bytes_ - 1; }
   unsigned Value(std::size_t i) const {
     if (!shares_) return arena_[in_at_ + i % model_->in_bytes];
     unsigned sum = 0, times = 1;

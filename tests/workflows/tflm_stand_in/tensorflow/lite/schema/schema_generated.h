@@ -6,9 +6,18 @@
 #include <cstdint>
 #define TFLITE_SCHEMA_VERSION 3
 namespace tflite {
+struct OperatorCode {};
+struct OperatorCodes {
+  std::uint32_t size() const { return 1; }
+  const OperatorCode* Get(std::uint32_t) const { return nullptr; }
+};
 struct Model {
   std::uint8_t schema, in_bytes, out_bytes, added, fails_to_allocate, fails_to_invoke, in_at, out_at;
   int version() const { return schema; }
+  const OperatorCodes* operator_codes() const {
+    static const OperatorCodes codes;
+    return &codes;
+  }
 };
 inline const Model* GetModel(const void* data) { return static_cast<const Model*>(data); }
 }  // namespace tflite
