@@ -18,8 +18,8 @@ from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, pack, unsplit_run
 from splitopt.runtime.links import links_of
 from splitopt.runtime.measured import RunTime, measured
-from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
+from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.simulator import Qemu, simulate
 from splitopt.runtime.stream_tables import PlacedBuffers
 from splitopt.runtime.tflm_library import TflmLibrary, find_library

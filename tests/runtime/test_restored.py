@@ -71,9 +71,7 @@ def test_restored_pieces_make_what_the_unsplit_model_makes(
     spans = zip((0, *cuts), (*cuts, len(graph.ops)), strict=True)
     arenas = [table.figures(*span).arena for span in spans]
     split = split_run(graph, cuts, feeds)
-    kept = restored(
-        split, [(a.head_bytes, a.tail_bytes) for a in arenas], at_start_up=at_start_up
-    )
+    kept = restored(split, [(a.head_bytes, a.tail_bytes) for a in arenas], at_start_up=at_start_up)
     unsplit, rebuilt, got = run_on_qemu(program, graph, [whole_run(graph, feeds), split, kept])
     assert got.outputs == unsplit.outputs
     for sample, plain in zip(got.samples, rebuilt.samples, strict=True):
@@ -119,8 +117,9 @@ def test_restored_streams_make_what_the_unsplit_model_makes(
             assert planned.saved is not None
             assert piece.arena_used_bytes == other.arena_used_bytes
             assert piece.steps["allocate"] == 0
+            extra = 86 if piece.groups else 61
             assert piece.steps["restore"] == pytest.approx(
-                61 + 3 * planned.saved.size_bytes / 16, abs=4
+                extra + 3 * planned.saved.size_bytes / 16, abs=4
             )
             groups = zip(piece.groups, other.groups, strict=True)
             assert all(a.executions == b.executions for a, b in groups)
