@@ -36,11 +36,19 @@ class Rows : public splitopt::RowSource {
   const void* const* inputs_;
 };
 
+int Failed(const splitopt::Result& result) {
+  std::printf("piece %u, group %u: %s\n", static_cast<unsigned>(result.piece),
+              static_cast<unsigned>(result.group), splitopt::ErrorText(result.error));
+  return 1;
+}
+
 }  // namespace
 
 int main() {
   static @NAMESPACE@::Resolver resolver;
   splitopt::Runner runner(@NAMESPACE@::kPlan, resolver, region, sizeof(region));
+  const splitopt::Result ready = runner.Prepare();
+  if (!ready.ok()) return Failed(ready);
   for (int sample = 0; sample < kSamples; ++sample) {
     void* outputs[@OUTPUT_COUNT@];
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) outputs[i] = made[i];
@@ -51,11 +59,7 @@ int main() {
     }
     Rows rows(kInputs[sample]);
     const splitopt::Result result = runner.Run(inputs, outputs, &rows);
-    if (!result.ok()) {
-      std::printf("piece %u, group %u: %s\n", static_cast<unsigned>(result.piece),
-                  static_cast<unsigned>(result.group), splitopt::ErrorText(result.error));
-      return 1;
-    }
+    if (!result.ok()) return Failed(result);
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) {
       if (std::memcmp(made[i], kOutputs[sample][i], kOutputBytes[i]) != 0) {
         std::printf("input %d: output %d differs\n", sample, i);
