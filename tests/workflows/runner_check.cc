@@ -205,6 +205,7 @@ void ExpectBuiltOnce() {
   {
     Log log;
     splitopt::Runner runner(plan, resolver, region, 80, &log);
+    Expect(runner.Prepare().ok(), "it is prepared");
     const std::uint8_t given[4] = {1, 2, 3, 4}, want[4] = {6, 7, 8, 9};
     std::uint8_t made[4] = {};
     const void* inputs[] = {given};

@@ -71,7 +71,6 @@ void Stopwatch::Count(std::uint64_t ticks) {
 void Stopwatch::Clear() {
   for (std::uint64_t& ticks : spent_) ticks = 0;
   step_ = Step::kEnd;
-  used_bytes_ = 0;
   executions_ = group_ = group_count_ = op_ = op_count_ = 0;
 }
 
