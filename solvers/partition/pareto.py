@@ -15,8 +15,11 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.dominance import undominated
+from splitopt.solvers.dominance import Rivals, undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.exact_front import better_plans
@@ -27,6 +30,9 @@ from splitopt.solvers.partition.orders import Orders
 from splitopt.solvers.partition.plan import PartitionPlan, PlanCost, plan_cost
 from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
 from splitopt.solvers.partition.shortest_paths import NEVER
+
+Loads = npt.NDArray[np.int64]
+"""A row of measures for each."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,8 @@ def _improved(
 def _front(
     plans: Iterable[PartitionPlan], loads: Sequence[Measures], *, is_complete: bool
 ) -> Front:
-    points = [_point(plan, loads, is_proved=is_complete) for plan in plans]
+    known = np.array(loads, dtype=np.int64).reshape(-1, 3)
+    points = [_point(plan, known, is_proved=is_complete) for plan in plans]
     points.sort(key=lambda point: (-point.cost.peak, point.cost.added))
     return Front(tuple(points), is_complete, tuple(loads))
 
@@ -139,7 +146,7 @@ def _laid_out(
     """The paths with small layouts, or with quick ones where time runs out. One that another layout
     beats is left out."""
     ordered = OrderedLayouts(orders)
-    reached: list[Measures] = []
+    reached = Rivals()
     for end in ends:
         numbers = end.numbers
         options = tuple(instance.options[number] for number in numbers)
@@ -150,17 +157,13 @@ def _laid_out(
         if (layout is None or layout.region_bytes > end.peak) and not deadline.is_over:
             start = ordered.small(numbers)
             measures = start.region, end.cost, end.segments
-            if any(_beats(other, measures) for other in reached):
+            if reached.beat(measures):
                 continue
             if layout is None or start.region < layout.region_bytes:
                 layout = ordered.layout(numbers, start)
         if layout is not None:
-            reached.append((layout.region_bytes, end.cost, end.segments))
+            reached.add((layout.region_bytes, end.cost, end.segments))
             yield PartitionPlan(options, layout)
-
-
-def _beats(other: Measures, measures: Measures) -> bool:
-    return all(a <= b for a, b in zip(other, measures, strict=True))
 
 
 def _undominated(
@@ -175,12 +178,12 @@ def _measures(plan: PartitionPlan) -> Measures:
     return cost.peak, cost.added, cost.segments
 
 
-def _point(plan: PartitionPlan, loads: Sequence[Measures], *, is_proved: bool) -> FrontPoint:
+def _point(plan: PartitionPlan, loads: Loads, *, is_proved: bool) -> FrontPoint:
     cost = plan_cost(plan)
-    rivals = (
-        peak for peak, added, segments in loads if added <= cost.added and segments <= cost.segments
-    )
-    return FrontPoint(plan, cost, cost.peak if is_proved else min(rivals, default=0))
+    if is_proved:
+        return FrontPoint(plan, cost, cost.peak)
+    rivals = loads[(loads[:, 1:] <= (cost.added, cost.segments)).all(axis=1), 0]
+    return FrontPoint(plan, cost, int(rivals.min(initial=cost.peak)) if len(rivals) else 0)
 
 
 class _Search:

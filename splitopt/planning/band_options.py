@@ -125,9 +125,12 @@ class BandTable:
         """Estimated instructions of the ops of such a piece."""
         return sum(self._ops.insn(k, rows[self._ops.source(k)]) for k in range(start, stop))
 
-    @property
-    def notes(self) -> Iterator[str]:
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
         """What is left out of bands because of a model's size or of CMSIS-NN, as sentences."""
+        return tuple(self._notes())
+
+    def _notes(self) -> Iterator[str]:
         graph = self._graph
         able = [graph.ops[k] for k, rule in enumerate(self._known) if rule is not None]
         wrong = [
