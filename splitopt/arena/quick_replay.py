@@ -47,6 +47,7 @@ class ArenaFigures:
 
     head_bytes: int
     peak_load_bytes: int
+    tail_bytes: int
     size_bytes: int
     buffers: int
     scratch: int
@@ -70,21 +71,23 @@ class QuickReplay:
         memories = [request.memories[op] for op in range(segment.start, segment.stop)]
         columns = head_columns(request.graph, segment, request.memories)
         head, buffers = columns.planned(request.offline), len(columns.sizes)
+        tail, size = self._tail_and_size(segment, memories, buffers, head.head_bytes)
         return ArenaFigures(
             head_bytes=head.head_bytes,
             peak_load_bytes=head.peak_load_bytes,
-            size_bytes=self._arena_size(segment, memories, buffers, head.head_bytes),
+            tail_bytes=tail,
+            size_bytes=size,
             buffers=buffers,
             scratch=buffers - len(columns.tensors),
             is_pinned=head.is_pinned,
             work=head.work,
         )
 
-    def _arena_size(
+    def _tail_and_size(
         self, segment: Segment, memories: Sequence[KernelMemory], buffers: int, head: int
-    ) -> int:
-        """The least multiple of 16 in which the tail, at every step, stays above what temporary
-        data reach then, and in the end above the head."""
+    ) -> tuple[int, int]:
+        """The tail, and the least multiple of 16 in which it stays, at every step, above what
+        temporary data reach then, and in the end above the head."""
         abi, tensors = self._abi, segment.tensors
         tail = stacked(self._before_model, abi.eval_tensor, len(tensors))
         tail = stacked(tail, abi.node, len(memories))
@@ -104,8 +107,8 @@ class QuickReplay:
             if tensor in self._variables:
                 tail = align_up(tail + self._variables[tensor], ARENA_ALIGNMENT)
         needed = max(needed, tail + planning_reach(abi, len(tensors), scratch, buffers))
-        needed = max(needed, self._with_ends(tail, segment) + head)
-        return align_up(needed, ARENA_ALIGNMENT)
+        tail = self._with_ends(tail, segment)
+        return tail, align_up(max(needed, tail + head), ARENA_ALIGNMENT)
 
     def _with_ends(self, tail: int, segment: Segment) -> int:
         """The tail with the structures of inputs and outputs."""

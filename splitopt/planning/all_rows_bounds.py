@@ -24,6 +24,7 @@ from splitopt.planning.segment_bounds import (
 )
 from splitopt.planning.segment_heads import SegmentHeads, segment_heads
 from splitopt.planning.segment_tails import SegmentTails, segment_tails
+from splitopt.planning.switching import REBUILT, Switching, image_bytes
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import Matrix
 
@@ -86,23 +87,30 @@ class AllRowsBounds:
         its work on them; None for a model of which this would take too long."""
         return segment_heads(self.graph, self.memories)
 
-    @cached_property
-    def stock_added_bound(self) -> Matrix:
+    def stock_added_bound(self, switching: Switching = REBUILT) -> Matrix:
         """Lower bound of the instructions that a segment adds on all rows where TFLM's planner
         places all buffers."""
-        bound: Matrix = self._unplanned_bound.copy()
-        if self.heads is not None:
-            bound += searching_bounds(self.heads, self.memories, self.costs.allocate)
-        bound[0, len(self.graph.ops)] = 0
+        return self._added_bound(self._stock_rebuild_bound, switching)
+
+    def planned_added_bound(self, switching: Switching = REBUILT) -> Matrix:
+        """Lower bound of the instructions that a segment adds on all rows with an offline plan."""
+        planning = offline_plan_bounds(self.graph, self.memories, self.costs.allocate)
+        return self._added_bound(np.maximum(self.rebuild_bound, 0) + planning, switching)
+
+    def _added_bound(self, rebuild: Matrix, switching: Switching) -> Matrix:
+        """Copies, zeroing, and the cheapest way to begin."""
+        bound: Matrix = switching.least_bound(rebuild, self.image_bound)
+        bound = bound + copy_insn(self.boundary.copied, self.boundary.copies)
+        if self.zero_arena:
+            bound += fill_insn(self.ram_bound - self.boundary.load)
+        bound[0, len(self.graph.ops)] = 0  # the whole model is built once, at start-up
         return bound
 
     @cached_property
-    def planned_added_bound(self) -> Matrix:
-        """Lower bound of the instructions that a segment adds on all rows with an offline plan."""
-        planning = offline_plan_bounds(self.graph, self.memories, self.costs.allocate)
-        bound: Matrix = self._unplanned_bound + planning
-        bound[0, len(self.graph.ops)] = 0
-        return bound
+    def image_bound(self) -> Matrix:
+        """Lower bound of the bytes of an image, see `planning.switching`."""
+        found: Matrix = image_bytes(self.tails.tail, self.rules.abi.interpreter_bytes)
+        return found
 
     @cached_property
     def may_be_planned(self) -> Mask:
@@ -115,10 +123,11 @@ class AllRowsBounds:
         return fragmented
 
     @cached_property
-    def _unplanned_bound(self) -> Matrix:
-        copies = copy_insn(self.boundary.copied, self.boundary.copies)
-        bound: Matrix = np.maximum(self.rebuild_bound, 0) + copies
-        return bound + fill_insn(self.ram_bound - self.boundary.load) if self.zero_arena else bound
+    def _stock_rebuild_bound(self) -> Matrix:
+        bound: Matrix = np.maximum(self.rebuild_bound, 0)
+        if self.heads is None:
+            return bound
+        return bound + searching_bounds(self.heads, self.memories, self.costs.allocate)
 
     @cached_property
     def rebuild_bound(self) -> Matrix:

@@ -10,6 +10,7 @@ from splitopt.planning.band_columns import BandColumns
 from splitopt.planning.segment_bounds import tensor_counts, tensor_sums
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.segment_tails import SegmentTails
+from splitopt.planning.switching import image_bytes
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 from splitopt.tiling.entries import Column
 
@@ -21,13 +22,16 @@ def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     plans = table.bands.columns
     plans = plans.where(allowed[plans.starts, plans.stops])
     starts, stops = plans.starts, plans.stops
-    arena = _arena(table, plans) + table.headroom_bytes
+    tails = _tails(table, plans)
+    arena = tails.arena(plans.peak_load) + table.headroom_bytes
+    image = image_bytes(tails.tail, table.rules.abi.interpreter_bytes)
     rebuild = np.maximum(0, _rebuild(table, plans))
+    switching = table.techniques.switching.least_bound(rebuild, image)
     zeroing = fill_insn(arena) if table.zero_arena else 0
     # The whole model in one piece is built once, at start-up.
     is_whole = (starts == 0) & (stops == len(table.graph.ops))
     is_rebuilt = ~is_whole | (plans.pieces > 1)
-    added = np.where(is_rebuilt, plans.pieces * rebuild + zeroing, 0)
+    added = np.where(is_rebuilt, plans.pieces * switching + zeroing, 0)
     added += copy_insn(plans.copied, plans.copies) + _recomputed(table, plans)
     ram = arena + table.boundary.load_in_bands[starts, stops]
     ram -= plans.rolled if table.techniques.rolled_ends else 0
@@ -43,14 +47,14 @@ def _fewer_requests(table: SegmentTable, plans: BandColumns) -> Column:
     return fewer
 
 
-def _arena(table: SegmentTable, plans: BandColumns) -> Column:
+def _tails(table: SegmentTable, plans: BandColumns) -> SegmentTails:
     """What a piece holds beside its head is what the segment holds on all rows. A request of
     scratch fewer saves a handle in the tail, whose end then moves by no more than the handles
     rounded up to 16."""
     at, fewer = (plans.starts, plans.stops), _fewer_requests(table, plans)
     handles = align_up(table.rules.abi.scratch_handle[0] * fewer, ARENA_ALIGNMENT)
     temporary = np.where(fewer > 0, 0, table.tails.temporary[at])
-    return SegmentTails(table.tails.tail[at] - handles, temporary).arena(plans.peak_load)
+    return SegmentTails(table.tails.tail[at] - handles, temporary)
 
 
 def _rebuild(table: SegmentTable, plans: BandColumns) -> Column:

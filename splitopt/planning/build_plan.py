@@ -12,6 +12,8 @@ from splitopt.planning.segment import SegmentFigures, SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
+from splitopt.planning.stores import Stores
+from splitopt.planning.switching import REBUILT, Switching, Way
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
@@ -27,18 +29,21 @@ from splitopt.tiling.streams.check import check_stream
 _LAYOUT_S = 2.0
 
 
-def solver_option(table: SegmentTable, option: SegmentOption) -> Option:
-    """An option of the table as the solver takes it, boundary tensors by index."""
+def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Option:
+    """An option of the table as the solver takes it, boundary tensors by index. `way`: how its
+    pieces begin."""
     boundaries = table.boundary.indices if option.rolled else {}
     return Option(
         start=option.segment.start,
         stop=option.segment.stop,
         arena_bytes=option.arena_bytes,
-        cost=option.added_insn,
+        cost=option.kept_insn + way.insn,
         copied_bytes=option.copied_bytes,
         key=option.key,
         apart=option.is_apart,
         by_rows=option.by_rows,
+        way=table.techniques.switching.number(way),
+        stored=way.stored,
         rolls=tuple(
             Roll(boundaries[pair.read], boundaries[pair.made], pair.lead_bytes)
             for pair in option.rolled
@@ -57,18 +62,35 @@ def plan_of_pieces(
     `requantise_insn`: what each adds on top of its figures. `params`: of laying them out.
     """
     more = requantise_insn or [0] * len(pieces)
+    ways = _ways_of(table.techniques.switching, pieces)
+    found = (
+        solver_option(table, SegmentOption(0, (piece,), None), way)
+        for piece, way in zip(pieces, ways, strict=True)
+    )
     options = tuple(
-        replace(
-            solver_option(table, SegmentOption(0, (piece,), None)),
-            cost=piece.added_insn + requantise,
-        )
-        for piece, requantise in zip(pieces, more, strict=True)
+        replace(option, cost=option.cost + requantise)
+        for option, requantise in zip(found, more, strict=True)
     )
     boundaries = boundaries_of(table.graph)
     instance = PartitionInstance(len(table.graph.ops), options, boundaries)
     plan = PartitionPlan(options, lay_out(options, boundaries, params).layout)
     check_plan(instance, plan)
     return plan
+
+
+def _ways_of(switching: Switching, pieces: Sequence[SegmentFigures]) -> list[Way]:
+    """The cheapest way of each piece, in turn, that what is left of the memories allows."""
+    rooms, found = list(switching.rooms), []
+    for piece in pieces:
+        fitting = (
+            way
+            for way in switching.ways([piece])
+            if all(own <= room for own, room in zip(way.stored, rooms, strict=True))
+        )
+        way = min(fitting, key=lambda way: way.insn, default=REBUILT.ways([piece])[0])
+        rooms = [room - own for own, room in zip(way.stored, rooms, strict=False)]
+        found.append(way)
+    return found
 
 
 def split_plan_of(
@@ -91,12 +113,14 @@ def split_plan_of(
         if id(option) not in table.checked:
             check_option(table, option)
             table.checked[id(option)] = option
+    stores = Stores(table.techniques.switching.memories)
+    segments = tuple(_segments(table, options, plan, stores))
     unproved = goal.ram_weight * table.unproved_bytes
     if status is Status.OPTIMAL and unproved:
         status = Status.FEASIBLE
     return SplitPlan(
         status=status,
-        segments=tuple(_segments(table, options, plan.layout)),
+        segments=segments,
         placements=_placements(table, plan.layout, [len(option.pieces) for option in options]),
         peak_ram_bytes=plan.layout.region_bytes,
         peak_with_input_bytes=_peak_with_input(table, plan),
@@ -105,6 +129,7 @@ def split_plan_of(
         bound=bound - unproved,
         goal=goal,
         solve_s=solve_s,
+        memories=stores.used,
         notes=table.notes,
         unfinished=None if status is Status.OPTIMAL else unfinished(table, goal.capacity),
     )
@@ -165,11 +190,19 @@ def check_option(table: SegmentTable, option: SegmentOption) -> None:
 
 
 def _segments(
-    table: SegmentTable, options: Sequence[SegmentOption], layout: Layout
+    table: SegmentTable, options: Sequence[SegmentOption], plan: PartitionPlan, stores: Stores
 ) -> Iterator[PlannedSegment]:
-    loads = table.boundary
-    pieces = [(k, option, piece) for k, option in enumerate(options) for piece in option.pieces]
-    for index, (k, option, figures) in enumerate(pieces):
+    loads, switching = table.boundary, table.techniques.switching
+    pieces = [
+        (k, option, piece, memory)
+        for k, option in enumerate(options)
+        for piece, memory in zip(
+            option.pieces,
+            switching.memories_of(plan.options[k].way, len(option.pieces)),
+            strict=True,
+        )
+    ]
+    for index, (k, option, figures, memory) in enumerate(pieces):
         at = (figures.segment.start, figures.segment.stop)
         in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart, by_rows=option.by_rows)
         yield PlannedSegment(
@@ -178,7 +211,8 @@ def _segments(
             through_bytes=int(loads.through[at]),
             in_bytes=in_bytes,
             out_bytes=out_bytes,
-            arena_offset=layout.arena_offset(k),
+            arena_offset=plan.layout.arena_offset(k),
+            stored=None if memory is None else stores.put(memory, figures),
             by_rows=option.by_rows and bool(loads.held.outer_in[at]),
             rolled=option.rolled,
             rolled_bytes=sum(saved_bytes(table.graph, pair) for pair in option.rolled),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from splitopt.arena.abi import reached
 from splitopt.arena.replay import TailStep, minimum_arena, tail_steps
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
@@ -27,6 +28,7 @@ class Tail:
         self._steps = steps
         self._least = minimum_arena(steps, 0)
         self._added: dict[int, int] = {}
+        self._taken: dict[int, int] = {}
 
     def on_top(self, needed: int) -> int:
         """The smallest arena, where what the later models and the head need ends at `needed`."""
@@ -34,6 +36,14 @@ class Tail:
         if rest not in self._added:
             self._added[rest] = self._top_without_reach(rest) - rest
         return max(needed + self._added[rest], self._least)
+
+    def below(self, tail: int) -> int:
+        """The tail, in bytes from the arena's end, with this behind what is there already."""
+        rest = tail % ARENA_ALIGNMENT
+        if rest not in self._taken:
+            blocks = ((step.size, step.alignment) for step in self._steps)
+            self._taken[rest] = reached(rest, blocks) - rest
+        return tail + self._taken[rest]
 
     def _top_without_reach(self, needed: int) -> int:
         for step in reversed(self._steps):

@@ -35,8 +35,8 @@ from splitopt.tiling.streams.stream import LineBuffer, Made
 
 class StreamFigures(NamedTuple):
     """Of ops [start, stop) as a stream: bytes that are granted to its arena, bytes that rolled ends
-    save, with and without the model's inputs, instructions that are added, and bytes copied across
-    its ends."""
+    save, with and without the model's inputs, instructions that are added but for those of building
+    it, these and the bytes of its image, and bytes copied across its ends."""
 
     start: int
     stop: int
@@ -44,7 +44,10 @@ class StreamFigures(NamedTuple):
     saved: int
     saved_inside: int
     cost: int
+    rebuild_insn: int
+    image_bytes: int
     copied: int
+    is_streamed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +311,8 @@ class GrowingStream:
             saved=saved,
             saved_inside=saved if len(inside) == len(pairs) else _saved_bytes(graph, inside),
             cost=price.added_insn,
+            rebuild_insn=price.rebuild_insn,
+            image_bytes=price.image_bytes,
             copied=copies.crossing_bytes,
         )
 

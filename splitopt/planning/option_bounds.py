@@ -32,14 +32,16 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
 def _as_tflm_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """On all rows, where TFLM's planner places all buffers."""
     at = starts, stops = np.nonzero(allowed)
-    figures = table.stock_ram_bound[at], table.stock_added_bound[at], table.boundary.copied[at]
+    added = table.stock_added_bound(table.techniques.switching)[at]
+    figures = table.stock_ram_bound[at], added, table.boundary.copied[at]
     return OptionBounds(starts, stops, np.zeros_like(starts), *figures)
 
 
 def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
     """On all rows, where an offline plan lowers the arena."""
     at = starts, stops = np.nonzero(allowed)
-    figures = table.ram_bound[at], table.planned_added_bound[at], table.boundary.copied[at]
+    added = table.planned_added_bound(table.techniques.switching)[at]
+    figures = table.ram_bound[at], added, table.boundary.copied[at]
     return OptionBounds(starts, stops, np.ones_like(starts), *figures)
 
 
@@ -55,6 +57,8 @@ def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
     if table.techniques.rolled_ends:
         ram -= np.minimum(read, made)  # no pair saves more than the smaller of its tensors
     keys = np.full_like(found.starts, STREAMED)
-    bounds = OptionBounds(*at, keys, ram, found.cost, found.copied)
+    switching = table.techniques.switching
+    cost = found.cost + switching.least_bound(found.rebuild, found.image, is_streamed=True)
+    bounds = OptionBounds(*at, keys, ram, cost, found.copied)
     is_allowed = allowed[at]
     return OptionBounds(*(column[is_allowed] for column in bounds))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from math import ceil
 
@@ -11,6 +11,7 @@ from splitopt.base.progress import Progress
 from splitopt.planning.build_plan import solver_option, split_plan_of
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
@@ -18,10 +19,11 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.check import check_plan
-from splitopt.solvers.partition.instance import Goal, PartitionInstance
+from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.stored import most_stored
 
 _PRUNING, _PRICING = 0.8, 0.5
 """How much of what is left of the time pruning may take, then the exact prices of what it kept."""
@@ -173,13 +175,27 @@ class Planner:
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
-        found = (self.table.option(*name) for name in kept)
-        options = tuple(solver_option(self.table, option) for option in found if option is not None)
-        n = len(self.table.graph.ops)
+        table, rooms = self.table, self.table.techniques.switching.rooms
+        found = [option for name in kept if (option := table.option(*name)) is not None]
+        n = len(table.graph.ops)
+        options = tuple(self._options(found))
         try:
-            return PartitionInstance(n, options, self._boundaries, goal)
+            return PartitionInstance(n, options, self._boundaries, goal, rooms)
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
+
+    def _options(self, found: Sequence[SegmentOption]) -> Iterator[Option]:
+        """Each in the cheapest way; in all, where a plan might put more into a memory than it
+        holds."""
+        table, switching = self.table, self.table.techniques.switching
+        cheapest = [(option, way) for option in found if (way := switching.cheapest(option.pieces))]
+        options = [solver_option(table, option, way) for option, way in cheapest]
+        most = most_stored(len(table.graph.ops), options)
+        if all(own <= room for own, room in zip(most, switching.rooms, strict=False)):
+            yield from options
+            return
+        for option, _ in cheapest:
+            yield from (solver_option(table, option, w) for w in switching.ways(option.pieces))
 
     def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""

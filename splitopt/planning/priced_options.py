@@ -41,18 +41,20 @@ class _Prices:
         if key == STREAMED:
             return self._streamed(start, stop)
         option = table.option(start, stop, key)
-        if option is None:
+        building = None if option is None else table.techniques.switching.least_insn(option.pieces)
+        if option is None or building is None:
             return None
         loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
         ram = option.arena_bytes + int(loads[start, stop]) - saved
-        return Settled(ram, option.added_insn, is_last)
+        return Settled(ram, option.kept_insn + building, is_last)
 
     def _streamed(self, start: int, stop: int) -> Settled | None:
         table = self._table
         found = table.streams.quick_figures(start, stop)
-        if found is None:
+        building = None if found is None else table.techniques.switching.least_insn([found])
+        if found is None or building is None:
             return None
         ram = found.arena + int(table.boundary.load_in_bands[start, stop])
         by_rows = table.techniques.input_by_rows
@@ -60,4 +62,4 @@ class _Prices:
             ram -= int(table.boundary.held.outer_in[start, stop])
         if table.techniques.rolled_ends:
             ram -= found.saved_inside if by_rows else found.saved
-        return Settled(ram, found.cost, copied=found.copied)
+        return Settled(ram, found.cost + building, copied=found.copied)

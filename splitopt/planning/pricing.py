@@ -18,6 +18,7 @@ from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.switching import image_bytes
 from splitopt.tiling.plan import Execution
 
 
@@ -59,8 +60,9 @@ class Pricer:
         memory = self._replay.figures(request)
         arena_bytes = memory.size_bytes + self.headroom_bytes
         allocate = self._allocate_insn(segment, memory)
-        zeroing = fill_insn(arena_bytes) if self.zero_arena else 0
-        rebuild = allocate + CONSTRUCT_INSN + zeroing if piece.is_rebuilt else 0
+        zeroing = fill_insn(arena_bytes) if self.zero_arena and piece.is_rebuilt else 0
+        rebuild = allocate + CONSTRUCT_INSN if piece.is_rebuilt else 0
+        image = image_bytes(memory.tail_bytes, self.abi.interpreter_bytes)
         copied = sum(copy_insn(size) for size in piece.copies)
         return SegmentFigures(
             request=request,
@@ -69,10 +71,12 @@ class Pricer:
             arena_bytes=arena_bytes,
             allocate_insn=allocate,
             invoke_insn=piece.invoke_insn,
-            added_insn=rebuild + copied + piece.recomputed_insn,
+            added_insn=rebuild + zeroing + copied + piece.recomputed_insn,
             copied_bytes=sum(piece.copies),
             copy_insn=copied,
             recomputed_insn=piece.recomputed_insn,
+            rebuild_insn=rebuild,
+            image_bytes=image if piece.is_rebuilt else 0,
             executions=piece.executions,
             rows=piece.rows,
         )

@@ -10,6 +10,7 @@ from typing import Any
 from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest
 from splitopt.arena.replay import Arena
 from splitopt.graph.segments import Segment
+from splitopt.planning.switching import REBUILT, Switching
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.rolled import RolledPair
 from splitopt.tiling.streams.placement import PlacedStream
@@ -25,10 +26,11 @@ class SegmentFigures:
 
     `arena_bytes` is what the runner grants: the minimum arena rounded up to 16, plus headroom.
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
-    than once, and zeroing if on. `invoke_insn`: of all its executions. `executions`, `rows` (of
-    its activations) and `recomputed_insn` are empty or 0 for a piece that runs once on all rows.
-    `request` is what the arena is replayed from. `stream`: the groups of a segment that makes one
-    row at a time, which share the arena; then there is no request.
+    than once, and zeroing if on; `rebuild_insn` of it are construction and AllocateTensors, 0 where
+    it is built once. `image_bytes`: see `planning.switching`. `invoke_insn`: of all its executions.
+    `executions`, `rows` (of its activations) and `recomputed_insn` are empty or 0 for a piece that
+    runs once on all rows. `request` is what the arena is replayed from. `stream`: the groups of a
+    segment that makes one row at a time, which share the arena; then there is no request.
     """
 
     request: ArenaRequest | None = field(repr=False, compare=False)
@@ -41,6 +43,8 @@ class SegmentFigures:
     copied_bytes: int
     copy_insn: int = 0
     recomputed_insn: int = 0
+    rebuild_insn: int = 0
+    image_bytes: int = 0
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
     stream: PlacedStream | None = None
@@ -57,6 +61,10 @@ class SegmentFigures:
     @property
     def has_offline_plan(self) -> bool:
         return self.memory.is_pinned
+
+    @property
+    def is_streamed(self) -> bool:
+        return self.stream is not None
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled with the arena, but without the model that it is replayed from."""
@@ -96,8 +104,9 @@ class SegmentOption:
         return max(piece.arena_bytes for piece in self.pieces)
 
     @property
-    def added_insn(self) -> int:
-        return sum(piece.added_insn for piece in self.pieces)
+    def kept_insn(self) -> int:
+        """What it adds however its pieces begin."""
+        return sum(piece.added_insn - piece.rebuild_insn for piece in self.pieces)
 
     @property
     def copied_bytes(self) -> int:
@@ -108,7 +117,7 @@ class SegmentOption:
 class Techniques:
     """What a plan may use beyond cuts. `two_heights`: two pieces for one segment. `streams`: one
     row at a time. `rolled_ends`: bands and streams whose ends share bytes. `input_by_rows`: streams
-    are handed the model's input row by row."""
+    are handed the model's input row by row. `switching`: how pieces may begin."""
 
     bands: bool = True
     two_heights: bool = True
@@ -116,6 +125,7 @@ class Techniques:
     streams: bool = True
     rolled_ends: bool = True
     input_by_rows: bool = False
+    switching: Switching = REBUILT
 
 
 CUTS_ONLY = Techniques(

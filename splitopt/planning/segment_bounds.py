@@ -143,6 +143,8 @@ def rebuild_bounds(
     base = fixed_insn(0, 0.0, 0, 0, table) + CONSTRUCT_INSN
     insn = base + between(prepare) + walks + table.tensor * tensor_counts(graph)
     insn += table.planned_buffer * tensor_sums(graph, planned)
+    read, made = end_sums(graph, [1] * len(graph.tensors))
+    insn += table.further_end * np.maximum(0, read + made - 2)
     bounds: Matrix = np.floor(insn).astype(np.int64)
     return bounds
 

@@ -79,7 +79,10 @@ class PlannedSegment:
 
     @property
     def added_insn(self) -> int:
-        return self.figures.added_insn + self.requantise_insn
+        rebuilt = self.figures.added_insn + self.requantise_insn
+        if self.stored is None:
+            return rebuilt
+        return rebuilt - self.figures.rebuild_insn + self.stored.insn
 
     @property
     def is_apart(self) -> bool:

@@ -25,6 +25,7 @@ from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import MADE_INSN, TURN_INSN, construct_insn, moved_insn
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.planning.segment_bounds import RectangleSums, between
+from splitopt.planning.switching import image_bytes
 from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.rows import activations_read, rows_of
 from splitopt.tiling.schedule import row_bytes
@@ -92,17 +93,27 @@ class StreamBounds:
         return groups
 
     @cached_property
-    def granted(self) -> Matrix:
-        """Bytes that are granted to the arena, without interpreters."""
+    def _tail(self) -> Matrix:
         abi = self._target.abi
         shared = sum(size for size, _ in abi.preamble[: abi.shared_blocks])
-        tail = self._total([op.tail_bytes for op in self._ops])
-        tail += self.groups * self._group_tail_bytes + shared - ARENA_ALIGNMENT
+        tail: Matrix = self._total([op.tail_bytes for op in self._ops])
+        return tail + self.groups * self._group_tail_bytes + shared - ARENA_ALIGNMENT
+
+    @cached_property
+    def image(self) -> Matrix:
+        """Bytes of the image; see `planning.switching`."""
+        found: Matrix = image_bytes(self._tail, self.groups * self._target.abi.interpreter_bytes)
+        found[0, -1] = 0
+        return found
+
+    @cached_property
+    def granted(self) -> Matrix:
+        """Bytes that are granted to the arena, without interpreters."""
         low = np.maximum(
             self._highest([op.scratch_bytes for op in self._ops], 1),
             self._highest([op.passing_bytes for op in self._ops], 2),
         )
-        granted: Matrix = self._line_buffers() + low + tail + self._headroom_bytes
+        granted: Matrix = self._line_buffers() + low + self._tail + self._headroom_bytes
         return granted
 
     @property
@@ -113,24 +124,32 @@ class StreamBounds:
 
     @cached_property
     def insn(self) -> Matrix:
-        """Instructions of Invoke, of the loop over rows and of AllocateTensors, but for copies at
-        the ends."""
+        """Instructions of Invoke, of the loop over rows and of zeroing, but for copies at the
+        ends."""
         per_turn = round(self._costs.per_invoke) + TURN_INSN + MADE_INSN
         in_loop = [
             op.invoke_insn + op.turns * per_turn * op.begins_group + op.moved_insn
             for op in self._ops
         ]
+        insn: Matrix = self._total(in_loop)
+        if self._zero_arena:
+            zeroing = fill_insn(self.granted)
+            zeroing[0, -1] = 0
+            insn += zeroing
+        return insn
+
+    @cached_property
+    def rebuild(self) -> Matrix:
+        """Instructions of AllocateTensors and construction; the whole model is built once, at
+        start-up."""
         table = self._costs.allocate
         per_group = fixed_insn(0, 0.0, 1, 0, table) + table.planned_buffer
         per_group += table.offline_plan + table.offline_plan_tensor
         allocate = between(np.array([0.0, *(op.rebuild_insn for op in self._ops)]))
         allocate = np.floor(allocate + self.groups * per_group)
         rebuild: Matrix = allocate.astype(np.int64) + construct_insn(self.groups)
-        if self._zero_arena:
-            rebuild += fill_insn(self.granted)
-        rebuild[0, -1] = 0  # the whole model is built once, at start-up
-        insn: Matrix = self._total(in_loop) + rebuild
-        return insn
+        rebuild[0, -1] = 0
+        return rebuild
 
     @cached_property
     def unwanted_bytes(self) -> int:
@@ -283,8 +302,9 @@ class StreamBounds:
         return (turns - 1) * moved_insn(kept)
 
     def _tensors(self, op: Op) -> int:
-        """What it makes, and what no other op names."""
-        return 1 + sum(self._users[tensor] == 1 for tensor in {*op.touched}.difference(op.outputs))
+        """What it makes, and what no other op names, but for inputs, as each group has one."""
+        others = {*op.touched}.difference(op.outputs, self._graph.inputs)
+        return 1 + sum(self._users[tensor] == 1 for tensor in others)
 
     @cached_property
     def _users(self) -> Counter[int]:

@@ -31,12 +31,15 @@ the ops of a model."""
 
 class StreamColumns(NamedTuple):
     """One entry for each segment that may be a stream: at least the bytes that are granted to its
-    arena, the instructions that are added and the bytes that are copied across its ends."""
+    arena, the instructions that are added but for those of building it, these, the bytes of its
+    image, and the bytes that are copied across its ends."""
 
     starts: Column
     stops: Column
     arena: Column
     cost: Column
+    rebuild: Column
+    image: Column
     copied: Column
 
 
@@ -86,7 +89,8 @@ class StreamTable:
         crossing = np.maximum(0, copied[at] - bounds.unwanted_bytes)
         whole = [self._whole_insn(*ends) for ends in zip(*map(np.ndarray.tolist, at), strict=True)]
         cost = bounds.insn[at] + moved_insn(crossing) - np.array(whole, dtype=np.int64)
-        return StreamColumns(starts, stops, bounds.arena[at], cost, crossing)
+        building = bounds.rebuild[at], bounds.image[at]
+        return StreamColumns(starts, stops, bounds.arena[at], cost, *building, crossing)
 
     def quick_figures(self, start: int, stop: int) -> StreamFigures | None:
         """The exact figures of a segment as a stream, without its plan; None where it is none."""

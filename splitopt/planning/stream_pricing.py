@@ -20,6 +20,7 @@ from splitopt.graph.segments import segment_of
 from splitopt.planning.group_terms import GroupTerm, GroupTerms
 from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.stream_copies import Copies, copies_of
+from splitopt.planning.switching import image_bytes
 from splitopt.solvers.packing.greedy_work import PlannerWork
 from splitopt.tiling.streams.group_graph import key_of
 from splitopt.tiling.streams.placement import (
@@ -45,15 +46,19 @@ class PricedGroup(NamedTuple):
 class StreamPrice:
     """Bytes of the arena, and instructions of AllocateTensors and of Invoke, of all groups.
     `granted_bytes`: the arena with headroom and further interpreters. `dearer_insn`: of Invoke,
-    beyond that on all rows at once."""
+    beyond that on all rows at once. `added_insn` is without `rebuild_insn`, AllocateTensors and
+    construction; `image_bytes`: see `planning.switching`."""
 
     head_bytes: int
+    tail_bytes: int
     size_bytes: int
     granted_bytes: int
     allocate_insn: int
     invoke_insn: int
     dearer_insn: int
     added_insn: int
+    rebuild_insn: int
+    image_bytes: int
 
 
 class StreamPricer:
@@ -83,6 +88,7 @@ class StreamPricer:
             memory=ArenaFigures(
                 head_bytes=price.head_bytes,
                 peak_load_bytes=price.head_bytes,
+                tail_bytes=price.tail_bytes,
                 size_bytes=price.size_bytes,
                 buffers=sum(len(term.sizes) for term in terms),
                 scratch=sum(term.scratch for term in terms),
@@ -92,10 +98,12 @@ class StreamPricer:
             arena_bytes=price.granted_bytes,
             allocate_insn=price.allocate_insn,
             invoke_insn=price.invoke_insn,
-            added_insn=price.added_insn,
+            added_insn=price.added_insn + price.rebuild_insn,
             copied_bytes=copies.crossing_bytes,
             copy_insn=copies.insn,
             recomputed_insn=price.dearer_insn,
+            rebuild_insn=price.rebuild_insn,
+            image_bytes=price.image_bytes,
             stream=self.placed(stream),
         )
 
@@ -117,21 +125,26 @@ class StreamPricer:
             needed = group.term.further.on_top(needed)
         size = align_up(groups[0].term.first.on_top(needed), ARENA_ALIGNMENT)
         granted = size + self._headroom_bytes
+        tail = groups[0].term.first.below(0)
+        for group in groups[1:]:
+            tail = group.term.further.below(tail)
         allocate = round(sum(group.allocate_insn for group in groups))
         invoke = sum(group.turns * group.term.invoke_insn for group in groups)
         dearer = invoke - self._whole_insn(start, stop)
-        rebuild = 0
-        if (start, stop) != (0, len(self._graph.ops)):
-            zeroing = fill_insn(granted) if self._zero_arena else 0
-            rebuild = allocate + construct_insn(len(groups)) + zeroing
+        is_rebuilt = (start, stop) != (0, len(self._graph.ops))
+        zeroing = fill_insn(granted) if self._zero_arena and is_rebuilt else 0
+        interpreter = self._rules.abi.interpreter_bytes
         return StreamPrice(
             head_bytes=head_bytes,
+            tail_bytes=tail,
             size_bytes=size,
-            granted_bytes=granted + (len(groups) - 1) * self._rules.abi.interpreter_bytes,
+            granted_bytes=granted + (len(groups) - 1) * interpreter,
             allocate_insn=allocate,
             invoke_insn=invoke,
             dearer_insn=dearer,
-            added_insn=rebuild + copies.insn + dearer,
+            added_insn=zeroing + copies.insn + dearer,
+            rebuild_insn=allocate + construct_insn(len(groups)) if is_rebuilt else 0,
+            image_bytes=image_bytes(tail, len(groups) * interpreter) if is_rebuilt else 0,
         )
 
     def _terms(self, stream: Stream) -> list[GroupTerm]:

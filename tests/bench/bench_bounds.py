@@ -41,7 +41,7 @@ def main() -> None:
         n, table = len(graph.ops), SegmentTable(graph, target_rules("m55"))
         started = time.process_time()
         bounds: tuple[Matrix, ...] = (table.stock_ram_bound, table.ram_bound)
-        bounds += (table.stock_added_bound,)
+        bounds += (table.stock_added_bound(),)
         bounded = time.process_time() - started
         allowed = has_both_ends(graph)
         allowed[0, n] = False

@@ -22,6 +22,7 @@ def assert_as_replayed(table: SegmentTable, figures: SegmentFigures) -> None:
     assert figures.request is not None
     arena, segment = figures.arena, figures.segment
     assert figures.arena_bytes == arena.size_bytes + table.headroom_bytes
+    assert figures.memory.tail_bytes == arena.tail_bytes
     assert figures.has_offline_plan == bool(arena.offline_plan)
     at = figures.request.graph, segment, arena.buffers
     assert figures.allocate_insn == allocate_insn(*at, table.costs.allocate)

@@ -53,6 +53,7 @@ def test_every_price_is_that_of_a_replay(table: SegmentTable) -> None:
             arena = figures.stream.arena
             assert figures.memory.size_bytes == arena.size_bytes
             assert figures.memory.head_bytes == arena.head_bytes
+            assert figures.memory.tail_bytes == arena.tail_bytes
             assert figures.arena_bytes == arena.size_bytes + figures.stream.interpreters_bytes
 
 

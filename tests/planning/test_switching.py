@@ -1,0 +1,171 @@
+"""The way in which each piece begins is chosen with all else: by brute force over every plan, way
+and memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import pytest
+from images import ImageNet
+from planning_helpers import allowed_everywhere, every_option
+from samples import seeds
+
+from splitopt.arena.rules import target_rules
+from splitopt.base.units import align_up
+from splitopt.graph.model import ModelGraph
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment import SegmentFigures, SegmentOption, Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.switching import Switching, TailMemory
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.instance import Goal
+
+RAM, TIME, BOTH = Goal(1, 0), Goal(0, 1), Goal(40, 1)
+TECHNIQUES = {
+    "cuts": Techniques(False, False, False, False, False),
+    "bands": Techniques(True, True, False, False, False),
+    "streams": Techniques(False, False, False, True, False),
+}
+
+
+def net(seed: int) -> ModelGraph:
+    chance = random.Random(seed)
+    image = ImageNet(chance)
+    source = made = image.image(8, 6, 4)
+    for _ in range(4):
+        made = image.conv(made, chance.choice([4, 8, 12]), chance.choice([1, 3]), 1, "same")
+    return image.graph([source], [made])
+
+
+def memories(chance: random.Random) -> tuple[TailMemory, ...]:
+    return tuple(
+        TailMemory(
+            name=f"m{k}",
+            bytes=chance.choice([0, 1_000, 1_500, 2_500, 4_000, 10**6]),
+            written=chance.choice(["always", "start_up"]),
+            read_cost=chance.choice([1.0, 1.5, 30.0]),
+        )
+        for k in range(chance.randint(1, 2))
+    )
+
+
+def planner_of(graph: ModelGraph, kind: str, switching: Switching) -> Planner:
+    techniques = TECHNIQUES[kind]
+    fields = {name: getattr(techniques, name) for name in techniques.__slots__}
+    table = SegmentTable(
+        graph, target_rules("m55"), techniques=Techniques(**{**fields, "switching": switching})
+    )
+    return Planner(table)
+
+
+def request_of(graph: ModelGraph, goal: Goal) -> PlanRequest:
+    return PlanRequest(goal, allowed_everywhere(len(graph.ops)), SolveParams())
+
+
+def ways_of(piece: SegmentFigures, switching: Switching) -> Iterator[tuple[int, int | None]]:
+    """(instructions beyond copies and the like, memory) from the words of the definition."""
+    is_built_once = piece.rebuild_insn == 0
+    if is_built_once or switching.may_rebuild:
+        yield piece.rebuild_insn, None
+    for number, memory in enumerate(switching.memories if not is_built_once else ()):
+        objects = 1 if piece.stream is None else len(piece.stream.stream.groups)
+        assert piece.image_bytes == align_up(piece.arena.tail_bytes, 16) + 208 * objects
+        blocks = 3 * piece.image_bytes // 16
+        calls = 61 if piece.stream is None else 86
+        yield calls + -(-blocks * round(1000 * memory.read_cost) // 1000), number
+
+
+def tilings(options: Sequence[SegmentOption], start: int, n: int) -> Iterator[list[SegmentOption]]:
+    if start == n:
+        yield []
+    for option in options:
+        if option.segment.start == start:
+            for rest in tilings(options, option.segment.stop, n):
+                yield [option, *rest]
+
+
+def least(planner: Planner, request: PlanRequest) -> int | None:
+    """The least value of any plan by its loads, over all ways."""
+    table, n = planner.table, len(planner.table.graph.ops)
+    switching, goal = table.techniques.switching, request.goal
+    found = (table.option(*name) for name in every_option(planner, request))
+    values = []
+    for plan in tilings([option for option in found if option is not None], 0, n):
+        peak = max(ram_of(table, option) for option in plan)
+        pieces = [piece for option in plan for piece in option.pieces]
+        kept = sum(piece.added_insn - piece.rebuild_insn for piece in pieces)
+        for ways in product(*(list(ways_of(piece, switching)) for piece in pieces)):
+            put = [0] * len(switching.memories)
+            for piece, (_, memory) in zip(pieces, ways, strict=True):
+                if memory is not None:
+                    put[memory] += piece.image_bytes
+            heads = (64 if memory.written == "start_up" else 0 for memory in switching.memories)
+            rooms = [m.bytes - h for m, h in zip(switching.memories, heads, strict=True)]
+            cost = kept + sum(insn for insn, _ in ways)
+            is_cheap = goal.max_cost is None or cost <= goal.max_cost
+            fits = all(not own or own <= room for own, room in zip(put, rooms, strict=True))
+            if fits and is_cheap and goal.fits(peak):
+                values.append(goal.weigh(peak, cost))
+    return min(values, default=None)
+
+
+def ram_of(table: SegmentTable, option: SegmentOption) -> int:
+    at = option.segment.start, option.segment.stop
+    loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
+    return option.arena_bytes + int(loads[at])
+
+
+def assert_stored(plan: SplitPlan, switching: Switching) -> None:
+    """Images lie apart, behind the header, within their memories; sums are those of the parts."""
+    for memory, used in zip(switching.memories, plan.memories, strict=True):
+        images = [s.stored for s in plan.segments if s.stored and s.stored.memory == memory.name]
+        end = 64 if memory.written == "start_up" else 0
+        for image in images:
+            assert image.offset == end
+            end += image.bytes
+        assert end <= memory.bytes or not images
+        assert used.used_bytes == (end if images else 0)
+    parts = plan.copy_insn + plan.recomputed_insn + plan.rebuild_insn + plan.restore_insn
+    assert plan.added_insn == parts == sum(segment.added_insn for segment in plan.segments)
+    assert plan.rebuild_insn >= 0
+
+
+@pytest.mark.parametrize("kind", TECHNIQUES)
+@pytest.mark.parametrize("seed", seeds(4, 60))
+def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
+    graph, chance = net(seed), random.Random(seed)
+    for may_rebuild in (True, False):
+        switching = Switching(memories(chance), may_rebuild)
+        planner = planner_of(graph, kind, switching)
+        free = planner.plan(request_of(graph, RAM))
+        assert isinstance(free, SplitPlan)
+        limits = free.peak_ram_bytes, free.added_insn
+        for goal in (RAM, TIME, BOTH, Goal(0, 1, capacity=limits[0]), Goal(1, 0, None, limits[1])):
+            request = request_of(graph, goal)
+            plan, wanted = planner.plan(request), least(planner, request)
+            if wanted is None:
+                assert isinstance(plan, Infeasible)
+                continue
+            assert isinstance(plan, SplitPlan)
+            assert plan.status.has_plan
+            if plan.peak_ram_bytes == max(segment.ram_bytes for segment in plan.segments):
+                assert plan.cost == wanted, (goal, switching)
+            assert plan.bound <= wanted <= plan.cost
+            assert_stored(plan, switching)
+
+
+def test_without_a_memory_nothing_changes() -> None:
+    graph = net(0)
+    for goal in (RAM, TIME, BOTH):
+        plans = [
+            planner_of(graph, "streams", switching).plan(request_of(graph, goal))
+            for switching in (Switching(), Switching((TailMemory("m", 0),)))
+        ]
+        one, other = (plan for plan in plans if isinstance(plan, SplitPlan))
+        assert (one.cost, one.cuts, one.added_insn) == (other.cost, other.cuts, other.added_insn)
+        assert not any(segment.stored for segment in (*one.segments, *other.segments))
+        assert one.first_insn == other.first_insn == 0
