@@ -1,11 +1,14 @@
-"""The links of a bundle's pieces, as the runner has them."""
+"""The links of a bundle's pieces and where their tails are saved, as the runner has them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from splitopt.arena.rules import target_rules
 from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.schema.plan import Plan
 from splitopt.runtime.links import PieceLinks, links_of
+from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.stream_tables import PlacedBuffers
 
 
@@ -30,3 +33,28 @@ def planned_buffers(bundle: OpenBundle) -> Iterator[PlacedBuffers | None]:
             continue
         offsets = tuple(buffer.offset for buffer in entry.stream.buffers)
         yield PlacedBuffers(piece.stream, offsets, entry.stream.interpreters_bytes)
+
+
+def saved_tails(plan: Plan) -> Iterator[SavedTail | None]:
+    """Of each piece where what it needs again is kept; None for what is built at each inference."""
+    stores = [memory.name for memory in plan.memories]
+    interpreter_bytes = target_rules(plan.board.abi).abi.interpreter_bytes
+    for segment in plan.segments:
+        if segment.stored_in is None:
+            yield None
+            continue
+        yield SavedTail(
+            tail_bytes=segment.stored_bytes - interpreter_bytes,
+            store=stores.index(segment.stored_in),
+            offset=segment.stored_offset,
+            size_bytes=segment.stored_bytes,
+            used_bytes=segment.arena_used_bytes,
+            is_exact=int(segment.exact),
+        )
+
+
+def store_plans(plan: Plan) -> tuple[StorePlan, ...]:
+    """The memories of the plan, in its order."""
+    return tuple(
+        StorePlan(memory.used_bytes, int(memory.written == "start_up")) for memory in plan.memories
+    )

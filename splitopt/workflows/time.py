@@ -18,14 +18,17 @@ from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import require_as_written, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.piece import Piece
-from splitopt.bundle.runner_links import bundle_links
+from splitopt.bundle.runner_links import bundle_links, saved_tails, store_plans
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
 from splitopt.bundle.schema.timing import (
     GROUP_STEPS,
     STEPS,
+    Counted,
     GroupTiming,
+    InferenceTiming,
     OpTiming,
     PieceTiming,
+    StartTiming,
     Timing,
     Unit,
 )
@@ -49,6 +52,9 @@ from splitopt.verify.target_outputs import outputs_check
 
 _RESIDENT_STEPS = "copy_in", "invoke", "copy_out"
 """What an inference takes of a model that was built before."""
+_START_STEPS = "construct", "allocate", "save"
+_LEAST_RESTORED = 3
+"""Inferences, so that images are seen to last."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     library = find_library(spec.tflm or bundle.plan.board.tflm)
     progress("building the simulator's program")
     program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
-    feeds = random_inputs(bundle.graph, spec.inputs, settings.verify.seed)
+    count = max(spec.inputs, _LEAST_RESTORED) if plan.memories else spec.inputs
+    feeds = random_inputs(bundle.graph, count, settings.verify.seed)
     runs = _runs(bundle, plan, feeds)
     op_types = [op.type for piece in bundle.pieces for op in piece.graph.ops]
     blob = pack(runs, [*op_types, *(op.type for op in bundle.graph.ops)], per_op=spec.per_op)
@@ -97,7 +104,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
         simulator=simulator.name,
         unit=cast("Unit", simulator.unit),
         caveat=simulator.caveat,
-        inputs=spec.inputs,
+        inputs=count,
         seed=settings.verify.seed,
         program_sha256=sha256_of(program.read_bytes()),
         library=str(library.library),
@@ -136,11 +143,14 @@ def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[Plann
             link,
             segment.arena_offset,
             groups=tuple(group.path.read_bytes() for group in piece.groups),
+            saved=saved,
         )
-        for piece, segment, link in zip(bundle.pieces, plan.segments, links, strict=True)
+        for piece, segment, link, saved in zip(
+            bundle.pieces, plan.segments, links, saved_tails(plan), strict=True
+        )
     )
-    region_bytes = plan.layout.region_bytes
-    return unsplit, PlannedRun(pieces, region_bytes, tuple(feeds), output_bytes(graph))
+    region_bytes, outputs = plan.layout.region_bytes, output_bytes(graph)
+    return unsplit, PlannedRun(pieces, region_bytes, tuple(feeds), outputs, store_plans(plan))
 
 
 def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunTime) -> Check:
@@ -180,21 +190,41 @@ def _figures(
             positions=_positions(piece),
             index=k,
             piece=piece.name,
+            start_up=_start_up(unit, split.prepared[k] if split.prepared else None),
         )
         for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
     )
-    resident = sum(whole.simulated(step, unit) for step in _RESIDENT_STEPS)
     is_kept = len(plan.segments) == 1 and not plan.segments[0].stream
-    steps = _RESIDENT_STEPS if is_kept else STEPS
-    rebuilt = sum(piece.simulated(step, unit) for piece in pieces for step in steps)
+    resident, built = (_sum(unit, [whole], steps) for steps in (_RESIDENT_STEPS, STEPS))
+    further = _sum(unit, pieces, _RESIDENT_STEPS if is_kept else STEPS)
+    starts = [piece.start_up for piece in pieces if piece.start_up]
+    first = _sum(unit, pieces, STEPS) + _sum(unit, starts, _START_STEPS)
     return {
         "unsplit": whole,
         "pieces": pieces,
         f"simulated_unsplit_inference_{unit}": resident,
-        f"simulated_split_inference_{unit}": rebuilt,
-        f"simulated_added_{unit}": rebuilt - resident,
+        f"simulated_split_inference_{unit}": further,
+        f"simulated_added_{unit}": further - resident,
+        "first": _inference(unit, built, first),
+        "further": _inference(unit, resident, further),
         "estimated_added_insn": plan.added_insn,
     }
+
+
+def _sum(unit: str, held: Sequence[Counted], steps: Sequence[str]) -> int:
+    return sum(own.simulated(step, unit) for own in held for step in steps)
+
+
+def _inference(unit: str, unsplit: int, split: int) -> InferenceTiming:
+    counted = {"unsplit": unsplit, "split": split, "added": split - unsplit}
+    return InferenceTiming.model_validate({f"simulated_{k}_{unit}": n for k, n in counted.items()})
+
+
+def _start_up(unit: str, time: PieceTime | None) -> StartTiming | None:
+    if time is None:
+        return None
+    counted = {f"simulated_{step}_{unit}": round(time.steps[step]) for step in _START_STEPS}
+    return StartTiming.model_validate(counted)
 
 
 def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> dict[str, Any]:

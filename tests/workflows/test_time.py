@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from splitopt.bundle.host_run import whole_outputs
 from splitopt.bundle.open import open_bundle
 from splitopt.bundle.schema.timing import STEPS, Timing
 from splitopt.config.target import TargetSpec, read_target
-from splitopt.report.text.timing import op_rows, timing_lines, timing_rows
+from splitopt.report.text.timing import op_rows, timing_columns, timing_lines, timing_rows
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.measured import OpTime, PieceTime, RunTime
 from splitopt.runtime.simulator import Fvp, Qemu
@@ -25,9 +26,14 @@ GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "bundle_v1"
 
 
 @pytest.mark.parametrize(("simulator", "unit"), [(Qemu(), "insn"), (Fvp(), "ticks")])
-@pytest.mark.parametrize("per_op", [False, True])
+@pytest.mark.parametrize(("per_op", "restores"), [(False, False), (True, False), (False, True)])
 def test_figures_are_the_largest_of_all_inputs_in_the_simulators_unit(
-    simulator: Any, unit: str, per_op: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    simulator: Any,
+    unit: str,
+    per_op: bool,
+    restores: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec: TargetSpec = read_target("qemu", tmp_path).model_copy(update={"inputs": 2})
     bundle = open_bundle(GOLDEN)
@@ -46,6 +52,9 @@ def test_figures_are_the_largest_of_all_inputs_in_the_simulators_unit(
         return RunTime((one, two), outputs)
 
     runs = run((bundle.plan.baseline,)), run(bundle.plan.segments)
+    if restores:
+        start = PieceTime(0, 0, {"construct": 11, "allocate": 12, "save": 13}, ())
+        runs = runs[0], replace(runs[1], prepared=(start,) * len(bundle.pieces))
     program = tmp_path / "program.elf"
     program.write_bytes(b"elf")
     monkeypatch.setattr(timing_workflow, "simulator_of", lambda _: simulator)
@@ -59,9 +68,15 @@ def test_figures_are_the_largest_of_all_inputs_in_the_simulators_unit(
     timing, pieces = found.document, len(bundle.pieces)
     assert timing.unit == unit
     steps = [timing.pieces[0].simulated(step, unit) for step in STEPS]
-    assert steps == [1500, 1501, 1502, 1503, 1504, 1505]
-    assert timing.simulated("unsplit_inference", unit) == 1503 + 1504 + 1505
+    assert steps == [1500, 1501, 1502, 1503, 1504, 1505, 1506]
+    assert timing.simulated("unsplit_inference", unit) == 1504 + 1505 + 1506
     assert timing.simulated("split_inference", unit) == pieces * sum(steps)
+    assert timing.first is not None
+    assert timing.first.simulated("unsplit", unit) == sum(steps)
+    start = 11 + 12 + 13 if restores else 0
+    assert timing.first.simulated("split", unit) == pieces * (sum(steps) + start)
+    assert {len(row) for row in timing_rows(timing)} == {len(timing_columns(timing))}
+    assert any("first inference" in line for line in timing_lines(timing)) == restores
     assert len(timing_rows(timing)) == pieces + 1
     assert len(op_rows(timing)) == (pieces + 1 if per_op else 0)
     assert any("Simulated on" in line for line in timing_lines(timing))

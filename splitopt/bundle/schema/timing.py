@@ -14,8 +14,10 @@ from splitopt.bundle.schema.common import MOST_OPS, Count, Document, Line, Op, S
 from splitopt.bundle.schema.verify import Check
 
 Unit = Literal["insn", "ticks"]
-STEPS = ("zero", "construct", "allocate", "copy_in", "invoke", "copy_out")
+STEPS = ("zero", "construct", "allocate", "restore", "copy_in", "invoke", "copy_out")
+"""Of an inference."""
 GROUP_STEPS = ("construct", "allocate", "invoke")
+_ADDED_LATER = frozenset({"restore"})
 _TOTALS = ("unsplit_inference", "split_inference", "added")
 
 
@@ -23,8 +25,8 @@ class Counted(Shape):
     """Figures that are there in one unit: `simulated_invoke_insn` or `simulated_invoke_ticks`."""
 
     def simulated(self, figure: str, unit: str) -> int:
-        count: int = getattr(self, f"simulated_{figure}_{unit}")
-        return count
+        count: int | None = getattr(self, f"simulated_{figure}_{unit}")
+        return count or 0
 
 
 class OpTiming(Shape):
@@ -52,10 +54,33 @@ class GroupTiming(Counted):
     simulated_invoke_ticks: Count | None = None
 
 
+class StartTiming(Counted):
+    """What a piece that is restored takes once, at start-up."""
+
+    simulated_construct_insn: Count | None = None
+    simulated_construct_ticks: Count | None = None
+    simulated_allocate_insn: Count | None = None
+    simulated_allocate_ticks: Count | None = None
+    simulated_save_insn: Count | None = None
+    simulated_save_ticks: Count | None = None
+
+
+class InferenceTiming(Counted):
+    """An inference of the unsplit model and of the pieces, and by how much these take longer."""
+
+    simulated_unsplit_insn: Count | None = None
+    simulated_unsplit_ticks: Count | None = None
+    simulated_split_insn: Count | None = None
+    simulated_split_ticks: Count | None = None
+    simulated_added_insn: Signed | None = None
+    simulated_added_ticks: Signed | None = None
+
+
 class PieceTiming(Counted):
     """A piece, all its executions together; `index` and `piece` are None for the unsplit model.
 
-    Of a stream, `copy_in` is all that moves and fills rows, and `groups` are told apart.
+    Of a stream, `copy_in` is all that moves and fills rows, and `groups` are told apart. Of one
+    that is restored, construct and allocate are 0, and `start_up` has those.
     """
 
     index: Op | None = None
@@ -69,6 +94,8 @@ class PieceTiming(Counted):
     simulated_construct_ticks: Count | None = None
     simulated_allocate_insn: Count | None = None
     simulated_allocate_ticks: Count | None = None
+    simulated_restore_insn: Count | None = None
+    simulated_restore_ticks: Count | None = None
     simulated_copy_in_insn: Count | None = None
     simulated_copy_in_ticks: Count | None = None
     simulated_invoke_insn: Count | None = None
@@ -78,11 +105,13 @@ class PieceTiming(Counted):
     estimated_allocate_insn: Count
     estimated_invoke_insn: Count
     ops: Annotated[tuple[OpTiming, ...], Field(max_length=MOST_OPS)] = ()
+    start_up: StartTiming | None = None
     groups: Annotated[tuple[GroupTiming, ...], Field(max_length=MOST_OPS)] = ()
 
 
 class Timing(Counted, Document):
-    """timing.json."""
+    """timing.json. Totals, and `further`, are those of every inference but the first; `first` has
+    what is built once, too."""
 
     simulator: Line
     unit: Unit
@@ -100,6 +129,8 @@ class Timing(Counted, Document):
     simulated_split_inference_ticks: Count | None = None
     simulated_added_insn: Signed | None = None
     simulated_added_ticks: Signed | None = None
+    first: InferenceTiming | None = None
+    further: InferenceTiming | None = None
     estimated_added_insn: Signed
     per_op: Text | None = None
     checks: tuple[Check, ...]
@@ -116,7 +147,7 @@ class Timing(Counted, Document):
         for held, figures in runs:
             for figure in figures:
                 name = f"simulated_{figure}_{self.unit}"
-                if getattr(held, name) is None:
+                if getattr(held, name) is None and figure not in _ADDED_LATER:
                     yield name
         ops = (op for run in (self.unsplit, *self.pieces) for op in run.ops)
         if any(getattr(op, f"simulated_{self.unit}") is None for op in ops):

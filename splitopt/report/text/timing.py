@@ -29,13 +29,19 @@ def timing_text(timing: Timing) -> Iterator[Paragraph]:
 
 def timing_columns(timing: Timing) -> Row:
     """Bytes, then simulated steps in the simulator's unit, and estimates in instructions."""
-    steps = ("build", "AllocateTensors", "(estimated)", "copies", "Invoke", "(estimated)")
+    restore = ("restore",) if _is_restored(timing) else ()
+    steps = ("build", "AllocateTensors", "(estimated)", *restore, "copies", "Invoke", "(estimated)")
     return (f"simulated {timing.unit}", "arena used", "predicted", *steps)
 
 
 def timing_rows(timing: Timing) -> list[Row]:
     """The unsplit model, then each piece."""
-    return [_row(name, figures, timing.unit) for name, figures in _named(timing)]
+    restores = _is_restored(timing)
+    return [_row(name, figures, timing.unit, restores) for name, figures in _named(timing)]
+
+
+def _is_restored(timing: Timing) -> bool:
+    return any(piece.start_up for piece in timing.pieces)
 
 
 def _named(timing: Timing) -> Iterator[tuple[str, PieceTiming]]:
@@ -53,6 +59,13 @@ def timing_lines(timing: Timing) -> Iterator[str]:
         f"{plural(len(timing.pieces), 'piece')}: {after - before:+,} {unit} (estimated "
         f"{timing.estimated_added_insn:+,} insn); the largest of {timing.inputs} inputs."
     )
+    if timing.first is not None and _is_restored(timing):
+        own, whole = (timing.first.simulated(name, unit) for name in ("split", "unsplit"))
+        yield (
+            "Of pieces that are restored, build and AllocateTensors are those of start-up. With "
+            f"these the first inference takes {own:,} {unit}, unsplit {whole:,}; the above is "
+            "every further one."
+        )
     if timing.per_op is not None:
         yield f"Per op: {timing.per_op}."
     yield timing.caveat
@@ -67,16 +80,21 @@ def op_rows(timing: Timing) -> list[Row]:
     ]
 
 
-def _row(name: str, figures: PieceTiming, unit: str) -> Row:
+def _row(name: str, figures: PieceTiming, unit: str, restores: bool) -> Row:
     def took(*steps: str) -> int:
         return sum(figures.simulated(step, unit) for step in steps)
+
+    def at_start(*steps: str) -> int:
+        start = figures.start_up
+        return sum(start.simulated(step, unit) for step in steps) if start else 0
 
     numbers = (
         figures.measured_arena_used_bytes,
         figures.predicted_arena_used_bytes,
-        took("zero", "construct"),
-        took("allocate"),
+        took("zero", "construct") + at_start("construct", "save"),
+        took("allocate") + at_start("allocate"),
         figures.estimated_allocate_insn,
+        *((took("restore"),) if restores else ()),
         took("copy_in", "copy_out"),
         took("invoke"),
         figures.estimated_invoke_insn,
