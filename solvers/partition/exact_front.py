@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.orders import Orders, State
 from splitopt.solvers.partition.plan import PartitionPlan
 from splitopt.solvers.partition.prospects import Measures, Prospects, TooLarge, lowest_peaks
+from splitopt.solvers.partition.undominated import Undominated
 
 _MOST_PATHS = 2**18
 """What is given up then mostly takes minutes."""
@@ -80,7 +78,7 @@ class _Search:
         self._instance, self._orders = instance, orders
         self._prospects, self._deadline = prospects, deadline
         self._least = lowest_peaks(instance)
-        self._fronts = [_Undominated() for _ in range(instance.n + 1)]
+        self._fronts = [Undominated() for _ in range(instance.n + 1)]
         self._arcs: list[list[tuple[int, int]]] = [[] for _ in range(instance.n)]
         for number, (option, ram) in enumerate(zip(instance.options, instance.rams, strict=True)):
             if instance.goal.fits(ram):
@@ -97,11 +95,17 @@ class _Search:
             made = self._extended(layer, self._prospects.limits(segments))
             if made is None:
                 return False
-            layer = {cut: self._fronts[cut].take(paths) for cut, paths in made.items()}
+            layer = {cut: self._undominated(cut, paths) for cut, paths in made.items()}
             for end in layer.pop(self._instance.n, []):
                 self.ends.append(end)
                 self._prospects.add(end.measures)
         return True
+
+    def _undominated(self, cut: int, paths: Sequence[_Path]) -> list[_Path]:
+        front = self._fronts[cut]
+        return [
+            path for path in sorted(paths, key=lambda path: path.asked) if front.add(path.asked)
+        ]
 
     def plan(self, end: _Path) -> PartitionPlan:
         numbers, places = [], []
@@ -143,29 +147,3 @@ class _Search:
             for region, state, places in some:
                 if goal.fits(peak := max(least, region)):
                     yield _Path(peak, cost, path.segments + 1, state, number, places, path)
-
-
-class _Undominated:
-    """What the paths to one cut ask and cost, as rows of figures."""
-
-    def __init__(self) -> None:
-        self._rows = np.empty((0, 0), dtype=np.int64)
-        self._count = 0
-
-    def take(self, paths: Sequence[_Path]) -> list[_Path]:
-        """Those of the paths that nothing dominates, which are then part of it."""
-        kept: list[_Path] = []
-        if paths and not self._count:
-            self._rows = np.empty((16, len(paths[0].asked)), dtype=np.int64)
-        for path in sorted(paths, key=lambda path: path.asked):
-            asked = np.array(path.asked)
-            if not (self._rows[: self._count] <= asked).all(axis=1).any():
-                self._append(asked)
-                kept.append(path)
-        return kept
-
-    def _append(self, asked: npt.NDArray[np.int64]) -> None:
-        if self._count == len(self._rows):
-            self._rows = np.concatenate([self._rows, self._rows])
-        self._rows[self._count] = asked
-        self._count += 1

@@ -20,7 +20,7 @@ import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
+from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
     Column,
@@ -85,10 +85,13 @@ class Pruner:
             return self.pool.names(self._left.numbers)
         return self._settled_within(value, None)
 
-    def count_within(self, value: int) -> int:
-        """How many options a plan of at most that value may use, by what is known of them."""
+    def within(self, value: int | None) -> Survivors:
+        """What a plan of at most that value may use, by what is known now; None: all that fits the
+        capacity."""
         self._left = self.pool.survivors(self._fits)
-        return int(self._within(value, None).sum())
+        if value is not None:
+            self._left = self.pool.survivors(self._within(value, None))
+        return self._left
 
     def reaches_best(self, cost: int, segments: int, copied_bytes: int) -> bool:
         """Whether a plan is as good as the best one that `kept` found, ties included.

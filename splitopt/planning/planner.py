@@ -18,6 +18,7 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import cpsat
+from splitopt.solvers.partition.best_first import best_plan
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import Pruner
@@ -77,12 +78,48 @@ class Planner:
         solved = self._solve_kept(kept, pruner, request, deadline)
         is_settled = self._is_complete(pruner)
         if kept and is_settled and not _is_settled(solved[0], pruner):
-            solved, is_settled = self._widened(solved, pruner, request, deadline)
+            found = self._best_first(solved[0].cost, kept, pruner, request, deadline)
+            if found is None:
+                solved, is_settled = self._widened(solved, pruner, request, deadline)
+            else:
+                solved = found
         outcome, instance = solved
         return solved if is_settled else (self._unproved(outcome, request, pruner), instance)
 
     def _is_complete(self, pruner: Pruner) -> bool:
         return pruner.is_complete and self.table.is_complete
+
+    def _best_first(
+        self,
+        known: int | None,
+        kept: Sequence[OptionName],
+        pruner: Pruner,
+        request: PlanRequest,
+        deadline: Deadline,
+    ) -> Solved | None:
+        """The optimum over all options and their layouts, each in its cheapest way; None where that
+        takes too long, or more of a memory than there is.
+
+        `known`: what a plan is known to reach.
+        """
+        self._progress("choosing by layouts")
+        goal = request.goal
+        among = pruner.within(goal.most_value if known is None else known)
+        outcome = best_plan(pruner.pool, among, goal, self._boundaries, self._option, deadline)
+        if outcome.status is Status.UNKNOWN:
+            return None
+        options = () if outcome.plan is None else outcome.plan.options
+        names = {(option.start, option.stop, option.key) for option in options}
+        instance = self.instance(sorted({*kept, *names}), goal)
+        is_possible = instance.fits_stores(options) and set(options) <= set(instance.options)
+        return (outcome, instance) if is_possible else None
+
+    def _option(self, name: OptionName) -> Option:
+        option = self.table.option(*name)
+        way = None if option is None else self.table.techniques.switching.cheapest(option.pieces)
+        assert option is not None, "it has exact figures"
+        assert way is not None, "it has exact figures"
+        return solver_option(self.table, option, way)
 
     def _widened(
         self, solved: Solved, pruner: Pruner, request: PlanRequest, deadline: Deadline
@@ -93,7 +130,7 @@ class Planner:
         for part in _WIDENING:
             outcome, _ = solved
             most = request.goal.most_value if outcome.cost is None else outcome.cost
-            if part < 1 and (most is None or pruner.count_within(most) <= _FEW):
+            if part < 1 and (most is None or len(pruner.within(most).numbers) <= _FEW):
                 continue
             if deadline.is_over:
                 return solved, False

@@ -20,7 +20,7 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers import deadline
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import cpsat, dp, layout
+from splitopt.solvers.partition import best_first, cpsat, dp, layout
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.model import LayoutCut
@@ -70,6 +70,7 @@ def test_nothing_is_proved_that_was_not_looked_at(
         (cpsat, "lay_out", taller),
         (dp, "lay_out", taller),
         (cpsat, "layout_cuts", only_these),
+        (best_first, "_MOST_STEPS", 0),
     )
     for fake in faked:
         monkeypatch.setattr(*fake)

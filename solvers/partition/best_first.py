@@ -1,0 +1,170 @@
+"""The best plan with its layout, by the most promising paths first.
+
+Paths through the cuts, each with an order of its blocks and what that asks of the values alive at
+its end, as in exact_front.py. The path whose plans weigh least by what is known of their loads is
+followed next; one is dropped where another to the same cut asks and costs no more in any respect.
+So the first plan that is complete is the best one. Only options that such paths come to are
+settled, and their orders are looked at only then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.instance import Goal, Option
+from splitopt.solvers.partition.least_rest import LeastRest
+from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survivors
+from splitopt.solvers.partition.orders import Orders, State
+from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.shortest_paths import NEVER
+from splitopt.solvers.partition.undominated import Undominated
+
+_MOST_STEPS = 1_000
+"""Options that are put behind paths; more mostly means many more."""
+
+Rank = tuple[int, int, int]
+"""Value, segments, copied bytes: a bound of each, for plans that begin with a path."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Path:
+    """`places`: of its last segment (see Way); `number`: of that segment's option."""
+
+    cut: int
+    peak: int
+    cost: int
+    segments: int
+    copied: int
+    state: State
+    number: int = -1
+    places: tuple[int, ...] = ()
+    before: _Path | None = None
+
+
+def best_plan(
+    pool: OptionPool,
+    among: Survivors,
+    goal: Goal,
+    boundaries: Sequence[Boundary],
+    option_of: Callable[[OptionName], Option],
+    deadline: Deadline,
+) -> Outcome[PartitionPlan]:
+    """The optimum over these options of a pool, ties as ever, or a proof that there is none.
+
+    `option_of`: the option of a name; its figures are those that the pool settles. UNKNOWN where
+    time is over or that would take too many steps; its bound holds.
+    """
+    return _Search(pool, among, goal, boundaries, option_of).run(deadline)
+
+
+class _Search:
+    def __init__(
+        self,
+        pool: OptionPool,
+        among: Survivors,
+        goal: Goal,
+        boundaries: Sequence[Boundary],
+        option_of: Callable[[OptionName], Option],
+    ) -> None:
+        self._pool, self._goal, self._option_of = pool, goal, option_of
+        self._rest = LeastRest(pool, among, goal)
+        self._arcs: list[list[int]] = [[] for _ in range(pool.n)]
+        for number in among.numbers.tolist():
+            self._arcs[pool.starts[number]].append(number)
+        self._options: list[Option] = []
+        self._index: dict[int, int] = {}
+        self._orders = Orders(self._options, boundaries)
+        self._fronts = [Undominated() for _ in range(pool.n + 1)]
+        self._open: list[tuple[Rank, int, _Path, int | None]] = []
+        self._ticks = count()
+
+    def run(self, deadline: Deadline) -> Outcome[PartitionPlan]:
+        self._push(_Path(0, 0, 0, 0, 0, ()), None)
+        steps = 0
+        while self._open:
+            rank, _, path, number = heappop(self._open)
+            if deadline.is_over or steps >= _MOST_STEPS:
+                return Outcome(Status.UNKNOWN, bound=rank[0], wall_s=deadline.spent_s)
+            if number is not None:
+                if self._settled(path, number, rank):
+                    self._extend(path, number)
+                    steps += 1
+            elif path.cut == self._pool.n:
+                plan = self._plan(path)
+                cost = plan_cost(plan).ranked(self._goal)[0]
+                return Outcome(Status.OPTIMAL, plan, cost, rank[0], deadline.spent_s)
+            elif not self._fronts[path.cut].beats(self._asked(path)):
+                for further in self._arcs[path.cut]:
+                    self._push(path, further)
+        return Outcome(Status.INFEASIBLE, wall_s=deadline.spent_s)
+
+    def _push(self, path: _Path, number: int | None) -> None:
+        """A path, or the paths that an option makes of it, where plans of them can be there."""
+        rank = self._rank(path, number)
+        if rank is not None:
+            heappush(self._open, (rank, next(self._ticks), path, number))
+
+    def _rank(self, path: _Path, number: int | None) -> Rank | None:
+        cut, peak, cost = path.cut, path.peak, path.cost
+        segments, copied = path.segments, path.copied
+        if number is not None:
+            pool = self._pool
+            cut, peak = int(pool.stops[number]), max(peak, int(pool.ram[number]))
+            cost += int(pool.cost[number])
+            segments, copied = segments + 1, copied + int(pool.copied[number])
+        segments += self._rest.fewest[cut]
+        most = self._goal.max_segments
+        if not self._goal.fits(peak) or (most is not None and segments > most):
+            return None
+        value = self._rest.value(cut, peak, cost)
+        return None if value is None else (value, segments, copied)
+
+    def _settled(self, path: _Path, number: int, rank: Rank) -> bool:
+        """Whether the paths that an option makes of one rank as they did, by exact figures."""
+        self._pool.settle([number])
+        if self._pool.ram[number] >= NEVER:
+            return False
+        if self._rank(path, number) == rank:
+            return True
+        self._push(path, number)
+        return False
+
+    def _extend(self, path: _Path, number: int) -> None:
+        """By every way of one option."""
+        if number not in self._index:
+            self._index[number] = len(self._options)
+            self._options.append(self._option_of(self._pool.name(number)))
+        index = self._index[number]
+        option = self._options[index]
+        (ways,) = self._orders.ways(index, [path.state])
+        cost, copied = path.cost + option.cost, path.copied + option.copied_bytes
+        for region, state, places in ways:
+            peak, segments = max(path.peak, region), path.segments + 1
+            longer = _Path(*(option.stop, peak, cost, segments, copied, state), index, places, path)
+            if self._rank(longer, None) is not None and self._fronts[option.stop].add(
+                self._asked(longer)
+            ):
+                self._push(longer, None)
+
+    def _asked(self, path: _Path) -> tuple[int, ...]:
+        """Of two paths to a cut, one is enough where none of these is larger."""
+        goal = self._goal
+        peak = (path.peak,) if goal.ram_weight else ()
+        cost = (path.cost,) if goal.cost_weight or goal.max_cost is not None else ()
+        return (*peak, *cost, path.segments, path.copied, *path.state)
+
+    def _plan(self, end: _Path) -> PartitionPlan:
+        numbers, places = [], []
+        path = end
+        while path.before is not None:
+            numbers.append(path.number)
+            places.append(path.places)
+            path = path.before
+        layout = self._orders.layout(numbers[::-1], places[::-1])
+        return PartitionPlan(tuple(self._options[k] for k in reversed(numbers)), layout)
