@@ -8,6 +8,9 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+STORE_HEADER_BYTES = 64
+"""See `splitopt::kStoreHeaderBytes`."""
+
 
 @dataclass(frozen=True, slots=True)
 class SavedTail:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from splitopt.base.text import cpp_comment
+from splitopt.bundle.schema.plan import Memory
 from splitopt.runtime.links import PieceLinks
+from splitopt.runtime.saved_tails import SavedTail, word_hash
+from splitopt.workflows.export.stores import size_lines
 from splitopt.workflows.export.stream_code import group_names, row_text, stream_text
 from splitopt.workflows.export.tables import Tables
 
@@ -44,8 +47,10 @@ def piece_names(links: Sequence[PieceLinks]) -> list[str]:
     ]
 
 
-def header_text(namespace: str, about: str, planned: Tables, host: Tables) -> str:
-    """Declares the plan, and how large its region is on the target and on a PC."""
+def header_text(
+    namespace: str, about: str, planned: Tables, host: Tables, memories: Sequence[Memory]
+) -> str:
+    """Declares the plan, and how large its region and stores are on the target and on a PC."""
     guard = f"{namespace.upper()}_H_"
     return f"""\
 // {cpp_comment(about)}
@@ -63,9 +68,9 @@ namespace {namespace} {{
 
 #if UINTPTR_MAX > 0xFFFFFFFF
 inline constexpr std::size_t kRegionBytes = {host.region_bytes};  // to check on a PC; no plan
-#else
+{size_lines(memories, host.stores)}#else
 inline constexpr std::size_t kRegionBytes = {planned.region_bytes};  // headroom included
-#endif
+{size_lines(memories, planned.stores)}#endif
 
 extern const splitopt::Plan kPlan;
 
@@ -75,8 +80,15 @@ extern const splitopt::Plan kPlan;
 """
 
 
-def plan_text(namespace: str, planned: Tables, host: Tables, inputs: int, outputs: int) -> str:
-    """Defines the plan, by the width of a pointer."""
+def plan_text(
+    namespace: str,
+    planned: Tables,
+    host: Tables,
+    files: Sequence[bytes],
+    ends: tuple[int, int],
+) -> str:
+    """Defines the plan, by the width of a pointer. `files`: all .tflite files; `ends`: how many
+    inputs and outputs the model has."""
     names = piece_names(planned.links)
     declared = "\n".join(f"extern const std::uint8_t {name}[];" for name in names)
     return f"""\
@@ -98,7 +110,9 @@ using splitopt::kNowhere;
 
 }}  // namespace
 
-const splitopt::Plan kPlan = {{kPieces, {len(planned.links)}, kRegionBytes, {inputs}, {outputs}}};
+const splitopt::Plan kPlan = {{kPieces, {len(planned.links)}, kRegionBytes, {ends[0]}, {ends[1]},
+                              {"kStores" if planned.stores else "nullptr"}, {len(planned.stores)},
+                              kTablesHash, {word_hash(files)}u}};
 
 }}  // namespace {namespace}
 """
@@ -139,12 +153,23 @@ def _tables(tables: Tables) -> Iterator[str]:
             yield f"constexpr splitopt::Slice kSlices{k}[] = {{\n{rows}\n}};\n"
         if links.stream:
             yield from stream_text(k, links.stream)
-    arenas = zip(tables.arenas, tables.links, strict=True)
-    rows = ",\n".join(_piece(k, *arena, links) for k, (arena, links) in enumerate(arenas))
-    yield f"const splitopt::Piece kPieces[] = {{\n{rows},\n}};"
+    for k, saved in enumerate(tables.saved):
+        if saved:
+            yield f"constexpr splitopt::SavedTail kSaved{k} = {row_text(saved)};\n"
+    if tables.stores:
+        rows = ", ".join(map(row_text, tables.stores))
+        yield f"constexpr splitopt::StorePlan kStores[] = {{{rows}}};\n"
+    own = zip(tables.arenas, tables.links, tables.saved, strict=True)
+    rows = ",\n".join(
+        _piece(k, *arena, links, saved) for k, (arena, links, saved) in enumerate(own)
+    )
+    yield f"const splitopt::Piece kPieces[] = {{\n{rows},\n}};\n"
+    yield f"constexpr std::uint32_t kTablesHash = {word_hash([repr(tables).encode()])}u;"
 
 
-def _piece(index: int, arena_offset: int, arena_bytes: int, links: PieceLinks) -> str:
+def _piece(
+    index: int, arena_offset: int, arena_bytes: int, links: PieceLinks, saved: SavedTail | None
+) -> str:
     slices = f"kSlices{index}" if links.slices else "nullptr"
     model, stream = f"kPiece{index}", "nullptr"
     if links.stream:
@@ -152,5 +177,6 @@ def _piece(index: int, arena_offset: int, arena_bytes: int, links: PieceLinks) -
     return (
         f"    {{{model}, {arena_offset}, {arena_bytes}, "
         f"kInputs{index}, {len(links.inputs)}, kOutputs{index}, {len(links.outputs)}, "
-        f"{slices}, {links.execution_count}, {stream}}}"
+        f"{slices}, {links.execution_count}, {stream}, "
+        f"{f'&kSaved{index}' if saved else 'nullptr'}}}"
     )

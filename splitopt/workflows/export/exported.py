@@ -31,6 +31,7 @@ from splitopt.workflows.export.code import (
 )
 from splitopt.workflows.export.flash import file_paths, flash_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
+from splitopt.workflows.export.stores import check_text, prepare_text, stores_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
 _GOLDEN_INPUTS = 2
@@ -84,15 +85,15 @@ def _texts(
     }
     for name in ("CMakeLists.txt", "check.cc", "README.md"):
         texts[name] = _filled(name, words)
-    for path, name in zip(file_paths(bundle), piece_names(planned.links), strict=True):
-        file = f"piece_{path.stem.replace('-', '_')}.cc"
-        texts[file] = piece_text(namespace, name, path.read_bytes())
-    ends = len(graph.inputs), len(graph.outputs)
+    pieces = {path: path.read_bytes() for path in file_paths(bundle)}
+    for (path, data), name in zip(pieces.items(), piece_names(planned.links), strict=True):
+        texts[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
+    ends, files = (len(graph.inputs), len(graph.outputs)), list(pieces.values())
     return texts | {
         "resolver.h": resolver_header(ops, namespace),
         f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
-        f"{namespace}.h": header_text(namespace, about, planned, host),
-        f"{namespace}.cc": plan_text(namespace, planned, host, *ends),
+        f"{namespace}.h": header_text(namespace, about, planned, host, plan.memories),
+        f"{namespace}.cc": plan_text(namespace, planned, host, files, ends),
         "golden.h": golden_text(namespace, inputs, outputs),
     }
 
@@ -120,7 +121,10 @@ def _words(
         "ENDS": "\n".join(ends),
         "INPUT_COUNT": str(len(graph.inputs)),
         "OUTPUT_COUNT": str(len(outputs)),
-        "FLASH": flash_text(bundle, planned.links),
+        "FLASH": flash_text(bundle, planned),
+        "STORES": check_text(namespace, bundle.plan.memories),
+        "PREPARE": prepare_text(bundle.plan.memories),
+        "RESTORED": stores_text(namespace, bundle.plan),
         "ROWS": rows_text(planned.links),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }

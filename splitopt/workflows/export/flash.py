@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from splitopt.bundle.piece import Piece
 from splitopt.graph.model import ModelGraph
 from splitopt.runtime.links import PieceLinks
 from splitopt.runtime.stream_tables import GroupRow
+from splitopt.workflows.export.tables import Tables
 
 _WORD_BYTES = 4
-_PIECE_WORDS = 10
+_PIECE_WORDS = 11
 _STREAM_WORDS = 7
 _GROUP_POINTERS = 5
 """Its model, and two tables with their lengths."""
@@ -26,7 +27,7 @@ def file_paths(bundle: OpenBundle) -> list[Path]:
     return [path for piece in bundle.pieces for path in _paths(piece)]
 
 
-def flash_text(bundle: OpenBundle, links: Sequence[PieceLinks]) -> str:
+def flash_text(bundle: OpenBundle, tables: Tables) -> str:
     """Markdown."""
     rows = [_row(piece) for piece in bundle.pieces]
     files, size, weights = (sum(column) for column in list(zip(*rows, strict=True))[1:])
@@ -36,7 +37,7 @@ def flash_text(bundle: OpenBundle, links: Sequence[PieceLinks]) -> str:
         f"- {plural(files, 'file')} of "
         f"{plural(len(rows), 'piece')}: {format_bytes(size)}, of that {format_bytes(weights)} "
         "constants; each file describes its ops and tensors anew",
-        f"- tables of the plan: {format_bytes(_WORD_BYTES * _words(links))}",
+        f"- tables of the plan: {format_bytes(_WORD_BYTES * _words(tables))}",
         "",
         "| piece | files | bytes | of that constants |",
         "|---|---|---|---|",
@@ -63,8 +64,9 @@ def _weights(graph: ModelGraph) -> int:
     return sum(tensor.bytes for tensor in graph.tensors if tensor.is_constant)
 
 
-def _words(links: Sequence[PieceLinks]) -> int:
-    return sum(map(_piece_words, links))
+def _words(tables: Tables) -> int:
+    rows = [*filter(None, tables.saved), *tables.stores]
+    return sum(map(_piece_words, tables.links)) + sum(map(_row_words, rows))
 
 
 def _piece_words(links: PieceLinks) -> int:

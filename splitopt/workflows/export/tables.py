@@ -10,11 +10,18 @@ from splitopt.arena.shared import SharedModel, shared_arena
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece
-from splitopt.bundle.runner_links import bundle_links, planned_buffers
+from splitopt.bundle.runner_links import (
+    bundle_links,
+    planned_buffers,
+    saved_tails,
+    store_plans,
+)
+from splitopt.bundle.schema.plan import Plan
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.links import PieceLinks
+from splitopt.runtime.saved_tails import STORE_HEADER_BYTES, SavedTail, StorePlan
 from splitopt.runtime.stream_tables import PlacedBuffers
 
 HOST_SLACK_BYTES = 4096
@@ -23,12 +30,14 @@ HOST_INTERPRETER_BYTES = 1024
 
 @dataclass(frozen=True)
 class Tables:
-    """What the runner needs of a plan: (offset, bytes) of each arena, links of each piece, and
-    the region."""
+    """What the runner needs of a plan: (offset, bytes) of each arena, links of each piece, the
+    region, and where the tails of restored pieces are kept."""
 
     arenas: tuple[tuple[int, int], ...]
     links: tuple[PieceLinks, ...]
     region_bytes: int
+    saved: tuple[SavedTail | None, ...]
+    stores: tuple[StorePlan, ...]
 
 
 def planned_tables(
@@ -38,7 +47,9 @@ def planned_tables(
     region_bytes: int,
 ) -> Tables:
     """As the plan has them, for the Cortex-M55."""
-    return Tables(tuple(arenas), bundle_links(bundle, offsets), region_bytes)
+    links, plan = bundle_links(bundle, offsets), bundle.plan
+    saved = tuple(saved_tails(plan))
+    return Tables(tuple(arenas), links, region_bytes, saved, store_plans(plan))
 
 
 def host_tables(bundle: OpenBundle) -> Tables:
@@ -60,7 +71,25 @@ def host_tables(bundle: OpenBundle) -> Tables:
             offsets[tensor] = top
             top += align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
     links = bundle_links(bundle, offsets, streams)
-    return Tables(tuple((0, size) for size in arenas), links, top)
+    saved, stores = _host_saved(bundle.plan, arenas)
+    return Tables(tuple((0, size) for size in arenas), links, top, saved, stores)
+
+
+def _host_saved(
+    plan: Plan, arenas: Sequence[int]
+) -> tuple[tuple[SavedTail | None, ...], tuple[StorePlan, ...]]:
+    """Images of whole arenas."""
+    tops = [STORE_HEADER_BYTES] * len(plan.memories)
+    saved: list[SavedTail | None] = []
+    for own, size in zip(saved_tails(plan), arenas, strict=True):
+        if own is None:
+            saved.append(None)
+            continue
+        image = size + HOST_INTERPRETER_BYTES
+        saved.append(SavedTail(size, own.store, tops[own.store], image, size, is_exact=0))
+        tops[own.store] += image
+    kinds = [store.at_start_up for store in store_plans(plan)]
+    return tuple(saved), tuple(map(StorePlan, tops, kinds))
 
 
 def _host_stream(own: PlacedBuffers | None) -> PlacedBuffers | None:

@@ -10,6 +10,7 @@ namespace {
 
 alignas(16) std::uint8_t region[@NAMESPACE@::kRegionBytes];
 alignas(16) std::uint8_t made[@OUTPUT_COUNT@][@LARGEST_OUTPUT@];
+@STORES@
 
 std::uint32_t RowBytes(std::uint32_t input) {
   for (std::uint32_t k = 0; k < @NAMESPACE@::kPlan.piece_count; ++k) {
@@ -47,8 +48,10 @@ int Failed(const splitopt::Result& result) {
 int main() {
   static @NAMESPACE@::Resolver resolver;
   splitopt::Runner runner(@NAMESPACE@::kPlan, resolver, region, sizeof(region));
-  const splitopt::Result ready = runner.Prepare();
-  if (!ready.ok()) return Failed(ready);
+  for (int start = 0; start < 2; ++start) {  // the second finds what the first kept
+    const splitopt::Result ready = runner.Prepare(stores);
+    if (!ready.ok()) return Failed(ready);
+  }
   for (int sample = 0; sample < kSamples; ++sample) {
     void* outputs[@OUTPUT_COUNT@];
     for (int i = 0; i < @OUTPUT_COUNT@; ++i) outputs[i] = made[i];

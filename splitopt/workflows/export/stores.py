@@ -1,0 +1,101 @@
+"""Memories that keep what restored pieces need again, as C++ and in the README of an export."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from splitopt.base.units import format_bytes
+from splitopt.bundle.schema.plan import Memory, Plan
+from splitopt.runtime.saved_tails import StorePlan
+
+
+def constant_of(memory: Memory) -> str:
+    """`second-sram` → `kStoreSecondSramBytes`."""
+    words = re.findall(r"[A-Za-z0-9]+", memory.name)
+    return f"kStore{''.join(word[:1].upper() + word[1:] for word in words)}Bytes"
+
+
+def size_lines(memories: Sequence[Memory], stores: Sequence[StorePlan]) -> str:
+    """Declares how large each store is."""
+    return "".join(
+        f"inline constexpr std::size_t {constant_of(memory)} = {store.size_bytes};\n"
+        for memory, store in zip(memories, stores, strict=True)
+    )
+
+
+def check_text(namespace: str, memories: Sequence[Memory]) -> str:
+    """Plain memory for the check; none where the plan needs none."""
+    if not memories:
+        return "splitopt::Store* const* const stores = nullptr;"
+    lines = []
+    for k, memory in enumerate(memories):
+        lines.append(f"alignas(16) std::uint8_t memory{k}[{namespace}::{constant_of(memory)}];")
+        lines.append(f"splitopt::MemoryStore store{k}(memory{k}, sizeof(memory{k}));")
+    given = ", ".join(f"&store{k}" for k in range(len(memories)))
+    return "\n".join([*lines, f"splitopt::Store* const stores[] = {{{given}}};"])
+
+
+def prepare_text(memories: Sequence[Memory]) -> str:
+    """How the README's example prepares."""
+    if not memories:
+        return "splitopt::Result ready = runner.Prepare();  // once, at start-up: checks the plan"
+    return (
+        "// Once, at start-up: builds and saves the pieces that are restored (see below).\n"
+        "splitopt::Result ready = runner.Prepare(stores);"
+    )
+
+
+def stores_text(namespace: str, plan: Plan) -> str:
+    """Markdown; none where each piece is built at each inference."""
+    if not plan.memories:
+        return ""
+    pieces = [segment.index for segment in plan.segments if segment.stored_in is not None]
+    named = ", ".join(map(str, pieces))
+    listed = "\n".join(_listed(memory) for memory in plan.memories)
+    order = ", ".join(memory.name for memory in plan.memories)
+    kept = any(memory.written == "start_up" for memory in plan.memories)
+    return f"""
+## Stores
+
+Pieces that are built once, by `Prepare`, and restored at each inference: {named}. What they need
+again lies outside the region, on 16 bytes, and nobody else writes to it:
+
+{listed}
+
+`stores` is one `splitopt::Store*` for each, in this order: {order}. Plain memory is
+
+```cpp
+alignas(16) static std::uint8_t memory[{namespace}::{constant_of(plan.memories[0])}];
+static splitopt::MemoryStore store(memory, sizeof(memory));
+splitopt::Store* stores[] = {{&store}};
+```
+
+`Prepare` writes over the region: call it before inputs are put there.
+{_KEPT if kept else ""}"""
+
+
+_KEPT = """
+Memory that is written through a driver and keeps its content over a reset is a class of yours:
+
+```cpp
+struct Mram : splitopt::Store {
+  bool Write(std::uint32_t offset, const void* data, std::uint32_t bytes) override {
+    return Program(kMramStart + offset, data, bytes);  // multiples of 16
+  }
+  const std::uint8_t* Read(std::uint32_t offset, std::uint32_t) const override {
+    return kMramStart + offset;
+  }
+};
+```
+
+At the next start-up its images are used as they are, if plan, models, region and the addresses of
+code are those that they were made with. Else `Prepare` says which differs
+(`kStoredForOtherPlan`, `...Model`, `...Region`, `...Code`); `Prepare(stores, true)` makes them
+anew.
+"""
+
+
+def _listed(memory: Memory) -> str:
+    when = "may be written at start-up only" if memory.written == "start_up" else "plain memory"
+    return f"- {memory.name}: {format_bytes(memory.used_bytes)}, {when}"
