@@ -40,10 +40,10 @@ def format_insn(insn: int) -> str:
     return f"{insn / 1000:.1f} k" if size >= 1000 else str(insn)
 
 
-def added_text(insn: int, invoke_insn: int | None) -> str:
+def added_text(insn: int, invoke_insn: int | None, per: str = "per inference") -> str:
     """`+6.8 M instructions per inference (estimate, +10.5 % of Invoke)`."""
     share = f", {format_percent(insn, invoke_insn)} of Invoke" if invoke_insn else ""
-    return f"{more_text(insn)} per inference (estimate{share})"
+    return f"{more_text(insn)} {per} (estimate{share})"
 
 
 def more_text(insn: int) -> str:

@@ -10,21 +10,56 @@ from pydantic import Field, model_validator
 
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, read_yaml
-from splitopt.config.target import TflmSpec, anchored_tflm
+from splitopt.config.target import LISTED, TflmSpec, anchored_tflm
 
 MAX_RAM_BYTES = 1 << 31
 _SUFFIXES = (".yaml", ".yml")
 Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
 PACKAGED = Path(__file__).resolve().parents[1] / "data"
 """What travels with splitopt: boards, and the job and the model of `splitopt demo`."""
 
 
+class MemorySpec(Strict):
+    """A memory beside the main SRAM."""
+
+    name: Name
+    bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+    reserved_bytes: Annotated[
+        Bytes, Field(description="Taken by the application, or by the program.")
+    ] = 0
+    holds: Annotated[
+        tuple[Literal["saved_tails"], ...],
+        LISTED,
+        Field(min_length=1, description="What plans may keep in it."),
+    ]
+    written: Annotated[
+        Literal["always", "start_up"],
+        Field(description="start_up: MRAM or flash, written through a callback of the runner."),
+    ]
+    read_cost: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=1000,
+            strict=False,
+            description="Instructions to copy a byte from it, relative to the main SRAM.",
+        ),
+    ] = 1.0
+
+    @model_validator(mode="after")
+    def _something_is_left(self) -> MemorySpec:
+        if self.reserved_bytes >= self.bytes:
+            raise ValueError(f"reserved_bytes below bytes ({self.bytes}); nothing is left")
+        return self
+
+
 class Board(Strict):
     """A board with a Cortex-M55: its SRAM, how much of it is free, and its arena rules."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    name: Name
     description: str = ""
     source: Annotated[str, Field(description="Where the figures come from.")] = ""
     cpu: Literal["cortex-m55"] = "cortex-m55"
@@ -34,6 +69,11 @@ class Board(Strict):
     reserved_bytes: Annotated[
         Bytes, Field(description="Taken by stack and application; the rest is the budget.")
     ] = 0
+    memories: Annotated[
+        tuple[MemorySpec, ...],
+        LISTED,
+        Field(max_length=8, description="Beside the main SRAM; arenas are not in them."),
+    ] = ()
     headroom_bytes: Annotated[
         Bytes, Field(multiple_of=16, description="Added to every arena; a multiple of 16.")
     ] = 1024
@@ -53,6 +93,9 @@ class Board(Strict):
             raise ValueError(
                 f"reserved_bytes below sram_bytes ({self.sram_bytes}); nothing is left to plan with"
             )
+        names = [memory.name for memory in self.memories]
+        if len(set(names)) < len(names):
+            raise ValueError(f"each of memories by a name of its own, got {', '.join(names)}")
         return self
 
     @property

@@ -19,6 +19,7 @@ from splitopt.config.target import LISTED, TargetSpec, anchored, read_target
 
 Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 Cut = Annotated[int, Field(ge=1)] | str
+Switching = Literal["rebuild", "restore"]
 _AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 MAX_TABLE_BYTES = 1 << 20
 IN_MEMORY = Path("Job.of")
@@ -94,6 +95,15 @@ class PiecesSpec(Strict):
         bool,
         Field(description="Output rows of bands and streams may lie over input rows already read."),
     ] = True
+    switching: Annotated[
+        tuple[Switching, ...],
+        LISTED,
+        Field(
+            min_length=1,
+            description="How pieces may begin at each inference: built again, or copied back as "
+            "they were saved at start-up, where the board has a memory that holds saved_tails.",
+        ),
+    ] = ("rebuild", "restore")
     input: Annotated[
         Literal["whole", "rows"],
         Field(
@@ -304,6 +314,11 @@ def job_of(
         raise UsageError(
             f"{path}: $.budget_bytes: got {spec.budget_bytes}, want at most the board's "
             f"{board.sram_bytes} (sram_bytes of {board.name})"
+        )
+    if "rebuild" not in spec.pieces.switching and not board.memories:
+        raise UsageError(
+            f"{path}: $.pieces.switching: got [restore], but {board.name} has no memory that holds "
+            "saved_tails (memories of the board); want [rebuild, restore]"
         )
     name = folder_name(path.stem, str(path))
     job = Job(name, path, spec, board, path.parent / spec.model.path)

@@ -72,7 +72,8 @@ def plan_of_pieces(
         for option, requantise in zip(found, more, strict=True)
     )
     boundaries = boundaries_of(table.graph)
-    instance = PartitionInstance(len(table.graph.ops), options, boundaries)
+    rooms = table.techniques.switching.rooms
+    instance = PartitionInstance(len(table.graph.ops), options, boundaries, stores=rooms)
     plan = PartitionPlan(options, lay_out(options, boundaries, params).layout)
     check_plan(instance, plan)
     return plan

@@ -11,6 +11,7 @@ from splitopt.cost.costs import parse_costs
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import Switching, TailMemory
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,19 @@ def techniques_of(job: Job) -> Techniques:
         streams=pieces.streams,
         rolled_ends=pieces.rolled_ends,
         input_by_rows=pieces.input == "rows",
+        switching=_switching(job),
     )
+
+
+def _switching(job: Job) -> Switching:
+    ways = job.spec.pieces.switching
+    memories = tuple(
+        TailMemory(
+            name=memory.name,
+            bytes=memory.bytes - memory.reserved_bytes,
+            written=memory.written,
+            read_cost=memory.read_cost,
+        )
+        for memory in (job.board.memories if "restore" in ways else ())
+    )
+    return Switching(memories, may_rebuild="rebuild" in ways)

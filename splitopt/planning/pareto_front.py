@@ -11,6 +11,8 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.dominance import undominated
+from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
@@ -34,7 +36,9 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     """All undominated plans; the request's limits hold, its weights play no part.
 
     Where every plan adds something, none of these has a segment that needs more than the unsplit
-    model, because leaving the model whole adds nothing.
+    model, because leaving the model whole adds nothing. Where plans with every piece in its
+    cheapest way put more into a memory than that holds, plans are found peak by peak, and those
+    that only fewer cuts speak for are missing.
 
     Raises UsageError where a sum leaves 64 bits.
     """
@@ -48,12 +52,15 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     is_bounded = request.allowed[whole] and pruner.least_cost >= 0
     most_peak = table.ram(*whole) if is_bounded else None
     kept = kept_for_front(pruner.pool, goal, deadline.share(_PRUNING), most_peak)
-    front = pareto_front(planner.instance(kept.names, goal), _left(request, deadline))
+    instance = planner.instance(kept.names, goal, is_cheapest=True)
+    front = pareto_front(instance, _left(request, deadline))
     if not (kept.is_complete and table.is_complete):
         least = pruner.bound if table.is_complete else 0
         front = front.unproved([(least, pruner.least_cost, 1)])
     elif not front.reaches_loads:
         front = _beside(front, kept.names, planner, pruner.pool, request, goal, deadline)
+    if not all(instance.fits_stores(point.plan.options) for point in front.points):
+        return _peak_by_peak(planner, request, deadline)
     spent_s = time.monotonic() - started
     plans = tuple(
         split_plan_of(
@@ -86,8 +93,30 @@ def _beside(
         return front.unproved(front.loads)
     if set(wanted.names) <= set(kept):
         return front
-    instance = planner.instance(sorted({*kept, *wanted.names}), goal)
+    instance = planner.instance(sorted({*kept, *wanted.names}), goal, is_cheapest=True)
     return improved_front(instance, front, _left(request, deadline))
+
+
+def _peak_by_peak(planner: Planner, request: PlanRequest, deadline: Deadline) -> PlanFront:
+    """The cheapest plan of any peak, then of any lower one, and so on."""
+    goal, found = replace(request.goal, ram_weight=0, cost_weight=1), list[SplitPlan]()
+    while not deadline.is_over:
+        plan = planner.plan(replace(request, goal=goal), deadline)
+        if not isinstance(plan, SplitPlan):
+            break
+        found.append(plan)
+        goal = replace(goal, capacity=plan.peak_ram_bytes - 1)
+    peak = replace(request.goal, ram_weight=1, cost_weight=0)
+    best = undominated(found, lambda plan: (plan.added_insn, plan.peak_ram_bytes))
+    plans = (
+        replace(plan, goal=peak, cost=plan.peak_ram_bytes, bound=_bound(plan)) for plan in best
+    )
+    return PlanFront(tuple(plans), is_complete=False)
+
+
+def _bound(plan: SplitPlan) -> int:
+    """Of the peak of any plan that adds no more: one of a lower peak adds more, where proved."""
+    return plan.peak_ram_bytes if plan.status is Status.OPTIMAL else 0
 
 
 def _left(request: PlanRequest, deadline: Deadline) -> SolveParams:

@@ -207,28 +207,32 @@ class Planner:
         self.table.is_complete &= len(found) == len(kept)
         return found
 
-    def instance(self, kept: Sequence[OptionName], goal: Goal) -> PartitionInstance:
-        """The solver's instance over these options, all figures exact.
+    def instance(
+        self, kept: Sequence[OptionName], goal: Goal, *, is_cheapest: bool = False
+    ) -> PartitionInstance:
+        """The solver's instance over these options, all figures exact. `is_cheapest`: each in its
+        cheapest way only, whether memories hold what plans put into them or not.
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
         table, rooms = self.table, self.table.techniques.switching.rooms
         found = [option for name in kept if (option := table.option(*name)) is not None]
         n = len(table.graph.ops)
-        options = tuple(self._options(found))
+        options = tuple(self._options(found, is_cheapest=is_cheapest))
         try:
             return PartitionInstance(n, options, self._boundaries, goal, rooms)
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
-    def _options(self, found: Sequence[SegmentOption]) -> Iterator[Option]:
+    def _options(self, found: Sequence[SegmentOption], *, is_cheapest: bool) -> Iterator[Option]:
         """Each in the cheapest way; in all, where a plan might put more into a memory than it
         holds."""
         table, switching = self.table, self.table.techniques.switching
         cheapest = [(option, way) for option in found if (way := switching.cheapest(option.pieces))]
         options = [solver_option(table, option, way) for option, way in cheapest]
         most = most_stored(len(table.graph.ops), options)
-        if all(own <= room for own, room in zip(most, switching.rooms, strict=False)):
+        fit = (own <= room for own, room in zip(most, switching.rooms, strict=False))
+        if is_cheapest or all(fit):
             yield from options
             return
         for option, _ in cheapest:

@@ -235,6 +235,30 @@ def test_errors_of_a_board(write: Write, tmp_path: Path) -> None:
         read_job(write("board: ../bad.yaml"))
 
 
+def test_memories_of_a_board(write: Write) -> None:
+    memory = "{name: m, bytes: 4096, holds: [saved_tails], written: always}"
+    board = "board: {name: b, sram_bytes: 1000, headroom_bytes: 0, memories: [%s]}"
+
+    def text(*changes: tuple[str, str], memories: str = memory) -> str:
+        for old, new in changes:
+            memories = memories.replace(old, new)
+        return board % memories
+
+    job = read_job(write(text()))
+    [known] = job.board.memories
+    assert (known.bytes, known.reserved_bytes, known.read_cost) == (4096, 0, 1.0)
+    assert job.spec.pieces.switching == ("rebuild", "restore")
+    assert "want 'saved_tails'" in refusal(write(text(("saved_tails", "arena"))))
+    assert "'always' or 'start_up'" in refusal(write(text(("always", "never"))))
+    assert "memories[0].written" in refusal(write(text((", written: always", ""))))
+    assert "nothing is left" in refusal(write(text(("4096", "4096, reserved_bytes: 4096"))))
+    assert "read_cost" in refusal(write(text(("4096", "4096, read_cost: 0.5"))))
+    assert "a name of its own" in refusal(write(text(memories=f"{memory}, {memory}")))
+    only = "\npieces: {switching: [restore]}"
+    assert read_job(write(text() + only)).spec.pieces.switching == ("restore",)
+    assert "b has no memory" in refusal(write(board % "" + only))
+
+
 def test_every_board_of_the_checkout_is_sound_and_named_as_its_file() -> None:
     boards = list_boards()
     assert len(boards) >= 4

@@ -15,6 +15,7 @@ from samples import seeds
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.pareto_front import plan_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import SegmentFigures, SegmentOption, Techniques
@@ -156,6 +157,20 @@ def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
                 assert plan.cost == wanted, (goal, switching)
             assert plan.bound <= wanted <= plan.cost
             assert_stored(plan, switching)
+
+
+@pytest.mark.parametrize("room", [0, 1_200, 2_600, 10**6])
+def test_the_front_keeps_to_its_memory(room: int) -> None:
+    graph = net(1)
+    switching = Switching((TailMemory("m", room),))
+    planner = planner_of(graph, "streams", switching)
+    front = plan_front(planner, request_of(graph, RAM))
+    for plan in front.plans:
+        assert_stored(plan, switching)
+        cheapest = request_of(graph, Goal(0, 1, capacity=plan.peak_ram_bytes))
+        assert plan.added_insn == least(planner, cheapest)
+    lowest = least(planner, request_of(graph, RAM))
+    assert min(plan.peak_ram_bytes for plan in front.plans) == lowest
 
 
 def test_without_a_memory_nothing_changes() -> None:

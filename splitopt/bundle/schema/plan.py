@@ -38,6 +38,7 @@ from splitopt.config.job import (
     PiecesSpec,
     PreprocessSpec,
     SolveSpec,
+    Switching,
     VerifySpec,
 )
 from splitopt.config.objective import ObjectiveSpec
@@ -152,8 +153,6 @@ class BandRun(Shape):
 
 
 Tensors = Annotated[tuple[Index, ...], Field(min_length=1, max_length=MOST_OPS)]
-Switching = Literal["rebuild", "restore"]
-"""How a piece begins at each inference: built again, or as it was saved at start-up."""
 
 
 class Memory(Shape):

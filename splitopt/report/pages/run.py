@@ -190,6 +190,8 @@ def _runs(segment: Segment) -> str:
     """How it runs where that is not once, as TFLM plans it; and what its halo costs."""
     says = ", offline plan" if segment.offline_plan else ""
     says += ", the model's input by rows" if segment.input_by_rows else ""
+    if segment.switching == "restore":
+        says += f", restored from {segment.stored_in} ({format_bytes(segment.stored_bytes)})"
     runs = runs_text(segment)
     if segment.bands:
         again = added_text(segment.estimated_recomputed_insn, None)

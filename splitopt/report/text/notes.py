@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from splitopt.base.units import (
     added_text,
+    format_bytes,
     format_insn,
     format_percent,
     more_text,
@@ -85,16 +86,18 @@ def technique_lines(plan: Plan) -> Iterator[str]:
     parts, invoke = plan.added_parts, plan.invoke_insn
     if plan.added_insn and parts is not None:
         resident = parts.copy_insn + parts.recomputed_insn
-        rebuild, rest = (
+        rebuild, restore, rest = (
             format_percent(part, invoke) if invoke else more_text(part)
-            for part in (parts.rebuild_insn, resident)
+            for part in (parts.rebuild_insn, parts.restore_insn, resident)
         )
+        restored = f"restored pieces {restore}, " if parts.restore_insn else ""
         by_row = "one by one or " if any(s.stream for s in plan.segments) else ""
         yield (
             f"Added to each inference{', in parts of the unsplit Invoke' if invoke else ''} "
-            f"(estimates): AllocateTensors and construction {rebuild}, copies and rows computed "
-            f"{by_row}more than once {rest}."
+            f"(estimates): AllocateTensors and construction {rebuild}, {restored}copies and rows "
+            f"computed {by_row}more than once {rest}."
         )
+    yield from _restored_lines(plan)
     banded = [segment for segment in plan.segments if segment.bands]
     if banded:
         again = sum(segment.estimated_recomputed_insn for segment in banded)
@@ -110,6 +113,23 @@ def technique_lines(plan: Plan) -> Iterator[str]:
             "Offline memory plans, exact and checked, take the place of TFLM's own in "
             f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
         )
+
+
+def _restored_lines(plan: Plan) -> Iterator[str]:
+    restored = [segment for segment in plan.segments if segment.switching == "restore"]
+    if not restored:
+        return
+    used = [memory for memory in plan.memories if memory.used_bytes]
+    places = " and ".join(
+        f"{memory.name} ({format_bytes(memory.used_bytes)} of {format_bytes(memory.bytes)}"
+        f"{', written at start-up only' if memory.written == 'start_up' else ''})"
+        for memory in used
+    )
+    yield (
+        f"{plural(len(restored), 'piece')} of {len(plan.segments)} built once, at start-up, and "
+        f"restored at each inference from {places}; start-up takes "
+        f"{added_text(plan.first_insn, plan.invoke_insn, 'once')}."
+    )
 
 
 def _stream_lines(plan: Plan) -> Iterator[str]:

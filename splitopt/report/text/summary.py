@@ -117,6 +117,10 @@ def before_after(plan: Plan) -> list[Row]:
             f"{format_percent(plan.added_insn, invoke)} of Invoke" if invoke else "",
         ),
     ]
+    if plan.first_insn:
+        share = f"{format_percent(plan.first_insn, invoke)} of Invoke" if invoke else ""
+        title = "added instructions at start-up, once (estimate)"
+        rows.append((title, "0", signed_insn(plan.first_insn), share))
     if plan.piece_bytes is not None and plan.piece_overhead_bytes is not None:
         sizes = format_bytes(plan.model.bytes), format_bytes(plan.piece_bytes)
         rows.append(("file size", *sizes, f"{plan.piece_overhead_bytes:+,} B"))
@@ -132,12 +136,16 @@ def segment_rows(plan: Plan) -> list[Row]:
         (
             f"{s.index:02d}",
             f"{s.start}-{s.stop - 1}",
-            runs_text(s) or "once",
+            ", ".join([runs_text(s) or "once", *_restored(s)]),
             *(f"{size:,}" for size in _sizes(s)),
             format_insn(s.estimated_added_insn),
         )
         for s in plan.segments
     ]
+
+
+def _restored(segment: Segment) -> tuple[str, ...]:
+    return ("restored",) if segment.switching == "restore" else ()
 
 
 def runs_text(segment: Segment) -> str:
