@@ -69,7 +69,7 @@ class Pruner:
         Plans are judged by their loads here. Where the layout of the best one needs more than its
         load, ask `kept_within` with the value it really reaches.
         """
-        best = self._best = self._refine()
+        best = self._best = self._refine(with_ties)
         if best is not None and self._is_late():
             return self.pool.names(np.flatnonzero(self.pool.is_exact & self._fits))
         if best is None:
@@ -139,12 +139,16 @@ class Pruner:
         tie: Column = self.pool.copied[numbers] + _TIE_SEGMENT
         return tie
 
-    def _refine(self) -> Path | None:
-        """The best plan once it rests on exact figures; None where none fits."""
-        limit: int | None = None
+    def _refine(self, with_ties: bool) -> Path | None:
+        """The best plan once it rests on exact figures; None where none fits. Without ties, one
+        that no plan beats."""
+        known: Path | None = None
         while True:
-            paths = self._paths_to_win(limit)
+            aim = None if known is None else self._value(known) - (not with_ties)
+            paths = self._paths_to_win(aim)
             best = min(paths, key=self._value, default=None)
+            if known and aim is not None and (best is None or self._value(best) > aim):
+                return self._proved(known)
             if best is not None and not self._is_late():
                 self._bound = self._value(best)
             if best is None or self.pool.is_exact[list(best.options)].all():
@@ -152,18 +156,26 @@ class Pruner:
             self.pool.settle(best.options)
             if self._is_late():
                 return self._now(best)
-            if limit is not None:
-                near = [path for path in paths if self._value(path) <= limit]
-                if not self._settle_ways(near, limit):
-                    self._left = self.pool.survivors(self._within(limit, None))
+            if aim is not None:
+                near = [path for path in paths if self._value(path) <= aim]
+                if not self._settle_ways(near, aim):
+                    self._left = self.pool.survivors(self._within(aim, None))
                     self._settle_most_promising()
-            reached = [self._value(path) for path in map(self._now, paths) if self._is_real(path)]
-            found = min(reached, default=None)
-            if found is not None and (limit is None or found < limit):
-                limit = found
-                self._left = self.pool.survivors(self._fits & self._within(limit, None))
+            reached = [path for path in map(self._now, paths) if self._is_real(path)]
+            found = min(reached, key=self._value, default=None)
+            if found is not None and (known is None or self._value(found) < self._value(known)):
+                known = found
+                aim = self._value(known) - (not with_ties)
+                self._left = self.pool.survivors(self._fits & self._within(aim, None))
             else:
                 self._left = self.pool.survivors(self._fits & self._still_left())
+
+    def _proved(self, known: Path) -> Path:
+        """A plan on exact figures that no other beats."""
+        self._left = self.pool.survivors(self._fits)
+        if not self._is_late():
+            self._bound = self._value(known)
+        return known
 
     def _still_left(self) -> Mask:
         left = np.zeros(len(self.pool.ram), dtype=bool)

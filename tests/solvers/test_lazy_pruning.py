@@ -14,6 +14,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.dp import best_path
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_front import kept_for_front
 from splitopt.solvers.partition.lazy_pruning import Pruner
@@ -103,6 +104,26 @@ def test_no_best_plan_over_loads_is_pruned_away(block: int) -> None:
         assert again.plan is not None, seed
         found = plan_cost(again.plan)
         assert (again.cost, found.segments, found.copied_bytes) == rank, seed
+
+
+@pytest.mark.parametrize("block", seeds(2, 30))
+def test_without_ties_one_of_the_best_plans_over_loads_is_left(block: int) -> None:
+    for seed in range(100 * block, 100 * block + 100):
+        instance = draw(seed)
+        goal = instance.goal
+        if goal.cost_weight and goal.ram_weight and goal.max_cost is not None:
+            continue  # paths do not know the limit
+        pruner = Pruner(pool_of(instance, seed), goal)
+        kept = sorted(kept_of(instance, pruner.kept(with_ties=False)), key=lambda o: o.start)
+        path = best_path(instance)
+        assert bool(kept) == (path is not None), seed
+        if path is not None:
+            assert [option.start for option in kept[1:]] == [option.stop for option in kept[:-1]]
+            value = goal.weigh(
+                max(instance.ram(option) for option in kept), sum(o.cost for o in kept)
+            )
+            assert value == goal.weigh(path.peak, sum(o.cost for o in path.options)), seed
+            assert pruner.bound == value
 
 
 @pytest.mark.parametrize("block", seeds(2, 30))
