@@ -10,9 +10,16 @@ import pytest
 from limits import seconds
 from needs import HOST_VARIABLE
 
+from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
 from splitopt.runtime.tflm_library import VARIABLE, TflmLibrary, find_library
 
 SANITISERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
+
+
+def stand_in_sources(stand_in: Path) -> list[Path]:
+    """The runner's sources for a build against the stand-in for TFLM."""
+    sources = [runner_folder() / name for name in RUNNER_SOURCES if name != "splitopt_build.cc"]
+    return [*sources, stand_in / "build.cc"]
 
 
 def host_library() -> TflmLibrary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -87,3 +88,73 @@ def lstm_net() -> bytes:
     inner.append(net.tensor([0], "INT8", scales=[1 / 128]))
     net.graph.operators[-1].intermediates = np.asarray(inner, dtype=np.int32)
     return net.bytes([first], [made])
+
+
+def handle(net: ModelBuilder, graph: fb.SubGraphT, name: str) -> int:
+    """VAR_HANDLE of a variable, in one of the model's subgraphs."""
+    net.graph = graph
+    index = net.tensor([1], "RESOURCE")
+    options = fb.VarHandleOptionsT()
+    options.container, options.sharedName = "", name
+    net.op("VAR_HANDLE", [], [index], options)
+    return index
+
+
+def delay_net(variables: int = 1, *, computes: bool = False, idle: int = 0) -> bytes:
+    """A delay line, as streaming networks have it, once or several times: the newest row of an
+    image joins those of inferences before, of which CALL_ONCE makes the first ones. `computes`:
+    CALL_ONCE's subgraph has an op; `idle`: so many subgraphs that nothing runs stand before it."""
+    net, shape = Drawn(), [1, 3, 4, 2]
+    main, first = net.graph, fb.SubGraphT()
+    first.tensors, first.operators, first.inputs, first.outputs = [], [], [], []
+    net.model.subgraphs += [*copy.deepcopy([first] * idle), first]
+    for k in range(variables):
+        target = handle(net, first, f"rows {k}")
+        value = net.drawn(shape, "INT8", 0.05, 99)
+        if computes:
+            source, value = value, net.activation(shape)
+            net.op("RELU", [source], [value])
+        net.op("ASSIGN_VARIABLE", [target, value], [])
+    net.graph = main
+    once = fb.CallOnceOptionsT()
+    once.initSubgraphIndex = 1 + idle
+    net.op("CALL_ONCE", [], [], once)
+    source = last = net.activation([1, 1, 4, 2])
+    for k in range(variables):
+        last = _delayed(net, last, f"rows {k}", shape)
+    return net.bytes([source], [last])
+
+
+def _delayed(net: Drawn, newest: int, name: str, shape: Sequence[int]) -> int:
+    """READ, CONCATENATION, CONV_2D over all four rows, STRIDED_SLICE, ASSIGN."""
+    rows, width, depth = shape[1:]
+    target = handle(net, net.graph, name)
+    known, all_rows = net.activation(shape), net.activation([1, rows + 1, width, depth])
+    net.op("READ_VARIABLE", [target], [known])
+    joined = fb.ConcatenationOptionsT()
+    joined.axis = 1
+    net.op("CONCATENATION", [known, newest], [all_rows], joined)
+    made, kept = net.activation([1, 1, width, depth]), net.activation(shape)
+    weights = net.drawn([depth, rows + 1, 1, depth], "INT8", 0.02, 127)
+    window = fb.Conv2DOptionsT()
+    window.padding, window.strideH, window.strideW = fb.Padding.VALID, 1, 1
+    bias = net.drawn([depth], "INT32", 0.05 * 0.02, 500)
+    net.op("CONV_2D", [all_rows, weights, bias], [made], window)
+    bounds = [
+        net.tensor([4], "INT32", data=np.asarray(values, "<i4").tobytes())
+        for values in ([0, 1, 0, 0], [1, rows + 1, width, depth], [1, 1, 1, 1])
+    ]
+    net.op("STRIDED_SLICE", [all_rows, *bounds], [kept], fb.StridedSliceOptionsT())
+    net.op("ASSIGN_VARIABLE", [target, kept], [])
+    return made
+
+
+def last_input(dtype: str) -> bytes:
+    """Makes the input of the inference before, through a variable that starts as zeros."""
+    net = Drawn()
+    scales = [0.05] if dtype in ("INT8", "INT16") else []
+    source, made = (net.tensor([1, 5], dtype, scales=scales) for _ in range(2))
+    target = handle(net, net.graph, "last")
+    net.op("READ_VARIABLE", [target], [made])
+    net.op("ASSIGN_VARIABLE", [target, source], [])
+    return net.bytes([source], [made])

@@ -49,7 +49,7 @@ def run_on_qemu(
 ) -> tuple[RunTime, ...]:
     """What each run took and made there."""
     qemu = Qemu()
-    blob = pack(runs, {op.type for op in graph.ops})
+    blob = pack(runs, graph.op_types)
     return measured(simulate(qemu, program, blob, seconds(300)), qemu, runs)
 
 

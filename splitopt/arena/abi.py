@@ -32,7 +32,8 @@ def reached(top: int, blocks: Iterable[Block]) -> int:
 class Abi:
     """One target's structure sizes; `preamble` is what exists before the model is looked at: the
     first `shared_blocks` of it once for all models of one allocator, the rest for each.
-    `interpreter_bytes`: of a MicroInterpreter object, a multiple of 16.
+    `interpreter_bytes`: of a MicroInterpreter object, a multiple of 16. `variables_bytes`: of
+    MicroResourceVariables; `variable_bytes`: of each entry of its table.
 
     A scratch request is a whole number of times each alignment of a TfLiteTensor's blocks, which
     are allocated above it: one request more lifts them by its size.
@@ -52,6 +53,8 @@ class Abi:
     allocation_info: Block
     planner_entry_bytes: int
     interpreter_bytes: int
+    variables_bytes: int
+    variable_bytes: int
     shared_blocks: int = 3
 
     def __post_init__(self) -> None:
@@ -80,6 +83,8 @@ M55 = Abi(
     allocation_info=(24, 4),
     planner_entry_bytes=40,
     interpreter_bytes=208,
+    variables_bytes=12,
+    variable_bytes=20,
 )
 
 X86_64 = Abi(
@@ -97,4 +102,6 @@ X86_64 = Abi(
     allocation_info=(32, 8),
     planner_entry_bytes=40,
     interpreter_bytes=368,
+    variables_bytes=16,
+    variable_bytes=40,
 )

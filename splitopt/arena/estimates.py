@@ -1,7 +1,7 @@
 """What is said of kernels without a measured rule: a guess, marked as one.
 
-Ops left: custom ones, whose kernels are the user's own; control flow and resource variables, which
-splitopt does not run; and builtin ops that lack the tensors their kernel wants.
+Ops left: custom ones, whose kernels are the user's own; control flow, which splitopt does not run;
+and builtin ops that lack the tensors their kernel wants.
 """
 
 from __future__ import annotations

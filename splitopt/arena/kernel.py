@@ -18,6 +18,9 @@ class KernelMemory:
     init, kept: persistent, by Init and by Prepare, each aligned to 16.
     temporaries: tensors looked at together in Prepare, in order.
     scratch: requests for the op's own time; each costs a handle even where its size is 0.
+    variable: the resource variable that a kernel names, with the bytes that it allocates where no
+    kernel before has; 0 for a kernel that only names it.
+    called: the subgraph that it runs.
     estimate: why the figures are an upper estimate; empty where they rest on measurement.
     """
 
@@ -27,10 +30,20 @@ class KernelMemory:
     temporaries: tuple[int, ...] = ()
     scratch: tuple[int, ...] = ()
     estimate: str = ""
+    variable: tuple[str, int] | None = None
+    called: CalledGraph | None = None
 
     @property
     def exact(self) -> bool:
         return not self.estimate
+
+
+@dataclass(frozen=True, slots=True)
+class CalledGraph:
+    """A further subgraph of the file, and what its kernels ask for but scratch."""
+
+    graph: ModelGraph
+    memories: tuple[KernelMemory, ...]
 
 
 @dataclass(frozen=True, slots=True)

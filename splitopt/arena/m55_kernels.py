@@ -19,6 +19,7 @@ from splitopt.arena.kernel import (
     measured,
     shape_bytes,
 )
+from splitopt.arena.resource_kernels import resource_rules
 
 _EVAL_TENSOR_BYTES = 12
 _INT16_TABLE_BYTES = 2 * 513
@@ -155,6 +156,7 @@ def _lstm(bias_bytes: int, gates: int, gate_bytes: int) -> Callable[[OpView], Ke
 
 RULES: dict[str, Rule] = {
     **common_rules(enum_bytes=1, pointer_bytes=4),
+    **resource_rules(pointer_bytes=4),
     "CONV_2D": measured(
         "INT8 INT4 INT16 FLOAT32",
         by_type(

@@ -21,7 +21,7 @@ from splitopt.arena.replay import (
     tensor_blocks,
 )
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
-from splitopt.graph.model import ModelGraph
+from splitopt.graph.model import ModelGraph, TensorKind
 from splitopt.graph.segments import Segment
 from splitopt.solvers.packing.greedy_work import PlannerWork
 
@@ -63,6 +63,8 @@ class QuickReplay:
         self._graph, self._abi = graph, abi
         self._before_model = reached(0, (*abi.preamble, abi.subgraph))
         self._variables = {tensor.index: tensor.bytes for tensor in graph.variables}
+        is_handle = (tensor.kind is TensorKind.HANDLE for tensor in graph.tensors)
+        self._has_resources = bool(graph.called) or any(is_handle)
         self._reaches: dict[tuple[int, ...], int] = {}
 
     def figures(self, request: ArenaRequest) -> ArenaFigures:
@@ -71,7 +73,11 @@ class QuickReplay:
         memories = [request.memories[op] for op in range(segment.start, segment.stop)]
         columns = head_columns(request.graph, segment, request.memories)
         head, buffers = columns.planned(request.offline), len(columns.sizes)
-        tail, size = self._tail_and_size(segment, memories, buffers, head.head_bytes)
+        if self._has_resources:
+            arena = request.replayed()
+            tail, size = arena.tail_bytes, arena.size_bytes
+        else:
+            tail, size = self._tail_and_size(segment, memories, buffers, head.head_bytes)
         return ArenaFigures(
             head_bytes=head.head_bytes,
             peak_load_bytes=head.peak_load_bytes,

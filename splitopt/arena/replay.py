@@ -185,39 +185,88 @@ def tail_steps(
 ) -> Iterator[TailStep]:
     """Persistent allocations of one model in order, and how far temporary data reach between them.
     `is_first`: of the models that share an allocator."""
-    ops = [memories[op] for op in range(segment.start, segment.stop)]
-    for block in abi.preamble[0 if is_first else abi.shared_blocks :]:
+    parts = parts_of(graph, segment, memories)
+    ops = [memory for part in parts for memory in part.memories]
+    if is_first:
+        yield from (TailStep("interpreter", *block) for block in abi.preamble[: abi.shared_blocks])
+    yield from _resource_table(ops, abi)
+    for block in abi.preamble[abi.shared_blocks :]:
         yield TailStep("interpreter", *block)
-    yield TailStep("interpreter", *abi.subgraph)
+    subgraph_bytes, subgraph_alignment = abi.subgraph
+    yield TailStep("interpreter", subgraph_bytes * len(parts), subgraph_alignment)
     tensor_bytes, tensor_alignment = abi.eval_tensor
-    yield TailStep("tensors", tensor_bytes * len(segment.tensors), tensor_alignment)
+    for part in parts:
+        yield TailStep("tensors", tensor_bytes * len(part.tensors), tensor_alignment)
     node_bytes, node_alignment = abi.node
-    yield TailStep("ops", node_bytes * len(ops), node_alignment)
+    for part in parts:
+        yield TailStep("ops", node_bytes * len(part.memories), node_alignment)
     for memory in ops:
         if memory.params:
             yield TailStep("ops", *memory.params)
     for memory in ops:
         for size in memory.init:
             yield TailStep("kernels", size, ARENA_ALIGNMENT)
-    scratch_count = 0
-    for memory in ops:
-        reach = prepare_reach(graph, memory, abi, scratch_count)
-        scratch_count += len(memory.scratch)
-        for size in memory.kept:
-            yield TailStep("kernels", size, ARENA_ALIGNMENT)
-        yield TailStep("kernels", 0, 1, reach=reach)
+    yield from _prepare_steps(parts, abi)
+    scratch_count = sum(len(memory.scratch) for memory in ops)
     handle_bytes, handle_alignment = abi.scratch_handle
     if scratch_count:
         yield TailStep("scratch handles", handle_bytes * scratch_count, handle_alignment)
-    for tensor in _variables(graph, segment):
-        yield TailStep("variables", tensor.bytes, ARENA_ALIGNMENT)
-    reach = planning_reach(abi, len(segment.tensors), scratch_count, planned_buffers)
+    for tensor in (part.graph.tensors[index] for part in parts for index in part.tensors):
+        if tensor.is_variable:
+            yield TailStep("variables", tensor.bytes, ARENA_ALIGNMENT)
+    count = sum(len(part.tensors) for part in parts)
+    reach = planning_reach(abi, count, scratch_count, planned_buffers, len(parts))
     yield TailStep("scratch handles", 0, 1, reach=reach)
     for tensors in (segment.inputs, segment.outputs):
         yield TailStep("inputs and outputs", abi.pointer_bytes * len(tensors), ARENA_ALIGNMENT)
         for index in tensors:
             for block in tensor_blocks(graph.tensors[index], abi):
                 yield TailStep("inputs and outputs", *block)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A subgraph of what is allocated, or a segment of one: tensors, and what its kernels ask."""
+
+    graph: ModelGraph
+    tensors: tuple[int, ...]
+    memories: Sequence[KernelMemory]
+
+
+def parts_of(graph: ModelGraph, segment: Segment, memories: Memories) -> list[Part]:
+    """The segment, then the subgraphs that its ops call once, in the order of the file."""
+    ops = [memories[op] for op in range(segment.start, segment.stop)]
+    called = [memory.called for memory in ops if memory.called]
+    parts = [Part(graph, segment.tensors, ops)]
+    for own in graph.called:
+        found = next((c for c in called if c.graph is own), None)
+        if found is not None:
+            parts.append(Part(own, tuple(range(len(own.tensors))), found.memories))
+    return parts
+
+
+def _resource_table(ops: Sequence[KernelMemory], abi: Abi) -> Iterator[TailStep]:
+    """MicroResourceVariables::Create, before the interpreter: an entry for each variable."""
+    names = {memory.variable[0] for memory in ops if memory.variable}
+    if names:
+        yield TailStep("variables", abi.variables_bytes, ARENA_ALIGNMENT)
+        yield TailStep("variables", abi.variable_bytes * len(names), ARENA_ALIGNMENT)
+
+
+def _prepare_steps(parts: Sequence[Part], abi: Abi) -> Iterator[TailStep]:
+    scratch_count = 0
+    allocated: set[str] = set()
+    for part in parts:
+        for memory in part.memories:
+            reach = prepare_reach(part.graph, memory, abi, scratch_count)
+            scratch_count += len(memory.scratch)
+            for size in memory.kept:
+                yield TailStep("kernels", size, ARENA_ALIGNMENT)
+            name, held = memory.variable or ("", 0)
+            if held and name not in allocated:
+                allocated.add(name)
+                yield TailStep("variables", held, ARENA_ALIGNMENT)
+            yield TailStep("kernels", 0, 1, reach=reach)
 
 
 def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_before: int) -> int:
@@ -229,11 +278,13 @@ def prepare_reach(graph: ModelGraph, memory: KernelMemory, abi: Abi, scratch_bef
     return top
 
 
-def planning_reach(abi: Abi, tensors: Sizes, scratch: Sizes, planned_buffers: Sizes) -> Sizes:
+def planning_reach(
+    abi: Abi, tensors: Sizes, scratch: Sizes, planned_buffers: Sizes, subgraphs: int = 1
+) -> Sizes:
     """Top of the planner's tables: requests, allocation infos, then its working arrays."""
     info_bytes, info_alignment = abi.allocation_info
     top = abi.scratch_request_bytes * (scratch + SCRATCH_REQUESTS_PER_OP)
-    top = align_up(top, abi.pointer_bytes) + abi.pointer_bytes
+    top = align_up(top, abi.pointer_bytes) + abi.pointer_bytes * subgraphs
     top = align_up(top, info_alignment) + info_bytes * (tensors + scratch)
     # The arrays take whole alignment units of what the tail leaves, so they end on one.
     end = align_up(top, ARENA_ALIGNMENT) + abi.planner_entry_bytes * planned_buffers
@@ -243,10 +294,6 @@ def planning_reach(abi: Abi, tensors: Sizes, scratch: Sizes, planned_buffers: Si
 def tensor_blocks(tensor: Tensor, abi: Abi) -> tuple[Block, ...]:
     channels = len(tensor.quantization.scales) if tensor.quantization else 0
     return (abi.tensor, *abi.quantization_blocks(channels))
-
-
-def _variables(graph: ModelGraph, segment: Segment) -> list[Tensor]:
-    return [graph.tensors[t] for t in segment.tensors if graph.tensors[t].is_variable]
 
 
 def by_category(steps: Sequence[TailStep]) -> tuple[tuple[str, int], ...]:

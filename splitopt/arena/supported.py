@@ -27,7 +27,7 @@ _LSTM_CONSTANTS = (*range(1, 9), *range(12, 16))
 def refuse_unsupported(graph: ModelGraph, abi: str, where: str) -> None:
     """Raises ModelError where TFLM cannot run the model on the target of `abi`, or on the host,
     where pieces are proved. `where` opens the sentence."""
-    foreign = unregistered_types(graph)
+    foreign = tuple(dict.fromkeys(t for g in (graph, *graph.called) for t in unregistered_types(g)))
     if foreign:
         raise ModelError(
             f"{where}: TFLM does not register {', '.join(foreign)}; it cannot run there"
@@ -41,9 +41,9 @@ def refuse_unsupported(graph: ModelGraph, abi: str, where: str) -> None:
 
 def refusals(graph: ModelGraph, abi: str) -> tuple[str, ...]:
     """One sentence for each op that TFLM's kernels do not run on the target of that ABI."""
-    views = (OpView(graph, op) for op in graph.ops)
+    views = (OpView(own, op) for own in (graph, *graph.called) for op in own.ops)
     return tuple(
-        f"{graph.op_name(view.op.index)}: {reason}"
+        f"{view.graph.op_name(view.op.index)}: {reason}"
         for view in views
         for reason in _reasons(view, abi)
     )

@@ -18,6 +18,7 @@ from splitopt.arena.kernel import (
     measured,
     shape_bytes,
 )
+from splitopt.arena.resource_kernels import resource_rules
 from splitopt.graph.model import Tensor
 
 _EVAL_TENSOR_BYTES = 24
@@ -126,6 +127,7 @@ def _lstm(view: OpView) -> KernelMemory:
 
 RULES: dict[str, Rule] = {
     **common_rules(enum_bytes=4, pointer_bytes=8),
+    **resource_rules(pointer_bytes=8, assign_init=(4,)),
     "CONV_2D": measured("INT8 INT4 INT16 FLOAT32", _convolution(channel_axis=0)),
     "DEPTHWISE_CONV_2D": measured("INT8 INT4 INT16 FLOAT32", _convolution(channel_axis=3)),
     "TRANSPOSE_CONV": measured("INT8 INT16 FLOAT32", _transpose_conv),

@@ -17,6 +17,7 @@ class TensorKind(StrEnum):
     CONSTANT = "constant"
     ACTIVATION = "activation"
     VARIABLE = "variable"
+    HANDLE = "handle"  # names a resource variable; its kernel keeps the number, not the head
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ class ModelGraph:
 
     `source` is the file it was read from, whole and verified; where the graph `is_part` of a file
     of several subgraphs, a file of this one. `offline_offsets`: places in the
-    head that the file's OfflineMemoryAllocation metadata fix, by tensor, in bytes.
+    head that the file's OfflineMemoryAllocation metadata fix, by tensor, in bytes. `called`: the
+    file's further subgraphs, from 1 on, which CALL_ONCEs run at the first inference; their own
+    `source` is empty.
     """
 
     name: str
@@ -114,6 +117,12 @@ class ModelGraph:
     source: bytes = field(repr=False, compare=False)
     offline_offsets: Mapping[int, int] = field(default_factory=dict, compare=False)
     is_part: bool = field(default=False, compare=False)
+    called: tuple[ModelGraph, ...] = ()
+
+    @property
+    def op_types(self) -> frozenset[str]:
+        """Of all that the file runs."""
+        return frozenset(op.type for own in (self, *self.called) for op in own.ops)
 
     @cached_property
     def producer(self) -> Mapping[int, int]:

@@ -6,11 +6,14 @@ alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ai_edge_litert import schema_py_generated as fb
 
 from splitopt.base.errors import ModelError
 from splitopt.base.text import first_few, printable
 from splitopt.graph.flatbuffer import Table
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.packed import aligned_buffer, pack
 
 
@@ -42,12 +45,32 @@ def chosen_subgraph(model: Table, subgraphs: int, signature: str | None) -> int:
     return chosen
 
 
-def alone(data: bytes, subgraph: int) -> bytes:
-    """The file with one of its subgraphs, which the reader has checked, and the constants that it
-    holds; tensors and buffers keep their indices."""
+def called_subgraphs(graph: ModelGraph, chosen: int, subgraphs: int) -> tuple[int, ...]:
+    """Indices of the file's subgraphs that a CALL_ONCE of the chosen one runs, rising.
+
+    Raises ModelError for one that is not there, or is the chosen one itself.
+    """
+    found = set()
+    for op in graph.ops:
+        if op.type == "CALL_ONCE":
+            index = int(op.options.get("initSubgraphIndex", 0))
+            if not 0 <= index < subgraphs or index == chosen:
+                where = graph.op_name(op.index)
+                raise ModelError(f"{where} runs subgraph {index} of {subgraphs}, not one of others")
+            found.add(index)
+    return tuple(sorted(found))
+
+
+def alone(data: bytes, subgraph: int, called: Sequence[int] = ()) -> bytes:
+    """The file with one of its subgraphs, which the reader has checked, those that it calls once,
+    and the constants that they hold; tensors and buffers keep their indices."""
     source = fb.Model.GetRootAs(data)
-    kept = fb.SubGraphT.InitFromObj(source.Subgraphs(subgraph))
-    held = {tensor.buffer for tensor in kept.tensors or ()}
+    kept = [fb.SubGraphT.InitFromObj(source.Subgraphs(k)) for k in (subgraph, *called)]
+    held = {tensor.buffer for own in kept for tensor in own.tensors or ()}
+    for op in kept[0].operators or ():
+        if op.builtinOptionsType == fb.BuiltinOptions.CallOnceOptions:
+            at = called.index(op.builtinOptions.initSubgraphIndex)
+            op.builtinOptions.initSubgraphIndex = 1 + at
     codes = range(source.OperatorCodesLength())
     model = fb.ModelT()
     model.version, model.description = source.Version(), source.Description()
@@ -56,7 +79,7 @@ def alone(data: bytes, subgraph: int) -> bytes:
         aligned_buffer(source.Buffers(b).DataAsNumpy() if _has_data(source, b, held) else b"")
         for b in range(source.BuffersLength())
     ]
-    model.subgraphs = [kept]
+    model.subgraphs = kept
     return pack(model)
 
 

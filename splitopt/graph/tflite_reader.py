@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,14 @@ from splitopt.graph.model import (
     TensorKind,
 )
 from splitopt.graph.schema import CUSTOM_OP, DTYPE_NAMES, DTYPES, OP_NAMES, unpack_options
-from splitopt.graph.signatures import alone, chosen_subgraph
+from splitopt.graph.signatures import alone, called_subgraphs, chosen_subgraph
 from splitopt.graph.wellformed import check_graph
 
 MAX_FILE_BYTES = 256 * 1024 * 1024
 _SCHEMA_VERSION = 3
 OFFLINE_PLAN = "OfflineMemoryAllocation"
 _CUSTOM_QUANTIZATION = 1
-_CONTROL_FLOW = frozenset({"IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE"})
+_CONTROL_FLOW = frozenset({"IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,27 +76,45 @@ def _parse(data: bytes, name: str, signature: str | None) -> ModelGraph:
     chosen = chosen_subgraph(model, len(subgraphs), signature)
     opcodes = [_opcode(table) for table in model.tables(1)]
     buffers = [_buffer(table) for table in model.tables(4)]
-    subgraph, is_part = subgraphs[chosen], len(subgraphs) > 1
-    for text_table, slot in ((model, 3), (subgraph, 4)):
-        text_table.text(slot)  # checked here: pieces take description and name over
-    op_tables = subgraph.tables(3)
-    tensor_tables = subgraph.tables(0)
-    ops = tuple(_op(i, table, opcodes, len(tensor_tables)) for i, table in enumerate(op_tables))
-    tensors = tuple(_tensor(i, table, buffers) for i, table in enumerate(tensor_tables))
-    return ModelGraph(
-        name=name,
-        tensors=tensors,
-        ops=ops,
-        inputs=_indices(subgraph, 1, len(tensors), "the model's inputs"),
-        outputs=_indices(subgraph, 2, len(tensors), "the model's outputs"),
-        source=alone(data, chosen) if is_part else data,
-        offline_offsets={} if is_part else _offline_offsets(model, buffers, len(tensors)),
-        is_part=is_part,
+    model.text(3)  # checked here: pieces take the description over
+    graph = _subgraph(name, subgraphs[chosen], opcodes, buffers)
+    called = called_subgraphs(graph, chosen, len(subgraphs))
+    is_whole = (chosen, *called) == tuple(range(len(subgraphs)))
+    if called and not is_whole:
+        return replace(_parse(alone(data, chosen, called), name, None), is_part=True)
+    inner = tuple(_subgraph(name, subgraphs[k], opcodes, buffers) for k in called)
+    sizes = [len(own.tensors) for own in (graph, *inner)]
+    return replace(
+        graph,
+        source=data if is_whole else alone(data, chosen),
+        offline_offsets=_offline_offsets(model, buffers, sizes) if is_whole else {},
+        is_part=not is_whole,
+        called=inner,
     )
 
 
-def _offline_offsets(model: Table, buffers: list[memoryview], tensors: int) -> dict[int, int]:
-    """int32 words: version, subgraph, number of tensors, then an offset per tensor, -1: free."""
+def _subgraph(
+    name: str, subgraph: Table, opcodes: list[_OpCode], buffers: list[memoryview]
+) -> ModelGraph:
+    """One subgraph of a file, its source left empty."""
+    subgraph.text(4)  # checked here: pieces take the name over
+    tensor_tables = subgraph.tables(0)
+    count = len(tensor_tables)
+    return ModelGraph(
+        name=name,
+        tensors=tuple(_tensor(i, table, buffers) for i, table in enumerate(tensor_tables)),
+        ops=tuple(_op(i, table, opcodes, count) for i, table in enumerate(subgraph.tables(3))),
+        inputs=_indices(subgraph, 1, count, "the model's inputs"),
+        outputs=_indices(subgraph, 2, count, "the model's outputs"),
+        source=b"",
+    )
+
+
+def _offline_offsets(model: Table, buffers: list[memoryview], sizes: list[int]) -> dict[int, int]:
+    """int32 words: version, subgraph, number of tensors, then an offset per tensor, -1: free.
+
+    `sizes`: numbers of tensors of the subgraphs; the offsets of the first are given."""
+    tensors = sum(sizes)
     for entry in model.tables(6):
         if entry.text(0) != OFFLINE_PLAN:
             continue
@@ -105,7 +123,7 @@ def _offline_offsets(model: Table, buffers: list[memoryview], tensors: int) -> d
         words = np.frombuffer(data[: len(data) // 4 * 4], "<i4").tolist()
         if len(words) != 3 + tensors or words[2] != tensors:
             raise ModelError(f"{OFFLINE_PLAN} metadata do not hold {tensors} offsets")
-        placed = {tensor: at for tensor, at in enumerate(words[3:]) if at != -1}
+        placed = {tensor: at for tensor, at in enumerate(words[3 : 3 + sizes[0]]) if at != -1}
         if any(at < 0 for at in placed.values()):
             raise ModelError(f"{OFFLINE_PLAN} metadata hold an offset below -1")
         return placed
@@ -153,7 +171,9 @@ def _tensor(index: int, table: Table, buffers: list[memoryview]) -> Tensor:
     data = buffers[buffer]
     variable = bool(table.scalar(5, "?"))
     kind = TensorKind.ACTIVATION
-    if len(data):
+    if DTYPE_NAMES[code] == "RESOURCE":
+        kind = TensorKind.HANDLE
+    elif len(data):
         kind = TensorKind.CONSTANT
     elif variable:
         kind = TensorKind.VARIABLE

@@ -7,7 +7,7 @@ from math import isfinite
 
 from splitopt.base.errors import ModelError
 from splitopt.base.limits import MODEL_TENSORS_BYTES
-from splitopt.graph.model import ModelGraph
+from splitopt.graph.model import ModelGraph, TensorKind
 from splitopt.graph.op_signatures import check_signature
 from splitopt.graph.schema import CUSTOM_OP
 from splitopt.graph.shape_inference import check_shapes
@@ -15,6 +15,7 @@ from splitopt.graph.shape_inference import check_shapes
 _VELA_OP = f"{CUSTOM_OP}:ethos-u"
 _INTEGERS = ("INT", "UINT")
 _NAME_CHARS = 60
+_WITHOUT_OUTPUT = frozenset({"ASSIGN_VARIABLE", "CALL_ONCE"})
 
 
 def check_graph(graph: ModelGraph) -> None:
@@ -35,10 +36,36 @@ def check_graph(graph: ModelGraph) -> None:
         raise ModelError("the model names one input twice")
     if len(set(graph.outputs)) != len(graph.outputs):
         raise ModelError("the model names one output twice")
+    _check_ops(graph)
+    for tensor in graph.outputs:
+        if tensor not in graph.producer or graph.tensors[tensor].kind is TensorKind.HANDLE:
+            raise ModelError(f"output tensor {tensor} is made by no op")
+    _check_size(graph)
+    for op in graph.ops:
+        check_shapes(graph, op)
+    _check_scales(graph)
+    for called in graph.called:
+        check_called(called)
+
+
+def check_called(graph: ModelGraph) -> None:
+    """The same of a subgraph that CALL_ONCE runs: it needs no inputs and no outputs.
+
+    Raises ModelError.
+    """
+    if "CALL_ONCE" in graph.op_types:
+        raise ModelError("a subgraph that CALL_ONCE runs has a CALL_ONCE of its own")
+    _check_ops(graph)
+    _check_size(graph)
+    for op in graph.ops:
+        check_shapes(graph, op)
+
+
+def _check_ops(graph: ModelGraph) -> None:
     made = {tensor for tensor in graph.inputs if graph.tensors[tensor].is_activation}
     for op in graph.ops:
         where = f"{graph.op_name(op.index)}"
-        if not op.outputs:
+        if not op.outputs and op.type not in _WITHOUT_OUTPUT:
             raise ModelError(f"{where} has no output")
         check_signature(graph, op)
         for tensor in op.given_inputs:
@@ -48,16 +75,10 @@ def check_graph(graph: ModelGraph) -> None:
                     "the file's order of ops is not topological"
                 )
         for tensor in op.outputs:
-            if tensor in made or not graph.tensors[tensor].is_activation:
+            own = TensorKind.HANDLE if op.type == "VAR_HANDLE" else TensorKind.ACTIVATION
+            if tensor in made or graph.tensors[tensor].kind is not own:
                 raise ModelError(f"{where} writes tensor {tensor}, which is not its own to make")
             made.add(tensor)
-    for tensor in graph.outputs:
-        if tensor not in graph.producer:
-            raise ModelError(f"output tensor {tensor} is made by no op")
-    _check_size(graph)
-    for op in graph.ops:
-        check_shapes(graph, op)
-    _check_scales(graph)
 
 
 def _check_size(graph: ModelGraph) -> None:
@@ -87,4 +108,4 @@ def _check_scales(graph: ModelGraph) -> None:
 def _needs_no_maker(graph: ModelGraph, tensor: int) -> bool:
     """A constant, a variable, or what is empty and made nowhere: a constant without data."""
     it = graph.tensors[tensor]
-    return not it.is_activation or (it.bytes == 0 and tensor not in graph.producer)
+    return it.is_constant or it.is_variable or (it.bytes == 0 and tensor not in graph.producer)

@@ -31,8 +31,12 @@ def write_piece(
     """The piece of a segment, with its inputs and outputs in the segment's order.
 
     `offline`: an offline plan (tensor → offset in bytes) for TFLM's memory planner. `origins`: of a
-    graph that has some of its source's ops only, their numbers there.
+    graph that has some of its source's ops only, their numbers there. A model that runs further
+    subgraphs is its own piece.
     """
+    if graph.called:
+        assert len(segment.tensors) == len(graph.tensors), "a model with a CALL_ONCE stays whole"
+        return graph.source
     source = fb.Model.GetRootAs(graph.source)
     subgraph = source.Subgraphs(0)
     tensors = {old: new for new, old in enumerate(segment.tensors)}

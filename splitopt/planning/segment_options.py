@@ -175,7 +175,7 @@ class SegmentTable(AllRowsBounds):
         """Whether an offline plan could lower an arena of this option, as TFLM plans it."""
         memories = (piece.memory for piece in option.pieces)
         is_loose = any(memory.head_bytes > memory.peak_load_bytes for memory in memories)
-        return self.techniques.offline_plans and is_loose
+        return self.techniques.offline_plans and is_loose and not self.graph.called
 
     def of_piece(self, start: int, stop: int, piece: ModelGraph) -> SegmentFigures:
         """The figures of a piece that was not cut from this graph, in the place of a segment.
@@ -223,6 +223,8 @@ class SegmentTable(AllRowsBounds):
 
     def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
+        if self.graph.called and self.is_whole(start, stop):
+            segment = whole_model(self.graph)  # its file is handed on as it is
         return Piece(
             graph=self.graph,
             segment=segment,

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from splitopt.arena.resource_kernels import RESOURCE_OPS
 from splitopt.base.text import first_few
 from splitopt.graph.model import ModelGraph
 from splitopt.solvers.partition.option_pool import Mask
-
-_RESOURCE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
 
 
 def stateful_ops(graph: ModelGraph) -> tuple[int, ...]:
@@ -21,15 +20,15 @@ def stateful_ops(graph: ModelGraph) -> tuple[int, ...]:
     return tuple(
         op.index
         for op in graph.ops
-        if op.type in _RESOURCE_OPS or not variables.isdisjoint(op.touched)
+        if op.type in RESOURCE_OPS or not variables.isdisjoint(op.touched)
     )
 
 
 def segments_without_loss(graph: ModelGraph) -> Mask:
     """Matrix [start, stop]: false for each segment whose piece would lose its state.
 
-    Every piece of a plan of several is built again at each inference; the model in one piece is
-    built once, at start-up. Ops with state can be in that one only.
+    Every piece of a plan of several is built again, or restored as it was at start-up, at each
+    inference; the model in one piece is built once. Ops with state can be in that one only.
     """
     n, stateful = len(graph.ops), stateful_ops(graph)
     before = np.zeros(n + 1, dtype=np.int64)
@@ -50,6 +49,6 @@ def state_note(graph: ModelGraph) -> str:
     keeps = "keeps" if len(stateful) == 1 else "keep"
     return (
         f"The model stays in one piece, built once: {names} {keeps} state between inferences, "
-        "which a piece that is built again at each inference would lose; segments with such an op "
-        "were left out."
+        "which a piece that is built again or restored at each inference would lose; segments with "
+        "such an op were left out."
     )

@@ -7,7 +7,7 @@ part of its difference, whatever the ops behind them do to it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from splitopt.base.errors import ToolError
 from splitopt.base.limits import PROOF_BYTES
 from splitopt.base.text import first_few
-from splitopt.graph.model import ModelGraph, Tensor
+from splitopt.graph.model import ModelGraph, Tensor, TensorKind
 from splitopt.graph.segments import segment_of
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array, difference
@@ -64,7 +64,7 @@ def litert_check(
 
 def _inner(graph: ModelGraph) -> list[int]:
     made = [t for op in graph.ops for t in op.outputs if t not in graph.outputs]
-    return [tensor for tensor in made if graph.tensors[tensor].bytes]
+    return [t for t in made if graph.tensors[t].is_activation and graph.tensors[t].bytes]
 
 
 def _affordable(graph: ModelGraph, feeds: Mapping[int, Array]) -> dict[int, Array]:
@@ -74,9 +74,13 @@ def _affordable(graph: ModelGraph, feeds: Mapping[int, Array]) -> dict[int, Arra
 
 
 def _single_ops(graph: ModelGraph) -> list[LitertOp]:
-    """Each op as a model of its own, but for those whose outputs nothing reads."""
+    """Each op as a model of its own, but for those whose outputs nothing reads, and those of
+    resource variables, which other ops fill."""
     ops = []
-    for k in range(len(graph.ops)):
+    graph = replace(graph, called=())
+    for k, op in enumerate(graph.ops):
+        if any(graph.tensors[t].kind is TensorKind.HANDLE for t in op.touched):
+            continue
         segment = segment_of(graph, k, k + 1)
         outputs = [t for t in segment.outputs if graph.tensors[t].bytes]
         if len(outputs) == len(segment.outputs) and outputs:

@@ -83,8 +83,8 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     count = max(spec.inputs, _LEAST_RESTORED) if plan.memories else spec.inputs
     feeds = random_inputs(bundle.graph, count, settings.verify.seed)
     runs = _runs(bundle, plan, feeds)
-    op_types = [op.type for piece in bundle.pieces for op in piece.graph.ops]
-    blob = pack(runs, [*op_types, *(op.type for op in bundle.graph.ops)], per_op=spec.per_op)
+    op_types = bundle.graph.op_types.union(*(piece.graph.op_types for piece in bundle.pieces))
+    blob = pack(runs, op_types, per_op=spec.per_op)
     progress(f"running unsplit model and pieces on {simulator.name}")
     events = simulate(simulator, program, blob, spec.time_limit_s)
     unsplit, split = measured(events, simulator, runs)

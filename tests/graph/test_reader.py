@@ -44,12 +44,17 @@ def test_every_element_type_has_its_width(name: str) -> None:
     assert graph.tensors[0].bytes == -(-15 * BITS[name] // 8)
 
 
-@pytest.mark.parametrize("name", sorted(ELEMENT_TYPES.keys() - BITS.keys()))
+@pytest.mark.parametrize("name", sorted(ELEMENT_TYPES.keys() - BITS.keys() - {"RESOURCE"}))
 def test_every_other_element_type_is_refused_by_name(name: str) -> None:
-    """Strings, resources and variants, and whatever a later schema adds."""
+    """Strings and variants, and whatever a later schema adds."""
     assert ELEMENT_TYPES[name] not in DTYPES
     with pytest.raises(ModelError, match=f"tensor 0: type {name}"):
         parse(relu_builder(name).bytes([0], [1]))
+
+
+def test_handles_are_for_resource_ops_only() -> None:
+    with pytest.raises(ModelError, match="op 0 RELU reads tensor 0 before any op has made it"):
+        parse(relu_builder("RESOURCE").bytes([0], [1]))
 
 
 @pytest.mark.parametrize("name", ["INT4", "INT16", "FLOAT32"])
@@ -63,7 +68,7 @@ def test_every_kind_of_tensor_is_told_apart() -> None:
     kinds = {kind: [t.index for t in graph.tensors if t.kind is kind] for kind in TensorKind}
     assert kinds == {
         TensorKind.ACTIVATION: [0, 1, 3, 4, 7], TensorKind.VARIABLE: [2],
-        TensorKind.CONSTANT: [5, 6],
+        TensorKind.CONSTANT: [5, 6], TensorKind.HANDLE: [],
     }  # fmt: skip
     op = graph.ops[0]
     assert op.inputs == (1, 5, 6, ABSENT, 2)

@@ -131,7 +131,7 @@ REFUSED: dict[str, tuple[Callable[[], bytes], str]] = {
     "other mark": (lambda: chain()[:4] + b"TFL2" + chain()[8:], "TFL3 is missing"),
     "root outside": (lambda: b"\xff\xff\xff\xff" + chain()[4:], "not a whole .tflite file"),
 }  # fmt: skip
-CONTROL_FLOW = ("IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_WHILE", "STABLEHLO_CASE")
+CONTROL_FLOW = ("IF", "WHILE", "CALL", "STABLEHLO_WHILE", "STABLEHLO_CASE")
 
 
 def refusal(data: bytes) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from host_builds import stand_in_sources
 from limits import seconds
 from stream_nets import chance_decoder, chance_stream_net
 from stream_runs import longest_streams
@@ -18,7 +19,7 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
+from splitopt.runtime.program import runner_folder
 from splitopt.tiling.streams.placement import GroupForms, placed
 
 HERE = Path(__file__).parent
@@ -33,7 +34,7 @@ def test_rows_fills_places_and_errors_by_a_stand_in_for_tflm(tmp_path: Path) -> 
     words = [
         *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined", f"-I{STAND_IN}"),
         *(f"-I{runner_folder()}", str(HERE / "stream_check.cc")),
-        *(str(runner_folder() / name) for name in RUNNER_SOURCES),
+        *map(str, stand_in_sources(STAND_IN)),
         *("-o", str(program)),
     ]
     for command in (words, [str(program)]):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
-from host_builds import checked, finished_process
+from host_builds import checked, finished_process, stand_in_sources
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
@@ -50,7 +50,7 @@ def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> N
         *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined"),
         *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{TESTS / 'tflm_stand_in'}"),
         *(f"-I{runner_folder()}", str(TESTS / "runner_check.cc")),
-        *(str(runner_folder() / name) for name in RUNNER_SOURCES),
+        *map(str, stand_in_sources(TESTS / "tflm_stand_in")),
         *("-o", str(program)),
     ]
     built = finished_process(words)

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <new>
 
+#include "splitopt_build.h"
 #include "splitopt_stream.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
@@ -255,8 +256,13 @@ Error Runner::Construct(std::uint32_t index) {
   const tflite::Model* model = tflite::GetModel(piece.model);
   if (model->version() != TFLITE_SCHEMA_VERSION) return Error::kSchemaVersion;
   Tell(index, Step::kConstruct);
-  new (interpreter_) tflite::MicroInterpreter(model, resolver_, region_ + piece.arena_offset,
-                                              piece.arena_bytes, nullptr, profiler_);
+  std::uint8_t* arena = region_ + piece.arena_offset;
+  if (plan_.piece_count == 1) {  // others have no variables: they are not looked for
+    BuildInterpreter(interpreter_, model, resolver_, arena, piece.arena_bytes, profiler_);
+  } else {
+    new (interpreter_) tflite::MicroInterpreter(model, resolver_, arena, piece.arena_bytes,
+                                                nullptr, profiler_);
+  }
   return Error::kNone;
 }
 

@@ -76,7 +76,7 @@ def _texts(
     )
     host = host_tables(bundle)
     about = f"{plural(len(bundle.pieces), 'piece')} of {bundle.plan.job.name}, made by splitopt."
-    ops = {op.type for piece in bundle.pieces for op in piece.graph.ops}
+    ops = {name for piece in bundle.pieces for name in piece.graph.op_types}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(_GOLDEN_INPUTS)]
     words = _words(bundle, namespace, planned, outputs[0])
     texts = {
