@@ -25,11 +25,12 @@ from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.shortest_paths import NEVER
 from splitopt.solvers.partition.undominated import Undominated
 
-_MOST_STEPS = 1_000
+_MOST_STEPS = 500
 """Options that are put behind paths; more mostly means many more."""
 
 Rank = tuple[int, int, int]
-"""Value, segments, copied bytes: a bound of each, for plans that begin with a path."""
+"""A bound of the value of plans that begin with a path. Then bounds of their segments and copied
+bytes; without ties, how far the path is from its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,16 @@ def best_plan(
     boundaries: Sequence[Boundary],
     option_of: Callable[[OptionName], Option],
     deadline: Deadline,
+    *,
+    with_ties: bool = True,
 ) -> Outcome[PartitionPlan]:
     """The optimum over these options of a pool, ties as ever, or a proof that there is none.
 
-    `option_of`: the option of a name; its figures are those that the pool settles. UNKNOWN where
-    time is over or that would take too many steps; its bound holds.
+    Without ties, any plan of the least value will do. `option_of`: the option of a name; its
+    figures are those that the pool settles. UNKNOWN where time is over or that would take too many
+    steps; its bound holds.
     """
-    return _Search(pool, among, goal, boundaries, option_of).run(deadline)
+    return _Search(pool, among, goal, boundaries, option_of, with_ties).run(deadline)
 
 
 class _Search:
@@ -71,8 +75,10 @@ class _Search:
         goal: Goal,
         boundaries: Sequence[Boundary],
         option_of: Callable[[OptionName], Option],
+        with_ties: bool,
     ) -> None:
         self._pool, self._goal, self._option_of = pool, goal, option_of
+        self._with_ties = with_ties
         self._rest = LeastRest(pool, among, goal)
         self._arcs: list[list[int]] = [[] for _ in range(pool.n)]
         for number in among.numbers.tolist():
@@ -123,7 +129,9 @@ class _Search:
         if not self._goal.fits(peak) or (most is not None and segments > most):
             return None
         value = self._rest.value(cut, peak, cost)
-        return None if value is None else (value, segments, copied)
+        if value is None:
+            return None
+        return (value, segments, copied) if self._with_ties else (value, self._pool.n - cut, 0)
 
     def _settled(self, path: _Path, number: int, rank: Rank) -> bool:
         """Whether the paths that an option makes of one rank as they did, by exact figures."""
@@ -157,7 +165,9 @@ class _Search:
         goal = self._goal
         peak = (path.peak,) if goal.ram_weight else ()
         cost = (path.cost,) if goal.cost_weight or goal.max_cost is not None else ()
-        return (*peak, *cost, path.segments, path.copied, *path.state)
+        is_counted = self._with_ties or goal.max_segments is not None
+        ties = (*([path.segments] * is_counted), *([path.copied] * self._with_ties))
+        return (*peak, *cost, *ties, *path.state)
 
     def _plan(self, end: _Path) -> PartitionPlan:
         numbers, places = [], []

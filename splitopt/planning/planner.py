@@ -105,7 +105,15 @@ class Planner:
         self._progress("choosing by layouts")
         goal = request.goal
         among = pruner.within(goal.most_value if known is None else known)
-        outcome = best_plan(pruner.pool, among, goal, self._boundaries, self._option, deadline)
+        outcome = best_plan(
+            pruner.pool,
+            among,
+            goal,
+            self._boundaries,
+            self._option,
+            deadline,
+            with_ties=request.with_ties,
+        )
         if outcome.status is Status.UNKNOWN:
             return None
         options = () if outcome.plan is None else outcome.plan.options

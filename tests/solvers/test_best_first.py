@@ -22,7 +22,7 @@ from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 
 def searched(
-    instance: PartitionInstance, seed: int, known: int | None = None
+    instance: PartitionInstance, seed: int, known: int | None = None, *, with_ties: bool = True
 ) -> Outcome[PartitionPlan]:
     """Among what a plan of at most the known value may use."""
     options = {(o.start, o.stop, o.key): o for o in instance.options}
@@ -34,6 +34,7 @@ def searched(
         instance.boundaries,
         options.__getitem__,
         Deadline(60),
+        with_ties=with_ties,
     )
 
 
@@ -82,6 +83,10 @@ def test_it_agrees_with_cpsat_where_layouts_miss_loads(
             outcome = searched(instance, seed, known)
             check(instance, outcome)
             assert rank_of(instance, outcome) == rank_of(instance, by_cpsat), seed
+            of_many = searched(instance, seed, known, with_ties=False)
+            check(instance, of_many)
+            assert of_many.status is outcome.status
+            assert of_many.cost == outcome.cost
         missed += by_cpsat.cost is not None and dp.solve(instance).status is not Status.OPTIMAL
     assert missed > 0
 
