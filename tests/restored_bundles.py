@@ -30,7 +30,7 @@ def restored_bundle(run: Path, to: Path, written: str) -> Path:
         entry["stored_offset"] = top
         top += stored
     memory = {"name": "other-ram", "bytes": 1 << 20, "used_bytes": top, "written": written}
-    plan["memories"] = [memory]
+    plan["memories"] = [memory | {"name": "unused", "used_bytes": 0}, memory]
     (folder / "plan.json").write_text(json.dumps(plan))
     (folder / "manifest.json").unlink()  # which knows that the plan was edited
     return folder

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from splitopt.arena.rules import target_rules
 from splitopt.bundle.open import OpenBundle
-from splitopt.bundle.schema.plan import Plan
+from splitopt.bundle.schema.plan import Memory, Plan
 from splitopt.runtime.links import PieceLinks, links_of
 from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.stream_tables import PlacedBuffers
@@ -37,7 +37,7 @@ def planned_buffers(bundle: OpenBundle) -> Iterator[PlacedBuffers | None]:
 
 def saved_tails(plan: Plan) -> Iterator[SavedTail | None]:
     """Of each piece where what it needs again is kept; None for what is built at each inference."""
-    stores = [memory.name for memory in plan.memories]
+    stores = [memory.name for memory in used_memories(plan)]
     interpreter_bytes = target_rules(plan.board.abi).abi.interpreter_bytes
     for segment in plan.segments:
         if segment.stored_in is None:
@@ -54,7 +54,13 @@ def saved_tails(plan: Plan) -> Iterator[SavedTail | None]:
 
 
 def store_plans(plan: Plan) -> tuple[StorePlan, ...]:
-    """The memories of the plan, in its order."""
+    """Those of the memories that are used, in the order of the plan."""
     return tuple(
-        StorePlan(memory.used_bytes, int(memory.written == "start_up")) for memory in plan.memories
+        StorePlan(memory.used_bytes, int(memory.written == "start_up"))
+        for memory in used_memories(plan)
     )
+
+
+def used_memories(plan: Plan) -> tuple[Memory, ...]:
+    """A plan may need none of its board's."""
+    return tuple(memory for memory in plan.memories if memory.used_bytes)

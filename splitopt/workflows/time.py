@@ -80,7 +80,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     library = find_library(spec.tflm or bundle.plan.board.tflm)
     progress("building the simulator's program")
     program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
-    count = max(spec.inputs, _LEAST_RESTORED) if plan.memories else spec.inputs
+    count = max(spec.inputs, _LEAST_RESTORED) if store_plans(plan) else spec.inputs
     feeds = random_inputs(bundle.graph, count, settings.verify.seed)
     runs = _runs(bundle, plan, feeds)
     op_types = bundle.graph.op_types.union(*(piece.graph.op_types for piece in bundle.pieces))

@@ -70,7 +70,7 @@ def test_an_export_says_where_images_lie(finished: Path, tmp_path: Path) -> None
     export_bundle(folder, tmp_path / "net")
     [name] = [path.stem for path in (tmp_path / "net").glob("*_model.h")]
     header, source = ((tmp_path / "net" / f"{name}{end}").read_text() for end in (".h", ".cc"))
-    used = plan.memories[0].used_bytes
+    used = plan.memories[1].used_bytes
     assert f"kStoreOtherRamBytes = {used};" in header
     for segment in plan.segments:
         image = f"0, {segment.stored_offset}, {segment.stored_bytes}, {segment.arena_used_bytes}"
@@ -78,5 +78,6 @@ def test_an_export_says_where_images_lie(finished: Path, tmp_path: Path) -> None
     assert f"kStores[] = {{{{{used}, 1}}}};" in source
     readme = (tmp_path / "net" / "README.md").read_text()
     assert "## Stores" in readme
+    assert "unused" not in readme
     assert f"- other-ram: {used:,} B, may be written at start-up only" in readme
     assert "runner.Prepare(stores);" in readme

@@ -16,6 +16,7 @@ from splitopt.base.text import code_span
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.host_run import chained_outputs, require_as_written
 from splitopt.bundle.open import OpenBundle, open_bundle
+from splitopt.bundle.runner_links import used_memories
 from splitopt.bundle.schema.io import IoEnd
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, random_inputs
@@ -92,7 +93,7 @@ def _texts(
     return texts | {
         "resolver.h": resolver_header(ops, namespace),
         f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
-        f"{namespace}.h": header_text(namespace, about, planned, host, plan.memories),
+        f"{namespace}.h": header_text(namespace, about, planned, host, used_memories(plan)),
         f"{namespace}.cc": plan_text(namespace, planned, host, files, ends),
         "golden.h": golden_text(namespace, inputs, outputs),
     }
@@ -122,8 +123,8 @@ def _words(
         "INPUT_COUNT": str(len(graph.inputs)),
         "OUTPUT_COUNT": str(len(outputs)),
         "FLASH": flash_text(bundle, planned),
-        "STORES": check_text(namespace, bundle.plan.memories),
-        "PREPARE": prepare_text(bundle.plan.memories),
+        "STORES": check_text(namespace, used_memories(bundle.plan)),
+        "PREPARE": prepare_text(used_memories(bundle.plan)),
         "RESTORED": stores_text(namespace, bundle.plan),
         "ROWS": rows_text(planned.links),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from splitopt.base.units import format_bytes
+from splitopt.bundle.runner_links import used_memories
 from splitopt.bundle.schema.plan import Memory, Plan
 from splitopt.runtime.saved_tails import StorePlan
 
@@ -48,13 +49,14 @@ def prepare_text(memories: Sequence[Memory]) -> str:
 
 def stores_text(namespace: str, plan: Plan) -> str:
     """Markdown; none where each piece is built at each inference."""
-    if not plan.memories:
+    memories = used_memories(plan)
+    if not memories:
         return ""
     pieces = [segment.index for segment in plan.segments if segment.stored_in is not None]
     named = ", ".join(map(str, pieces))
-    listed = "\n".join(_listed(memory) for memory in plan.memories)
-    order = ", ".join(memory.name for memory in plan.memories)
-    kept = any(memory.written == "start_up" for memory in plan.memories)
+    listed = "\n".join(_listed(memory) for memory in memories)
+    order = ", ".join(memory.name for memory in memories)
+    kept = any(memory.written == "start_up" for memory in memories)
     return f"""
 ## Stores
 
@@ -66,7 +68,7 @@ again lies outside the region, on 16 bytes, and nobody else writes to it:
 `stores` is one `splitopt::Store*` for each, in this order: {order}. Plain memory is
 
 ```cpp
-alignas(16) static std::uint8_t memory[{namespace}::{constant_of(plan.memories[0])}];
+alignas(16) static std::uint8_t memory[{namespace}::{constant_of(memories[0])}];
 static splitopt::MemoryStore store(memory, sizeof(memory));
 splitopt::Store* stores[] = {{&store}};
 ```

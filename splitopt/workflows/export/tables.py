@@ -79,7 +79,7 @@ def _host_saved(
     plan: Plan, arenas: Sequence[int]
 ) -> tuple[tuple[SavedTail | None, ...], tuple[StorePlan, ...]]:
     """Images of whole arenas."""
-    tops = [STORE_HEADER_BYTES] * len(plan.memories)
+    tops = [STORE_HEADER_BYTES] * len(store_plans(plan))
     saved: list[SavedTail | None] = []
     for own, size in zip(saved_tails(plan), arenas, strict=True):
         if own is None:
