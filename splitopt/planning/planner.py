@@ -65,9 +65,10 @@ class Planner:
     def solve(self, request: PlanRequest, deadline: Deadline | None = None) -> Solved:
         """The optimum over all segments, proved on those that pruning left.
 
-        Pruning judges plans by their loads. A plan whose layout needs more than its load is
-        dearer than pruning assumed: then options up to its real value are taken in again, those of
-        the lowest value first.
+        Pruning judges plans by their loads. Where a plan's layout needs more than its load, the
+        plan is dearer than pruning assumed: then all options are searched together with their
+        layouts. Where that takes too long, options up to the plan's real value are taken in again,
+        those of the lowest value first.
         """
         deadline = deadline or Deadline(request.params.time_limit_s)
         self.prepare(request, deadline)
@@ -252,7 +253,7 @@ class Planner:
         return Pruner(pool, request.goal, deadline)
 
     def _explain_infeasible(self, request: PlanRequest, deadline: Deadline) -> Infeasible:
-        """The smallest budget with a plan, every other limit kept; proved by CP-SAT."""
+        """The smallest budget with a plan, every other limit kept; proved as any plan is."""
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
         outcome, _ = self.solve(replace(request, goal=goal), deadline)
