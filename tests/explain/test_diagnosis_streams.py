@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from diagnosis_bundles import digits
 from streamed_bundles import streamed_run
 
+from splitopt.bundle.load import load_run
 from splitopt.bundle.open import open_bundle
 from splitopt.bundle.schema.outputs import Finding, Severity
+from splitopt.config.job import read_job
 from splitopt.explain.outputs.missing_rows import on_all_rows
 from splitopt.explain.outputs.outputs import explain_outputs
 from splitopt.explain.outputs.samples import choose_samples
 from splitopt.explain.run import explain_run
 from splitopt.graph.tflite_reader import read_tflite
+from splitopt.report.pages.run import render_run
+from splitopt.workflows.run import run_job
 
 Streams = list[dict[str, Any]]
 
@@ -114,3 +119,21 @@ def test_a_group_with_other_weights_is_named(bundle: Path) -> None:
     with on_all_rows(opened) as (tall, _):
         outputs = explain_outputs(tall, choose_samples(opened, None))
     assert [piece.verdict for piece in outputs.pieces].count("wrong by itself") == 1
+
+
+def test_a_model_that_is_one_stream_is_not_called_unsplit(tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(
+        f"model: {{path: {digits('unet')}}}\nboard: corstone300_128k\nbudget_bytes: 24576\n"
+        "pieces: {bands: false, offline_plans: false}\n"
+    )
+    run = run_job(read_job(tmp_path / "job.yaml"), out=tmp_path, verify=False)
+    assert len(run.plan.segments) == 1
+    documents = load_run(run.folder)
+    assert documents.diagnosis is not None
+    found = documents.diagnosis.memory
+    share = 100 * found.saved_bytes / found.before_bytes
+    assert found.verdict.startswith(f"Memory went down by {share:.1f} %: ")
+    assert " in 1 piece; " in found.verdict
+    page = render_run(documents)
+    assert "Memory map of piece 00" in page
+    assert "line buffer of a stream" in page

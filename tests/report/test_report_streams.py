@@ -21,6 +21,7 @@ from splitopt.report.charts import streamed
 from splitopt.report.charts.memory_map import memory_map
 from splitopt.report.charts.streamed import StreamTimes
 from splitopt.report.pages.run import render_run
+from splitopt.report.pages.tables import ram_formula
 from splitopt.report.text.notes import technique_lines
 from splitopt.report.text.summary import segment_rows
 from splitopt.tiling.streams.build import stream_of
@@ -222,3 +223,27 @@ def heights(svg: str, kind: str) -> list[float]:
     for held in re.findall(rf'<g class="marks {kind}">(.*?)</g>', svg):
         found += [float(value) for value in re.findall(r'height="([\d.]+)"', held)]
     return found
+
+
+def test_maps_and_formula_are_those_of_every_piece(run: RunDocuments) -> None:
+    """Of a plan that is one stream too. RAM by the formula that the report gives."""
+    page = render_run(run)
+    for segment in run.plan.segments:
+        assert f"Memory map of piece {segment.index:02d}" in page
+    formula = ram_formula(run.plan)
+    assert formula in page
+    is_rolled = any(segment.rolled for segment in run.plan.segments)
+    assert ("less the bytes that in and out share" in formula) == is_rolled
+    for segment, arena in zip(run.plan.segments, run.memory.segments, strict=True):
+        ends = segment.in_bytes, segment.out_bytes
+        outer = segment.ram_bytes - segment.arena_bytes - segment.through_bytes
+        if segment.bands is None and segment.stream is None:
+            assert outer == max(ends)
+            assert "the larger of in and out where a piece runs once" in formula
+        else:
+            shared = sum(
+                max(0, min(a.offset + a.size, b.offset + b.size) - max(a.offset, b.offset))
+                for a, b in combinations(arena.boundary, 2)
+            )
+            assert outer == sum(ends) - shared
+            assert "arena + through + in + out" in formula

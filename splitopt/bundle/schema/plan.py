@@ -282,6 +282,13 @@ class Plan(Document):
         return self.baseline.estimated_invoke_insn if has_all else None
 
     @property
+    def is_unsplit(self) -> bool:
+        """Whether its one piece runs once, on all rows, as TFLM plans the whole model."""
+        own = self.segments[0]
+        is_changed = own.bands is not None or own.stream is not None or own.offline_plan
+        return len(self.segments) == 1 and not is_changed
+
+    @property
     def limiting(self) -> Segment:
         """The piece whose RAM is the peak; the first, where several are."""
         return max(self.segments, key=lambda segment: segment.ram_bytes)

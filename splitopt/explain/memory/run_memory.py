@@ -81,7 +81,7 @@ def explain_run_memory(
     )
     return RunMemory(
         **dict(facts),
-        verdict=_verdict(len(bundle.pieces), before.ram_bytes, after, reach, facts),
+        verdict=_verdict(before.ram_bytes, after, reach, facts),
         before_bytes=before.ram_bytes,
         after_bytes=after,
         saved_bytes=before.ram_bytes - after,
@@ -103,12 +103,12 @@ def _after(
     return peak_as_cut(bundle, planner, deadline) or largest
 
 
-def _verdict(pieces: int, before: int, after: int, reach: Reachable | None, facts: Memory) -> str:
+def _verdict(before: int, after: int, reach: Reachable | None, facts: Memory) -> str:
     """Before, after, how far cuts could go, and what the peak comes from most."""
-    saved, count = before - after, plural(pieces, "piece")
+    saved, count = before - after, plural(len(facts.pieces), "piece")
     figures = f"{format_bytes(before)} unsplit, {format_bytes(after)} in {count}"
     share = f"{100 * saved / before:.1f} %"
-    if pieces == 1:
+    if len(facts.pieces) == 1 and after == before:
         words = f"The model was left unsplit at {format_bytes(after)}"
     elif saved <= 0:
         words = f"Memory did not go down: {figures}"

@@ -22,6 +22,7 @@ from splitopt.report.pages.tables import (
     Grid,
     contract_grid,
     hashes,
+    ram_formula,
     segment_grid,
     timing_grid,
 )
@@ -102,7 +103,7 @@ def _limit(plan: Plan) -> str:
     """What sets the peak, and what no cut can change."""
     segment, bound = plan.limiting, plan.floor
     where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1})"
-    if len(plan.segments) == 1 and segment.bands is None and segment.stream is None:
+    if plan.is_unsplit:
         where = "The unsplit model"
     least = format_bytes(bound.least_ram_bytes)
     op = f"op {bound.op} {bound.type}"
@@ -153,7 +154,7 @@ def _charts(documents: RunDocuments) -> dict[str, Any]:
         width=_UNSPLIT_WIDTH,
         height=300,
     )
-    maps = list(memory_maps(plan, memory)) if len(plan.segments) > 1 else []
+    maps = [] if plan.is_unsplit else list(memory_maps(plan, memory))
     return {
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,
@@ -203,6 +204,7 @@ def _tables(plan: Plan) -> dict[str, Any]:
     return {
         "segments": segment_grid(plan),
         "limiting": plan.limiting.index,
+        "ram_formula": ram_formula(plan),
         "estimated_bytes": "" if plan.exact else "; bytes of some pieces are estimates",
         "by_hand": (
             Grid("Other cuts of the same model", HAND_COLUMNS, hand_rows(plan))

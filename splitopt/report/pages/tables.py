@@ -35,6 +35,23 @@ def segment_grid(plan: Plan) -> Grid:
     return Grid("Pieces; sizes in bytes", header, rows)
 
 
+def ram_formula(plan: Plan) -> str:
+    """How the columns of `segment_grid` add up to a piece's RAM, in the ways that the plan has."""
+    larger, both = "arena + through + the larger of in and out", "arena + through + in + out"
+    if any(segment.rolled for segment in plan.segments):
+        both += ", less the bytes that in and out share"
+    apart = {
+        "run in bands": any(s.bands is not None for s in plan.segments),
+        "streamed": any(s.stream is not None for s in plan.segments),
+    }
+    ways = " or ".join(way for way, is_there in apart.items() if is_there)
+    if not ways:
+        return f"RAM = {larger}"
+    if all(s.bands is not None or s.stream is not None for s in plan.segments):
+        return f"RAM = {both}"
+    return f"RAM = {larger} where a piece runs once; {both} where it is {ways}"
+
+
 def contract_grid(contract: Sequence[Agreement]) -> Grid:
     """What the two sides of each boundary agree on, or do not."""
     header = ("boundary tensor", "from piece", "writes scale", "zero point", "to piece",
