@@ -226,7 +226,11 @@ class StreamBounds:
         return fixed + align_up(end + pointer, ARENA_ALIGNMENT) + pointer + end + abi.eval_tensor[0]
 
     def _measured(self, op: Op, rule: StreamRule | str) -> _RowOp:
-        if isinstance(rule, str) or rule.padding is not None:
+        if isinstance(rule, str):
+            return _RowOp()
+        if rule.padding is not None:
+            [source] = activations_read(self._graph, op)
+            self._blocks[op.outputs[0]] = self._blocks.get(source, set())
             return _RowOp()
         graph, [made] = self._graph, op.outputs
         rows, read = rows_of(graph.tensors[made]), activations_read(graph, op)

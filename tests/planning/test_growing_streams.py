@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from operator import le
 
 import pytest
 from needs import find_model
 from planning_helpers import chain
 from samples import seeds
-from stream_nets import chance_decoder, chance_stream_net
+from stream_nets import StreamNet, chance_decoder, chance_stream_net
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
@@ -69,6 +70,17 @@ def assert_exact(graph: ModelGraph) -> None:
                 continue
             exact_bounds = arena, kept, *building, figures.copied_bytes
             assert all(map(le, bounds[start, stop], exact_bounds))
+
+
+@pytest.mark.parametrize("seed", seeds(3, 30))
+def test_rows_that_are_made_together_stay_so_behind_a_pad_of_columns(seed: int) -> None:
+    net = StreamNet(random.Random(seed))
+    source = net.image(16, 16, 8)
+    made = net.transposed(source, (2, 2), (2, 2), "same", 8)
+    made = net.border(made, (0, 0), (1, 1))
+    for _ in range(3):
+        made = net.window("CONV_2D", made, (1, 1), (1, 1), "same")
+    assert_exact(net.graph([source], [made]))
 
 
 def saved_in(table: SegmentTable, stream: Stream, *, by_rows: bool) -> int:
