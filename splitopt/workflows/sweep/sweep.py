@@ -56,7 +56,7 @@ def sweep(
     >>> from splitopt import read_job
     >>> front = sweep(read_job("configs/jobs/squeeze_digits.yaml"))
     >>> len(front.points), front.points[-1].peak_ram_bytes
-    (110, 12320)
+    (102, 12320)
     """
     if not isinstance(what, Job):
         return run_sweep(
