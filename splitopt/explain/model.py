@@ -32,7 +32,7 @@ from splitopt.explain.memory.unsplit_ram import (
     tensor_facts,
 )
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.job_table import segment_options
+from splitopt.planning.job_table import segment_options, switching_of
 from splitopt.planning.lowest_peak import BY_ROWS, LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline, request_of
@@ -80,6 +80,7 @@ def explain_model(
         limits=float_end_remedy(
             graph, job, price, ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
         ),
+        switching=switching_of(board, job.spec.pieces.switching),
     )
     need = _need(ram.ram_bytes, least, peaks)
     lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)

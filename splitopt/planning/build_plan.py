@@ -13,7 +13,7 @@ from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.stores import Stores
-from splitopt.planning.switching import REBUILT, Switching, Way
+from splitopt.planning.switching import Way
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
@@ -62,7 +62,7 @@ def plan_of_pieces(
     `requantise_insn`: what each adds on top of its figures. `params`: of laying them out.
     """
     more = requantise_insn or [0] * len(pieces)
-    ways = _ways_of(table.techniques.switching, pieces)
+    ways = table.techniques.switching.fitting_ways(pieces)
     found = (
         solver_option(table, SegmentOption(0, (piece,), None), way)
         for piece, way in zip(pieces, ways, strict=True)
@@ -77,21 +77,6 @@ def plan_of_pieces(
     plan = PartitionPlan(options, lay_out(options, boundaries, params).layout)
     check_plan(instance, plan)
     return plan
-
-
-def _ways_of(switching: Switching, pieces: Sequence[SegmentFigures]) -> list[Way]:
-    """The cheapest way of each piece, in turn, that what is left of the memories allows."""
-    rooms, found = list(switching.rooms), []
-    for piece in pieces:
-        fitting = (
-            way
-            for way in switching.ways([piece])
-            if all(own <= room for own, room in zip(way.stored, rooms, strict=True))
-        )
-        way = min(fitting, key=lambda way: way.insn, default=REBUILT.ways([piece])[0])
-        rooms = [room - own for own, room in zip(way.stored, rooms, strict=False)]
-        found.append(way)
-    return found
 
 
 def split_plan_of(

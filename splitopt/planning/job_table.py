@@ -3,9 +3,11 @@ and export all ask here, so that no one forgets a setting."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from splitopt.arena.rules import target_rules
+from splitopt.config.board import Board
 from splitopt.config.job import Job
 from splitopt.cost.costs import parse_costs
 from splitopt.graph.model import ModelGraph
@@ -83,12 +85,12 @@ def techniques_of(job: Job) -> Techniques:
         streams=pieces.streams,
         rolled_ends=pieces.rolled_ends,
         input_by_rows=pieces.input == "rows",
-        switching=_switching(job),
+        switching=switching_of(job.board, pieces.switching),
     )
 
 
-def _switching(job: Job) -> Switching:
-    ways = job.spec.pieces.switching
+def switching_of(board: Board, ways: Sequence[str]) -> Switching:
+    """How pieces may begin on a board where a job allows these ways."""
     memories = tuple(
         TailMemory(
             name=memory.name,
@@ -96,6 +98,6 @@ def _switching(job: Job) -> Switching:
             written=memory.written,
             read_cost=memory.read_cost,
         )
-        for memory in (job.board.memories if "restore" in ways else ())
+        for memory in (board.memories if "restore" in ways else ())
     )
     return Switching(memories, may_rebuild="rebuild" in ways)

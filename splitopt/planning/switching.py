@@ -121,6 +121,21 @@ class Switching:
         found = (self._together(pieces, way) for way in every)
         return undominated(found, lambda way: (way.insn, *way.stored))
 
+    def fitting_ways(self, pieces: Sequence[Piece]) -> list[Way]:
+        """Of each piece in turn, the cheapest way for which the memories still have room; rebuilt
+        where there is none."""
+        rooms, found = list(self.rooms), []
+        for piece in pieces:
+            fitting = (
+                way
+                for way in self.ways([piece])
+                if all(own <= room for own, room in zip(way.stored, rooms, strict=True))
+            )
+            way = min(fitting, key=lambda way: way.insn, default=REBUILT.ways([piece])[0])
+            rooms = [room - own for own, room in zip(way.stored, rooms, strict=False)]
+            found.append(way)
+        return found
+
     def number(self, way: Way) -> int:
         """Tells apart the ways of one option."""
         number = 0

@@ -12,6 +12,7 @@ from splitopt.cost.costs import InvokeEstimate
 from splitopt.explain.memory.remedies import peak_remedies, proof_of, technique_remedies
 from splitopt.planning.lowest_peak import LowestPeak, unanswered
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import REBUILT, Switching
 from splitopt.planning.unfinished import late_text
 from splitopt.planning.unsplit import Baseline
 
@@ -28,11 +29,12 @@ def memory_facts(
     start_bytes: int,
     peak_bytes: int,
     limits: Iterable[Remedy] = (),
+    switching: Switching = REBUILT,
 ) -> Memory:
     """The single-op bound, the pieces, the lowest peaks and the remedies of a model or a run.
 
     `pieces` have the peak `peak_bytes`; cuts start from `start_bytes`. Remedies that lie in the job
-    itself (`limits`) go first, then those that are worth most.
+    itself (`limits`) go first, then those that are worth most. `switching`: what the board allows.
     """
     found = [
         *technique_remedies(cuts, peaks, start_bytes, peak_bytes),
@@ -47,14 +49,17 @@ def memory_facts(
         floor=bound,
         pieces=tuple(pieces),
         lowest_peaks=tuple(PeakEntry.model_validate(p, from_attributes=True) for p in peaks),
-        lowest_peak_lines=tuple(lowest_peak_lines(peaks, baseline.ram_bytes, invoke)),
+        lowest_peak_lines=tuple(lowest_peak_lines(peaks, baseline.ram_bytes, invoke, switching)),
         remedies=(*own, *by_worth),
         exact=baseline.arena.exact and all(piece.exact for piece in pieces),
     )
 
 
 def lowest_peak_lines(
-    peaks: Sequence[LowestPeak], unsplit_bytes: int, invoke: InvokeEstimate
+    peaks: Sequence[LowestPeak],
+    unsplit_bytes: int,
+    invoke: InvokeEstimate,
+    switching: Switching = REBUILT,
 ) -> Iterator[str]:
     """Bytes and price of each technique, or that it gets no lower than those before it, or that
     there was no time for it."""
@@ -65,7 +70,7 @@ def lowest_peak_lines(
         if size == unsplit_bytes or any(_is_as_good(simpler, peak) for simpler in peaks[:number]):
             yield f"{peak.name}: nothing below {format_bytes(size)} ({proof_of(peak)}){rest}"
         else:
-            yield f"{peak.name}: {_price(peak, invoke)}{rest}"
+            yield f"{peak.name}: {_price(peak, invoke, switching)}{rest}"
     for name in unanswered(peaks, invoke.whole) if peaks else ():
         yield f"{name}: not looked at ({late_text()})"
     if peaks and invoke.unmeasured:
@@ -77,15 +82,20 @@ def _is_as_good(peak: LowestPeak, other: LowestPeak) -> bool:
     return fewer_bytes and peak.added_insn <= other.added_insn
 
 
-def _price(peak: LowestPeak, invoke: InvokeEstimate) -> str:
+def _price(peak: LowestPeak, invoke: InvokeEstimate, switching: Switching) -> str:
     """Bytes, and the instructions that are added, in parts of the unsplit Invoke where that has an
-    estimate."""
+    estimate; what these are where pieces of the same plan are restored."""
     rest, rebuild = peak.added_insn - peak.rebuild_insn, peak.rebuild_insn
     start = f"{format_bytes(peak.peak_ram_bytes)} ({proof_of(peak)}); Invoke and copies"
     if not invoke.whole:
         return f"{start} {more_text(rest)}, AllocateTensors {more_text(rebuild)} (estimates)"
     share = 100 / invoke.whole
+    restored = ""
+    ways = switching.fitting_ways([segment.figures for segment in peak.plan.segments])
+    if any(memory is not None for way in ways for memory in way.memories):
+        least = sum(way.insn for way in ways)
+        restored = f", {share * least:+.1f} % where pieces are restored from saved tails"
     return (
         f"{start} {share * rest:+.1f} %, AllocateTensors {share * rebuild:+.1f} % of the unsplit "
-        "Invoke (estimates)"
+        f"Invoke (estimates){restored}"
     )

@@ -22,6 +22,7 @@ from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import written_pieces
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.explain.memory.single_op_bound import explained_bound
+from splitopt.planning.job_table import switching_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline
@@ -78,6 +79,7 @@ def explain_run_memory(
             *limit_remedies(bundle, reach, after, as_planned=all(p.as_planned for p in pieces)),
             *float_ends(bundle, after, deadline),
         ),
+        switching=switching_of(bundle.plan.board, bundle.plan.job.settings.pieces.switching),
     )
     return RunMemory(
         **dict(facts),
