@@ -20,7 +20,7 @@ from splitopt.solvers.partition.prospects import Measures, Prospects, TooLarge, 
 from splitopt.solvers.partition.undominated import Undominated
 
 _MOST_PATHS = 2**18
-"""What is given up then mostly takes minutes."""
+"""Paths made before a front is given up: most of those that make more take minutes."""
 
 
 @dataclass(frozen=True, slots=True)

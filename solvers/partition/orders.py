@@ -7,7 +7,7 @@ each two the distance between them. These never fall with those asked at the cut
 orders one is enough where none of its figures is larger.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -49,7 +49,7 @@ class Scene:
     """The blocks of one segment: boundary values by index, its arena as None.
 
     `beside`: of each new block the nodes before it that live when it does, the ends aside. `sizes`
-    and `leads` (of rolled pairs, by the node made and the one read) are by node.
+    are by node; `rolls` are rolled pairs, the node made and the one read, with their leads.
     """
 
     before: tuple[int, ...]
@@ -57,7 +57,11 @@ class Scene:
     behind: tuple[int, ...]
     sizes: tuple[int, ...]
     beside: tuple[tuple[int, ...], ...]
-    leads: dict[tuple[int, int], int]
+    rolls: tuple[tuple[tuple[int, int], int], ...]
+
+    @cached_property
+    def leads(self) -> Mapping[tuple[int, int], int]:
+        return dict(self.rolls)
 
     def distance(self, low: int, high: int) -> int:
         """How far `high` begins above `low`, where it lies above it."""
@@ -144,14 +148,14 @@ class Orders:
             is_beside_all = option.apart or at < len(before) + len(early)
             beside.append(tuple(node for node in others if is_beside_all or node not in read_last))
         node_of = {value: _FIRST + at for at, value in enumerate(nodes)}
-        leads = {
-            (node_of[roll.made], node_of[roll.read]): roll.lead
+        rolls = tuple(
+            ((node_of[roll.made], node_of[roll.read]), roll.lead)
             for roll in option.rolls
             if roll.made in node_of and roll.read in node_of
-        }
+        )
         sizes = [option.arena_bytes if value is None else values[value].size for value in nodes]
         new = (*early, *late)
-        return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), leads)
+        return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), rolls)
 
     def _alive(self, cut: int) -> tuple[int, ...]:
         """The values (by index) of some size that are alive at a cut."""

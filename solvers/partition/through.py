@@ -37,24 +37,24 @@ def least_values(pool: OptionPool, left: Survivors, goal: Goal, most: int) -> Co
     """For each option of the pool, the least that a plan weighs which takes it, as far as it is at
     most that value; NEVER for the others.
 
-    The peak of a plan is in one of the ranges of `_levels`. For a peak in (low, high), all its
-    options are at most high, and it weighs at least as much as a peak of low.
+    The peak of a plan is in one of the ranges of `_levels`. For a peak in [start, stop), all its
+    options are below stop, and it weighs at least as much as a peak of start.
     """
     values = np.full(len(pool.ram), NEVER)
     levels = list(_levels(pool, left, goal, most))
-    highs = np.array([high for _, high in levels], dtype=np.int64)
-    level = np.searchsorted(highs, pool.ram[left.numbers])  # the first that an option is in
+    stops = np.array([stop for _, stop in levels], dtype=np.int64)
+    level = np.searchsorted(stops, pool.ram[left.numbers], side="right")  # the first it is below
     order = np.argsort(level, kind="stable")
     numbers, level = left.numbers[order], level[order]
     counts = np.searchsorted(level, np.arange(len(levels)), side="right")
-    for (low, _), count, costs in zip(
+    for (start, _), count, costs in zip(
         levels, counts.tolist(), _costs_by_level(pool, numbers, level, counts, goal), strict=True
     ):
         among = numbers[:count]
         is_there = costs < NEVER
         if goal.max_cost is not None:
             is_there &= costs <= goal.max_cost
-        peaks = np.maximum(pool.ram[among], low)
+        peaks = np.maximum(pool.ram[among], start)
         reached = np.where(is_there, goal.ram_weight * peaks + goal.cost_weight * costs, NEVER)
         values[among] = np.minimum(values[among], reached)
     return values
@@ -92,7 +92,7 @@ def through(
 
 
 def _levels(pool: OptionPool, left: Survivors, goal: Goal, value: int) -> Iterator[tuple[int, int]]:
-    """Ranges of the peak (from, to), both included, that hold every plan of at most that value."""
+    """Ranges of the peak, [start, stop), that hold every plan of at most that value."""
     lowest, most = lowest_peak(pool, left) or 0, int(NEVER)
     if goal.capacity is not None:
         most = goal.capacity
@@ -103,7 +103,7 @@ def _levels(pool: OptionPool, left: Survivors, goal: Goal, value: int) -> Iterat
     if not len(held):
         return
     chosen = held[np.unique(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
-    low = lowest
-    for high in chosen:
-        yield low, int(high)
-        low = int(high) + 1
+    start = lowest
+    for stop in (chosen + 1).tolist():
+        yield start, stop
+        start = stop

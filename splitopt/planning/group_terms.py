@@ -51,7 +51,7 @@ class Tail:
         return needed
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False, slots=True)
 class GroupTerm:
     """One form of a group: instructions of an Invoke; its tail as the first model of an allocator
     and as a further one; the rest is what AllocateTensors goes through. `sizes`, `lives`: of the
@@ -66,7 +66,7 @@ class GroupTerm:
     lives: tuple[tuple[int, int], ...]
     prepare_insn: float
     table: AllocateTable
-    _allocate: dict[tuple[int, ...], float] = field(default_factory=dict, compare=False)
+    _allocate: dict[tuple[int, ...], float] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def low_bytes(self) -> int:

@@ -222,12 +222,13 @@ class GrowingStream:
 
     def _summed(self) -> StreamFigures | None:
         """None where its rows come at rates that meet too late."""
-        turns = [(draft.first, draft.period, draft.rows) for draft in self.grouping.groups]
-        last = max([first + period * (rows - 1) for first, period, rows in turns])
+        drafts = self.grouping.groups
+        last = max([draft.first + draft.period * (draft.rows - 1) for draft in drafts])
         if last >= MOST_TICKS and self._ticks(last) > MOST_TICKS:
             return None
         groups = self._in_order()
         low = max([group.term.low_bytes for group in groups])
+        turns = [(draft.first, draft.period) for draft in drafts]
         copies = self._copies(turns_insn(turns, last))
         ends = self.grouping.start, self.grouping.stop
         price = self._pricer.price(groups, self._head_bytes(low), copies, *ends)

@@ -45,17 +45,17 @@ def copies_of(graph: ModelGraph, stream: Stream) -> Copies:
             parts.append(_block_copies(buffer, makers[number], reader))
         else:
             parts.append(buffer_copies(buffer, reader.turns, is_source=number in sources))
-    turns = [(group.first_tick, group.period, group.rows) for group in stream.groups]
+    turns = [(group.first_tick, group.period) for group in stream.groups]
     return Copies(
         crossing_bytes=sum(part.crossing_bytes for part in parts),
         insn=turns_insn(turns, stream.ticks - 1) + sum(part.insn for part in parts),
     )
 
 
-def turns_insn(groups: Sequence[tuple[int, int, int]], last: int) -> int:
-    """Of the loop itself. `groups`: first tick, period and rows of each; all have their turns up to
-    tick `last`."""
-    return TURN_INSN * sum([(last - first) // period + 1 for first, period, _ in groups])
+def turns_insn(groups: Sequence[tuple[int, int]], last: int) -> int:
+    """Of the loop itself. `groups`: first tick and period of each; all have their turns up to tick
+    `last`, included."""
+    return TURN_INSN * sum([(last - first) // period + 1 for first, period in groups])
 
 
 def made_copies(graph: ModelGraph, rows: int, outputs: Sequence[Made]) -> Copies:
