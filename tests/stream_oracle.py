@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.tiling.streams.moves import FillRows, Keep, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.moves import (
+    EnterRow,
+    FillRows,
+    Keep,
+    MoveRow,
+    Run,
+    Take,
+    moves_of,
+)
 from splitopt.tiling.streams.stream import LineBuffer, Stream
 
 Cells = tuple[object, ...]
@@ -67,10 +75,16 @@ def streamed(graph: ModelGraph, stream: Stream) -> dict[int, Rows]:
             case Run(number, _):
                 made = _run(graph, stream, number, lines)
                 for end in stream.groups[number].outputs:
-                    if end.buffer is not None:
+                    if end.buffer is not None and _lie_together(stream, number, end.buffer):
                         line, rows = lines[end.buffer], made[end.tensor]
                         for slot, cells in enumerate(rows, start=len(line) - len(rows)):
                             line[slot] = _over(graph, stream.buffers[end.buffer], line[slot], cells)
+            case EnterRow(number, output, row, slot):
+                group, end = stream.groups[number], stream.groups[number].outputs[output]
+                assert end.buffer is not None
+                cells = made[end.tensor][group.dropped + row % group.rows_per_turn]
+                line = lines[end.buffer]
+                line[slot] = _over(graph, stream.buffers[end.buffer], line[slot], cells)
             case Keep(number, output, row):
                 group = stream.groups[number]
                 tensor = group.outputs[output].tensor
@@ -87,7 +101,8 @@ def _run(graph: ModelGraph, stream: Stream, number: int, lines: Sequence[Rows]) 
     for view in stream.groups[number].views:
         buffer = stream.buffers[view.buffer]
         first = buffer.depth - view.lag - view.rows
-        known[buffer.tensor] = [lines[view.buffer][first + k] for k in range(view.rows)]
+        rows = [lines[view.buffer][first + k] for k in range(view.rows)]
+        known[buffer.tensor] = [_without_sides(graph, stream, number, buffer, r) for r in rows]
     made: dict[int, Rows] = {}
     for k in stream.groups[number].ops:
         op = graph.ops[k]
@@ -97,13 +112,39 @@ def _run(graph: ModelGraph, stream: Stream, number: int, lines: Sequence[Rows]) 
         elif op.type == _TRANSPOSED:
             rows = _transposed(graph, op, known[read[0]], count)
         else:
-            taps = _taps(graph, op)
+            taps, step = _taps(graph, op), int(op.options.get("strideH", 1))
             looked_at = [
-                [tuple(known[t][row + at] for at in taps) for t in read] for row in range(count)
+                [tuple(known[t][row * step + at] for at in taps) for t in read]
+                for row in range(count)
             ]
             rows = [_result(graph, op, found) for found in looked_at]
         known[op.outputs[0]] = made[op.outputs[0]] = rows
     return made
+
+
+def _lie_together(stream: Stream, number: int, buffer: int) -> bool:
+    group, line = stream.groups[number], stream.buffers[buffer]
+    return group.dropped + group.rows_per_turn == 1 or line.row_bytes == line.written_bytes
+
+
+def _without_sides(
+    graph: ModelGraph, stream: Stream, number: int, buffer: LineBuffer, row: Cells
+) -> Cells:
+    """The columns of the image, if what the op that reads it finds beside them is what it wants."""
+    first, end = _span(graph, buffer)
+    if buffer.tensor != buffer.written or len(row) == end - first:
+        return row
+    [op] = [k for k in stream.groups[number].ops if buffer.tensor in graph.ops[k].inputs]
+    value = _outside(graph, graph.ops[op])
+    is_right = {*row[:first], *row[end:]} == {("all", value)}
+    return row[first:end] if is_right else row
+
+
+def _outside(graph: ModelGraph, op: Op) -> int:
+    tensor = graph.tensors[op.inputs[0]]
+    assert tensor.quantization is not None
+    is_pool = op.type == "MAX_POOL_2D"
+    return -(1 << tensor.dtype.bits - 1) if is_pool else tensor.quantization.zero_points[0]
 
 
 def _transposed(graph: ModelGraph, op: Op, given: Rows, count: int) -> Rows:
@@ -144,9 +185,7 @@ def _unsplit_op(graph: ModelGraph, op: Op, known: Mapping[int, Rows]) -> Rows:
         above = max(0, (count - 1) * stride + taps[-1] + 1 - whole) // 2
     outside: Cells = (_OUTSIDE,)  # what no tap inside the image is
     if op.type != "AVERAGE_POOL_2D" and tensor.quantization is not None:
-        is_pool = op.type == "MAX_POOL_2D"
-        value = -(1 << tensor.dtype.bits - 1) if is_pool else tensor.quantization.zero_points[0]
-        outside = _blank(tensor.shape[2], value)
+        outside = _blank(tensor.shape[2], _outside(graph, op))
     rows = []
     for row in range(count):
         at = [row * stride - above + tap for tap in taps]
@@ -201,7 +240,9 @@ def _blank(columns: int, value: object) -> Cells:
 
 
 def _cells(graph: ModelGraph, buffer: LineBuffer, value: object) -> Cells:
-    return _blank(graph.tensors[buffer.tensor].shape[2], value)
+    tensor = graph.tensors[buffer.tensor]
+    pixel = tensor.bytes // (tensor.shape[1] * tensor.shape[2])
+    return _blank(buffer.row_bytes // pixel, value)
 
 
 def _span(graph: ModelGraph, buffer: LineBuffer) -> tuple[int, int]:

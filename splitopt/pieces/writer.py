@@ -110,6 +110,7 @@ def _operator(table: Any, op: Op, codes: Mapping[int, int], tensors: Mapping[int
     operator = fb.OperatorT.InitFromObj(table)
     if "strideH" in op.options:
         operator.builtinOptions.strideH = op.options["strideH"]
+        operator.builtinOptions.padding = op.options["padding"]
     operator.opcodeIndex = codes[operator.opcodeIndex]
     operator.inputs = _mapped(_indices(operator.inputs), tensors)
     operator.outputs = _mapped(_indices(operator.outputs), tensors)

@@ -25,7 +25,7 @@ def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
             parts.append(banded._replace(keys=banded.keys + 1))
         table.is_complete &= table.bands.is_complete
     if table.techniques.streams:
-        parts.append(_streamed(table, allowed))
+        parts += [_streamed(table, allowed, k) for k in range(len(table.streams.levels))]
     return OptionBounds(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -45,9 +45,11 @@ def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
     return OptionBounds(starts, stops, np.ones_like(starts), *figures)
 
 
-def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
-    """Row by row."""
-    found, held = table.streams.columns(table.boundary.copied), table.boundary.held
+def _streamed(table: SegmentTable, allowed: Mask, level: int) -> OptionBounds:
+    """Row by row, or several at a time, as a level of streams has it."""
+    beyond = table.streams.rules if level else None
+    found = table.streams.levels[level].columns(table.boundary.copied, beyond)
+    held = table.boundary.held
     at = found.starts, found.stops
     read, made = held.in_[at], held.out[at] + held.outer_out[at]
     ram = found.arena + held.through[at] + read + made
@@ -56,7 +58,7 @@ def _streamed(table: SegmentTable, allowed: Mask) -> OptionBounds:
         read = read + held.outer_in[at]
     if table.techniques.rolled_ends:
         ram -= np.minimum(read, made)  # no pair saves more than the smaller of its tensors
-    keys = np.full_like(found.starts, STREAMED)
+    keys = np.full_like(found.starts, STREAMED + level)
     switching = table.techniques.switching
     cost = found.cost + switching.least_bound(found.rebuild, found.image, is_streamed=True)
     bounds = OptionBounds(*at, keys, ram, cost, found.copied)

@@ -38,8 +38,8 @@ class _Prices:
     def __call__(self, start: int, stop: int, key: int) -> Settled | None:
         self._one_more()
         table = self._table
-        if key == STREAMED:
-            return self._streamed(start, stop)
+        if key >= STREAMED:
+            return self._streamed(start, stop, key - STREAMED)
         option = table.option(start, stop, key)
         building = None if option is None else table.techniques.switching.least_insn(option.pieces)
         if option is None or building is None:
@@ -50,9 +50,9 @@ class _Prices:
         ram = option.arena_bytes + int(loads[start, stop]) - saved
         return Settled(ram, option.kept_insn + building, is_last)
 
-    def _streamed(self, start: int, stop: int) -> Settled | None:
+    def _streamed(self, start: int, stop: int, level: int) -> Settled | None:
         table = self._table
-        found = table.streams.quick_figures(start, stop)
+        found = table.streams.levels[level].quick_figures(start, stop)
         building = None if found is None else table.techniques.switching.least_insn([found])
         if found is None or building is None:
             return None

@@ -17,7 +17,7 @@ from splitopt.tiling.streams.placement import PlacedStream
 from splitopt.tiling.streams.stage_arena import stage_arena
 
 STREAMED = 1 << 20
-"""The key of a segment's stream; see SegmentTable.option."""
+"""The first key of a segment's streams; see SegmentTable.option."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class SegmentTable(AllRowsBounds):
         self.checked: dict[int, SegmentOption] = {}
         """Options, by identity, whose bands and offline plans were found to be right."""
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
-        self._streams: dict[tuple[int, int], SegmentFigures | None] = {}
+        self._streams: dict[OptionName, SegmentFigures | None] = {}
         self._options: dict[OptionName, SegmentOption | None] = {}
         self._late: list[OptionName] = []
         self.is_complete = True
@@ -130,13 +130,13 @@ class SegmentTable(AllRowsBounds):
         """An option to run a segment; None where there is none of that key.
 
         `key` 0 and 1: on all rows; 2k and 2k + 1: in bands by plan k. Even ones as TFLM plans every
-        piece, odd ones with offline plans, where these lower the arena of a piece. STREAMED: one
-        row at a time.
+        piece, odd ones with offline plans, where these lower the arena of a piece. STREAMED + k:
+        row by row, by level k of its streams.
         """
         name = start, stop, key
-        if key == STREAMED:
+        if key >= STREAMED:
             if name not in self._options:
-                self._options[name] = self._streamed(start, stop)
+                self._options[name] = self._streamed(name)
         elif name not in self._options:
             bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
             pieces = self._planned(name, bands) if key % 2 else self._greedy_pieces(name, bands)
@@ -154,22 +154,23 @@ class SegmentTable(AllRowsBounds):
             return ()
         return rolled_pairs(self.graph, pieces[0].segment, executions)
 
-    def _streamed(self, start: int, stop: int) -> SegmentOption | None:
-        figures = self._stream_figures(start, stop)
+    def _streamed(self, name: OptionName) -> SegmentOption | None:
+        figures = self._stream_figures(name)
         if figures is None or figures.stream is None:
             return None
         by_rows, rolls = self.techniques.input_by_rows, self.techniques.rolled_ends
         stream = figures.stream.stream
         rolled = self.streams.rolled(stream, by_rows=by_rows) if rolls else ()
-        return SegmentOption(STREAMED, (figures,), None, rolled, by_rows)
+        return SegmentOption(name[2], (figures,), None, rolled, by_rows)
 
-    def _stream_figures(self, start: int, stop: int) -> SegmentFigures | None:
+    def _stream_figures(self, name: OptionName) -> SegmentFigures | None:
         """Of a segment's stream, whatever its ends share; None where it has none."""
-        if (start, stop) not in self._streams:
-            stream = self.streams.stream(start, stop)
-            figures = self.streams.figures(stream) if isinstance(stream, Stream) else None
-            self._streams[start, stop] = figures
-        return self._streams[start, stop]
+        if name not in self._streams:
+            start, stop, key = name
+            streams = self.streams.levels[key - STREAMED]
+            stream = streams.stream(start, stop)
+            self._streams[name] = streams.figures(stream) if isinstance(stream, Stream) else None
+        return self._streams[name]
 
     def could_be_planned(self, option: SegmentOption) -> bool:
         """Whether an offline plan could lower an arena of this option, as TFLM plans it."""
@@ -342,7 +343,7 @@ class SegmentTable(AllRowsBounds):
 
 def _is_alike(one: Techniques, other: Techniques, key: int) -> bool:
     """Whether options of this key are the same under both."""
-    if key == STREAMED:
+    if key >= STREAMED:
         return one.rolled_ends == other.rolled_ends and one.input_by_rows == other.input_by_rows
     same_plans = key % 2 == 0 or one.offline_plans == other.offline_plans
     same_bands = one.rolled_ends == other.rolled_ends and one.two_heights == other.two_heights

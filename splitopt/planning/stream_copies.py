@@ -95,7 +95,8 @@ def _block_copies(buffer: LineBuffer, maker: Group, reader: Group) -> Copies:
         tick = maker.first_tick + maker.period * (rows // at_once)
         done = np.clip(-((reader.first_tick - tick) // reader.period), 0, reader.turns)
         slots = rows + above - stride * done
-    settled = int(((slots != written) & (slots >= 0) & (rows < buffer.rows)).sum())
+    is_moved = slots != written if maker.writes_into(buffer) else np.ones_like(rows, bool)
+    settled = int((is_moved & (slots >= 0) & (rows < buffer.rows)).sum())
     virtual = 0 if buffer.fill is None else max(0, len(rows) - buffer.rows)
     insn = filled_insn(buffer.filled_rows * buffer.row_bytes)
     insn += virtual * filled_insn(buffer.row_bytes) + settled * moved_insn(buffer.written_bytes)

@@ -1,8 +1,12 @@
-"""Every segment that can be a stream: figures of all at once, one in detail when asked for."""
+"""Every segment that can be a stream: figures of all at once, one in detail when asked for.
+
+There may be several streams of a segment, one for each level of `rows_per_turn`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -13,7 +17,9 @@ from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import moved_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.growing_stream import GrowingStream, StreamFigures
+from splitopt.planning.rows_per_turn import Rules, levels
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.segment_bounds import between
 from splitopt.planning.stream_bounds import StreamBounds
 from splitopt.planning.stream_pricing import StreamPricer, WholeInsn
 from splitopt.solvers.partition.shortest_paths import Column, Matrix
@@ -21,7 +27,7 @@ from splitopt.tiling.rolled import RolledPair, best_pairs
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.ends import stream_pairs
 from splitopt.tiling.streams.grouping import time_of_image
-from splitopt.tiling.streams.rules import StreamRule, stream_rule
+from splitopt.tiling.streams.rules import stream_rule
 from splitopt.tiling.streams.stream import Stream
 
 MOST_GROUPS = 20
@@ -62,27 +68,40 @@ class StreamTable:
         most_bytes: int,
     ) -> None:
         self._graph, self._most_bytes, self._whole_insn = graph, most_bytes, whole_insn
-        granted = headroom_bytes, zero_arena
-        self._pricer = StreamPricer(graph, rules, costs, whole_insn, *granted)
-        self._bounds = StreamBounds(graph, rules, costs, self.rules, *granted)
+        self._target, self._costs, self._granted = rules, costs, (headroom_bytes, zero_arena)
+        self._pricer = StreamPricer(graph, rules, costs, whole_insn, *self._granted)
+        self.has_longer = False
+        self._take(tuple(stream_rule(graph, op) for op in graph.ops))
+
+    def _take(self, rules: Rules) -> None:
+        self.rules = rules
+        """By op: how it runs in a stream, or why it cannot."""
+        self._image_ticks = time_of_image(self._graph, rules)
+        self._bounds = StreamBounds(self._graph, self._target, self._costs, rules, *self._granted)
         self._growing: dict[int, Iterator[StreamFigures]] = {}
         self._known: dict[int, dict[int, StreamFigures]] = {}
         """Start → stop → figures, of all streams up to the longest that was asked for."""
-        self.has_longer = False
 
     @cached_property
-    def rules(self) -> tuple[StreamRule | str, ...]:
-        """By op: how it runs in a stream, or why it cannot."""
-        return tuple(stream_rule(self._graph, op) for op in self._graph.ops)
+    def levels(self) -> tuple[StreamTable, ...]:
+        """This table, of one row at a time where that is enough, then those whose streams have
+        groups that make several."""
+        return self, *map(self.at, levels(self._graph, self.rules, self._costs))
 
-    @cached_property
-    def _image_ticks(self) -> int:
-        return time_of_image(self._graph, self.rules)
+    def at(self, rules: Rules) -> StreamTable:
+        """The table of streams by other rules."""
+        other = copy(self)
+        other._take(rules)
+        return other
 
-    def columns(self, copied: Matrix) -> StreamColumns:
-        """`copied`: bytes that cross the ends of each segment, all rows of them."""
+    def columns(self, copied: Matrix, beyond: Rules | None = None) -> StreamColumns:
+        """`copied`: bytes that cross the ends of each segment, all rows of them. `beyond`: only
+        segments that have other streams by these rules."""
         bounds = self._bounds
         fits = bounds.may_be_streams & (bounds.arena <= self._most_bytes)
+        if beyond is not None:
+            differs = [one != other for one, other in zip(self.rules, beyond, strict=True)]
+            fits &= between(np.array([0, *differs])) > 0
         is_short = bounds.groups <= MOST_GROUPS
         self.has_longer |= bool((fits & ~is_short).any())
         at = starts, stops = np.nonzero(fits & is_short)

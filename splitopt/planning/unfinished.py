@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.interrupt import is_asked_to_stop
 
@@ -38,7 +39,7 @@ def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
     fitting = is_exact = np.zeros(0, dtype=bool)
     if table.last_pool is not None:
         _, pool = table.last_pool
-        fitting, is_exact = pool.keys % 2 == 0, pool.is_exact
+        fitting, is_exact = (pool.keys % 2 == 0) | (pool.keys >= STREAMED), pool.is_exact
         if capacity is not None:
             fitting &= pool.ram <= capacity
     return Unfinished(

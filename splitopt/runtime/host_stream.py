@@ -15,7 +15,15 @@ import numpy as np
 from splitopt.base.errors import ToolError
 from splitopt.runtime.host_checks import check_input
 from splitopt.runtime.worker_process import Array
-from splitopt.tiling.streams.moves import FillRows, Keep, MoveRow, Run, Take, moves_of
+from splitopt.tiling.streams.moves import (
+    EnterRow,
+    FillRows,
+    Keep,
+    MoveRow,
+    Run,
+    Take,
+    moves_of,
+)
 from splitopt.tiling.streams.stream import LineBuffer, Stream
 
 NewEnd = Callable[[int, tuple[int, ...], np.dtype[Any]], Array]
@@ -44,6 +52,8 @@ def run_stream(
                 running.invoke(group)
             case Keep(group, output, row):
                 running.keep(group, output, row)
+            case EnterRow(group, output, row, slot):
+                running.enter(group, output, row, slot)
     return [running.kept[tensor] for tensor in stream.outputs]
 
 
@@ -84,7 +94,7 @@ class _Running:
 
     def invoke(self, number: int) -> None:
         """On each sample's windows; the new rows, and wrong ones above them, go to the last slots
-        of their buffers."""
+        of their buffers, if they are made there."""
         group, interpreter = self._stream.groups[number], self._groups[number]
         made_by: list[list[Array]] = [[] for _ in group.outputs]
         for sample in range(self._samples):
@@ -95,7 +105,7 @@ class _Running:
                 found.append(interpreter.get_output(position))
         self._made[number] = [np.stack(found) for found in made_by]
         for made, rows in zip(group.outputs, self._made[number], strict=True):
-            if made.buffer is not None:
+            if made.buffer is not None and group.writes_into(self._stream.buffers[made.buffer]):
                 written = self._row_bytes(number, made.buffer, rows)
                 self._rows[made.buffer][:, -group.made_rows :] = written
 
@@ -106,6 +116,13 @@ class _Running:
             shape = 1, own.rows, *rows.shape[3:]
             self.kept[tensor] = self._new_end(tensor, shape, rows.dtype)
         self.kept[tensor][:, :, row] = rows[:, :, own.dropped + row % own.rows_per_turn]
+
+    def enter(self, group: int, output: int, row: int, slot: int) -> None:
+        own = self._stream.groups[group]
+        buffer = own.outputs[output].buffer
+        assert buffer is not None, "its rows enter one"
+        rows = self._row_bytes(group, buffer, self._made[group][output])
+        self._rows[buffer][:, slot] = rows[:, own.dropped + row % own.rows_per_turn]
 
     def _rubbish(self) -> list[Array]:
         rng = np.random.default_rng(0)

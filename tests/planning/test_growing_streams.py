@@ -9,6 +9,7 @@ import pytest
 from needs import find_model
 from planning_helpers import chain
 from samples import seeds
+from several_rows import rules_by_chance
 from stream_nets import StreamNet, chance_decoder, chance_stream_net
 
 from splitopt.arena.rules import target_rules
@@ -32,6 +33,12 @@ def test_streams_with_groups_that_make_several_rows_are_found(seed: int) -> None
     assert_exact(chance_decoder(seed))
 
 
+@pytest.mark.parametrize("seed", seeds(10, 200))
+def test_streams_of_ops_that_make_several_rows_at_once_are_found(seed: int) -> None:
+    for make in (chance_stream_net, chance_decoder):
+        assert_exact(make(seed), seed)
+
+
 @pytest.mark.parametrize("name", ["resnet8_digits_int8", ""])
 def test_groups_that_run_later_than_they_could_are_timed_for_real(
     name: str, monkeypatch: pytest.MonkeyPatch
@@ -44,9 +51,12 @@ def test_groups_that_run_later_than_they_could_are_timed_for_real(
     assert bool(built) == name.startswith("resnet")
 
 
-def assert_exact(graph: ModelGraph) -> None:
+def assert_exact(graph: ModelGraph, seed: int | None = None) -> None:
+    """`seed`: ops make several rows at once, as many as chance has it."""
     table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(), zero_arena=True)
     streams = table.streams
+    if seed is not None:
+        streams = streams.at(tuple(rules_by_chance(graph, seed)))
     columns = streams.columns(table.boundary.copied)
     bounds = {row[:2]: row[2:] for row in zip(*(c.tolist() for c in columns), strict=True)}
     for start in range(len(graph.ops)):

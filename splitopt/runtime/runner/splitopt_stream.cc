@@ -8,6 +8,12 @@
 namespace splitopt {
 namespace {
 
+// Whether a group makes its rows for this buffer in it: several rows do not lie together there where
+// columns are between them.
+bool MakesIn(const LineBuffer& buffer, const Group& group) {
+  return group.dropped + group.rows_per_turn == 1 || buffer.row_bytes == buffer.written_bytes;
+}
+
 bool LiesAt(const TfLiteTensor* tensor, const std::uint8_t* place, std::size_t bytes) {
   return tensor->bytes == bytes && tensor->data.data == place;
 }
@@ -133,8 +139,12 @@ Error StreamedStage::CheckPlaces(std::uint32_t number) {
     const std::uint32_t rows = group.dropped + group.rows_per_turn;
     if (made.buffer != kNowhere) {
       const LineBuffer& buffer = stream_.buffers[made.buffer];
-      const std::uint8_t* place = Place(buffer, buffer.depth - rows) + buffer.column_bytes;
       const std::size_t bytes = std::size_t{rows} * buffer.written_bytes;
+      if (!MakesIn(buffer, group)) {
+        if (own->bytes != bytes || own->data.data == nullptr) return Error::kTensorMismatch;
+        continue;
+      }
+      const std::uint8_t* place = Place(buffer, buffer.depth - rows) + buffer.column_bytes;
       if (!LiesAt(own, place, bytes)) return Error::kMisplaced;
     } else if (own->bytes != std::size_t{rows} * piece_.outputs[made.link].row_bytes ||
                own->data.data == nullptr) {
@@ -217,29 +227,28 @@ Error StreamedStage::Advance(std::uint32_t number, std::uint32_t turn, std::uint
   return Error::kNone;
 }
 
-// Rows that were made, from `first` on, in the last slots of their buffer if they have one, go to
-// an output, and each to the slot that is its own.
+// Rows that were made, from `first` on, in the last slots of their buffer or elsewhere, go to an
+// output, and each to the slot that is its own.
 void StreamedStage::KeepRows(const Made& made, std::uint32_t number, std::uint32_t first,
                              std::uint32_t tick) {
   const Group& group = stream_.groups[number];
   const std::uint32_t count = group.rows_per_turn;
+  const auto position = static_cast<std::size_t>(&made - group.made);
+  const void* data = Interpreter(number).output(position)->data.data;
+  const std::uint32_t bytes = made.link != kNowhere ? piece_.outputs[made.link].row_bytes
+                                                    : stream_.buffers[made.buffer].written_bytes;
+  const std::uint8_t* own = static_cast<const std::uint8_t*>(data) + group.dropped * bytes;
   if (made.link != kNowhere) {
-    const Link& link = piece_.outputs[made.link];
-    const auto position = static_cast<std::size_t>(&made - group.made);
-    const void* own = Interpreter(number).output(position)->data.data;
-    CopyRow(ends_.region + link.offset + first * link.row_bytes,
-            static_cast<const std::uint8_t*>(own) + group.dropped * link.row_bytes,
-            count * link.row_bytes);
+    std::uint8_t* to = ends_.region + piece_.outputs[made.link].offset + first * bytes;
+    CopyRow(to, own, count * bytes);
   }
   if (made.buffer == kNowhere) return;
   const LineBuffer& buffer = stream_.buffers[made.buffer];
-  if (buffer.reader == kNowhere) return;  // they are there
-  for (std::uint32_t k = 0; k < count; ++k) {
-    const std::uint8_t* own = Place(buffer, buffer.depth - count + k);
+  if (buffer.reader == kNowhere && MakesIn(buffer, group)) return;  // they are there
+  for (std::uint32_t k = 0; k < count; ++k, own += bytes) {
     std::uint8_t* place = Enter(buffer, first + k, count - 1 - k, tick);
-    if (place != nullptr && place != own) {
-      CopyRow(place + buffer.column_bytes, own + buffer.column_bytes, buffer.written_bytes);
-    }
+    if (place == nullptr || place + buffer.column_bytes == own) continue;
+    CopyRow(place + buffer.column_bytes, own, bytes);
   }
 }
 

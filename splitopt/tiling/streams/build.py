@@ -131,13 +131,14 @@ def line_buffer(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> LineBu
     window, only_lag, last_seen = seen[0]
     waits = only_lag > 0 and flow.is_single
     is_lazy = len(seen) == 1 and not waits and window.repeat == 1
+    left, beside = _side_bytes(grouping, tensor)
     return LineBuffer(
         tensor=tensor,
         written=flow.written,
         depth=max(lag + window.rows for window, lag, _ in seen),
-        row_bytes=row_bytes(graph, tensor),
+        row_bytes=row_bytes(graph, tensor) + beside,
         written_bytes=row_bytes(graph, flow.written),
-        column_bytes=_column_bytes(graph, tensor, flow.written),
+        column_bytes=left,
         rows=flow.rows,
         last_row=last_seen if is_lazy else max(last + lag for _, lag, last in seen),
         fill=grouping.fills.get(tensor),
@@ -153,8 +154,11 @@ def lacks_fill(grouping: Grouping, tensor: int, seen: Sequence[Seen]) -> bool:
     return is_left and tensor not in grouping.fills
 
 
-def _column_bytes(graph: ModelGraph, tensor: int, written: int) -> int:
-    if written == tensor:
-        return 0
-    left = int(pad_amounts(graph, graph.ops[graph.producer[tensor]])[2, 0])
-    return left * (row_bytes(graph, tensor) // graph.tensors[tensor].shape[2])
+def _side_bytes(grouping: Grouping, tensor: int) -> tuple[int, int]:
+    """Of a row before what is written, and beside those that the tensor's own rows have."""
+    graph, sides = grouping.graph, grouping.sides.get(tensor, (0, 0))
+    left = sides[0]
+    if grouping.flows[tensor].written != tensor:
+        left = int(pad_amounts(graph, graph.ops[graph.producer[tensor]])[2, 0])
+    column = row_bytes(graph, tensor) // graph.tensors[tensor].shape[2]
+    return left * column, sum(sides) * column

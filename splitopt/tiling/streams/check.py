@@ -25,7 +25,7 @@ from splitopt.tiling.streams.check_ops import (
     pad_rows,
     readings,
 )
-from splitopt.tiling.streams.check_slots import Slots
+from splitopt.tiling.streams.check_slots import Slots, sides_of_views
 from splitopt.tiling.streams.check_structure import check_group, check_structure
 from splitopt.tiling.streams.stream import Stream
 
@@ -65,10 +65,11 @@ class _Replay:
         self._slots = [Slots(b, self._pad(b.tensor)) for b in stream.buffers]
         self._readings: list[list[tuple[int, list[Reading]]]] = [
             [
-                (op, list(readings(graph, graph.ops[op], own, own.ops[k])))
+                (op, list(readings(graph, graph.ops[op], own, own.ops[k], sides)))
                 for k, op in enumerate(group.ops)
             ]
             for group, own in zip(stream.groups, groups, strict=True)
+            for sides in [dict(sides_of_views(graph, stream, group))]
         ]
         self._done = {
             made.tensor: [0] * graph.tensors[made.tensor].shape[1]
@@ -119,7 +120,11 @@ class _Replay:
             return
         made = self._invoke(number, turn)
         for slots, room in rooms:
-            slots.write_last(made[slots.buffer.written])
+            rows = made[slots.buffer.written]
+            if len(rows) > 1 and slots.buffer.row_bytes != slots.buffer.written_bytes:
+                slots.enter(room, rows[group.dropped :])  # rows do not lie there together
+                continue
+            slots.write_last(rows)
             slots.settle(room)
         for view in group.views:
             self._slots[view.buffer].drop(is_last=first + count >= group.rows)

@@ -76,8 +76,9 @@ def check_arena(placed: Placed, granted_bytes: int | None = None) -> None:
 
 
 def _places(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:
-    """Where the group's tensors in line buffers lie: at the window, and at the last slots."""
-    places = {}
+    """Where the group's tensors in line buffers lie: at the window, and at the last slots, but for
+    several rows that have columns between them there."""
+    places, count = {}, group.rows_per_turn + group.dropped
     for view in group.views:
         buffer = stream.buffers[view.buffer]
         unseen = (view.lag + view.rows) * buffer.row_bytes
@@ -85,7 +86,8 @@ def _places(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, i
     for made in group.outputs:
         if made.buffer is not None:
             buffer = stream.buffers[made.buffer]
-            unwritten = buffer.depth - group.rows_per_turn - group.dropped
-            last = unwritten * buffer.row_bytes + buffer.column_bytes
+            if count > 1 and buffer.row_bytes != buffer.written_bytes:
+                continue
+            last = (buffer.depth - count) * buffer.row_bytes + buffer.column_bytes
             places[made.tensor] = offsets[made.buffer] + last
     return places

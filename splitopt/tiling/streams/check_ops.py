@@ -6,7 +6,7 @@ tensorflow/lite/kernels/padding.h, micro/kernels/pad_common.cc, resize_nearest_n
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -80,7 +80,15 @@ class PadRows:
         return 0 <= row - self.above < self.rows
 
 
-_WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
+class Sides(NamedTuple):
+    """Columns of `value` beside the rows of a line buffer."""
+
+    left: int
+    right: int
+    value: int | None
+
+
+WINDOWS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _PADS = frozenset({"PAD", "PADV2"})
 _RESIZE = "RESIZE_NEAREST_NEIGHBOR"
 TRANSPOSED = "TRANSPOSE_CONV"
@@ -96,12 +104,18 @@ _ROW_BY_ROW = frozenset(
 _LEAST = {"INT8": -(1 << 7), "INT16": -(1 << 15)}
 
 
-def readings(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Iterator[Reading]:
-    """What `op` of the unsplit model reads, which is `own` in the group's graph."""
+def readings(
+    graph: ModelGraph, op: Op, group: ModelGraph, own: Op, beside: Mapping[int, Sides]
+) -> Iterator[Reading]:
+    """What `op` of the unsplit model reads, which is `own` in the group's graph. `beside`: by what
+    the group reads."""
     read = [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
+    if op.type not in WINDOWS and any(any(beside[t][:2]) for t in read if t in beside):
+        raise InvalidStream(f"{graph.op_name(op.index)}: reads columns that are not the image's")
     rows = range(_rows(graph, op.outputs[0]))
     each = tuple(((k, 0),) for k in range(_rows(group, own.outputs[0])))
-    if op.type in _WINDOWS:
+    if op.type in WINDOWS:
+        _check_columns(graph, op, group, own, beside.get(read[0], Sides(0, 0, None)))
         yield _window(graph, op, group, own)
     elif op.type == TRANSPOSED:
         yield _transposed(graph, op, group, own)
@@ -121,13 +135,13 @@ def readings(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Iterator[
 
 def _window(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
     [read], [made] = op.inputs[:1], op.outputs
-    steps, stride, is_same = _taps(graph, op)
-    own_steps, own_stride, own_is_same = _taps(group, own)
+    steps, stride, is_same = _taps(graph, op, "Height")
+    own_steps, own_stride, own_is_same = _taps(group, own, "Height")
     _, above = window_places(_rows(graph, read), steps[-1] + 1, stride, is_same=is_same)
     count, own_above = window_places(
         _rows(group, read), own_steps[-1] + 1, own_stride, is_same=own_is_same
     )
-    alike = own_steps == steps and (count == 1 or (steps[-1], own_stride) == (0, stride))
+    alike = own_steps == steps and (count == 1 or own_stride == stride)
     if count != _rows(group, own.outputs[0]) or not alike:
         raise InvalidStream(f"{graph.op_name(op.index)}: makes {count} rows by taps {own_steps}")
     if not op.type.endswith("POOL_2D") and not looks_right_on_one_row(group, own):
@@ -162,15 +176,34 @@ def _transposed(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Readin
     return Reading(op.inputs[2], bases, tuple(taps), outside)
 
 
-def _taps(graph: ModelGraph, op: Op) -> tuple[range, int, bool]:
-    """(rows from the window's first one, stride, whether it pads)."""
+def _check_columns(graph: ModelGraph, op: Op, group: ModelGraph, own: Op, beside: Sides) -> None:
+    """Raises InvalidStream unless each column is made of the same ones of the image, and outside of
+    it of what stands for these."""
+    steps, stride, is_same = _taps(graph, op, "Width")
+    own_steps, own_stride, own_is_same = _taps(group, own, "Width")
+    (read, *_), [made] = op.inputs, op.outputs
+    columns, own_columns = (g.tensors[read].shape[2] for g in (graph, group))
+    count, before = window_places(columns, steps[-1] + 1, stride, is_same=is_same)
+    places = window_places(own_columns, own_steps[-1] + 1, own_stride, is_same=own_is_same)
+    alike = (own_steps, own_stride) == (steps, stride) and places == (count, before - beside.left)
+    if not alike or count != group.tensors[made].shape[2]:
+        raise InvalidStream(f"{graph.op_name(op.index)}: looks at other columns in its group")
+    reached = (count - 1) * stride - before + steps[-1]
+    is_short = not own_is_same and reached >= columns + beside.right
+    if is_short or (any(beside[:2]) and beside.value != _outside(op, graph.tensors[read])):
+        raise InvalidStream(f"{graph.op_name(op.index)}: other columns stand beside its rows")
+
+
+def _taps(graph: ModelGraph, op: Op, axis: str) -> tuple[range, int, bool]:
+    """(rows or columns from the window's first one, stride, whether it pads)."""
     options = op.options
     if op.type.endswith("POOL_2D"):
-        steps = range(int(options.get("filterHeight", 1)))
+        steps = range(int(options.get(f"filter{axis}", 1)))
     else:
-        dilation = int(options.get("dilationHFactor", 1))
-        steps = range(0, graph.tensors[op.inputs[1]].shape[1] * dilation, dilation)
-    return steps, int(options.get("strideH", 1)), options.get("padding") == 0
+        dilation = int(options.get(f"dilation{axis[0]}Factor", 1))
+        kernel = graph.tensors[op.inputs[1]].shape[1 if axis == "Height" else 2]
+        steps = range(0, kernel * dilation, dilation)
+    return steps, int(options.get(f"stride{axis[0]}", 1)), options.get("padding") == 0
 
 
 def _outside(op: Op, read: Tensor) -> int | None:

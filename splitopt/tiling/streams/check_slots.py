@@ -1,19 +1,37 @@
-"""The slots of a line buffer while a stream is replayed: what each of them holds."""
+"""The slots of a line buffer while a stream is replayed: what each of them holds, and beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from splitopt.tiling.streams.check_ops import Content, Filled, PadRows, Row
-from splitopt.tiling.streams.stream import LineBuffer
+from splitopt.graph.model import ModelGraph
+from splitopt.tiling.streams.check_ops import Content, Filled, PadRows, Row, Sides
+from splitopt.tiling.streams.stream import Group, LineBuffer, Stream
+
+
+def sides_of(graph: ModelGraph, buffer: LineBuffer) -> Sides:
+    """Columns beside the rows of a tensor that is held as it is written, in whole ones."""
+    if buffer.tensor != buffer.written:
+        return Sides(0, 0, None)
+    tensor = graph.tensors[buffer.tensor]
+    column = tensor.bytes // (tensor.shape[1] * tensor.shape[2])
+    behind = buffer.row_bytes - buffer.column_bytes - buffer.written_bytes
+    return Sides(buffer.column_bytes // column, behind // column, buffer.fill)
+
+
+def sides_of_views(graph: ModelGraph, stream: Stream, group: Group) -> Iterator[tuple[int, Sides]]:
+    """By tensor that the group reads."""
+    for view in group.views:
+        buffer = stream.buffers[view.buffer]
+        yield buffer.tensor, sides_of(graph, buffer)
 
 
 @dataclass
 class Slots:
     """What the slots of one buffer hold, rubbish before they are written. `rows`: in the columns
-    that are written; `sides`: in those of a PAD, which only a fill writes. `pad`: how the buffer's
-    tensor is made, where a PAD makes it."""
+    that are written; `sides`: in those of padding, which only a fill writes. `pad`: how a PAD makes
+    the buffer's tensor, where one does."""
 
     buffer: LineBuffer
     pad: PadRows | None
@@ -63,6 +81,12 @@ class Slots:
             if slot is not None:
                 self.rows[slot] = self.rows[back]
 
+    def enter(self, slots: Sequence[int | None], made: Sequence[Content]) -> None:
+        """Rows that were made elsewhere go to these slots."""
+        for slot, content in zip(slots, made, strict=True):
+            if slot is not None:
+                self.rows[slot] = content
+
     def fill(self, slot: int) -> None:
         """All columns of the slot, if there is a fill."""
         if self.buffer.fill is not None:
@@ -75,7 +99,10 @@ class Slots:
 
     def _seen(self, slot: int) -> Content:
         held, pad = self.rows[slot], self.pad
-        if self.buffer.tensor == self.buffer.written or pad is None:
+        if self.buffer.tensor == self.buffer.written:
+            beside = held if isinstance(held, Filled) else Filled(self.buffer.fill or 0)
+            return None if self.buffer.is_padded and self.sides[slot] != beside else held
+        if pad is None:
             return held
         sides = held if isinstance(held, Filled) else _value(pad)
         if held is None or sides is None or (self.buffer.is_padded and self.sides[slot] != sides):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 from splitopt.graph.model import ModelGraph, Op, Tensor
-from splitopt.tiling.streams.check_ops import SIZED, TRANSPOSED, InvalidStream, pad_rows
+from splitopt.tiling.streams.check_ops import SIZED, TRANSPOSED, WINDOWS, InvalidStream, pad_rows
+from splitopt.tiling.streams.check_slots import sides_of, sides_of_views
 from splitopt.tiling.streams.stream import Group, LineBuffer, Source, Stream
 
 
@@ -33,15 +34,12 @@ def check_structure(graph: ModelGraph, stream: Stream) -> None:
 
 
 def _check_turns(stream: Stream, group: Group) -> None:
-    """Rows that come together lie together, so no columns may be between them."""
     where, at_once, dropped = f"group of ops {group.ops}", group.rows_per_turn, group.dropped
     if at_once < 1 or dropped < 0 or group.rows % at_once:
         raise InvalidStream(f"{where}: makes {at_once} at a time, of {group.rows} rows")
     for buffer in (stream.buffers[end.buffer] for end in group.outputs if end.buffer is not None):
         if at_once + dropped > buffer.depth:
             raise InvalidStream(f"{where}: makes more rows than its line buffer has")
-        if at_once + dropped > 1 and buffer.row_bytes != buffer.written_bytes:
-            raise InvalidStream(f"{where}: has columns between rows that it makes at once")
 
 
 def _check_ops(graph: ModelGraph, stream: Stream) -> None:
@@ -88,9 +86,15 @@ def _check_buffer(graph: ModelGraph, buffer: LineBuffer, where: str) -> None:
     tensor, written = graph.tensors[buffer.tensor], graph.tensors[buffer.written]
     item = tensor.dtype.bits // 8
     _equal(f"{where}: bytes of an item", buffer.item_bytes, item)
-    _equal(f"{where}: bytes of a row", buffer.row_bytes, _row_bytes(tensor))
+    row = _row_bytes(tensor)
+    left, right, value = sides_of(graph, buffer)
+    if left or right:
+        if value is None or min(left, right) < 0:
+            raise InvalidStream(f"{where}: has columns beside its rows that nothing fills")
+        row += (left + right) * (row // tensor.shape[2])
+    _equal(f"{where}: bytes of a row", buffer.row_bytes, row)
     _equal(f"{where}: bytes written", buffer.written_bytes, _row_bytes(written))
-    left = 0
+    left *= _row_bytes(tensor) // tensor.shape[2]
     if buffer.tensor != buffer.written:
         pad = pad_rows(graph, buffer.tensor)
         if pad is None or pad.read != buffer.written or pad.channels:
@@ -106,6 +110,7 @@ def check_group(graph: ModelGraph, stream: Stream, group: Group, own: ModelGraph
     on the rows of a turn of what it makes; all else as in the unsplit model."""
     where = f"group of ops {group.ops}"
     views = {stream.buffers[view.buffer].tensor: view.rows for view in group.views}
+    beside = {t: sides.left + sides.right for t, sides in sides_of_views(graph, stream, group)}
     _equal(f"{where}: inputs", own.inputs, tuple(views))
     _equal(f"{where}: outputs", own.outputs, tuple(end.tensor for end in group.outputs))
     ops = [graph.ops[op] for op in group.ops]
@@ -117,21 +122,24 @@ def check_group(graph: ModelGraph, stream: Stream, group: Group, own: ModelGraph
     for op in ops:
         for place, tensor in enumerate(op.inputs):
             if tensor >= 0 and SIZED.get(op.type) != place:
-                rows = views.get(tensor, made)
-                _check_tensor(graph.tensors[tensor], own.tensors[tensor], rows, where)
+                size = views.get(tensor, made), beside.get(tensor, 0)
+                _check_tensor(graph.tensors[tensor], own.tensors[tensor], size, where)
         for tensor in op.outputs:
-            _check_tensor(graph.tensors[tensor], own.tensors[tensor], made, where)
+            _check_tensor(graph.tensors[tensor], own.tensors[tensor], (made, 0), where)
 
 
 def _kept(op: Op) -> tuple[object, ...]:
-    options = {name: value for name, value in op.options.items() if name != "strideH"}
+    """Without what `check_ops` looks at."""
+    known = {"strideH", "padding"} if op.type in WINDOWS else {"strideH"}
+    options = {name: value for name, value in op.options.items() if name not in known}
     return op.type, op.inputs, op.outputs, op.intermediates, options
 
 
-def _check_tensor(tensor: Tensor, own: Tensor, rows: int, where: str) -> None:
-    shape = tensor.shape
+def _check_tensor(tensor: Tensor, own: Tensor, size: tuple[int, int], where: str) -> None:
+    """`size`: rows, and columns beside those of the image."""
+    (rows, beside), shape = size, tensor.shape
     if tensor.is_activation:
-        shape = (*shape[:1], rows, *shape[2:])
+        shape = (shape[0], rows, shape[2] + beside, shape[3])
     got, want = ((t.dtype, t.kind, t.quantization) for t in (own, tensor))
     _equal(f"{where}: tensor {tensor.index}", (own.shape, *got), (shape, *want))
     if own.data is not tensor.data and own.data != tensor.data:

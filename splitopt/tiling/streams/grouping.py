@@ -9,10 +9,9 @@ code cites these cases:
 2. An op that works row by row joins the group that makes the last of its inputs to be there; the
    others come from line buffers, which hold as many rows more as they are ahead (a residual).
 3. A PAD whose input nobody else reads disappears: the line buffer has its columns. One whose input
-   is read elsewhere, too, or comes several rows at a time, pads columns in its group. Rows are
-   padded by whoever reads them.
+   is read elsewhere, too, pads columns in its group. Rows are padded by whoever reads them.
 4. An op may not join a group that looks at another window of the same buffer: it begins one.
-5. A TRANSPOSE_CONV makes several rows at once, and so do the ops that join its group. No row comes
+5. An op may make several rows at once, and so do the ops that join its group. No row comes
    later than if they came one by one, so who reads them need not know, but that rows wait. An op
    joins only if all that it reads is there in time, and no row of it is dropped.
 """
@@ -99,7 +98,8 @@ class Grouping:
 
     `flows`: tensor → its rows over time. `pads`: outputs of PADs whose rows are made by those who
     read them; they cannot leave the segment. `folded`: inputs of PADs that disappear. `fills`:
-    tensor → value outside of the image. `live`: what the groups make for ops from `stop` on, or as
+    tensor → value outside of the image. `sides`: tensor → columns of that value, left and right,
+    beside its rows. `live`: what the groups make for ops from `stop` on, or as
     outputs of the model.
     """
 
@@ -113,6 +113,7 @@ class Grouping:
         self.pads: set[int] = set()
         self.folded: set[int] = set()
         self.fills: dict[int, int] = {}
+        self.sides: dict[int, tuple[int, int]] = {}
         self._held: set[int] = set()
         """What is read from line buffers, and what is written into them."""
         self._heard: set[int] = set()
@@ -167,12 +168,12 @@ class Grouping:
         [read], [made] = activations_read(self.graph, op), op.outputs
         flow, above = self.flows[read], rule.padding.above
         is_own = self.graph.readers[read] == (op.index,) and read not in self.graph.outputs
-        if is_own and flow.is_single and not _pads_channels(self.graph, op):
+        if is_own and not flow.dropped and not _pads_channels(self.graph, op):
             self.folded.add(read)
             self.pads.add(made)
             self.fills[made] = rule.fill
             self.flows[made] = Flow(
-                made, flow.rows, flow.period, flow.first, flow.group, above, read
+                *(made, flow.rows, flow.period, flow.first, flow.group, above, read, flow.at_once),
             )
             return None
         group = self._group_of(flow)
@@ -192,6 +193,8 @@ class Grouping:
         first = flow.first + flow.period * ahead
         group = self._begin(flow.period * rule.stride, first, op, rule)
         self._read(group, tensor, Window(rule.reach, rule.stride, above))
+        if any(rule.sides):
+            self.sides[tensor] = rule.sides
         self._add(op, group)
         return None if rule.fill is None else self._fill(tensor, rule.fill)
 

@@ -53,7 +53,17 @@ class Keep:
     row: int
 
 
-Move = Take | FillRows | MoveRow | Run | Keep
+@dataclass(frozen=True, slots=True)
+class EnterRow:
+    """Row `row` of output `output` of group `group` is copied to a slot of its buffer."""
+
+    group: int
+    output: int
+    row: int
+    slot: int
+
+
+Move = Take | FillRows | MoveRow | Run | Keep | EnterRow
 
 
 def moves_of(stream: Stream) -> Iterator[Move]:
@@ -81,21 +91,24 @@ def moves_of(stream: Stream) -> Iterator[Move]:
 def _group_turn(stream: Stream, slots: list[_Slots], number: int, turn: int) -> Iterator[Move]:
     group = stream.groups[number]
     rows = range(turn * group.rows_per_turn, (turn + 1) * group.rows_per_turn)
-    entered: list[tuple[int, int, int]] = []
-    for made in group.outputs:
+    entered: list[tuple[int, int, int, int]] = []
+    for k, made in enumerate(group.outputs):
         if made.buffer is not None:
-            for written, slot in (yield from slots[made.buffer].enter(rows)):
-                entered.append((made.buffer, written, slot))
+            for row, slot in (yield from slots[made.buffer].enter(rows)):
+                entered.append((k, made.buffer, row, slot))
     if turn >= group.turns:
-        for buffer, _, slot in entered:
+        for _, buffer, _, slot in entered:
             yield FillRows(buffer, slot, 1)
         return
     yield Run(number, turn)
     for k, made in enumerate(group.outputs):
         if made.is_output:
             yield from (Keep(number, k, row) for row in rows)
-    for buffer, written, slot in entered:
-        if slot != written:
+    for k, buffer, row, slot in entered:
+        written = stream.buffers[buffer].depth - (rows.stop - row)
+        if not group.writes_into(stream.buffers[buffer]):
+            yield EnterRow(number, k, row, slot)
+        elif slot != written:
             yield MoveRow(buffer, slot, written)
     for view in group.views:
         yield from slots[view.buffer].leave(is_last=turn + 1 == group.turns)
@@ -109,13 +122,11 @@ class _Slots:
         self._turns = 0
 
     def enter(self, rows: range) -> Generator[Move, None, list[tuple[int, int]]]:
-        """Makes room. Returns, for each row that is wanted, the slot that an Invoke writes it to,
-        and the one that it goes to."""
+        """Makes room. Returns each row that is wanted, and the slot that it goes to."""
         buffer, number = self._buffer, self._number
         if rows.start > buffer.last_row:
             return []
-        written = range(buffer.depth - len(rows), buffer.depth)
-        slots = written
+        slots = range(buffer.depth - len(rows), buffer.depth)
         if buffer.lazy is None:
             for slot in range(len(rows), buffer.depth):
                 yield MoveRow(number, slot - len(rows), slot)
@@ -124,8 +135,8 @@ class _Slots:
             first = rows.start - (stride * self._turns - above)
             slots = range(first, first + len(rows))
         return [
-            (own, slot)
-            for row, own, slot in zip(rows, written, slots, strict=True)
+            (row, slot)
+            for row, slot in zip(rows, slots, strict=True)
             if 0 <= slot < buffer.depth and self._is_wanted(row)
         ]
 

@@ -109,20 +109,30 @@ def placed(stream: Stream, rules: TargetRules, forms: GroupForms) -> PlacedStrea
 
 
 def line_buffer_offsets(stream: Stream, low: int) -> tuple[int, ...]:
-    sizes = (align_up(buffer.bytes, ARENA_ALIGNMENT) for buffer in stream.buffers)
-    return tuple(accumulate(sizes, initial=low))[:-1]
+    """TFLM has to know how far the highest one goes: its last slot is a group's."""
+    reached = {view.buffer for group in stream.groups for view in group.views if not view.lag}
+    for group in stream.groups:
+        for made in group.outputs:
+            if made.buffer is not None and group.writes_into(stream.buffers[made.buffer]):
+                reached.add(made.buffer)
+    top = max(reached)
+    order = [k for k in range(len(stream.buffers)) if k != top] + [top]
+    sizes = (align_up(stream.buffers[k].bytes, ARENA_ALIGNMENT) for k in order)
+    places = dict(zip(order, accumulate(sizes, initial=low), strict=False))
+    return tuple(places[k] for k in range(len(order)))
 
 
 def offline_plan(stream: Stream, group: Group, offsets: Sequence[int]) -> dict[int, int]:
-    """Tensor → offset in bytes: the window's first row, and the last rows of a buffer."""
+    """Tensor → offset in bytes: the window's first row, and the last rows of a buffer, where they
+    are made there."""
     places = {}
     for view in group.views:
         buffer = stream.buffers[view.buffer]
         first = buffer.depth - view.lag - view.rows
         places[buffer.tensor] = offsets[view.buffer] + first * buffer.row_bytes
     for made in group.outputs:
-        if made.buffer is not None:
-            buffer = stream.buffers[made.buffer]
-            last = (buffer.depth - group.made_rows) * buffer.row_bytes + buffer.column_bytes
+        held = None if made.buffer is None else stream.buffers[made.buffer]
+        if made.buffer is not None and held is not None and group.writes_into(held):
+            last = (held.depth - group.made_rows) * held.row_bytes + held.column_bytes
             places[made.tensor] = offsets[made.buffer] + last
     return places

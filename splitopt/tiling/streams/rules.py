@@ -39,7 +39,8 @@ class StreamRule:
     1, 1, 0 for an op that works row by row. `fill`: what it reads outside of the image, where it
     does. `repeat`: how often it makes a row of each. `padding`: of a PAD, which makes no rows here:
     its readers look outside of the image. `rows`: that it makes at once of each window, behind
-    `dropped` wrong ones.
+    `dropped` wrong ones. `sides`: columns of padding, left and right, beside each row that it
+    reads.
     """
 
     reach: int = 1
@@ -50,6 +51,7 @@ class StreamRule:
     padding: Padding | None = None
     rows: int = 1
     dropped: int = 0
+    sides: tuple[int, int] = (0, 0)
 
     @property
     def is_pointwise(self) -> bool:
@@ -105,9 +107,18 @@ def _window(graph: ModelGraph, op: Op, window: Window) -> StreamRule | str:
         return "averages over taps inside the image only, and pads above or below it"
     if read.dtype.name not in FILLABLE or read.quantization is None:
         return f"pads rows of {read.dtype.name}, for which there is no fill"
-    is_pool = op.type == "MAX_POOL_2D"
-    fill = FILLABLE[read.dtype.name] if is_pool else read.quantization.zero_points[0]
-    return StreamRule(window.reach, window.stride, above, fill)
+    return StreamRule(window.reach, window.stride, above, value_outside(graph, op))
+
+
+def value_outside(graph: ModelGraph, op: Op) -> int | None:
+    """What a convolution or pool reads outside of the image; None where no value would do."""
+    read = activations_read(graph, op)[0]
+    dtype = graph.tensors[read].dtype.name
+    if op.type == "AVERAGE_POOL_2D" or dtype not in FILLABLE:
+        return None
+    if op.type == "MAX_POOL_2D":
+        return FILLABLE[dtype]
+    return _zero_point(graph, read) if graph.tensors[read].quantization is not None else None
 
 
 def _zero_point(graph: ModelGraph, tensor: int) -> int:

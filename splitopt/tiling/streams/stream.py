@@ -1,9 +1,9 @@
 """A stream: the groups, line buffers and timing by which a segment runs a few rows at a time.
 
-A group is one .tflite that makes `rows_per_turn` rows of its outputs per Invoke: one, or as many as
-a TRANSPOSE_CONV makes of each row it reads. It reads windows of line buffers, which hold the newest
-rows of a tensor; slot 0 holds the oldest one. What happens when follows from the timing alone
-(`moves` says it in steps, the runner loops over it):
+A group is one .tflite that makes `rows_per_turn` rows of its outputs per Invoke: one, as many as a
+TRANSPOSE_CONV makes of each row it reads, or as many as pay where rows are narrow. It reads windows
+of line buffers, which hold the newest rows of a tensor; slot 0 holds the oldest one. What happens
+when follows from the timing alone (`moves` says it in steps, the runner loops over it):
 
 1. At the start every buffer with a fill is filled: `filled_rows` slots from slot 0 on.
 2. Ticks count 0, 1, 2, ... until every group has made its rows. At each tick first the sources,
@@ -18,8 +18,10 @@ rows of a tensor; slot 0 holds the oldest one. What happens when follows from th
 4. A source's row n < `rows` is copied to its slot, at `column_bytes`. A group's turn below `turns`
    is an Invoke: it writes its rows into the last slots of its buffers (there is room before), in
    order, behind `dropped` rows that are wrong; from there each row is copied to the segment's
-   outputs, then, from the first on, to its slot where that is another one. If the group has more
-   turns, the lazy buffers that it reads then drop `stride` rows: the others move down.
+   outputs, then, from the first on, to its slot where that is another one. Several rows for a
+   buffer with columns beside its rows do not lie there together: they are made elsewhere in the
+   arena, and all of them are copied to their slots. If the group has more turns, the lazy buffers
+   that it reads then drop `stride` rows: the others move down.
 5. Rows n >= `rows` lie below the image: the slot is filled, if there is a fill.
 """
 
@@ -52,10 +54,12 @@ class LineBuffer:
     """The newest `depth` rows of a tensor, as the groups read it: `row_bytes` each.
 
     `written`: the tensor whose rows are written, of `written_bytes`, from `column_bytes` on: where
-    a PAD is folded in, that is what the PAD reads, else it is `tensor` itself. `fill`: the value of
-    what lies outside the image; None where nothing looks at it. `rows`: of the image. `last_row`:
-    the last one that is ever let in. `lazy`: (stride, above) of the one reader, which looks at the
-    first slots whenever it runs, at all of them if rows come one at a time; None for any other.
+    a PAD is folded in, that is what the PAD reads, else it is `tensor` itself. The columns beside
+    are those of the PAD, or of the padding of a reader that makes several rows at once. `fill`: the
+    value of what lies outside the image; None where nothing looks at it. `rows`: of the image.
+    `last_row`: the last one that is ever let in. `lazy`: (stride, above) of the one reader, which
+    looks at the first slots whenever it runs, at all of them if rows come one at a time; None for
+    any other.
     """
 
     tensor: int
@@ -134,6 +138,10 @@ class Group:
     def made_rows(self) -> int:
         """Of its tensors, right or wrong."""
         return self.dropped + self.rows_per_turn
+
+    def writes_into(self, buffer: LineBuffer) -> bool:
+        """Whether its rows for this buffer are made there, and not copied to it one by one."""
+        return self.made_rows == 1 or not buffer.is_padded
 
 
 @dataclass(frozen=True)
