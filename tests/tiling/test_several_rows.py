@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 import pytest
 from images import chance_neck, chance_net
 from several_rows import streams_of_several_rows
+from stream_faults import faults
 from stream_nets import chance_decoder, chance_stream_net
 from stream_oracle import makes_what_it_should
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
-from splitopt.tiling.streams.check import check_stream
+from splitopt.tiling.streams.check import check_rows, check_stream
 from splitopt.tiling.streams.ends import stream_pairs
+from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.placement import GroupForms, placed
 
 RULES = target_rules("m55")
@@ -38,3 +42,20 @@ def test_streams_of_nets_by_chance_are_right(make: type) -> None:
 def test_streams_of_many_nets_are_right(make: type) -> None:
     for seed in range(12, 300):
         judged(make(seed), seed)
+
+
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+def test_faults_are_refused_unless_they_make_the_same(make: type) -> None:
+    accepted = refused = 0
+    for seed in range(6):
+        graph = make(seed)
+        found = sorted(streams_of_several_rows(graph, seed), key=lambda own: own.start - own.stop)
+        for _, faulty in chain.from_iterable(map(faults, found[:1])):
+            try:
+                check_rows(graph, faulty, [group_graph(graph, faulty, g) for g in faulty.groups])
+            except (AssertionError, IndexError):  # of the first, InvalidStream is one
+                refused += 1
+            else:
+                accepted += 1
+                assert makes_what_it_should(graph, faulty)
+    assert refused > 5 * accepted
