@@ -29,7 +29,7 @@ from splitopt.tiling.rows import row_rule
 from splitopt.tiling.schedule import executions_of, heights_of
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.placement import GroupForms, PlacedStream, placed
-from splitopt.tiling.streams.rules import stream_rule
+from splitopt.tiling.streams.rules import StreamRule, stream_rule
 from splitopt.tiling.streams.stream import Stream
 
 INTERPRETER_BYTES = 208
@@ -168,9 +168,12 @@ def group_files(placed: PlacedStream) -> tuple[bytes, ...]:
     )
 
 
-def placed_stream(graph: ModelGraph, start: int, stop: int) -> PlacedStream:
-    """Ops [start, stop) as a stream, for the Cortex-M55."""
-    stream = stream_of(graph, start, stop, [stream_rule(graph, op) for op in graph.ops])
+def placed_stream(
+    graph: ModelGraph, start: int, stop: int, rules: Sequence[StreamRule | str] | None = None
+) -> PlacedStream:
+    """Ops [start, stop) as a stream, for the Cortex-M55. `rules`: by op; None: one row a turn."""
+    own = rules or [stream_rule(graph, op) for op in graph.ops]
+    stream = stream_of(graph, start, stop, own)
     assert isinstance(stream, Stream), stream
     rules = target_rules("m55")
     return placed(stream, rules, GroupForms(graph, rules))

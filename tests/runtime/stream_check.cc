@@ -188,7 +188,8 @@ void ExpectRolled(bool drops) {
   Expect(std::memcmp(last, want.last, 12) == 0, "to the end");
 }
 
-constexpr std::uint32_t kBlockRows = 6;
+constexpr std::uint32_t kBlockRows = 6, kWideBytes = kRowBytes + 2;
+constexpr std::uint8_t kBeside = (1 + 2 + 3) * kFill[1][0] + 2;
 
 // Row t of the image and the one above it make row t of the image plus 1, and a row of ones; a
 // window of three rows runs on these.
@@ -206,8 +207,19 @@ void ResetToBlocks() {
   outputs[0].bytes = outputs[1].bytes = kBlockRows * kRowBytes;
 }
 
-void ExpectBlocks() {
+// The same with a column of padding on either side of each row between the two: several rows are
+// then made beside their buffer.
+void SetColumnsApart() {
+  models[0].out_at = 48;
+  models[1].in_bytes = 3 * kWideBytes, models[1].out_bytes = kWideBytes, models[1].out_at = 8;
+  buffers[1].row_bytes = kWideBytes, buffers[1].column_bytes = 1, buffers[1].filled_rows = 5;
+  outputs[1].offset = kAt + kArena + 56;
+  outputs[1].bytes = kBlockRows * kWideBytes, outputs[1].row_bytes = kWideBytes;
+}
+
+void ExpectBlocks(bool is_apart) {
   ResetToBlocks();
+  if (is_apart) SetColumnsApart();
   std::uint8_t given[3 * kRowBytes], middle[kBlockRows * kRowBytes], want[kBlockRows * kRowBytes];
   for (std::uint32_t i = 0; i < sizeof(given); ++i) given[i] = static_cast<std::uint8_t>(5 * i + 3);
   for (std::uint32_t i = 0; i < sizeof(middle); ++i) {
@@ -221,10 +233,16 @@ void ExpectBlocks() {
     const unsigned below = is_last ? kFill[1][i % kRowBytes] : middle[i + kRowBytes];
     want[i] = static_cast<std::uint8_t>(above + 2 * middle[i] + 3 * below + 2);
   }
-  std::uint8_t last[sizeof(want)] = {};
+  std::uint8_t last[kBlockRows * kWideBytes] = {};
   Log log;
   Expect(Run(given, last, nullptr, &log).ok(), "a group may make several rows at once");
-  Expect(std::memcmp(last, want, sizeof(want)) == 0, "each comes to its reader");
+  const std::uint32_t wide = outputs[1].row_bytes, left = buffers[1].column_bytes;
+  for (std::uint32_t row = 0; row < kBlockRows; ++row) {
+    const std::uint8_t* own = last + row * wide;
+    Expect(std::memcmp(own + left, want + row * kRowBytes, kRowBytes) == 0, "each comes to its reader");
+    const bool is_beside = own[0] == kBeside && own[wide - 1] == kBeside;
+    Expect(!is_apart || is_beside, "and columns of the fill beside it");
+  }
   Expect(std::memcmp(region + outputs[0].offset, middle, sizeof(middle)) == 0, "and to an output");
   Expect(std::strstr(log.text, "I0rI1rI0rI1rI1rI0rI1rI1rI1r") != nullptr, "when it is time");
 }
@@ -266,7 +284,7 @@ void ExpectFaults() {
   ExpectError(Error::kBadStream, 0, "no rows a turn", [] { groups[1].rows_per_turn = 0; });
   ExpectError(Error::kBadStream, 0, "no whole turns", [] { groups[0].rows_per_turn = 2; });
   ExpectError(Error::kBadStream, 0, "more than slots", [] { groups[0].dropped = 3; });
-  ExpectError(Error::kBadStream, 0, "rows apart", [] {
+  ExpectError(Error::kTensorMismatch, 0, "rows apart", [] {
     groups[0].dropped = 1, buffers[1].written_bytes = 3, made[0].link = kNowhere;
   });
   ExpectError(Error::kMisplaced, 0, "fewer rows", [] { groups[0].dropped = 1; });
@@ -284,7 +302,7 @@ int main() {
     ExpectByRows(drops);
     ExpectRolled(drops);
   }
-  ExpectBlocks();
+  for (const bool is_apart : {true, false}) ExpectBlocks(is_apart);
   ExpectFaults();
   if (failures == 0) std::printf("all as expected\n");
   return failures;

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from host_builds import stand_in_sources
 from limits import seconds
+from several_rows import rules_by_chance
 from stream_nets import chance_decoder, chance_stream_net
 from stream_runs import longest_streams
 from targets import placed_stream, run_on_qemu, streamed_run, tflm_program, whole_run
@@ -89,6 +90,25 @@ def test_a_streamed_stage_makes_and_uses_what_is_predicted(
                 turns = [group.turns for group in stage.stream.groups]
                 assert [group.executions for group in piece.groups] == turns
                 assert piece.steps["invoke"] == pytest.approx(sum(g.invoke for g in piece.groups))
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize(
+    ("name", "span"), [("kws_dscnn", (0, 9)), ("person_detect", (0, 12)), ("unet_digits", (0, 13))]
+)
+def test_groups_that_make_several_rows_use_what_is_predicted(
+    name: str, span: tuple[int, int], program: Path, shared_model: Callable[[str], Path]
+) -> None:
+    graph = read_tflite(shared_model(f"{name}_int8"))
+    stage = placed_stream(graph, *span, rules_by_chance(graph, 1))
+    assert sum(group.rows_per_turn > 1 for group in stage.stream.groups) > 2
+    feeds = random_inputs(graph, 2, 0)
+    whole, got = run_on_qemu(
+        program, graph, [whole_run(graph, feeds), streamed_run(graph, [stage], feeds)]
+    )
+    assert got.outputs == whole.outputs
+    [piece, *_] = [piece for piece in got.samples[0] if piece.groups]
+    assert piece.arena_used_bytes == stage.arena.head_bytes + stage.arena.tail_bytes
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")

@@ -25,7 +25,7 @@ from splitopt.tiling.streams.check import check_rows
 from splitopt.tiling.streams.check_ops import InvalidStream
 from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.placement import offline_plan
-from splitopt.tiling.streams.rules import stream_rule
+from splitopt.tiling.streams.several_rows import rules_of
 from splitopt.tiling.streams.stream import LineBuffer, Stream
 from splitopt.verify.equality import PieceFile, first_wrong_row, run_pieces, run_whole
 
@@ -175,7 +175,7 @@ def _foreign(stage: Stage, said: Sequence[str]) -> Finding:
 
 
 def _wrong_plan(graph: ModelGraph, stage: Stage, said: Sequence[str]) -> Finding:
-    rules = [stream_rule(graph, op) for op in graph.ops]
+    rules = rules_of(graph, stage.stream)
     right = stream_of(graph, stage.stream.start, stage.stream.stop, rules)
     apart = [] if isinstance(right, str) else list(_differences(stage.stream, right))
     is_fill = bool(apart) and all("filled" in line for line in apart)

@@ -66,9 +66,6 @@ bool IsSound(const Made& made, const Group& group, const Piece& piece) {
     if (group.rows_per_turn > buffer.depth || group.dropped > buffer.depth - group.rows_per_turn) {
       return false;
     }
-    // Rows that come together lie together.
-    const bool is_one = group.rows_per_turn == 1 && group.dropped == 0;
-    if (!is_one && buffer.written_bytes != buffer.row_bytes) return false;
   }
   if (made.link == kNowhere) return made.buffer != kNowhere;
   if (made.link >= piece.output_count) return false;

@@ -12,8 +12,10 @@ from dataclasses import replace
 from splitopt.arena.kernel import OpView
 from splitopt.arena.windows import convolution_axes, pooling_axes
 from splitopt.graph.model import ModelGraph, Op, Tensor
+from splitopt.tiling.resized import RESIZING
 from splitopt.tiling.rows import activations_read, rows_of
-from splitopt.tiling.streams.rules import StreamRule, value_outside
+from splitopt.tiling.streams.rules import StreamRule, stream_rule, value_outside
+from splitopt.tiling.streams.stream import Stream
 from splitopt.tiling.streams.transposed import TRANSPOSED
 
 WINDOWED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
@@ -41,6 +43,9 @@ def making(graph: ModelGraph, op: Op, rule: StreamRule, rows: int) -> StreamRule
         return None
     if any(own.type == TRANSPOSED for own in group):
         return None  # makes as many rows at once as its stride has
+    readers = graph.readers.get(group[-1].outputs[0], ())
+    if any(graph.ops[reader].type in RESIZING for reader in readers):
+        return None  # repeats rows that come one by one
     sides, fill = side_columns(graph, op), rule.fill
     if any(sides):
         [read] = activations_read(graph, op)
@@ -53,6 +58,16 @@ def making(graph: ModelGraph, op: Op, rule: StreamRule, rows: int) -> StreamRule
             return None
     reach, stride = rule.reach + (rows - 1) * rule.stride, rows * rule.stride
     return replace(rule, reach=reach, stride=stride, fill=fill, rows=rows, sides=sides)
+
+
+def rules_of(graph: ModelGraph, stream: Stream) -> list[StreamRule | str]:
+    """The rules by which its groups make as many rows as they do, where their ops can."""
+    rules = [stream_rule(graph, op) for op in graph.ops]
+    for group in stream.groups:
+        first, rule = graph.ops[group.ops[0]], rules[group.ops[0]]
+        if group.rows_per_turn > 1 and isinstance(rule, StreamRule):
+            rules[first.index] = making(graph, first, rule, group.rows_per_turn) or rule
+    return rules
 
 
 def with_followers(graph: ModelGraph, op: Op) -> Iterator[Op]:
