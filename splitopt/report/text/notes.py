@@ -137,8 +137,10 @@ def _stream_lines(plan: Plan) -> Iterator[str]:
     if streams:
         groups = [group for stream in streams for group in stream.groups]
         each = "makes" if len(streams) == 1 else "make"
+        is_single = all(group.rows_per_turn == 1 for group in groups)
+        rows = "one row" if is_single else "one row, or a few,"
         yield (
-            f"{plural(len(streams), 'piece')} of {len(plan.segments)} {each} one row at a time, "
+            f"{plural(len(streams), 'piece')} of {len(plan.segments)} {each} {rows} at a time, "
             f"none of them twice: {plural(len(groups), 'group')}, each a file, "
             f"{sum(group.turns for group in groups):,} Invokes."
         )
