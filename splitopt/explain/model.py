@@ -173,7 +173,11 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     if len(peaks) <= 1:
         return f"{words}; streams, bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:
-        return f"{words}, but streams, bands and offline plans get down to {format_bytes(lowest)}."
+        reach = [peak for peak in peaks if peak.peak_ram_bytes == lowest]
+        best = next((peak for peak in reach if not peak.code.endswith("_within")), reach[0])
+        return f"{words}, but plans {best.name} get down to {format_bytes(lowest)}."
+    if peaks[-1].code not in ("streams", BY_ROWS):
+        return f"{words}, and plans {peaks[-1].name} get no lower; the rest was not looked at."
     is_sure = peaks[-1].code == BY_ROWS and all(peak.is_proved for peak in peaks)
     sure = "proved" if is_sure else "unproved"
     return f"{words}, and neither streams, bands nor offline plans get lower ({sure})."

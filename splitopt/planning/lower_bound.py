@@ -54,19 +54,23 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     held = f"head {format_bytes(arena.head_bytes)}, tail {format_bytes(arena.tail_bytes)}"
     if segment.boundary_bytes:
         held += f", boundary tensors {format_bytes(segment.boundary_bytes)}"
-    where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1})"
+    where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1}) sets the peak"
+    level = [str(s.index) for s in plan.segments if s.ram_bytes == segment.ram_bytes]
+    if len(level) > 1:
+        where = f"Pieces {', '.join(level[:-1])} and {level[-1]} set the peak"
+        held = f"piece {segment.index}: {held}"
     if len(plan.segments) == 1 and not segment.is_apart:
-        where = "The unsplit model"
+        where = "The unsplit model sets the peak"
     if stateful_ops(graph):
-        return f"{where} sets the peak ({held})."
+        return f"{where} ({held})."
     least, op = format_bytes(bound.least_ram_bytes), graph.op_name(bound.op)
     live = f"({format_bytes(bound.live_bytes)} of it live at once)"
     if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
-            f"{where} sets the peak ({held}), below the {least} that a piece with {op} needs on "
+            f"{where} ({held}), below the {least} that a piece with {op} needs on "
             f"all rows {live}: no cut gets there without bands or streams."
         )
     return (
-        f"{where} sets the peak ({held}); no cut gets below {least}, the least that a piece with "
+        f"{where} ({held}); no cut gets below {least}, the least that a piece with "
         f"{op} needs on all rows {live}."
     )

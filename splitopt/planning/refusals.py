@@ -34,8 +34,8 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     sure = "" if left is None else f" {found_text(left.cause)}"
     error = InfeasibleError(
         f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
-        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {op} needs most: "
-        f"a piece with it on all rows takes at least {format_bytes(bound.least_ram_bytes)}"
+        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); "
+        f"{_needs_most(answer.least, op, bound.least_ram_bytes)}"
         f"{_rests_on(answer.least)}{_left_out(answer.least)}"
     )
     error.facts = {
@@ -53,6 +53,29 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
         },
     }
     return error
+
+
+def _needs_most(plan: SplitPlan, op: str, bound_bytes: int) -> str:
+    """The op of the single-op bound where the plan rests on it; else the piece that sets the peak,
+    with the model's input where that waits for a piece that could have it by rows."""
+    if plan.peak_ram_bytes >= bound_bytes:
+        return (
+            f"{op} needs most: a piece with it on all rows takes at least "
+            f"{format_bytes(bound_bytes)}"
+        )
+    peak = plan.limiting_segment
+    way = "streamed" if peak.figures.stream else "in bands" if peak.is_banded else "on all rows"
+    words = (
+        f"its piece {peak.index} (ops {peak.start} to {peak.stop - 1}, {way}) needs most: arena "
+        f"{format_bytes(peak.figures.arena_bytes)}, boundary tensors "
+        f"{format_bytes(peak.boundary_bytes)}"
+    )
+    if peak.start == 0 and peak.is_apart and not peak.by_rows and peak.in_bytes:
+        words += (
+            f", of them the model's input, {format_bytes(peak.in_bytes)}, which pieces.input: rows "
+            "takes out of RAM, if your application can hand it over row by row"
+        )
+    return words
 
 
 _NOT_FOUND: Mapping[Cause, str] = {

@@ -134,6 +134,15 @@ def test_a_model_that_is_one_stream_is_not_called_unsplit(tmp_path: Path) -> Non
     share = 100 * found.saved_bytes / found.before_bytes
     assert found.verdict.startswith(f"Memory went down by {share:.1f} %: ")
     assert " in 1 piece; " in found.verdict
+    [piece], stream = found.pieces, documents.plan.segments[0].stream
+    assert stream is not None
+    largest = max(buffer.depth * buffer.row_bytes for buffer in stream.buffers)
+    assert piece.largest_held is not None
+    assert largest <= piece.largest_held.size_bytes <= piece.head_bytes
+    advice = next(remedy for remedy in found.remedies if remedy.code == "live_set").next_step
+    assert f"{piece.largest_held.size_bytes:,} B" in advice
+    assert "fewer columns or channels" in advice
+    assert "half the height" not in advice
     page = render_run(documents)
     assert "Memory map of piece 00" in page
     assert "line buffer of a stream" in page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -125,3 +126,6 @@ def test_a_model_that_is_one_stream_is_not_called_unsplit() -> None:
     [segment] = plan.segments
     assert segment.figures.stream is not None
     assert limiting_sentence(table.graph, table, plan).startswith("Piece 0 (ops 0 to 12) sets")
+    level = replace(plan, segments=tuple(replace(plan.segments[0], index=k) for k in range(3)))
+    found = limiting_sentence(table.graph, table, level)
+    assert found.startswith("Pieces 0, 1 and 2 set the peak (piece 0: head ")

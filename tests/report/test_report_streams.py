@@ -81,6 +81,11 @@ def test_pieces_say_how_they_run(run: RunDocuments) -> None:
     assert "choice of cuts, bands, streams and offline plans" in page
     by_rows = run.plan.job.settings.pieces.input == "rows"
     assert ("The application hands" in notes) == ("input by rows" in page) == by_rows
+    asked = {"pieces": run.plan.job.settings.pieces.model_copy(update={"input": "rows"})}
+    settings = run.plan.job.settings.model_copy(update=asked)
+    job = run.plan.job.model_copy(update={"settings": settings})
+    told = " ".join(technique_lines(run.plan.model_copy(update={"job": job})))
+    assert ("pieces.input: rows changes nothing" in told) == (not by_rows)
     many = sum(segment.stream is not None for segment in run.plan.segments)
     assert f"{len(run.plan.segments)} ({many} streamed)" in page
 
@@ -214,7 +219,11 @@ def test_ends_that_share_bytes_are_drawn_as_such(run: RunDocuments) -> None:
     read = Placed(tensor=b.tensor, offset=low + a.size - shared, size=b.size)
     rolled = arena.model_copy(update={"boundary": (made, read)})
     svg = memory_map(rolled, region, {}, ident="m", title="t").svg
+    by_rows = "rows of one are written where those of the other are already read"
     assert f"share {shared:,} B" in svg
+    assert (by_rows in svg) == bool(arena.bands)
+    stream = next(segment.stream for segment in run.plan.segments if segment.stream)
+    assert by_rows in memory_map(rolled, region, {}, ident="m", title="t", stream=stream).svg
     assert heights(svg, "rolled")[0] < min(heights(svg, "boundary"))
 
 

@@ -89,7 +89,9 @@ class Piece(Shape):
     index of an op that the model does not have. `padding_bytes`: what the arena needs beyond head
     and tail to prepare and to be aligned. `bands`: how many times it runs on rows of its inputs; 0
     for a piece that runs once, on all. `groups`: of a stream, else 0; `interpreters_bytes`: of all
-    of them but one. `as_planned`: the file needs what the plan's own piece does.
+    of them but one. `largest_held`: of a stream or of bands, the largest buffer that is alive while
+    `peak_op` runs; it holds some rows of a tensor. `as_planned`: the file needs what the plan's own
+    piece does.
     """
 
     index: Op
@@ -112,6 +114,7 @@ class Piece(Shape):
     ram_bytes: Count
     bands: Count
     groups: Count = 0
+    largest_held: LiveTensor | None = None
     as_planned: bool
     exact: bool
 

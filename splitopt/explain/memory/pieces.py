@@ -9,7 +9,7 @@ from splitopt.arena.rules import TargetRules
 from splitopt.arena.shared import SharedModel, shared_arena
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece as PieceFile
-from splitopt.bundle.schema.explain import Piece
+from splitopt.bundle.schema.explain import LiveTensor, Piece
 from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.explain.memory.unsplit_ram import load_by_op
 from splitopt.graph.model import ModelGraph
@@ -130,9 +130,27 @@ def piece_of(
         ram_bytes=arena_bytes + boundary_bytes,
         bands=way.bands,
         groups=way.groups,
+        largest_held=_largest_held(table.graph, arena, peak_op - start + 1, way),
         as_planned=True,
         exact=arena.exact,
     )
+
+
+def _largest_held(graph: ModelGraph, arena: Arena, step: int, way: Way) -> LiveTensor | None:
+    """The largest buffer alive at this step of a stream or a band; None for all rows. Only line
+    buffers have the model's own numbers of tensors in files as in plans."""
+    alive = [b for b in arena.buffers if b.live.start <= step < b.live.stop]
+    if not way.is_apart or not alive:
+        return None
+    largest = max(alive, key=lambda b: (b.size_bytes, b.pinned))
+    if largest.tensor is None:
+        role, tensor = "scratch", None
+    elif way.groups and largest.pinned:
+        role, tensor = "line buffer", largest.tensor
+    else:
+        role, tensor = "rows", None
+    name = role if tensor is None else graph.tensors[tensor].name
+    return LiveTensor(tensor=tensor, name=name, size_bytes=largest.size_bytes, role=role)
 
 
 def _peak_ops(arena: Arena, ops: int) -> list[int]:

@@ -104,9 +104,9 @@ def peak_remedies(
             "live_bytes",
             pieces,
             f"what is alive at once in {where} while {peak.peak_op} runs",
-            _smaller_op(table, op) + (lower if least < peak.ram_bytes else ""),
+            _smaller(table, peak, op) + (lower if least < peak.ram_bytes else ""),
         )
-    yield from _other_parts(pieces, peak, where)
+    yield from _other_parts(table, pieces, peak, where)
 
 
 def _bound(table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int) -> Remedy:
@@ -138,6 +138,25 @@ def _bound(table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int
     )
 
 
+def _smaller(table: SegmentTable, peak: Piece, op: int) -> str:
+    """What makes the largest thing alive in the piece smaller. A stream and a band hold rows of a
+    tensor, however many it has."""
+    held = peak.largest_held
+    if held is None:
+        return _smaller_op(table, op)
+    size = format_bytes(held.size_bytes)
+    what = f"the largest buffer there, {size}, holds rows of a tensor"
+    if held.role == "scratch":
+        what = f"the largest buffer there, {size}, is scratch"
+    elif held.tensor is not None:
+        shape = list(table.graph.tensors[held.tensor].shape)
+        what = f"the largest line buffer there, {size}, holds rows of {shape}"
+    return (
+        f"{what}: fewer columns or channels make it smaller, a lower height does not; or pick a "
+        "board with more RAM"
+    )
+
+
 def _smaller_op(table: SegmentTable, op: int) -> str:
     """The largest thing alive there, and what makes it smaller."""
     graph, scratch = table.graph, sum(table.memories[op].scratch)
@@ -163,7 +182,24 @@ def _largest_activation(graph: ModelGraph, op: int) -> int:
     return max(activations, key=lambda t: graph.tensors[t].bytes)
 
 
-def _other_parts(pieces: Sequence[Piece], peak: Piece, where: str) -> Iterator[Remedy]:
+def _smaller_boundary(table: SegmentTable, peak: Piece) -> str:
+    """The model's own input waits wherever it is cut."""
+    cut = "cut where less is alive: behind a pooling or a strided op, not across a skip connection"
+    graph = table.graph
+    readers = range(peak.start, peak.stop)
+    own = {t for op in readers for t in graph.ops[op].given_inputs} & set(graph.inputs)
+    given = sum(align_up(graph.tensors[t].bytes, ARENA_ALIGNMENT) for t in own)
+    if not 0 < given <= peak.in_bytes or 2 * given < peak.boundary_bytes:
+        return cut
+    return (
+        f"{format_bytes(given)} of it are the model's own input: pieces.input: rows, if your "
+        "application can hand it over row by row, or a smaller input; no cut changes it"
+    )
+
+
+def _other_parts(
+    table: SegmentTable, pieces: Sequence[Piece], peak: Piece, where: str
+) -> Iterator[Remedy]:
     total = format_bytes(sum(piece.tail_bytes for piece in pieces))
     every = f"; all {len(pieces)} pieces carry {total} of it together" if len(pieces) > 1 else ""
     yield _part(
@@ -190,8 +226,7 @@ def _other_parts(pieces: Sequence[Piece], peak: Piece, where: str) -> Iterator[R
             f"boundary tensors wait outside the arena while {where} runs: live through "
             f"{format_bytes(peak.through_bytes)}, in {format_bytes(peak.in_bytes)}, out "
             f"{format_bytes(peak.out_bytes)}",
-            "cut where less is alive: behind a pooling or a strided op, not across a skip "
-            "connection",
+            _smaller_boundary(table, peak),
         )
     yield _part(
         "headroom",

@@ -33,7 +33,7 @@ from splitopt.report.charts.svg import (
 Box = tuple[float, float, float, float]
 """(x, y, width, height)."""
 
-_LEFT, _TOP, _BOTTOM, _RIGHT = 112, 12, 42, 10
+_LEFT, _TOP, _BOTTOM, _RIGHT = 128, 12, 42, 10
 _LEAST_COLUMN = 5.0
 _BREAK, _BREAK_ABOVE = 20, 0.3
 _LABEL_WIDTH, _LABEL_HEIGHT = 6.6, 11
@@ -46,7 +46,10 @@ LEGEND: tuple[Key, ...] = (
     ("room", "headroom and rounding"),
     ("interpreters", "interpreters of a stream's further groups"),
     ("boundary", "boundary tensor"),
-    ("rolled", "two boundary tensors that share bytes: rows made lie over rows already read"),
+    (
+        "rolled",
+        "two boundary tensors that share bytes: one is written where the other is already read",
+    ),
     ("rows", "rows over time: those a band reads or keeps; to be read or made in a stream"),
     ("unused", "unused while the piece runs (not to scale)"),
 )
@@ -108,7 +111,7 @@ def memory_map(
         *(() if times is None else _passing(times, frame)),
         *_tail(arena, frame),
         group("marks boundary", _boundary(arena, frame, names, longest_name)),
-        *_rolled(arena, frame),
+        *_rolled(arena, frame, by_rows=stream is not None or bool(arena.bands)),
         group("marks rows", _bands(arena, frame)),
         group("marks rows", () if times is None else _held(times, arena, frame)),
         *_unused(frame),
@@ -158,8 +161,9 @@ def _axes(arena: ArenaMap, region_bytes: int, frame: _Frame) -> Iterator[str]:
     end = frame.base + arena.arena_bytes
     bottom, top = frame.y(0), frame.y(max(region_bytes, end))
     yield rect(_LEFT, top, right - _LEFT, bottom - top, "frame")
-    named = {0: "", frame.base + arena.head_bytes: "head ", region_bytes: "region "}
-    named[end] = "arena "
+    named = {0: "", frame.base: "arena from " if frame.base else ""}
+    named |= {frame.base + arena.head_bytes: "head to ", region_bytes: "region to "}
+    named[end] = "arena to "
     places = [frame.y(value) for value in named]
     for (value, name), place, at in zip(named.items(), places, spread(places, 13), strict=True):
         yield line(_LEFT - 5, place, right if value else _LEFT, place, "grid")
@@ -283,16 +287,17 @@ def _at(times: StreamTimes, tick: int, frame: _Frame) -> float:
     return frame.x(0) + (frame.x(frame.steps) - frame.x(0)) * tick / times.ticks
 
 
-def _rolled(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
+def _rolled(arena: ArenaMap, frame: _Frame, *, by_rows: bool) -> Iterator[str]:
     """Bytes that two boundary tensors share."""
+    why = "its piece has read all of one before it writes the other"
+    if by_rows:
+        why = "rows of one are written where those of the other are already read"
     for a, b in combinations(arena.boundary, 2):
         start, stop = max(a.offset, b.offset), min(a.offset + a.size, b.offset + b.size)
         if start < stop:
             box = frame.box(0, frame.steps, start, stop - start)
-            says = (
-                f"boundary tensors {a.tensor} and {b.tensor} share {format_bytes(stop - start)}: "
-                "rows of one are written where those of the other are already read"
-            )
+            share = format_bytes(stop - start)
+            says = f"boundary tensors {a.tensor} and {b.tensor} share {share}: {why}"
             yield group("marks rolled", [mark(*box, says)])
 
 

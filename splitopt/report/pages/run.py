@@ -102,18 +102,21 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
 def _limit(plan: Plan) -> str:
     """What sets the peak, and what no cut can change."""
     segment, bound = plan.limiting, plan.floor
-    where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1})"
+    where = f"Piece {segment.index:02d} (ops {segment.start} to {segment.stop - 1}) sets the peak"
+    level = [f"{s.index:02d}" for s in plan.segments if s.ram_bytes == segment.ram_bytes]
+    if len(level) > 1:
+        where = f"Pieces {', '.join(level[:-1])} and {level[-1]} set the peak"
     if plan.is_unsplit:
-        where = "The unsplit model"
+        where = "The unsplit model sets the peak"
     least = format_bytes(bound.least_ram_bytes)
     op = f"op {bound.op} {bound.type}"
     if plan.peak_ram_bytes < bound.least_ram_bytes:
         return (
-            f"{where} sets the peak, below the {least} that a piece with {op} needs on all rows: "
+            f"{where}, below the {least} that a piece with {op} needs on all rows: "
             "no set of cuts gets there without bands or streams."
         )
     return (
-        f"{where} sets the peak; no set of cuts on all rows gets below {least}, the least that a "
+        f"{where}; no set of cuts on all rows gets below {least}, the least that a "
         f"piece with {op} needs."
     )
 

@@ -149,6 +149,11 @@ def _stream_lines(plan: Plan) -> Iterator[str]:
             "The application hands the model's input over row by row (pieces.input: rows): the "
             "whole of it is never in RAM."
         )
+    elif plan.job.settings.pieces.input == "rows":
+        why = "no first piece is streamed"
+        if not plan.job.settings.pieces.streams:
+            why = "only streams take it, and the job sets pieces.streams: false"
+        yield f"pieces.input: rows changes nothing in this plan: {why}."
     rolled = [f"{segment.index:02d}" for segment in plan.segments if segment.rolled]
     if rolled:
         yield (

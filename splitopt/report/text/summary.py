@@ -207,9 +207,10 @@ def proof_line(plan: Plan) -> str:
         claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
     left, gap = left_out_text(plan.unfinished), plan.objective.gap
-    most = (
-        f"by at most {100 * gap:.2f} % of the objective" if gap < 1 else "with no bound that helps"
-    )
+    most = f"by at most {100 * gap:.2f} % of the objective"
+    if gap >= 1:
+        cost, bound = plan.objective.cost, plan.objective.bound
+        most = f"with no bound that helps (objective {cost:,}, bound {bound:,})"
     return (
         f"Proof: {plan.status}. {cause_text(plan.unfinished)}; a better plan may exist, {most}."
         f"{f' Not looked at: {left}.' if left else ''}"
