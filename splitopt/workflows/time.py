@@ -194,9 +194,8 @@ def _figures(
         )
         for k, (piece, own) in enumerate(zip(bundle.pieces, plan.segments, strict=True))
     )
-    is_kept = len(plan.segments) == 1 and not plan.segments[0].stream
     resident, built = (_sum(unit, [whole], steps) for steps in (_RESIDENT_STEPS, STEPS))
-    further = _sum(unit, pieces, _RESIDENT_STEPS if is_kept else STEPS)
+    further = _sum(unit, pieces, _RESIDENT_STEPS if len(pieces) == 1 else STEPS)
     starts = [piece.start_up for piece in pieces if piece.start_up]
     first = _sum(unit, pieces, STEPS) + _sum(unit, starts, _START_STEPS)
     return {

@@ -130,11 +130,14 @@ class Camera : public splitopt::RowSource {
 splitopt::Result Run(const void* given, void* last, splitopt::RowSource* rows = nullptr,
                      Log* log = nullptr) {
   tflite::MicroOpResolver resolver;
-  splitopt::Runner runner(plan, resolver, region, kRegion, log);
   const void* ins[] = {given};
   void* outs[] = {last};
-  splitopt::Result result = runner.Prepare();
-  if (result.ok()) result = runner.Run(ins, outs, rows);
+  splitopt::Result result;
+  {
+    splitopt::Runner runner(plan, resolver, region, kRegion, log);
+    result = runner.Prepare();
+    if (result.ok()) result = runner.Run(ins, outs, rows);
+  }
   Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
   for (std::uint32_t i = 0; i < kAt; ++i) Expect(region[i] == 0xA5, "nothing below is touched");
   for (std::uint32_t i = kRegion; i < sizeof(region); ++i) {
@@ -186,6 +189,45 @@ void ExpectRolled(bool drops) {
   Expect(Run(want.given, last).ok(), "rolled ends run");
   Expect(std::memcmp(region + outputs[0].offset, want.middle, kImage) == 0, "and are right");
   Expect(std::memcmp(last, want.last, 12) == 0, "to the end");
+}
+
+// The only piece of a plan is built once: by the first Run, and by that after Reset or an error.
+void ExpectBuiltOnce(bool drops) {
+  const Expected want = MakeExpected();
+  Reset(drops);
+  inputs[0].offset = kNowhere;
+  std::uint8_t last[12], row = kRows;
+  const void* ins[] = {want.given};
+  void* outs[] = {last};
+  {
+    tflite::MicroOpResolver resolver;
+    Log log;
+    splitopt::Runner runner(plan, resolver, region, kRegion, &log);
+    Expect(runner.Prepare().ok(), "it is prepared");
+    const auto expect = [&](bool is_built, const char* what) {
+      log.size = 0;
+      std::memset(last, 0, sizeof(last));
+      std::memset(region + kAt + kArena, row++, kRegion - kAt - kArena);
+      Expect(runner.Run(ins, outs).ok() && std::memcmp(last, want.last, 12) == 0, what);
+      Expect((std::strstr(log.text, "0c0a1c1a") != nullptr) == is_built, what);
+      Expect(tflite::MicroInterpreter::alive == 2, "its interpreters stay");
+    };
+    expect(true, "the first Run builds");
+    expect(false, "the second does not");
+    expect(false, "nor does the third");
+    runner.Reset();
+    Expect(tflite::MicroInterpreter::alive == 0, "Reset destroys all of them");
+    expect(true, "after Reset, Run builds");
+    ins[0] = nullptr;
+    Camera camera(want.given);
+    camera.gives = 3;
+    Expect(runner.Run(ins, outs, &camera).error == Error::kNoRows, "a row that does not come");
+    Expect(tflite::MicroInterpreter::alive == 0, "nothing is kept after an error");
+    ins[0] = want.given;
+    expect(true, "after an error, Run builds");
+    expect(false, "and not again");
+  }
+  Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
 }
 
 constexpr std::uint32_t kBlockRows = 6, kWideBytes = kRowBytes + 2;
@@ -301,6 +343,7 @@ int main() {
     ExpectRows(drops);
     ExpectByRows(drops);
     ExpectRolled(drops);
+    ExpectBuiltOnce(drops);
   }
   for (const bool is_apart : {true, false}) ExpectBlocks(is_apart);
   ExpectFaults();

@@ -112,6 +112,33 @@ def test_groups_that_make_several_rows_use_what_is_predicted(
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize("by_rows", [False, True])
+def test_a_model_that_is_one_stream_is_built_once(
+    by_rows: bool, program: Path, shared_model: Callable[[str], Path]
+) -> None:
+    """Only the first of three inferences takes AllocateTensors, and all else takes as long in each;
+    outputs are those of the unsplit model, bit for bit, bytes those that are predicted."""
+    graph = read_tflite(shared_model("unet_digits_int8"))
+    feeds = random_inputs(graph, 3, 0)
+    stage = placed_stream(graph, 0, len(graph.ops))
+    run = streamed_run(graph, [stage], feeds, by_rows=by_rows)
+    unsplit, got = run_on_qemu(program, graph, [whole_run(graph, feeds), run])
+    assert got.outputs == unsplit.outputs
+    assert len(set(got.outputs)) == 3
+    pieces = [piece for [piece] in got.samples]
+    for step in ("construct", "allocate"):
+        assert [piece.steps[step] > 0 for piece in pieces] == [True, False, False]
+        for piece in pieces:
+            assert piece.steps[step] == sum(getattr(group, step) for group in piece.groups)
+    used = stage.arena.head_bytes + stage.arena.tail_bytes
+    assert {piece.arena_used_bytes for piece in pieces} == {used}
+    turns = [group.turns for group in stage.stream.groups]
+    for piece in pieces:
+        assert [group.executions for group in piece.groups] == turns
+        assert piece.steps["copy_in"] == pytest.approx(pieces[0].steps["copy_in"], rel=1e-3)
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
 @pytest.mark.parametrize(("name", "span"), [("squeeze_digits", (3, 10)), ("person_detect", (0, 4))])
 def test_sixteen_bytes_less_are_too_few(
     name: str, span: tuple[int, int], program: Path, shared_model: Callable[[str], Path]

@@ -104,8 +104,13 @@ Runner::Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::u
 Runner::~Runner() { Reset(); }
 
 void Runner::Reset() {
-  if (is_kept_) Interpreter().~MicroInterpreter();
+  if (!is_kept_) return;
   is_kept_ = false;
+  if (plan_.pieces[0].stream == nullptr) {
+    Interpreter().~MicroInterpreter();
+  } else {
+    RunStage(0, {region_, nullptr, nullptr, nullptr}, StageWork::kDestroy);
+  }
 }
 
 Result Runner::Prepare(Store* const* stores, bool renew) {
@@ -190,8 +195,7 @@ Result Runner::Save(std::uint32_t index, Store& store) {
   std::uint8_t* arena_end = region_ + piece.arena_offset + piece.arena_bytes;
   if (piece.stream != nullptr) {
     const Ends ends = {region_, nullptr, nullptr, nullptr};
-    const Result built = RunStreamed(piece, index, ends, interpreter_, resolver_, observer_,
-                                     profiler_, StageWork::kBuild);
+    const Result built = RunStage(index, ends, StageWork::kBuild);
     if (!built.ok()) return built;
   } else {
     Error error = Construct(index);
@@ -220,11 +224,13 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
     const Error error = Restore(index);
     if (error != Error::kNone) return {error, index, 0};
   }
+  if (piece.saved != nullptr) return RunBuilt(index, ends);
   if (piece.stream != nullptr) {
-    const StageWork work = piece.saved != nullptr ? StageWork::kRun : StageWork::kBuildAndRun;
-    return RunStreamed(piece, index, ends, interpreter_, resolver_, observer_, profiler_, work);
+    if (plan_.piece_count > 1) return RunStage(index, ends, StageWork::kBuildAndRun);
+    const Result built = RunStage(index, ends, StageWork::kBuild);
+    is_kept_ = built.ok();
+    return is_kept_ ? RunKept(ends) : built;
   }
-  if (piece.saved != nullptr) return {RunAllocated(index, ends), index, 0};
   Error error = Construct(index);
   if (error != Error::kNone) return {error, index, 0};
   error = Allocate(index);
@@ -239,9 +245,19 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
 
 // After an error, the only piece is built anew by the next Run.
 Result Runner::RunKept(const Ends& ends) {
-  const Error error = RunAllocated(0, ends);
-  if (error != Error::kNone) Reset();
-  return {error, 0, 0};
+  const Result result = RunBuilt(0, ends);
+  if (!result.ok()) Reset();
+  return result;
+}
+
+Result Runner::RunBuilt(std::uint32_t index, const Ends& ends) {
+  if (plan_.pieces[index].stream != nullptr) return RunStage(index, ends, StageWork::kRun);
+  return {RunAllocated(index, ends), index, 0};
+}
+
+Result Runner::RunStage(std::uint32_t index, const Ends& ends, StageWork work) {
+  return RunStreamed(plan_.pieces[index], index, ends, interpreter_, resolver_, observer_,
+                     profiler_, work);
 }
 
 Error Runner::Restore(std::uint32_t index) {

@@ -30,6 +30,8 @@ struct Result {
   bool ok() const { return error == Error::kNone; }
 };
 
+enum class StageWork : std::uint8_t;
+
 enum class Step : std::uint8_t {
   kZero,
   kConstruct,
@@ -44,8 +46,8 @@ enum class Step : std::uint8_t {
 
 // Is told of each step right before it begins; kEnd follows the last step of a piece. `group` is 0
 // but in a streamed piece. A banded piece is constructed and allocated once, the steps from kCopyIn
-// to kCopyOut come once a band. A piece that is kept is constructed and allocated at its first Run
-// only. In a streamed one each group is constructed and allocated; then kCopyIn stands for all that
+// to kCopyOut come once a band. The only piece of a plan is constructed and allocated at its first
+// Run only. In a streamed one each group is constructed and allocated; then kCopyIn stands for all that
 // happens to rows before, between and after Invokes, kCopyOut for handing over outputs of the model.
 // Prepare ends the steps of a piece that is saved with kSave; its steps in Run begin with kRestore.
 class Observer {
@@ -78,8 +80,8 @@ class Runner {
   // One inference. `inputs` and `outputs` point to a buffer for each input and output of the
   // whole model, in its order. One that has a place in the region may be that place. Where the plan
   // takes an input by rows, its buffer may be null: then `rows` gives them.
-  // A piece is built anew at each inference; where the plan has one only, that one (if it is not
-  // streamed) is built by the first Run and keeps its variables from one Run to the next.
+  // A piece is built anew at each inference; where the plan has one only, that one is built by the
+  // first Run and keeps its variables from one Run to the next.
   Result Run(const void* const* inputs, void* const* outputs, RowSource* rows = nullptr);
 
   // The next Run builds every piece anew: a model that keeps state begins with its first values.
@@ -92,6 +94,8 @@ class Runner {
   Result Save(std::uint32_t index, Store& store);
   Result RunPiece(std::uint32_t index, const Ends& ends);
   Result RunKept(const Ends& ends);
+  Result RunBuilt(std::uint32_t index, const Ends& ends);
+  Result RunStage(std::uint32_t index, const Ends& ends, StageWork work);
   Error Restore(std::uint32_t index);
   Error Construct(std::uint32_t index);
   Error Allocate(std::uint32_t index);

@@ -74,9 +74,13 @@ StreamedStage::StreamedStage(const Piece& piece, std::uint32_t index, const Ends
       arena_(ends.region + piece.arena_offset) {}
 
 Result StreamedStage::Run(StageWork work) {
-  Error error = work == StageWork::kRun ? Error::kNone : Build();
+  Error error = Error::kNone;
+  if (work == StageWork::kDestroy) constructed_ = stream_.group_count;
+  if (work == StageWork::kBuild || work == StageWork::kBuildAndRun) error = Build();
   const bool stays_built = error == Error::kNone && work == StageWork::kBuild;
-  if (error == Error::kNone && work != StageWork::kBuild) error = RunBuilt();
+  if (error == Error::kNone && (work == StageWork::kRun || work == StageWork::kBuildAndRun)) {
+    error = RunBuilt();
+  }
   while (!stays_built && constructed_ > 0) Interpreter(--constructed_).~MicroInterpreter();
   return {error, index_, error == Error::kNone ? 0 : group_};
 }

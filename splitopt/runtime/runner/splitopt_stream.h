@@ -10,11 +10,11 @@
 
 namespace splitopt {
 
-enum class StageWork : std::uint8_t { kBuildAndRun, kBuild, kRun };
+enum class StageWork : std::uint8_t { kBuildAndRun, kBuild, kRun, kDestroy };
 
 // One inference of a streamed stage, whose interpreters are constructed before and destroyed after;
-// or only the former, so that they can be saved; or only the inference, of interpreters that are
-// there. `first`: storage for the interpreter of group 0.
+// or one of these three only: construction, an inference of interpreters that are there, or their
+// destruction. `first`: storage for the interpreter of group 0.
 Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
                    const tflite::MicroOpResolver& resolver, Observer* observer,
                    tflite::MicroProfilerInterface* profiler, StageWork work);
