@@ -63,7 +63,7 @@ class Observer {
 class Runner {
  public:
   // `region` starts on 16 bytes and stays untouched by others while Prepare or Run is at work; where
-  // the plan has one piece only, between Runs, too. `profiler` is handed to each interpreter.
+  // the plan has one piece only, its arena between Runs, too. `profiler` is handed to each interpreter.
   Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
          std::size_t region_bytes, Observer* observer = nullptr,
          tflite::MicroProfilerInterface* profiler = nullptr);
