@@ -42,6 +42,24 @@ def test_streams_use_and_make_what_is_predicted(model: str, by_rows: bool, tmp_p
     assert estimated == pytest.approx(counted, rel=0.02)
 
 
+@pytest.mark.needs("compiler", "qemu", "tflm")
+def test_a_model_that_is_one_stream_is_timed_as_built_once(tmp_path: Path) -> None:
+    folder = streamed_run(tmp_path, "unet", verify=False).folder
+    found = time_bundle(folder, read_target("qemu", tmp_path))
+    assert {check.status.value for check in found.checks} == {"passed"}
+    timing = found.document
+    [piece] = timing.pieces
+    assert len(piece.groups) > 1
+    allocate = piece.simulated("allocate", "insn")
+    assert allocate == pytest.approx(piece.estimated_allocate_insn, rel=0.03)
+    assert timing.first is not None
+    assert timing.further is not None
+    first, further = (own.simulated("split", "insn") for own in (timing.first, timing.further))
+    assert first - further == allocate + piece.simulated("construct", "insn")
+    assert further == timing.simulated("split_inference", "insn")
+    assert timing.simulated_added_insn == pytest.approx(timing.estimated_added_insn, rel=0.06)
+
+
 @pytest.mark.needs("host compiler", "cmake", "host tflm")
 @pytest.mark.parametrize(("model", "by_rows"), [("resnet8", False), ("squeeze", True)])
 def test_exported_streams_build_and_pass_on_this_machine(
