@@ -6,15 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
+from diagnosis_bundles import digits
 from host_builds import checked
 from streamed_bundles import streamed_run
 
 from splitopt.bundle.open import open_bundle
+from splitopt.config.job import read_job
 from splitopt.config.target import read_target
 from splitopt.runtime.links import Link, PieceLinks
 from splitopt.runtime.stream_tables import NOWHERE
 from splitopt.workflows.export.by_rows import rows_text
 from splitopt.workflows.export.exported import export_bundle
+from splitopt.workflows.run import run_job
 from splitopt.workflows.time import time_bundle
 
 
@@ -44,7 +47,11 @@ def test_streams_use_and_make_what_is_predicted(model: str, by_rows: bool, tmp_p
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
 def test_a_model_that_is_one_stream_is_timed_as_built_once(tmp_path: Path) -> None:
-    folder = streamed_run(tmp_path, "unet", verify=False).folder
+    job = tmp_path / "unet.yaml"
+    job.write_text(
+        f"model: {{path: {digits('unet')}}}\nboard: corstone300_64k\nbudget_bytes: 24576\n"
+    )
+    folder = run_job(read_job(job), out=tmp_path / "out", verify=False).folder
     found = time_bundle(folder, read_target("qemu", tmp_path))
     assert {check.status.value for check in found.checks} == {"passed"}
     timing = found.document
