@@ -39,11 +39,13 @@ def explain(
 
     Faults that it finds are its answer, not its failure: the exit code is 0.
     """
-    from splitopt.bundle.schema.explain import ModelExplanation
-    from splitopt.cli import console, terminal
-    from splitopt.workflows import explain as workflow
+    from splitopt.base.progress import Heading
+    from splitopt.cli import console
 
     with console.progress() as progress:
+        progress(Heading(f"reading {what}"))  # before imports that take their time
+        from splitopt.workflows import explain as workflow
+
         found = workflow.explain(
             what,
             board,
@@ -54,6 +56,9 @@ def explain(
             keep_interrupted=True,
             progress=progress,
         )
+    from splitopt.bundle.schema.explain import ModelExplanation
+    from splitopt.cli import terminal
+
     if json:
         console.show_json(found)
     else:

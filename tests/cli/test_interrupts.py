@@ -128,7 +128,8 @@ def test_ctrl_c_while_a_long_model_is_planned(job: Job, long_chain: Path, tmp_pa
 def test_ctrl_c_while_explaining_tells_what_was_found(long_chain: Path, tmp_path: Path) -> None:
     """A line says what is explained, those that follow what is being planned."""
     process = start("explain", long_chain, "--board", "corstone300_512k", "--json", cwd=tmp_path)
-    heading = wait_for("chain.tflite", process.stderr)
+    assert re.fullmatch(PROGRESS, wait_for("reading .*chain.tflite", process.stderr))
+    heading = wait_for(r"\] chain.tflite", process.stderr)
     assert re.match(r"\[\d+ s\] chain\.tflite: 500 ops, .* target corstone300_512k", heading)
     assert re.fullmatch(PROGRESS, wait_for("planning: ", process.stderr))
     process.send_signal(signal.SIGINT)
