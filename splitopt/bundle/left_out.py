@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from splitopt.base.units import format_bytes
 from splitopt.bundle.schema.common import Unfinished as UnfinishedEntry
+from splitopt.bundle.schema.plan import Objective
 from splitopt.planning.unfinished import Cause, Unfinished
 
 Left = Unfinished | UnfinishedEntry
@@ -26,6 +27,14 @@ _CAUSES: Mapping[Cause, str] = {
 def left_out_text(left: Left | None) -> str:
     """`bands of 3,120 of 12,000 segments; ...`; empty where everything was looked at."""
     return "" if left is None else "; ".join(_left_out(left))
+
+
+def most_better_text(objective: Objective) -> str:
+    """How much better than the plan of this cost and bound another may be."""
+    if objective.gap < 1:
+        return f"by at most {100 * objective.gap:.2f} % of the objective"
+    cost, bound = objective.cost, objective.bound
+    return f"with no bound that helps (objective {cost:,}, bound {bound:,})"
 
 
 def _left_out(left: Left) -> Iterator[str]:

@@ -165,7 +165,8 @@ class StreamBounds:
         return between(np.array([0, *by_op], dtype=np.int64))
 
     def _highest(self, by_op: Sequence[int], ops: int) -> Matrix:
-        """Over the ops of each segment that has so many with it and before it."""
+        """For each segment [start, stop), the largest of `by_op` over its ops but the first
+        `ops` - 1; 0 where it has fewer than `ops`."""
         n = len(by_op)
         within = np.triu(np.broadcast_to(np.array([0, *by_op]), (n + 1, n + 1)), ops)
         highest: Matrix = np.maximum.accumulate(within, axis=1)

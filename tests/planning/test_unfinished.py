@@ -11,6 +11,8 @@ from commands import MODEL
 from planning_helpers import allowed_everywhere, chain, every_option
 
 from splitopt.arena.rules import target_rules
+from splitopt.bundle.left_out import most_better_text
+from splitopt.bundle.schema.plan import Objective
 from splitopt.config.job import Job
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.planning.job_table import segment_options
@@ -64,6 +66,14 @@ def test_without_time_streams_keep_bounds() -> None:
     again = planner.plan(request, Deadline(60))
     assert isinstance(again, SplitPlan)
     assert again.unfinished is None
+
+
+def test_a_bound_that_allows_any_plan_is_not_told_as_a_figure() -> None:
+    """Points of sweeps said "by at most 132.80 % of the objective"."""
+    loose = Objective(minimise="weighted", cost=100, bound=-33, gap=1.33)
+    assert most_better_text(loose) == "with no bound that helps (objective 100, bound -33)"
+    tight = Objective(minimise="weighted", cost=10000, bound=9787, gap=0.0213)
+    assert most_better_text(tight) == "by at most 2.13 % of the objective"
 
 
 def test_options_with_exact_figures_are_told_from_the_others() -> None:

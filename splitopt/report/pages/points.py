@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from splitopt.bundle.left_out import most_better_text
 from splitopt.bundle.load import PointPlan, SweepDocuments
 from splitopt.bundle.schema.memory import ArenaMap
 from splitopt.bundle.schema.plan import Plan
@@ -99,5 +100,4 @@ def proof_words(status: str, plan: Plan) -> str:
     if status == "OPTIMAL":
         basis = "" if plan.exact else " on these estimates of bytes"
         return f"OPTIMAL{basis}: no other plan is better under this point's limits."
-    gap = 100 * plan.objective.gap
-    return f"{status}: a better plan may exist, by at most {gap:.2f} % of the objective."
+    return f"{status}: a better plan may exist, {most_better_text(plan.objective)}."

@@ -18,7 +18,7 @@ from splitopt.base.units import (
     plural,
     signed_insn,
 )
-from splitopt.bundle.left_out import cause_text, left_out_text
+from splitopt.bundle.left_out import cause_text, left_out_text, most_better_text
 from splitopt.bundle.schema.conversion import Route
 from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.plan import Plan, Segment
@@ -206,11 +206,7 @@ def proof_line(plan: Plan) -> str:
         basis = "" if plan.exact else " on these estimates of bytes"
         claim = f"No other {_choice(plan)} is better under this job's objective and limits."
         return f"Proof: OPTIMAL{basis}. {claim}"
-    left, gap = left_out_text(plan.unfinished), plan.objective.gap
-    most = f"by at most {100 * gap:.2f} % of the objective"
-    if gap >= 1:
-        cost, bound = plan.objective.cost, plan.objective.bound
-        most = f"with no bound that helps (objective {cost:,}, bound {bound:,})"
+    left, most = left_out_text(plan.unfinished), most_better_text(plan.objective)
     return (
         f"Proof: {plan.status}. {cause_text(plan.unfinished)}; a better plan may exist, {most}."
         f"{f' Not looked at: {left}.' if left else ''}"
