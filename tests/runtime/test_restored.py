@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from host_builds import stand_in_sources
 from limits import seconds
 from targets import (
     placed_stream,
@@ -23,7 +24,7 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
+from splitopt.runtime.program import runner_folder
 
 HERE = Path(__file__).parent
 STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
@@ -38,7 +39,7 @@ def test_images_headers_and_errors_by_a_stand_in_for_tflm(zero_arena: int, tmp_p
     words = [
         *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined", f"-I{STAND_IN}"),
         *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{runner_folder()}"),
-        *(str(HERE / "saved_check.cc"), *(str(runner_folder() / n) for n in RUNNER_SOURCES)),
+        *(str(HERE / "saved_check.cc"), *map(str, stand_in_sources(STAND_IN))),
         *("-o", str(program)),
     ]
     for command in (words, [str(program)]):
