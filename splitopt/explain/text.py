@@ -9,6 +9,7 @@ from splitopt.base.text import Row, first_few, table
 from splitopt.base.units import format_bytes, format_percent, more_text, plural
 from splitopt.bundle.io_json import io_lines
 from splitopt.bundle.schema.explain import (
+    PEAK_PARTS,
     Memory,
     ModelExplanation,
     RunExplanation,
@@ -87,7 +88,9 @@ def _memory_parts(memory: Memory) -> Iterator[str]:
 
 def remedy_lines(memory: Memory) -> Iterator[str]:
     """What would lower the peak: what lies in the job itself, then what is worth most."""
-    for number, remedy in enumerate(memory.remedies, start=1):
+    parts = PEAK_PARTS - {"floor_op"}
+    told = [r for r in memory.remedies if r.size_bytes or r.worth_bytes or r.code not in parts]
+    for number, remedy in enumerate(told, start=1):
         worth = f"at most {format_bytes(remedy.worth_bytes)}" if remedy.worth_bytes else "nothing"
         yield f"{number}. {remedy.code}, worth {worth}: {remedy.sentence}"
         if remedy.worth_bytes:

@@ -26,14 +26,16 @@ _WORDS = {
 def technique_remedies(
     cuts: LowestPeak | None, peaks: Sequence[LowestPeak], start_bytes: int, peak_bytes: int
 ) -> Iterator[Remedy]:
-    """What cuts save of `start_bytes`, and what other techniques save of `peak_bytes`."""
+    """What cuts save of `start_bytes`, and what other techniques save of `peak_bytes`; the model's
+    input by rows, of the lowest peak without."""
     if cuts is not None:
         yield _cuts(cuts, start_bytes)
     by_code = {peak.code: peak for peak in peaks}
     lowest = min((peak.peak_ram_bytes for peak in peaks if peak.code != BY_ROWS), default=0)
     for code, words in _WORDS.items():
         if code in by_code and (code != BY_ROWS or by_code[code].peak_ram_bytes < lowest):
-            yield _technique(words, by_code[code], by_code.get(f"{code}_within"), peak_bytes)
+            base = min(peak_bytes, lowest) if code == BY_ROWS else peak_bytes
+            yield _technique(words, by_code[code], by_code.get(f"{code}_within"), base)
 
 
 def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
@@ -45,8 +47,8 @@ def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
     return _remedy(
         "cuts",
         worth,
-        f"cuts only reach {format_bytes(cuts.peak_ram_bytes)} in {plural(cuts.pieces, 'piece')} "
-        f"({proof})",
+        f"from {format_bytes(start_bytes)}, cuts only reach {format_bytes(cuts.peak_ram_bytes)} in "
+        f"{plural(cuts.pieces, 'piece')} ({proof})",
         f"splitopt run with objective.minimise: peak_ram; {more_text(cuts.added_insn)} per "
         "inference (estimate)",
     )
@@ -59,12 +61,13 @@ def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_byt
     if not worth:
         sentence = f"{words} get nothing below {format_bytes(peak_bytes)} ({proof})"
         return _remedy(peak.code, 0, sentence, "none")
-    sentence = f"{words} reach {format_bytes(peak.peak_ram_bytes)} ({proof})"
+    start, reached = format_bytes(peak_bytes), format_bytes(peak.peak_ram_bytes)
+    sentence = f"from {start}, {words} reach {reached} ({proof})"
     if within is not None and within.peak_ram_bytes < peak_bytes:
         is_same = within.peak_ram_bytes == peak.peak_ram_bytes
         sentence += "," if is_same else f", and {format_bytes(within.peak_ram_bytes)}"
         sentence += f" for at most {MORE_TIME} % of Invoke more than the best cuts"
-    next_step = "splitopt run with that as budget_bytes; splitopt sweep"
+    next_step = f"splitopt run with budget_bytes: {peak.peak_ram_bytes}; splitopt sweep"
     if peak.code == BY_ROWS:
         next_step = f"pieces.input: rows, if your application can; then {next_step}"
     return _remedy(peak.code, worth, sentence, next_step)
