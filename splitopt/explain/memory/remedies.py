@@ -148,14 +148,15 @@ def _smaller(table: SegmentTable, peak: Piece, op: int) -> str:
     if held is None:
         return _smaller_op(table, op)
     size = format_bytes(held.size_bytes)
-    what = f"the largest buffer there, {size}, holds rows of a tensor"
+    what, fewer = f"the largest buffer there, {size}, holds rows of a tensor", "columns or channels"
     if held.role == "scratch":
         what = f"the largest buffer there, {size}, is scratch"
+        fewer = "channels or a smaller kernel"
     elif held.tensor is not None:
         shape = list(table.graph.tensors[held.tensor].shape)
         what = f"the largest line buffer there, {size}, holds rows of {shape}"
     return (
-        f"{what}: fewer columns or channels make it smaller, a lower height does not; or pick a "
+        f"{what}: fewer {fewer} make it smaller, a lower height does not; or pick a "
         "board with more RAM"
     )
 
