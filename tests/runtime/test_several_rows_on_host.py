@@ -34,7 +34,9 @@ def test_nets_by_chance_equal_them(dtype: str, seeds: range, tmp_path: Path) -> 
     assert len(runs.pairs) > len(seeds)
 
 
-@pytest.mark.parametrize("name", ["unet_digits_int8", "mbv2_digits_int8"])
+@pytest.mark.parametrize(
+    "name", ["unet_digits_int8", pytest.param("mbv2_digits_int8", marks=pytest.mark.slow)]
+)
 def test_the_longest_streams_of_models_equal_them(name: str, tmp_path: Path) -> None:
     path = find_model(name)
     assert path is not None

@@ -150,6 +150,8 @@ def _window(graph: ModelGraph, op: Op, group: ModelGraph, own: Op) -> Reading:
     taps = tuple(
         tuple((own_stride * k + step - own_above, step) for step in steps) for k in range(count)
     )
+    if not all(0 <= at < _rows(group, read) for found in taps for at, _ in found):
+        raise InvalidStream(f"{graph.op_name(op.index)}: its group has TFLM pad rows")
     return Reading(read, range(-above, last, stride), taps, _outside(op, graph.tensors[read]))
 
 
