@@ -102,7 +102,7 @@ class _Search:
                     self._extend(path, number)
                     steps += 1
             elif path.cut == self._pool.n:
-                plan = self._plan(path)
+                plan = self._orders.plan(path)
                 cost = plan_cost(plan).ranked(self._goal)[0]
                 return Outcome(Status.OPTIMAL, plan, cost, rank[0], deadline.spent_s)
             elif not self._fronts[path.cut].beats(self._asked(path)):
@@ -168,13 +168,3 @@ class _Search:
         is_counted = self._with_ties or goal.max_segments is not None
         ties = (*([path.segments] * is_counted), *([path.copied] * self._with_ties))
         return (*peak, *cost, *ties, *path.state)
-
-    def _plan(self, end: _Path) -> PartitionPlan:
-        numbers, places = [], []
-        path = end
-        while path.before is not None:
-            numbers.append(path.number)
-            places.append(path.places)
-            path = path.before
-        layout = self._orders.layout(numbers[::-1], places[::-1])
-        return PartitionPlan(tuple(self._options[k] for k in reversed(numbers)), layout)

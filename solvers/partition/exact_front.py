@@ -64,7 +64,7 @@ def better_plans(
     search = _Search(instance, orders, prospects, deadline)
     is_complete = search.run()
     ends = undominated(search.ends, lambda end: end.measures)
-    return Better(tuple(map(search.plan, ends)), is_complete)
+    return Better(tuple(map(orders.plan, ends)), is_complete)
 
 
 class _Search:
@@ -106,17 +106,6 @@ class _Search:
         return [
             path for path in sorted(paths, key=lambda path: path.asked) if front.add(path.asked)
         ]
-
-    def plan(self, end: _Path) -> PartitionPlan:
-        numbers, places = [], []
-        path = end
-        while path.before is not None:
-            numbers.append(path.number)
-            places.append(path.places)
-            path = path.before
-        layout = self._orders.layout(numbers[::-1], places[::-1])
-        options = tuple(self._instance.options[number] for number in reversed(numbers))
-        return PartitionPlan(options, layout)
 
     def _extended(
         self, layer: dict[int, list[_Path]], limits: list[list[int]]

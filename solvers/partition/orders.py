@@ -10,7 +10,7 @@ orders one is enough where none of its figures is larger.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ import numpy.typing as npt
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import kept_values, placements_of
-from splitopt.solvers.partition.plan import Layout
+from splitopt.solvers.partition.plan import Layout, PartitionPlan
 
 State = tuple[int, ...]
 """Of the values alive at a cut: the least distance from the low end to each, from each to the high
@@ -42,6 +42,18 @@ class Way(NamedTuple):
     region: int
     state: State
     places: tuple[int, ...]
+
+
+class Path(Protocol):
+    """Segments up to a cut: the number of the last one's option, the places of its blocks (see
+    Way), and the path before it; None where there is no segment."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def places(self) -> tuple[int, ...]: ...
+    @property
+    def before(self) -> "Path | None": ...
 
 
 @dataclass(frozen=True)
@@ -97,6 +109,16 @@ class Orders:
             found = _ways(self._scene(number), new)
             self._ways.update(((number, s), ways) for s, ways in zip(new, found, strict=True))
         return [self._ways[number, state] for state in asked]
+
+    def plan(self, end: Path) -> PartitionPlan:
+        """Of the segments that lead to the end of a path."""
+        segments = []
+        while end.before is not None:
+            segments.append((end.number, end.places))
+            end = end.before
+        numbers, places = zip(*reversed(segments), strict=True)
+        options = tuple(self._options[number] for number in numbers)
+        return PartitionPlan(options, self.layout(numbers, places))
 
     def layout(self, numbers: Sequence[int], places: Sequence[tuple[int, ...]]) -> Layout:
         """Where all blocks lie, as low as the orders of the segments let them."""

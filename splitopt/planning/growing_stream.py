@@ -223,7 +223,7 @@ class GrowingStream:
     def _summed(self) -> StreamFigures | None:
         """None where its rows come at rates that meet too late."""
         drafts = self.grouping.groups
-        last = max([draft.first + draft.period * (draft.rows - 1) for draft in drafts])
+        last = max([draft.first + draft.period * (draft.turns - 1) for draft in drafts])
         if last >= MOST_TICKS and self._ticks(last) > MOST_TICKS:
             return None
         groups = self._in_order()
