@@ -13,13 +13,21 @@ from needs import HOST_VARIABLE
 from splitopt.runtime.program import RUNNER_SOURCES, runner_folder
 from splitopt.runtime.tflm_library import VARIABLE, TflmLibrary, find_library
 
+STAND_IN = Path(__file__).parent / "workflows" / "tflm_stand_in"
+WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
 SANITISERS = "-fsanitize=address,undefined -fno-sanitize-recover=all"
 
 
-def stand_in_sources(stand_in: Path) -> list[Path]:
-    """The runner's sources for a build against the stand-in for TFLM."""
-    sources = [runner_folder() / name for name in RUNNER_SOURCES if name != "splitopt_build.cc"]
-    return [*sources, stand_in / "build.cc"]
+def said_with_stand_in(check: Path, program: Path, *flags: str) -> str:
+    """What a check of the runner prints, built against the stand-in with the sanitisers on; TFLM
+    itself is not in this."""
+    runner = [runner_folder() / name for name in RUNNER_SOURCES if name != "splitopt_build.cc"]
+    sources = [*map(str, (check, *runner, STAND_IN / "build.cc"))]
+    words = ["g++", *WARNINGS, "-g", *SANITISERS.split(), f"-I{STAND_IN}", f"-I{runner_folder()}"]
+    for command in ([*words, *flags, *sources, "-o", str(program)], [str(program)]):
+        done = finished_process(command)
+        assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout
 
 
 def host_library() -> TflmLibrary:

@@ -1,10 +1,9 @@
-"""Job and board files: what is refused, how the error reads, and what a sound file comes to."""
+"""Job files: what is refused, how the error reads, and what a sound file comes to."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from job_files import MODEL, Write, refusal
 
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import MAX_YAML_BYTES
-from splitopt.config.board import list_boards, read_board
 from splitopt.config.job import Job, read_job
 from splitopt.config.objective import ObjectiveSpec, integer_weights
 from splitopt.graph.model import ModelGraph
@@ -25,32 +24,6 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.allowed_cuts import allowed_segments
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-MODEL = CHECKOUT / "configs" / "models" / "resnet8_digits_int8.tflite"
-Write = Callable[..., Path]
-
-
-@pytest.fixture
-def write(tmp_path: Path) -> Write:
-    """Writes a job: its two required keys, but for those that the text sets itself."""
-
-    def write(text: str = "", name: str = "jobs/a.yaml") -> Path:
-        required = {"model": f"model: {{path: {MODEL}}}\n", "board": "board: corstone300_128k\n"}
-        lines = [line for key, line in required.items() if not text.startswith(f"{key}:")]
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("".join(lines) + text, "utf-8")
-        return path
-
-    return write
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(UsageError) as caught:
-        read_job(path)
-    text = str(caught.value)
-    assert text.startswith(f"{path}: "), "the file comes first"
-    assert "\n" not in text
-    return text.removeprefix(f"{path}: ")
 
 
 @pytest.mark.parametrize(
@@ -198,75 +171,6 @@ def test_many_keys_are_read_in_linear_time(write: Write) -> None:
     """Each key was compared with every key before it: minutes for a file within the limit."""
     path = write("".join(f"k{number}: 1\n" for number in range(20_000)))
     assert refusal(path).startswith("$.k0: unknown key")
-
-
-def test_a_board_by_name_by_path_and_in_place(write: Write, tmp_path: Path) -> None:
-    (tmp_path / "boards").mkdir()
-    (tmp_path / "mine.yaml").write_text("name: mine\nsram_bytes: 1000\nreserved_bytes: 100\n")
-    (tmp_path / "boards" / "ours.yaml").write_text("name: ours\nsram_bytes: 2000\n")
-    assert read_job(write("board: corstone300_64k")).budget_bytes == 57_344
-    assert read_job(write("board: ../mine.yaml")).budget_bytes == 900
-    assert read_job(write(f"board: {tmp_path}/mine.yaml")).budget_bytes == 900
-    assert read_job(write("board: ours")).budget_bytes == 2000
-    assert read_job(write("board: {name: here, sram_bytes: 3000}")).board.name == "here"
-    for budget in (70, 2000):
-        assert read_job(write(f"board: ours\nbudget_bytes: {budget}")).budget_bytes == budget
-    says = "$.budget_bytes: got 2001, want at most the board's 2000 (sram_bytes of ours)"
-    assert refusal(write("board: ours\nbudget_bytes: 2001")) == says
-
-
-def test_a_board_beside_the_job_is_found_from_the_jobs_own_folder(
-    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "boards").mkdir()
-    (tmp_path / "boards" / "ours.yaml").write_text("name: ours\nsram_bytes: 2000\n")
-    monkeypatch.chdir(write("board: ours").parent)
-    assert read_job(Path("a.yaml")).board.name == "ours"
-
-
-def test_errors_of_a_board(write: Write, tmp_path: Path) -> None:
-    near = refusal(write("board: corstone300_64"))
-    assert near.startswith("$.board: no board 'corstone300_64'; did you mean 'corstone300_64k'?")
-    assert "known boards: alif_" in refusal(write("board: q"))
-    with pytest.raises(UsageError, match=r"absent\.yaml: cannot be read: No such file"):
-        read_job(write("board: absent.yaml"))
-    (tmp_path / "bad.yaml").write_text("name: bad\nsram_bytes: 64KB\n")
-    with pytest.raises(UsageError, match=r"bad\.yaml: \$\.sram_bytes: .*\(write 65536\)"):
-        read_job(write("board: ../bad.yaml"))
-
-
-def test_memories_of_a_board(write: Write) -> None:
-    memory = "{name: m, bytes: 4096, holds: [saved_tails], written: always}"
-    board = "board: {name: b, sram_bytes: 1000, headroom_bytes: 0, memories: [%s]}"
-
-    def text(*changes: tuple[str, str], memories: str = memory) -> str:
-        for old, new in changes:
-            memories = memories.replace(old, new)
-        return board % memories
-
-    job = read_job(write(text()))
-    [known] = job.board.memories
-    assert (known.bytes, known.reserved_bytes, known.read_cost) == (4096, 0, 1.0)
-    assert job.spec.pieces.switching == ("rebuild", "restore")
-    assert "want 'saved_tails'" in refusal(write(text(("saved_tails", "arena"))))
-    assert "'always' or 'start_up'" in refusal(write(text(("always", "never"))))
-    assert "memories[0].written" in refusal(write(text((", written: always", ""))))
-    assert "nothing is left" in refusal(write(text(("4096", "4096, reserved_bytes: 4096"))))
-    assert "read_cost" in refusal(write(text(("4096", "4096, read_cost: 0.5"))))
-    assert "a name of its own" in refusal(write(text(memories=f"{memory}, {memory}")))
-    only = "\npieces: {switching: [restore]}"
-    assert read_job(write(text() + only)).spec.pieces.switching == ("restore",)
-    assert "b has no memory" in refusal(write(board % "" + only))
-
-
-def test_every_board_of_the_checkout_is_sound_and_named_as_its_file() -> None:
-    boards = list_boards()
-    assert len(boards) >= 4
-    for name, path in boards.items():
-        board = read_board(path)
-        assert board.name == name, "`splitopt boards` shows the name, jobs give the file's"
-        assert board.source
-        assert 0 < board.budget_bytes <= board.sram_bytes
 
 
 def test_every_job_of_the_checkout_is_sound() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from host_builds import stand_in_sources
-from limits import seconds
+from host_builds import said_with_stand_in
 from targets import (
     placed_stream,
     restored,
@@ -24,30 +22,16 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.program import runner_folder
 
 HERE = Path(__file__).parent
-STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
-WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
 @pytest.mark.needs("host compiler")
 @pytest.mark.parametrize("zero_arena", [0, 1])
 def test_images_headers_and_errors_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> None:
-    """With the sanitisers on; TFLM itself is not in this."""
-    program = tmp_path / "check"
-    words = [
-        *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined", f"-I{STAND_IN}"),
-        *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{runner_folder()}"),
-        *(str(HERE / "saved_check.cc"), *map(str, stand_in_sources(STAND_IN))),
-        *("-o", str(program)),
-    ]
-    for command in (words, [str(program)]):
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds(120)
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout == "all as expected\n"
+    flag = f"-DSPLITOPT_ZERO_ARENA={zero_arena}"
+    said = said_with_stand_in(HERE / "saved_check.cc", tmp_path / "check", flag)
+    assert said == "all as expected\n"
 
 
 # With TFLM, on QEMU.

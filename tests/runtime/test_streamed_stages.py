@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-from host_builds import stand_in_sources
-from limits import seconds
+from host_builds import said_with_stand_in
 from several_rows import rules_by_chance
 from stream_nets import chance_decoder, chance_stream_net
 from stream_runs import longest_streams
@@ -20,30 +18,15 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.program import runner_folder
 from splitopt.tiling.streams.placement import GroupForms, placed
 
 HERE = Path(__file__).parent
-STAND_IN = HERE.parent / "workflows" / "tflm_stand_in"
-WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
 @pytest.mark.needs("host compiler")
 def test_rows_fills_places_and_errors_by_a_stand_in_for_tflm(tmp_path: Path) -> None:
-    """With the sanitisers on; TFLM itself is not in this."""
-    program = tmp_path / "check"
-    words = [
-        *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined", f"-I{STAND_IN}"),
-        *(f"-I{runner_folder()}", str(HERE / "stream_check.cc")),
-        *map(str, stand_in_sources(STAND_IN)),
-        *("-o", str(program)),
-    ]
-    for command in (words, [str(program)]):
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=seconds(120)
-        )
-        assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout == "all as expected\n"
+    said = said_with_stand_in(HERE / "stream_check.cc", tmp_path / "check")
+    assert said == "all as expected\n"
 
 
 # With TFLM, on QEMU.

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
-from host_builds import checked, finished_process, stand_in_sources
+from host_builds import checked, finished_process, said_with_stand_in
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
 from splitopt.runtime.op_resolver import any_op_header
-from splitopt.runtime.program import COMPILER, RUNNER_SOURCES, runner_folder
+from splitopt.runtime.program import COMPILER, RUNNER_SOURCES
 from splitopt.runtime.tflm_library import find_library
 from splitopt.workflows.export.code import array_text
 from splitopt.workflows.export.exported import export_bundle, namespace_of
 from splitopt.workflows.run import run_job
 
 TESTS = Path(__file__).parent
-WARNINGS = ("-Wall", "-Wextra", "-Werror", "-std=c++17", "-fno-exceptions", "-fno-rtti")
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +44,9 @@ def bundle(finished: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize("zero_arena", [0, 1])
 def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> None:
     """Every step, copy and error code, with the sanitisers on; TFLM itself is not in this."""
-    program = tmp_path / "check"
-    words = [
-        *("g++", *WARNINGS, "-g", "-fsanitize=address,undefined"),
-        *(f"-DSPLITOPT_ZERO_ARENA={zero_arena}", f"-I{TESTS / 'tflm_stand_in'}"),
-        *(f"-I{runner_folder()}", str(TESTS / "runner_check.cc")),
-        *map(str, stand_in_sources(TESTS / "tflm_stand_in")),
-        *("-o", str(program)),
-    ]
-    built = finished_process(words)
-    assert built.returncode == 0, built.stderr
-    ran = finished_process([str(program)])
-    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "all as expected\n", "")
+    flag = f"-DSPLITOPT_ZERO_ARENA={zero_arena}"
+    said = said_with_stand_in(TESTS / "runner_check.cc", tmp_path / "check", flag)
+    assert said == "all as expected\n"
 
 
 def test_the_sources_hold_the_pieces_and_the_plan(bundle: Path, tmp_path: Path) -> None:
