@@ -183,7 +183,16 @@ def _segment(segment: PlannedSegment, files: Files | None, names: Correspondence
 
 
 def _switching(segment: PlannedSegment) -> dict[str, Any]:
-    stored = segment.stored
+    stored, kept = segment.stored, segment.kept
+    if kept is not None:
+        return {
+            "switching": "resident",
+            "kept_bytes": kept.bytes,
+            "kept_in": kept.memory,
+            "kept_offset": kept.offset,
+            "persistent_bytes": kept.persistent_bytes,
+            "estimated_read_insn": kept.insn,
+        }
     if stored is None:
         return {}
     return {

@@ -25,6 +25,20 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Where a resident piece has what stays for ever: `bytes` at `offset` of a memory, None for the
+    region; of them `persistent_bytes` of arena, the rest interpreters. `first_insn`: of building
+    it at start-up; `insn`: what reading a slower memory adds to each inference (estimated)."""
+
+    memory: str | None
+    offset: int
+    bytes: int
+    persistent_bytes: int
+    first_insn: int
+    insn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UsedMemory:
     """A memory beside the main SRAM, with what a plan may use of it and what it does."""
 
@@ -43,8 +57,8 @@ class PlannedSegment:
     `arena_offset`: where in the region its arena begins. `requantise_insn`: what QUANTIZE ops in
     front of its piece add to each inference (estimated). `rolled`: inputs and outputs that share
     bytes while it runs, which saves `rolled_bytes`. `by_rows`: inputs of the model are handed over
-    to it row by row, and are no part of `in_bytes`. `stored`: None where it is rebuilt at each
-    inference.
+    to it row by row, and are no part of `in_bytes`. `stored`, `kept`: both None where it is rebuilt
+    at each inference; kept bytes are no part of `ram_bytes`.
     """
 
     index: int
@@ -58,6 +72,7 @@ class PlannedSegment:
     rolled_bytes: int = 0
     by_rows: bool = False
     stored: Stored | None = None
+    kept: Kept | None = None
 
     @property
     def start(self) -> int:
@@ -80,9 +95,10 @@ class PlannedSegment:
     @property
     def added_insn(self) -> int:
         rebuilt = self.figures.added_insn + self.requantise_insn
-        if self.stored is None:
+        built_once = self.stored or self.kept
+        if built_once is None:
             return rebuilt
-        return rebuilt - self.figures.rebuild_insn + self.stored.insn
+        return rebuilt - self.figures.rebuild_insn + built_once.insn
 
     @property
     def is_apart(self) -> bool:
@@ -152,8 +168,9 @@ class SplitPlan:
 
     @property
     def first_insn(self) -> int:
-        """Of start-up, where pieces are restored."""
-        return sum(segment.stored.first_insn for segment in self.segments if segment.stored)
+        """Of start-up, where pieces are resident or restored."""
+        once = (segment.stored or segment.kept for segment in self.segments)
+        return sum(own.first_insn for own in once if own)
 
     @property
     def restore_insn(self) -> int:
@@ -161,10 +178,15 @@ class SplitPlan:
         return sum(segment.stored.insn for segment in self.segments if segment.stored)
 
     @property
+    def read_insn(self) -> int:
+        """What reading kept tails in slower memories adds, estimated."""
+        return sum(segment.kept.insn for segment in self.segments if segment.kept)
+
+    @property
     def rebuild_insn(self) -> int:
         """AllocateTensors, construction, and zeroing if on, of all pieces."""
         requantise = sum(segment.requantise_insn for segment in self.segments)
-        others = self.copy_insn + self.recomputed_insn + self.restore_insn
+        others = self.copy_insn + self.recomputed_insn + self.restore_insn + self.read_insn
         return self.added_insn - others - requantise
 
     @property

@@ -38,7 +38,6 @@ from splitopt.config.job import (
     PiecesSpec,
     PreprocessSpec,
     SolveSpec,
-    Switching,
     VerifySpec,
 )
 from splitopt.config.objective import ObjectiveSpec
@@ -46,6 +45,8 @@ from splitopt.config.objective import ObjectiveSpec
 Bytes = Annotated[int, Field(gt=0, le=2**40)]
 RouteName = Literal["whole", "pieces"]
 PlanStatus = Literal["OPTIMAL", "FEASIBLE"]
+Switching = Literal["rebuild", "resident", "restore"]
+Place = Annotated[int, Field(ge=0, lt=2**32 - 1, multiple_of=16)]
 
 
 class Settings(Open):
@@ -99,6 +100,7 @@ class AddedParts(Shape):
     copy_insn: Signed
     recomputed_insn: Signed
     restore_insn: Signed = 0
+    read_insn: Signed = 0
 
 
 class Baseline(Shape):
@@ -174,6 +176,10 @@ class Segment(Shape):
     `input_by_rows`: inputs of the model are handed over row by row; they are no part of `in_bytes`.
     `stored_bytes`: of a piece that is restored, the image of its tail and interpreters, in the
     memory `stored_in` at `stored_offset`, a multiple of 16; copying it back takes `restore_insn`.
+    `kept_bytes`: of a resident piece, what stays for ever: its persistent arena of
+    `persistent_bytes` and its interpreters; in the memory `kept_in` at `kept_offset`, or, where
+    that is null, in the region; `arena_bytes` is then its non-persistent arena, and `ram_bytes`
+    has no kept bytes. `estimated_read_insn`: what a slower memory adds to each inference.
     """
 
     index: Op
@@ -184,8 +190,13 @@ class Segment(Shape):
     switching: Switching = "rebuild"
     stored_bytes: Offset = 0
     stored_in: Line | None = None
-    stored_offset: Annotated[int, Field(ge=0, lt=2**32 - 1, multiple_of=16)] = 0
+    stored_offset: Place = 0
     restore_insn: Count = 0
+    kept_bytes: Offset = 0
+    kept_in: Line | None = None
+    kept_offset: Place = 0
+    persistent_bytes: Offset = 0
+    estimated_read_insn: Count = 0
     bands: Annotated[tuple[BandRun, ...], Field(min_length=1, max_length=MOST_OPS)] | None = None
     stream: Stream | None = None
     rolled: Annotated[tuple[RolledPair, ...], Field(max_length=64)] = ()
@@ -251,8 +262,8 @@ class Plan(Document):
     added_insn: Signed
     added_parts: AddedParts | None = None
     first_insn: Signed = 0
-    """Of start-up, where pieces are restored: to build these and to save them; `added_insn` is that
-    of each inference."""
+    """Of start-up, where pieces are resident or restored: to build these and to save the latter;
+    `added_insn` is that of each inference."""
     memories: Annotated[tuple[Memory, ...], Field(max_length=16)] = ()
     exact: bool
     estimated_ops: Texts
