@@ -21,7 +21,7 @@ COMPILER = "arm-none-eabi-g++"
 PACKAGES = "gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib"
 _TIMEOUT_S = 300.0
 _MEMORY_BYTES = 8 << 30
-BARE_SOURCES = ("sim/startup.cc", "sim/console.cc")
+BARE_SOURCES = ("sim/startup.cc", "sim/console.cc", "sim/line.cc")
 """Start-up and output, which need no TFLM."""
 RUNNER_SOURCES = (
     *("splitopt_runner.cc", "splitopt_plan.cc"),

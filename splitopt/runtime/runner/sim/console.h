@@ -1,4 +1,5 @@
-// Semihosting: JSON objects, one a line, and the end of the run. No heap, no stdio.
+// JSON objects, one a line, and the end of the run. No heap, no stdio. Where the text goes and what
+// ends the run is the program's own: semihosting in the simulator.
 
 #ifndef SPLITOPT_SIM_CONSOLE_H_
 #define SPLITOPT_SIM_CONSOLE_H_
@@ -7,6 +8,8 @@
 #include <cstdint>
 
 namespace sim {
+
+void Write(const char* text);
 
 [[noreturn]] void Exit(int code);
 

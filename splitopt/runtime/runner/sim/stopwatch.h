@@ -7,10 +7,11 @@
 #include <cstdint>
 
 #include "splitopt_runner.h"
+#include "stopwatch_limits.h"
 
 namespace sim {
 
-inline constexpr std::uint32_t kMostOps = 2048, kMostGroups = 1024, kSteps = 8;
+inline constexpr std::uint32_t kSteps = 8;
 
 class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterface {
  public:
