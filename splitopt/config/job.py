@@ -13,15 +13,21 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_text
 from splitopt.base.yaml_input import Strict, check, load_yaml
 from splitopt.config.board import MAX_RAM_BYTES, Board, find_board, read_board
+from splitopt.config.conversion import (
+    CalibrationSpec,
+    ConvertSpec,
+    PreprocessSpec,
+    Seconds,
+    Shape,
+)
 from splitopt.config.objective import ObjectiveSpec, integer_weights
 from splitopt.config.own import folder_name, refuse_commands, target_commands
 from splitopt.config.target import LISTED, TargetSpec, anchored, read_target
 
-Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
 Cut = Annotated[int, Field(ge=1)] | str
 Switching = Literal["rebuild", "restore"]
-_AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 MAX_TABLE_BYTES = 1 << 20
+BESIDE_THE_MODEL = ("calibration", "preprocess", "input_shapes")
 IN_MEMORY = Path("Job.of")
 """Stands for the file of a job that was not read from one; paths are from the working folder."""
 
@@ -33,45 +39,6 @@ class ModelFile(Strict):
     ] = "as_is"
     signature: Annotated[
         str | None, Field(description="Which signature of a .tflite that has several.")
-    ] = None
-
-
-class CalibrationSpec(Strict):
-    """Samples of the input of an ONNX or float model, to quantise it with."""
-
-    path: Annotated[str, Field(description="An .npz, an .npy, or a folder of npy, npz or png.")]
-    key: Annotated[str | None, Field(description="The array of the .npz.")] = None
-    test: Annotated[
-        str | None,
-        Field(
-            description="The array of the .npz that the conversion is checked on; "
-            "default: the last fifth of the samples is held out."
-        ),
-    ] = None
-    label: Annotated[
-        str | None, Field(description="The array of the .npz with the right classes, for top-1.")
-    ] = None
-
-
-class PreprocessSpec(Strict):
-    """(x - mean) / std of each channel, before samples reach the model."""
-
-    mean: Annotated[tuple[float, ...], LISTED] = ()
-    std: Annotated[tuple[_AboveZero, ...], LISTED] = ()
-    layout: Annotated[Literal["nhwc", "nchw"], Field(description="Of the images in the data.")] = (
-        "nhwc"
-    )
-
-
-class ConvertSpec(Strict):
-    """How onnx2tf is called, and where conversions are kept."""
-
-    command: Annotated[
-        Annotated[tuple[str, ...], LISTED] | None, Field(description="Another onnx2tf.")
-    ] = None
-    time_limit_s: Seconds = 600.0
-    cache: Annotated[
-        str | None, Field(description="A folder; default: splitopt in the user's cache.")
     ] = None
 
 
@@ -145,6 +112,12 @@ class JobSpec(Strict):
     """The keys of a job file, as written; paths are relative to the file."""
 
     model: ModelFile
+    input_shapes: Annotated[
+        Mapping[str, Shape],
+        Field(
+            description="Shapes of an ONNX model's inputs whose axes its file leaves open, by name."
+        ),
+    ] = {}
     calibration: CalibrationSpec | None = None
     preprocess: PreprocessSpec = PreprocessSpec()
     convert: ConvertSpec = ConvertSpec()
@@ -338,9 +311,9 @@ def _named_board(reference: str, job: Path) -> Board:
 
 
 def _lift_calibration(data: dict[str, Any]) -> None:
-    """`calibration` and `preprocess` may stand beside the model's path, too."""
+    """What shapes a conversion may stand beside the model's path, too."""
     model = data.get("model")
     if isinstance(model, dict):
-        inner = {k: model[k] for k in ("calibration", "preprocess") if k in model and k not in data}
+        inner = {k: model[k] for k in BESIDE_THE_MODEL if k in model and k not in data}
         data |= inner
         data["model"] = {k: v for k, v in model.items() if k not in inner}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ _REFUSED_BY_TFLM = re.compile(r"Node (\w+) \(number (\d+)\) failed to (prepare|i
 class ConversionRequest:
     """What to convert and how; `onnx` may be a float .tflite, too.
 
-    `where` is what messages about the calibration data begin with.
+    `where` is what messages about the calibration data begin with. `input_shapes`: of inputs whose
+    axes the file leaves open.
     """
 
     onnx: Path
@@ -48,6 +49,7 @@ class ConversionRequest:
     time_limit_s: float
     cache: Path
     where: str
+    input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def samples_of(request: ConversionRequest, graph: ModelGraph) -> Samples:
 def _options(request: ConversionRequest) -> dict[str, Any]:
     return {
         "keys": [request.key, request.test_key, request.label_key],
+        "input_shapes": {name: list(s) for name, s in request.input_shapes.items()},
         **asdict(request.preprocess),
         "command": [] if request.command == DEFAULT_COMMAND else list(request.command),
     }
@@ -134,7 +137,7 @@ def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
 
 def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
     progress("checking the ONNX model")
-    model = read_onnx(request.onnx)
+    model = read_onnx(request.onnx, request.input_shapes)
     _require_one_input(request.onnx, [value.name for value in model.inputs])
     [source] = model.inputs
     samples = _samples(request, source.shape, channels_first=True)

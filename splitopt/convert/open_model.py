@@ -103,6 +103,7 @@ def _request(job: Job) -> ConversionRequest:
         time_limit_s=spec.convert.time_limit_s,
         cache=_cache_of(job),
         where=f"{job.file}: $.calibration",
+        input_shapes=spec.input_shapes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,15 +41,17 @@ def require_onnx_tools() -> None:
         )
 
 
-def read_onnx(path: Path) -> OnnxModel:
+def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> OnnxModel:
     """Reads an untrusted ONNX file in a worker and makes it fit for conversion.
+
+    `shapes`: of inputs whose axes the file leaves open, batch included, as ONNX has them.
 
     Raises ModelError for a model that is broken or cannot be planned, ToolError for missing tools.
     """
     require_onnx_tools()
     if not path.is_file():
         raise ModelError(f"{path}: no such file; want an .onnx model")
-    reply = ask_worker("source_worker", path, _TIMEOUT_S)
+    reply = ask_worker("source_worker", path, _TIMEOUT_S, shapes=dict(shapes or {}))
     found = reply.json
     if "refusal" in found:
         raise ModelError(f"{path}: {found['refusal']}")

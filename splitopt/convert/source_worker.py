@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,29 +18,29 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
+from splitopt.convert.onnx_shapes import fix_shapes, inputs_of
 from splitopt.convert.unsupported_nodes import refusal
 from splitopt.runtime.worker_process import Array, Task, serve
 
 OLDEST_OPSET = 7
-_FLOAT32 = 1  # TensorProto.FLOAT
 
 
 def handle(task: Task) -> tuple[dict[str, Any], Mapping[str, Array]]:
     path = Path(task.request["file"])
     task.working_on(f"{path}: reading the ONNX model")
     try:
-        described, data = clean(path)
+        described, data = clean(path, task.request["shapes"])
     except Refusal as refusal:
         return {"refusal": str(refusal)}, {}
     return described, {"model": np.frombuffer(data, np.uint8)}
 
 
-def clean(path: Path) -> tuple[dict[str, Any], bytes]:
-    """The model checked, batch 1, names plain, simplified. Raises Refusal."""
+def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, Any], bytes]:
+    """The model checked, of fixed shapes, names plain, simplified. Raises Refusal."""
     model = _without_functions(_load(path))
     _check_operators(model)
     external = load_external(model, path)
-    batch = _fix_shapes(model)
+    batch = fix_shapes(model, shapes)
     _check_whole(model)
     model, simplified = _simplify(model)
     refused = refusal(model.graph)
@@ -50,9 +50,8 @@ def clean(path: Path) -> tuple[dict[str, Any], bytes]:
     renamed = _plain_names(model)
     _check_whole(model)
     graph = model.graph
-    constants = {tensor.name for tensor in graph.initializer}
     described = {
-        "inputs": [_value(v) for v in graph.input if v.name not in constants],
+        "inputs": [_value(v) for v in inputs_of(graph)],
         "outputs": [_value(v) for v in graph.output],
         "opset": _opset(model),
         "renamed": renamed,
@@ -120,49 +119,14 @@ def _check_operators(model: Any) -> None:
             )
 
 
-def _fix_shapes(model: Any) -> bool:
-    """Sets an open batch to 1; whether there was one. Raises Refusal for any other open size."""
-    constants = {tensor.name for tensor in model.graph.initializer}
-    was_open = False
-    for value in model.graph.input:
-        if value.name in constants:
-            continue
-        tensor = value.type.tensor_type
-        if tensor.elem_type != _FLOAT32 or not tensor.HasField("shape"):
-            raise Refusal(
-                f"input {value.name!r}: want FLOAT (32 bits) of a known shape; export it so"
-            )
-        for axis, dim in enumerate(tensor.shape.dim):
-            if dim.HasField("dim_value") and dim.dim_value > 0:
-                if axis == 0 and dim.dim_value > 1:
-                    raise Refusal(
-                        f"input {value.name!r}: a batch of {dim.dim_value}; export it with 1"
-                    )
-                continue
-            if axis:
-                size = dim.dim_param or "?"
-                raise Refusal(
-                    f"input {value.name!r}: axis {axis} has no fixed size ({size}); "
-                    "export with fixed shapes (only the batch may be open)"
-                )
-            dim.dim_value, was_open = 1, True
-    if was_open:
-        for value in model.graph.output:
-            for dim in value.type.tensor_type.shape.dim:
-                if not dim.dim_value:
-                    dim.Clear()  # inferred again, for a batch of 1
-        del model.graph.value_info[:]
-    return was_open
-
-
 def _check_whole(model: Any) -> None:
-    """Checks the model and infers its shapes. Raises Refusal."""
+    """Infers the model's shapes and checks it. Raises Refusal."""
     import onnx
 
     try:
-        onnx.checker.check_model(model, full_check=True)
         inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
         model.graph.CopyFrom(inferred.graph)
+        onnx.checker.check_model(model, full_check=True)
     except Exception as error:
         reason = " ".join(str(error).split())[:240]
         raise Refusal(f"the ONNX checker refuses it: {reason}") from error

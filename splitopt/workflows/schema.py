@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from splitopt.bundle.schema.plan import Plan
 from splitopt.config.board import Board
-from splitopt.config.job import JobSpec
+from splitopt.config.job import BESIDE_THE_MODEL, JobSpec
 from splitopt.config.sweep import SweepSpec
 from splitopt.config.target import TargetSpec
 
@@ -25,6 +25,6 @@ def schema_of(kind: str) -> dict[str, Any]:
     """`kind`: job, board, sweep, target or plan."""
     document = _MODELS[kind].model_json_schema()
     if kind == "job":  # which the model's mapping may hold in place of the job
-        beside = {key: document["properties"][key] for key in ("calibration", "preprocess")}
+        beside = {key: document["properties"][key] for key in BESIDE_THE_MODEL}
         document["$defs"]["ModelFile"]["properties"] |= beside
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **document}

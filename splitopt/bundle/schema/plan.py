@@ -32,11 +32,10 @@ from splitopt.bundle.schema.conversion import Agreement, Conversion, Routes
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.stream import RolledPair, Stream
 from splitopt.config.board import MAX_RAM_BYTES, Board
+from splitopt.config.conversion import CalibrationSpec, PreprocessSpec
 from splitopt.config.job import (
-    CalibrationSpec,
     CutSpec,
     PiecesSpec,
-    PreprocessSpec,
     SolveSpec,
     VerifySpec,
 )

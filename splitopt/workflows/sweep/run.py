@@ -242,4 +242,5 @@ class _Sweep:
 def _source_key(job: Job) -> str:
     spec = job.spec
     model = str(job.model_path), spec.model.io
-    return repr((*model, str(job.file.parent), spec.calibration, spec.preprocess))
+    shaped = spec.calibration, spec.preprocess, sorted(spec.input_shapes.items())
+    return repr((*model, str(job.file.parent), *shaped))
