@@ -146,10 +146,9 @@ def _check_region(instance: PartitionInstance, plan: PartitionPlan) -> None:
     region = plan.layout.region_bytes
     if region != max(ends):
         raise InvalidPlan(f"the region is said to be {region} bytes, {max(ends)} are used")
-    if not instance.goal.fits(region):
-        raise InvalidPlan(
-            f"the plan needs {region} bytes, the capacity is {instance.goal.capacity}"
-        )
+    peak = region + sum(option.kept for option in plan.options)
+    if not instance.goal.fits(peak):
+        raise InvalidPlan(f"the plan needs {peak} bytes, the capacity is {instance.goal.capacity}")
 
 
 def _check_cost(instance: PartitionInstance, plan: PartitionPlan, cost: int | None) -> None:

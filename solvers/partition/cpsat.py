@@ -19,7 +19,7 @@ from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.layout_cuts import layout_cuts
 from splitopt.solvers.partition.model import LayoutCut, PartitionModel, build
-from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.plan import PartitionPlan, kept_bytes, plan_cost
 from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
 
 
@@ -33,11 +33,16 @@ def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Out
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a model chose: its options, the peak it claims; whether all stages are proved."""
+    """What a model chose: its options, the region it claims; whether all stages are proved."""
 
     numbers: tuple[int, ...]
-    peak: int
+    region: int
+    kept: int
     is_proved: bool
+
+    @property
+    def peak(self) -> int:
+        return self.region + self.kept
 
 
 class _Search:
@@ -77,11 +82,11 @@ class _Search:
         return numbers
 
     def _first_plan(self) -> PartitionPlan | None:
-        """Where stores are too small for the best path, the best one that stores nothing."""
+        """Where the best path stores or keeps too much, the best one that does neither."""
         instance = self.instance
         plan = dp.solve(instance, self._limited()).plan
-        if plan is None and instance.stores:
-            bare = tuple(option for option in instance.options if not any(option.stored))
+        if plan is None:
+            bare = tuple(o for o in instance.options if not (any(o.stored) or o.kept))
             plan = dp.solve(replace(instance, options=bare), self._limited()).plan
         return plan
 
@@ -108,7 +113,7 @@ class _Search:
         if self.best is not None:
             index = {option: i for i, option in enumerate(self.instance.options)}
             chosen = [index[option] for option in self.best.options]
-            model.hint(chosen, self.best.layout.region_bytes)
+            model.hint(chosen, plan_cost(self.best).peak)
 
     def _learn_bound(
         self, status: Status, solver: cp_model.CpSolver, stage: cp_model.LinearExprT
@@ -120,12 +125,13 @@ class _Search:
             self.bound = bound if self.bound is None else max(bound, self.bound)
 
     def _read(self, model: PartitionModel, solver: cp_model.CpSolver, is_proved: bool) -> _Choice:
-        """The peak is the lowest that the model allows for the chosen options."""
+        """The region is the lowest that the model allows for the chosen options."""
         chosen = {i for i, x in model.chosen.items() if solver.boolean_value(x)}
-        peaks = [self.instance.rams[i] for i in chosen]
-        peaks += [cut.region for cut in self.cuts if cut.holds(chosen)]
+        regions = [self.instance.rams[i] for i in chosen]
+        regions += [cut.region for cut in self.cuts if cut.holds(chosen)]
+        kept = kept_bytes(self.instance.options[i] for i in chosen)
         ordered = sorted(chosen, key=lambda i: self.instance.options[i].start)
-        return _Choice(tuple(ordered), max(peaks), is_proved)
+        return _Choice(tuple(ordered), max(regions), kept, is_proved)
 
     def _settle(self, choice: _Choice) -> tuple[bool, list[LayoutCut]]:
         """Lay the choice out and keep the better plan.
@@ -134,15 +140,17 @@ class _Search:
         """
         goal = self.instance.goal
         options = tuple(self.instance.options[i] for i in choice.numbers)
-        enough = None if goal.ram_weight else goal.capacity
+        enough = None
+        if goal.capacity is not None and not goal.ram_weight:
+            enough = goal.capacity - choice.kept
         laid_out = lay_out(options, self.instance.boundaries, self._limited(), enough)
         region = laid_out.layout.region_bytes
         plan = PartitionPlan(options, laid_out.layout)
-        fits = goal.fits(region)
+        fits = goal.fits(region + choice.kept)
         if fits and (self.best is None or self._rank(plan) < self._rank(self.best)):
             self.best = plan
-        is_real = fits and (region <= choice.peak or not goal.ram_weight)
-        most = choice.peak if enough is None else enough
+        is_real = fits and (region <= choice.region or not goal.ram_weight)
+        most = choice.region if enough is None else enough
         if is_real or laid_out.bound <= most:
             return is_real, []
         return False, layout_cuts(self.instance, choice.numbers, most, self._limited())

@@ -6,8 +6,8 @@ between two of them can beat the lowest peak there together with the path of the
 
 The load is what this minimises; the peak of a plan is what its layout needs. So a plan is OPTIMAL
 if its layout reaches its load, else FEASIBLE with the optimum over loads as the bound, or UNKNOWN
-if the layout exceeds the capacity, or what the options store exceeds a store: paths do not know
-stores.
+if the layout and what is kept exceed the capacity, or what the options store exceeds a store: paths
+know neither stores nor what others keep, nor, where something is kept, two limits at once.
 """
 
 from bisect import bisect_left
@@ -20,6 +20,7 @@ from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.paths import Path, PathFinder
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.prune import fitting, least_sum
 
 Rank = tuple[int, int, int]
 
@@ -34,12 +35,16 @@ def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Out
     deadline = Deadline(params.time_limit_s)
     path = best_path(instance)
     if path is None:
-        return Outcome(Status.INFEASIBLE, wall_s=deadline.spent_s)
+        keeps = any(option.kept for option in instance.options)
+        is_limited_twice = None not in (instance.goal.max_cost, instance.goal.max_segments)
+        bound = least_sum(instance, fitting(instance)) if keeps and is_limited_twice else None
+        status = Status.INFEASIBLE if bound is None else Status.UNKNOWN
+        return Outcome(status, bound=bound, wall_s=deadline.spent_s)
     bound = _rank(path, instance)[0]
     limited = replace(params, time_limit_s=deadline.left_s)
     laid_out = lay_out(path.options, instance.boundaries, limited)
     plan = PartitionPlan(path.options, laid_out.layout)
-    fits = instance.goal.fits(laid_out.layout.region_bytes)
+    fits = instance.goal.fits(plan_cost(plan).peak)
     if not (fits and instance.fits_stores(path.options)):
         return Outcome(Status.UNKNOWN, bound=bound, wall_s=deadline.spent_s)
     cost = plan_cost(plan).ranked(instance.goal)[0]

@@ -40,6 +40,7 @@ class Option:
     `by_rows`: it is handed over piecemeal what comes from outside of all segments, so that of this
     only what another segment reads is kept. `way` tells apart those of the same key that differ in
     cost and in what they put into each of the instance's stores, `stored` bytes (empty: nothing).
+    `kept` bytes of RAM are taken for good: they add to every peak of a plan that has the option.
     """
 
     start: int
@@ -53,6 +54,7 @@ class Option:
     by_rows: bool = False
     way: int = 0
     stored: tuple[int, ...] = ()
+    kept: int = 0
 
     @property
     def name(self) -> tuple[int, int, int, int]:
@@ -61,7 +63,7 @@ class Option:
     def __post_init__(self) -> None:
         if not 0 <= self.start < self.stop:
             raise ValueError(f"option: got [{self.start}, {self.stop}), want 0 <= start < stop")
-        if min(self.arena_bytes, self.copied_bytes, *self.stored) < 0:
+        if min(self.arena_bytes, self.copied_bytes, self.kept, *self.stored) < 0:
             raise ValueError(f"option [{self.start}, {self.stop}): a negative amount")
         if self.by_rows and not self.apart:
             raise ValueError(f"option [{self.start}, {self.stop}): only one apart takes rows")
@@ -175,6 +177,7 @@ class PartitionInstance:
         peak += 2 * sum(b.size for b in self.boundaries)
         cost = self.n * max((abs(o.cost) for o in self.options), default=0)
         copied = self.n * max((o.copied_bytes for o in self.options), default=0)
+        peak += self.n * max((o.kept for o in self.options), default=0)
         stored = self.n * max((max(o.stored, default=0) for o in self.options), default=0)
         weighted = self.goal.weigh(max(1, peak), max(1, cost))
         if weighted >= _MOST_WEIGHTED:
@@ -204,6 +207,10 @@ class PartitionInstance:
     def rams(self) -> tuple[int, ...]:
         """`ram` of every option, in their order."""
         return tuple(self.ram(option) for option in self.options)
+
+    def added(self, option: Option) -> int:
+        """What the option adds to the weighted sum, whatever the others are."""
+        return self.goal.weigh(option.kept, option.cost)
 
     def fits_stores(self, options: Iterable[Option]) -> bool:
         """Whether what these options store together fits into each store."""

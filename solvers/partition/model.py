@@ -3,11 +3,12 @@
 Variables: x_o (option o is chosen), cut_c (c is a cut or an end), peak.
   exactly one of: an option starts at c, c is no cut     _add_starts
   exactly one of: an option stops at c, c is no cut      _add_stops
-  peak >= sum of ram_o x_o over options starting at c    _add_peak
+  region = peak - sum of kept_o x_o
+  region >= sum of ram_o x_o over options starting at c  _add_peak
   sum of x_o <= max_segments                             _add_segment_limit
   sum of cost_o x_o <= max_cost                          _add_cost_limit
   for each store s: sum of stored_os x_o <= its room     _add_stores
-  one of each set of a cut chosen => peak >= its region  _add_layout_cuts
+  one of each set of a cut chosen => region >= the cut's _add_layout_cuts
 Minimised in this order: the weighted sum, the segments, the copied bytes.
 """
 
@@ -58,6 +59,13 @@ class PartitionModel:
         amounts = [amount(self.instance.options[i]) for i in self.chosen]
         return cp_model.LinearExpr.weighted_sum(list(self.chosen.values()), amounts)
 
+    @property
+    def region(self) -> cp_model.LinearExprT:
+        """What the peak leaves beside what the chosen options keep for good."""
+        if not any(self.instance.options[i].kept for i in self.chosen):
+            return self.peak
+        return self.peak - self.total(lambda option: option.kept)
+
     def hint(self, numbers: Sequence[int], peak: int) -> None:
         """Start the search from this choice."""
         self.cp.clear_hints()  # type: ignore[no-untyped-call]
@@ -97,7 +105,8 @@ def _most_ram(instance: PartitionInstance) -> int:
     if instance.goal.capacity is not None:
         return instance.goal.capacity
     arena = max((option.arena_bytes for option in instance.options), default=0)
-    return arena + sum(value.size for value in instance.boundaries)
+    kept = instance.n * max((option.kept for option in instance.options), default=0)
+    return arena + kept + sum(value.size for value in instance.boundaries)
 
 
 def _by_place(model: PartitionModel, place: Callable[[Option], int]) -> list[list[int]]:
@@ -119,10 +128,11 @@ def _add_stops(model: PartitionModel) -> None:
 
 
 def _add_peak(model: PartitionModel) -> None:
+    region = model.region
     for numbers in _by_place(model, lambda option: option.start):
         rams = [model.instance.rams[i] for i in numbers]
         chosen = [model.chosen[i] for i in numbers]
-        model.cp.add(model.peak >= cp_model.LinearExpr.weighted_sum(chosen, rams))
+        model.cp.add(region >= cp_model.LinearExpr.weighted_sum(chosen, rams))
 
 
 def _add_segment_limit(model: PartitionModel) -> None:
@@ -145,9 +155,10 @@ def _add_stores(model: PartitionModel) -> None:
 
 
 def _add_layout_cuts(model: PartitionModel, layout_cuts: Sequence[LayoutCut]) -> None:
+    region = model.region
     for number, cut in enumerate(layout_cuts):
         among = [[model.chosen[i] for i in options if i in model.chosen] for options in cut.sets]
         taken = [model.cp.new_bool_var(f"cut{number}_{k}") for k in range(len(among))]
         for literal, options in zip(taken, among, strict=True):
             model.cp.add(cp_model.LinearExpr.sum(options) == literal)
-        model.cp.add(model.peak >= cut.region).only_enforce_if(taken)
+        model.cp.add(region >= cut.region).only_enforce_if(taken)

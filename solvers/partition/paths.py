@@ -1,7 +1,8 @@
 """The best path through the cuts, from 0 to n, over options of bounded RAM.
 
-A path is ranked by (weighted cost, segments, copied bytes). The rank is one integer, its fields
-side by side, so that a sum of ranks is the rank of the path: see `_rank_bits`.
+A path is ranked by (weighted sum of what it costs and keeps, segments, copied bytes). The rank is
+one integer, its fields side by side, so that a sum of ranks is the rank of the path: see
+`_rank_bits`.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ Label = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Path:
-    """Options from 0 to n, their largest RAM, their rank (weighted cost, segments, copied)."""
+    """Options from 0 to n, their largest RAM, their rank (weighted, segments, copied)."""
 
     options: tuple[Option, ...]
     peak: int
@@ -32,8 +33,8 @@ class Path:
 class PathFinder:
     """Asks for best paths of one instance, under any bound on the RAM of an option.
 
-    max_segments limits a path where the rank puts cost before segments, max_cost where it puts
-    segments before cost: then a node keeps all labels that no other dominates in rank and in what
+    max_segments limits a path where the rank puts cost before segments, max_cost where it does not
+    put cost alone first: then a node keeps all labels that no other dominates in rank and in what
     is limited. Where the limited amount comes first in the rank, the best label is enough.
     """
 
@@ -69,6 +70,11 @@ class PathFinder:
         return undominated(labels, itemgetter(0, 1))
 
     @cached_property
+    def keeps(self) -> bool:
+        """Whether options keep anything for good."""
+        return any(option.kept for option in self.instance.options)
+
+    @cached_property
     def _rank_bits(self) -> tuple[int, int]:
         """Bits below the segments, and below the cost, that no path can overflow."""
         n = self.instance.n
@@ -82,7 +88,8 @@ class PathFinder:
         goal = self.instance.goal
         if goal.cost_weight and goal.max_segments is not None:
             return "segments", goal.max_segments
-        if not goal.cost_weight and goal.max_cost is not None:
+        is_cost_first = goal.cost_weight and not (goal.ram_weight and self.keeps)
+        if goal.max_cost is not None and not is_cost_first:
             return "cost", goal.max_cost
         return "nothing", 0
 
@@ -105,11 +112,11 @@ class PathFinder:
     def _arcs(self) -> list[list[tuple[int, int, int, int, int]]]:
         """For each start: (ram, stop, rank, resource, number of the option)."""
         segment_bits, cost_bits = self._rank_bits
-        weight = self.instance.goal.cost_weight
         arcs: list[list[tuple[int, int, int, int, int]]] = [[] for _ in range(self.instance.n)]
         pairs = zip(self.instance.options, self.instance.rams, strict=True)
         for number, (option, ram) in enumerate(pairs):
-            rank = (weight * option.cost << cost_bits) + (1 << segment_bits) + option.copied_bytes
+            rank = (self.instance.added(option) << cost_bits) + (1 << segment_bits)
+            rank += option.copied_bytes
             resource = _used(self._resource[0], option)
             arcs[option.start].append((ram, option.stop, rank, resource, number))
         return arcs
@@ -125,8 +132,8 @@ class PathFinder:
             numbers.append(number)
             node = self.instance.options[number].start
         options = tuple(self.instance.options[number] for number in reversed(numbers))
-        cost = self.instance.goal.cost_weight * sum(option.cost for option in options)
-        rank = (cost, len(options), sum(option.copied_bytes for option in options))
+        added = sum(self.instance.added(option) for option in options)
+        rank = (added, len(options), sum(option.copied_bytes for option in options))
         return Path(options, max(self.instance.rams[number] for number in numbers), rank)
 
     def _keeps_limits(self, path: Path) -> bool:

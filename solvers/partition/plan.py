@@ -1,5 +1,6 @@
 """A partition plan: the chosen options in order, where everything lies in one region, its cost."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from splitopt.solvers.partition.instance import Goal, Option
@@ -22,7 +23,7 @@ class Placement:
 @dataclass(frozen=True)
 class Layout:
     """A region: where boundary values lie, and the arena of each segment (`arena_offsets`; empty
-    if all begin at 0).
+    if all begin at 0). What options keep for good is not in it, but beside it.
 
     Segment k copies in at half-step 2k and out at 2k + 1, its arena lives in [2k, 2k + 2). A value
     made by segment a and last read by b lives in [2a + 1, 2b + 1), one there from the start and
@@ -60,10 +61,15 @@ class PlanCost:
         return goal.weigh(self.peak, self.added), self.segments, self.copied_bytes
 
 
+def kept_bytes(options: Iterable[Option]) -> int:
+    """What these options keep for good, together."""
+    return sum(option.kept for option in options)
+
+
 def plan_cost(plan: PartitionPlan) -> PlanCost:
-    """The peak is the layout's region: a load without a layout is not a plan."""
+    """The peak is the layout's region, and what is kept: a load without a layout is not a plan."""
     return PlanCost(
-        peak=plan.layout.region_bytes,
+        peak=plan.layout.region_bytes + kept_bytes(plan.options),
         added=sum(option.cost for option in plan.options),
         segments=len(plan.options),
         copied_bytes=sum(option.copied_bytes for option in plan.options),

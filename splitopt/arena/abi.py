@@ -7,7 +7,8 @@ x86-64: the tflite-micro wheel, whose interpreter uses the recording allocator).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from splitopt.base.units import Sizes, align_up
 
@@ -32,6 +33,8 @@ def reached(top: int, blocks: Iterable[Block]) -> int:
 class Abi:
     """One target's structure sizes; `preamble` is what exists before the model is looked at: the
     first `shared_blocks` of it once for all models of one allocator, the rest for each.
+    `two_arenas`: what the first of them is where persistent data have an arena of their own; None
+    where that was not looked at. `has_two_arenas`: whether they do.
     `interpreter_bytes`: of a MicroInterpreter object, a multiple of 16. `variables_bytes`: of
     MicroResourceVariables; `variable_bytes`: of each entry of its table.
 
@@ -56,16 +59,28 @@ class Abi:
     variables_bytes: int
     variable_bytes: int
     shared_blocks: int = 3
+    two_arenas: Block | None = None
+    has_two_arenas: bool = False
 
     def __post_init__(self) -> None:
         alignments = (self.tensor[1], self.affine[1], self.int_array_bytes)
         assert not any(self.scratch_request_bytes % alignment for alignment in alignments)
+
+    def in_two_arenas(self) -> Abi:
+        """The same with persistent data in an arena of their own."""
+        assert self.two_arenas is not None, "planned where this is known"
+        return _in_two_arenas(self, self.two_arenas)
 
     def quantization_blocks(self, channels: int) -> tuple[Block, ...]:
         """What a TfLiteTensor of that many scales needs beside itself; 0: not quantised."""
         if not channels:
             return ()
         return self.affine, (self.int_array_bytes * (1 + channels), self.int_array_bytes)
+
+
+@lru_cache
+def _in_two_arenas(abi: Abi, first: Block) -> Abi:
+    return replace(abi, preamble=(first, *abi.preamble[1:]), has_two_arenas=True)
 
 
 M55 = Abi(
@@ -85,6 +100,7 @@ M55 = Abi(
     interpreter_bytes=208,
     variables_bytes=12,
     variable_bytes=20,
+    two_arenas=(48, 4),
 )
 
 X86_64 = Abi(

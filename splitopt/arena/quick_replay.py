@@ -6,8 +6,8 @@ from an end that is a multiple of 16, and what temporary data take is looked up 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from splitopt.arena.abi import Abi, reached, stacked
 from splitopt.arena.head import head_columns
@@ -69,15 +69,9 @@ class QuickReplay:
 
     def figures(self, request: ArenaRequest) -> ArenaFigures:
         """As `request.replayed()` has them; its graph is this one, maybe on fewer rows."""
-        segment = request.segment
-        memories = [request.memories[op] for op in range(segment.start, segment.stop)]
-        columns = head_columns(request.graph, segment, request.memories)
+        columns = head_columns(request.graph, request.segment, request.memories)
         head, buffers = columns.planned(request.offline), len(columns.sizes)
-        if self._has_resources:
-            arena = request.replayed()
-            tail, size = arena.tail_bytes, arena.size_bytes
-        else:
-            tail, size = self._tail_and_size(segment, memories, buffers, head.head_bytes)
+        tail, size = self._tail_and_size(request, buffers, head.head_bytes)
         return ArenaFigures(
             head_bytes=head.head_bytes,
             peak_load_bytes=head.peak_load_bytes,
@@ -89,12 +83,21 @@ class QuickReplay:
             work=head.work,
         )
 
-    def _tail_and_size(
-        self, segment: Segment, memories: Sequence[KernelMemory], buffers: int, head: int
-    ) -> tuple[int, int]:
+    def with_head(self, request: ArenaRequest, known: ArenaFigures) -> ArenaFigures:
+        """The same for a request whose head is known from another ABI."""
+        tail, size = self._tail_and_size(request, known.buffers, known.head_bytes)
+        return replace(known, tail_bytes=tail, size_bytes=size)
+
+    def _tail_and_size(self, request: ArenaRequest, buffers: int, head: int) -> tuple[int, int]:
         """The tail, and the least multiple of 16 in which it stays, at every step, above what
-        temporary data reach then, and in the end above the head."""
-        abi, tensors = self._abi, segment.tensors
+        temporary data reach then, and in the end above the head; or, with an arena of its own, of
+        the other one."""
+        if self._has_resources:
+            arena = request.replayed()
+            return arena.tail_bytes, arena.size_bytes
+        abi, segment, is_apart = self._abi, request.segment, self._abi.has_two_arenas
+        tensors = segment.tensors
+        memories = [request.memories[op] for op in range(segment.start, segment.stop)]
         tail = stacked(self._before_model, abi.eval_tensor, len(tensors))
         tail = stacked(tail, abi.node, len(memories))
         tail = reached(tail, [memory.params for memory in memories if memory.params])
@@ -105,16 +108,18 @@ class QuickReplay:
         for memory in memories:
             for size in memory.kept:
                 tail = align_up(tail + size, ARENA_ALIGNMENT)
-            needed = max(needed, tail + self._prepare_reach(memory, scratch))
+            reach = self._prepare_reach(memory, scratch)
+            needed = max(needed, reach if is_apart else tail + reach)
             scratch += len(memory.scratch)
         if scratch:
             tail = stacked(tail, abi.scratch_handle, scratch)
         for tensor in tensors if self._variables else ():
             if tensor in self._variables:
                 tail = align_up(tail + self._variables[tensor], ARENA_ALIGNMENT)
-        needed = max(needed, tail + planning_reach(abi, len(tensors), scratch, buffers))
+        reach = planning_reach(abi, len(tensors), scratch, buffers)
+        needed = max(needed, reach if is_apart else tail + reach)
         tail = self._with_ends(tail, segment)
-        return tail, align_up(max(needed, tail + head), ARENA_ALIGNMENT)
+        return tail, align_up(max(needed, head if is_apart else tail + head), ARENA_ALIGNMENT)
 
     def _with_ends(self, tail: int, segment: Segment) -> int:
         """The tail with the structures of inputs and outputs."""

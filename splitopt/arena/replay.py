@@ -54,7 +54,8 @@ class TailStep:
 class Arena:
     """What AllocateTensors does with one model or segment. Sizes in bytes.
 
-    `minimum_bytes`: the smallest arena in which every step fits, base aligned to 16.
+    `minimum_bytes`: the smallest arena in which every step fits, base aligned to 16; where
+    persistent data have an arena of their own, the smallest other one.
     `temporary_bytes`: the highest reach of temporary data while preparing and planning.
     `estimates`: why ops without a measured rule are estimates; empty where all is exact.
     """
@@ -116,7 +117,7 @@ def replay(
         head_bytes=head,
         peak_load_bytes=peak_load((b.size_bytes, b.live.start, b.live.stop) for b in buffers),
         tail_bytes=tail_bytes(steps),
-        minimum_bytes=minimum_arena(steps, head),
+        minimum_bytes=minimum_arena(steps, head, abi),
         temporary_bytes=max(step.reach for step in steps),
         tail_by_category=by_category(steps),
         buffers=buffers,
@@ -165,9 +166,11 @@ def tail_bytes(steps: Sequence[TailStep]) -> int:
     return -position
 
 
-def minimum_arena(steps: Sequence[TailStep], head: int) -> int:
+def minimum_arena(steps: Sequence[TailStep], head: int, abi: Abi) -> int:
     """The smallest arena in bytes: each step, from the last to the first, asks for what must lie
-    above it."""
+    above it. Of two arenas, the one that is not persistent: nothing of the tail lies in it."""
+    if abi.has_two_arenas:
+        return max(head, *(step.reach for step in steps))
     needed = head
     for step in reversed(steps):
         needed = align_up(max(needed, step.reach), step.alignment) + step.size

@@ -93,7 +93,7 @@ def shared_arena(models: Sequence[SharedModel], abi: Abi) -> SharedArena:
     return SharedArena(
         head_bytes=top,
         tail_bytes=tail_bytes(steps),
-        minimum_bytes=minimum_arena(steps, top),
+        minimum_bytes=minimum_arena(steps, top, abi),
         temporary_bytes=max(step.reach for step in steps),
         tail_by_category=by_category(steps),
         heads=heads,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from splitopt.arena.abi import reached
+from splitopt.arena.abi import Abi, reached
 from splitopt.arena.replay import TailStep, minimum_arena, tail_steps
 from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
@@ -24,9 +24,11 @@ _APART = 1 << 24
 class Tail:
     """The persistent data of one model of an allocator, as what they need beside that of others."""
 
-    def __init__(self, steps: Sequence[TailStep]) -> None:
+    def __init__(self, steps: Sequence[TailStep], abi: Abi) -> None:
         self._steps = steps
-        self._least = minimum_arena(steps, 0)
+        self._least = minimum_arena(steps, 0, abi)
+        self.reach = max(step.reach for step in steps)
+        """Of temporary data."""
         self._added: dict[int, int] = {}
         self._taken: dict[int, int] = {}
 
@@ -132,7 +134,6 @@ class GroupTerms:
         )
 
     def _tail(self, form: GroupForm, buffers: int, is_first: bool) -> Tail:
-        steps = tail_steps(
-            form.graph, form.segment, form.memories, self._rules.abi, buffers, is_first=is_first
-        )
-        return Tail(list(steps))
+        abi = self._rules.abi
+        steps = tail_steps(form.graph, form.segment, form.memories, abi, buffers, is_first=is_first)
+        return Tail(list(steps), abi)

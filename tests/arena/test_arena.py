@@ -41,6 +41,9 @@ def test_whole_models_match_the_measured_bytes(name: str, shared_model: FindMode
     }
     measured = {key: MODELS[name][key] for key in predicted if key in MODELS[name]}
     assert {key: predicted[key] for key in measured} == measured
+    if two_arenas := MODELS[name].get("two_arenas_used_bytes"):
+        rules = replace(M55, abi=M55.abi.in_two_arenas())
+        assert arena_of(read_tflite(shared_model(name)), rules).used_bytes == two_arenas
     assert arena.exact
 
 
@@ -127,7 +130,7 @@ def test_the_minimum_arena_is_the_least_size_in_which_every_step_fits() -> None:
             return position >= head
 
         least = next(size for size in range(2000) if fits(size))
-        assert minimum_arena(steps, head) == least
+        assert minimum_arena(steps, head, M55.abi) == least
     assert tail_bytes(steps) == 128
 
 

@@ -18,6 +18,7 @@ from splitopt.solvers.packing.instance import Buffer, PackingInstance
 def assert_as_replayed(quick: QuickReplay, request: ArenaRequest) -> None:
     arena, found = request.replayed(), quick.figures(request)
     assert found.size_bytes == arena.size_bytes
+    assert found.tail_bytes == arena.tail_bytes
     assert found.head_bytes == arena.head_bytes
     assert found.peak_load_bytes == arena.peak_load_bytes
     assert found.buffers == len(arena.buffers)
@@ -29,7 +30,10 @@ def assert_as_replayed(quick: QuickReplay, request: ArenaRequest) -> None:
     assert [buffer.offset for buffer in arena.buffers] == offsets
 
 
-@pytest.mark.parametrize("abi", [M55, X86_64], ids=lambda abi: abi.name)
+ABIS = {"m55": M55, "x86_64": X86_64, "m55 in two arenas": M55.in_two_arenas()}
+
+
+@pytest.mark.parametrize("abi", ABIS.values(), ids=ABIS)
 @pytest.mark.parametrize("seed", seeds(12, 40))
 def test_every_segment_of_a_random_net(seed: int, abi: Abi) -> None:
     chance = random.Random(seed)

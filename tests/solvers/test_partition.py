@@ -38,7 +38,7 @@ def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Ran
 
 
 @settings(max_examples=80)
-@given(partition_instances(stores=2), st.sampled_from(SWITCHES))
+@given(partition_instances(stores=2, keeps=True), st.sampled_from(SWITCHES))
 def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolveParams) -> None:
     best = best_rank(instance)
     outcome = cpsat.solve(instance, params)
@@ -50,7 +50,7 @@ def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolvePara
 
 
 @settings(max_examples=200)
-@given(partition_instances(8, stores=2))
+@given(partition_instances(8, stores=2, keeps=True))
 def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance) -> None:
     best = best_rank(instance)
     outcome = dp.solve(instance)

@@ -24,8 +24,11 @@ def buffers(draw: st.DrawFn, pins: bool = False) -> Buffer:
 
 
 @st.composite
-def partition_instances(draw: st.DrawFn, most: int = 7, stores: int = 0) -> PartitionInstance:
-    """With that many stores at most; then options come in several ways."""
+def partition_instances(
+    draw: st.DrawFn, most: int = 7, stores: int = 0, *, keeps: bool = False
+) -> PartitionInstance:
+    """With that many stores at most; then options come in several ways. `keeps`: some of these
+    have a smaller arena, and bytes that are kept for good."""
     n = draw(st.integers(1, most))
     rooms = tuple(draw(st.lists(st.integers(0, 8), max_size=stores)))
     values = tuple(draw(st.lists(boundaries(n), max_size=4)))
@@ -39,18 +42,22 @@ def partition_instances(draw: st.DrawFn, most: int = 7, stores: int = 0) -> Part
             option = Option(start, stop, 16 * arena, cost, copied, key, apart, by_rows=by_rows)
             rolls = draw(rolls_of(option, values)) if apart else ()
             option = replace(option, rolls=rolls)
-            options += draw(ways_of(option, len(rooms)))
+            options += draw(ways_of(option, len(rooms), keeps=keeps))
     return PartitionInstance(n, tuple(options), values, draw(goals(n)), rooms)
 
 
 @st.composite
-def ways_of(draw: st.DrawFn, option: Option, stores: int) -> list[Option]:
-    """The option, and what it costs where it stores something."""
+def ways_of(draw: st.DrawFn, option: Option, stores: int, *, keeps: bool) -> list[Option]:
+    """The option, and what it costs where it stores or keeps something."""
     amounts = st.lists(st.integers(0, 4), min_size=stores, max_size=stores).map(tuple)
     ways = [option] if draw(st.booleans()) or not stores else []
     for way in range(1, 1 + draw(st.integers(0, 2)) if stores else 1):
         cheaper = option.cost - draw(st.integers(0, 3))
         ways.append(replace(option, cost=cheaper, way=way, stored=draw(amounts)))
+    for way in range(3, 3 + draw(st.integers(0, 2)) if keeps else 3):
+        arena = UNIT * draw(st.integers(0, option.arena_bytes // UNIT))
+        cheaper, kept = option.cost - draw(st.integers(0, 3)), UNIT * draw(st.integers(0, 3))
+        ways.append(replace(option, arena_bytes=arena, cost=cheaper, way=way, kept=kept))
     return ways
 
 
@@ -245,7 +252,7 @@ def best_rank(instance: PartitionInstance) -> Rank | None:
     goal, ranks = instance.goal, []
     for options in all_choices(instance):
         cost = sum(option.cost for option in options)
-        region = least_region(instance, options)
+        region = least_region(instance, options) + sum(option.kept for option in options)
         if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
         if goal.max_cost is not None and cost > goal.max_cost:
