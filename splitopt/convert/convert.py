@@ -150,6 +150,7 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
             command=request.command,
             timeout_s=request.time_limit_s,
             logs=request.cache,
+            node_names=model.renamed_nodes,
         )
     except UnmappedError as error:
         raise _unmapped(request.onnx, error, model.nodes) from error

@@ -22,7 +22,7 @@ import numpy as np
 from splitopt.base.errors import SplitoptError, ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.cache import default_folder, keep_log
-from splitopt.convert.onnx2tf_log import failure
+from splitopt.convert.onnx2tf_log import failure, last_words
 from splitopt.convert.signature import Order, read_order
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.bound_process import bound_command
@@ -58,13 +58,15 @@ def convert(
     command: Sequence[str] = DEFAULT_COMMAND,
     timeout_s: float = 600.0,
     logs: Path | None = None,
+    node_names: Mapping[str, str] | None = None,
 ) -> Converted:
     """`calibration`: an array [N, ...] for each input by name, channels last, ready for the model.
 
     Any number of inputs of any rank, as long as each has as many samples as the others.
     Raises: ToolError where the tool is missing, takes too long or ends without a result;
     ModelError where it says that it cannot convert. Then nothing is left behind but what it
-    printed: the message says where in `logs` (default: the user's cache) that is.
+    printed: the message says where in `logs` (default: the user's cache) that is. `node_names`:
+    name of a node in `onnx` → what messages call it.
     """
     assert len({len(samples) for samples in calibration.values()}) == 1, "samples differ in number"
     with scratch_folder("onnx2tf") as folder:
@@ -82,13 +84,11 @@ def convert(
             log = _tail(folder / "log")
             results = sorted((folder / "out").glob(_RESULT))
             if exit_code != 0 or not results:
-                raise failure(exit_code, log)
+                raise failure(exit_code, log, node_names)
+        except subprocess.TimeoutExpired:
+            raise _with_log(_too_slow(timeout_s, folder, node_names), folder, logs) from None
         except SplitoptError as error:
-            printed = _tail(folder / "log")
-            if printed:
-                kept = keep_log(logs or default_folder(), printed)
-                error.args = (f"{error}; its log: {kept}",)
-            raise
+            raise _with_log(error, folder, logs) from error.__cause__
         return Converted(results[0].read_bytes(), log, time.monotonic() - started)
 
 
@@ -112,10 +112,22 @@ def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:
             raise ToolError(
                 f"{words[0]}: cannot be started ({error.strerror}); see convert.command"
             ) from error
-        except subprocess.TimeoutExpired:
-            raise ToolError(
-                f"onnx2tf took longer than {timeout_s:g} s; raise convert.time_limit_s"
-            ) from None
+
+
+def _too_slow(timeout_s: float, folder: Path, node_names: Mapping[str, str] | None) -> ToolError:
+    said, node = last_words(_tail(folder / "log"), node_names)
+    return ToolError(
+        f"onnx2tf took longer than {timeout_s:g} s{node}; raise convert.time_limit_s; its last "
+        f"line: {said}"
+    )
+
+
+def _with_log(error: SplitoptError, folder: Path, logs: Path | None) -> SplitoptError:
+    """The error with the place where what the converter printed is kept, if it did."""
+    printed = _tail(folder / "log")
+    if printed:
+        error.args = (f"{error}; its log: {keep_log(logs or default_folder(), printed)}",)
+    return error
 
 
 def _nested(value: str, rank: int) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 
 from splitopt.base.errors import ToolError
 from splitopt.convert.onnx_cut import cut_out
+from splitopt.convert.onnx_names import unique_names
 from splitopt.runtime.worker_process import Array, Task, serve
 
 Made = tuple[dict[str, Any], dict[str, Array]]
@@ -64,11 +65,7 @@ def describe(graph: Any) -> dict[str, Any]:
 
 
 def _nodes(graph: Any) -> Iterator[dict[str, Any]]:
-    taken: set[str] = set()
-    for node in graph.node:
-        made = next((output for output in node.output if output), f"#{len(taken)}")
-        name = node.name if node.name and node.name not in taken else f"{node.op_type}:{made}"
-        taken.add(name)
+    for node, name in zip(graph.node, unique_names(graph), strict=True):
         yield {
             "name": name,
             "type": node.op_type,

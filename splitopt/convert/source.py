@@ -17,7 +17,8 @@ _NEEDED = ("onnx", "onnxsim", "onnxruntime", "onnx2tf", "tensorflow")
 
 @dataclass(frozen=True)
 class OnnxModel:
-    """A cleaned model. `renamed`: plain tensor name → the name in the user's file.
+    """A cleaned model. `renamed`: plain tensor name → the name in the user's file;
+    `renamed_nodes`: the same of nodes, whose names in `nodes` are the user's.
 
     `external`: files that held weights, relative to the model's folder → their SHA-256.
     """
@@ -28,6 +29,7 @@ class OnnxModel:
     opset: int
     nodes: tuple[OnnxNode, ...]
     renamed: Mapping[str, str]
+    renamed_nodes: Mapping[str, str]
     external: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -72,6 +74,7 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> 
             for n in found["nodes"]
         ),
         renamed=found["renamed"],
+        renamed_nodes=found["renamed_nodes"],
         external=found["external"],
         notes=tuple(notes),
     )

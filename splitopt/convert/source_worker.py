@@ -6,9 +6,8 @@ describes the cleaned model, whose bytes come as the array `model`.
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
+from splitopt.convert.onnx_names import name_nodes, plain_nodes, plain_tensors
 from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
 from splitopt.convert.onnx_shapes import fix_shapes, inputs_of
 from splitopt.convert.unsupported_nodes import refusal
@@ -39,6 +39,7 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     """The model checked, of fixed shapes, names plain, simplified. Raises Refusal."""
     model = _without_functions(_load(path))
     _check_operators(model)
+    name_nodes(model.graph)
     external = load_external(model, path)
     batch = fix_shapes(model, shapes)
     _check_whole(model)
@@ -47,7 +48,7 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     if refused is not None:
         raise Refusal(refused)
     rewritten = rewrite_hard_sigmoids(model, _opset(model))
-    renamed = _plain_names(model)
+    renamed, renamed_nodes = plain_tensors(model.graph), plain_nodes(model.graph)
     _check_whole(model)
     graph = model.graph
     described = {
@@ -55,13 +56,14 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
         "outputs": [_value(v) for v in graph.output],
         "opset": _opset(model),
         "renamed": renamed,
+        "renamed_nodes": renamed_nodes,
         "batch_was_open": batch,
         "simplified": simplified,
         "rewritten": rewritten,
         "external": external,
         "nodes": [
             {
-                "name": node.name,
+                "name": renamed_nodes.get(node.name, node.name),
                 "type": node.op_type,
                 "inputs": list(node.input),
                 "outputs": list(node.output),
@@ -130,32 +132,6 @@ def _check_whole(model: Any) -> None:
     except Exception as error:
         reason = " ".join(str(error).split())[:240]
         raise Refusal(f"the ONNX checker refuses it: {reason}") from error
-
-
-def _plain_names(model: Any) -> dict[str, str]:
-    """Replaces what onnx2tf stumbles over in tensor names; new name → old one, where changed."""
-    graph = model.graph
-    names = {n for node in graph.node for n in (*node.input, *node.output) if n}
-    names |= {v.name for v in (*graph.input, *graph.output, *graph.initializer)}
-    taken = {name for name in names if re.fullmatch(r"[A-Za-z][0-9A-Za-z_]*", name)}
-    new: dict[str, str] = {}
-    for name in sorted(names - taken):
-        plain = stem = re.sub(r"^[^A-Za-z]", r"n\g<0>", re.sub(r"[^0-9A-Za-z_]", "_", name))
-        number = 1
-        while plain in taken:
-            plain, number = f"{stem}_{number}", number + 1
-        taken.add(plain)
-        new[name] = plain
-    _rename(graph, lambda name: new.get(name, name))
-    return {plain: old for old, plain in new.items()}
-
-
-def _rename(graph: Any, of: Callable[[str], str]) -> None:
-    for node in graph.node:
-        node.input[:] = [of(name) for name in node.input]
-        node.output[:] = [of(name) for name in node.output]
-    for value in (*graph.input, *graph.output, *graph.initializer, *graph.value_info):
-        value.name = of(value.name)
 
 
 def _simplify(model: Any) -> tuple[Any, bool]:

@@ -63,7 +63,28 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
 @pytest.mark.parametrize(
     ("body", "error", "says"),
     [
-        ("time.sleep(60)", ToolError, "took longer than 5 s"),
+        (
+            "print('INFO: onnx_op_type: Conv onnx_op_name: n_a\\nINFO: 3 / 17', flush=True); "
+            "time.sleep(60)",
+            ToolError,
+            "took longer than 5 s at ONNX node '/ä b'; .* its last line: INFO: 3 / 17; its log",
+        ),
+        (
+            "print('MemoryError: Unable to allocate 9.9 GiB'); sys.exit(1)",
+            ToolError,
+            r"out of memory \(exit code 1\): MemoryError: Unable to allocate 9.9 GiB; convert",
+        ),
+        (
+            "import os, signal; print('ERROR: onnx_op_name: wan_a', flush=True); "
+            "os.kill(os.getpid(), signal.SIGKILL)",
+            ToolError,
+            r"out of memory at ONNX node '/ä b' \(SIGKILL\): ERROR: onnx_op_name",
+        ),
+        (
+            "print(\"ModuleNotFoundError: No module named 'onnx2tf.ops.LpPool'\"); sys.exit(1)",
+            ModelError,
+            "onnx2tf has no operator LpPool",
+        ),
         ("print('ERROR: node Foo'); sys.exit(1)", ModelError, r"exit code 1\): ERROR: node Foo"),
         ("pass", ModelError, "could not convert"),
         ("print('No module named onnx2tf'); sys.exit(1)", ToolError, r"splitopt\[onnx\]"),
@@ -71,7 +92,7 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
             "import os, signal; print(\"FileNotFoundError: 'onnxsim'\", flush=True); "
             "os.kill(os.getpid(), signal.SIGSEGV)",
             ModelError,
-            "ended by SIGSEGV: a crash of the converter",
+            "ended by SIGSEGV: a crash of the converter.*; its last line: FileNotFound",
         ),
         (
             "print('ERROR: onnx_op_name: /net/Foo_3\\nERROR: Alternatively, use -b\\nTraceback:\\n'"
@@ -99,6 +120,7 @@ def test_a_failing_converter_is_one_clear_error(
             command=stand_in(tmp_path, body),
             timeout_s=5,
             logs=logs,
+            node_names={"n_a": "/ä b"},
         )
     if "print" in body:
         kept = Path(str(caught.value).rpartition("; its log: ")[2])
