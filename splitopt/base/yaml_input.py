@@ -213,3 +213,15 @@ def _size_hint(value: Any) -> str:
         return ""
     factor = 1024 if match[2] in "kK" else 1024 * 1024
     return f" (write {int(match[1]) * factor})"
+
+
+def yaml_text(data: Mapping[str, Any]) -> str:
+    """Plain data as YAML, keys in their order."""
+    text: str = yaml.safe_dump(dict(data), sort_keys=False, allow_unicode=True)
+    return text
+
+
+def yaml_word(text: str) -> str:
+    """A string as it stands in a mapping of one line, quoted where it must be."""
+    shown: str = yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=2**20)
+    return shown.strip()[1:-1]

@@ -23,6 +23,7 @@ from splitopt.cli import (
     doctor,
     explain,
     export,
+    init,
     pack,
     report,
     run,
@@ -63,7 +64,7 @@ def _main(
 
 
 _COMMANDS = (
-    *(demo, run, time, export, sweep, explain, report),
+    *(demo, init, run, time, export, sweep, explain, report),
     *(compare, runs, calibrate, pack, boards, schema, doctor),
 )
 for _command in _COMMANDS:

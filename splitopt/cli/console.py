@@ -6,7 +6,7 @@ All text that leaves goes through `clean_lines` here, whatever names it quotes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -74,6 +74,12 @@ def show_lines(text: str) -> None:
 def show_json(data: Any) -> None:
     """One JSON document on stdout, and nothing else there."""
     sys.stdout.write(json_text(data))
+
+
+def show_notices(lines: Iterable[str]) -> None:
+    """On standard error, so that documents stay what they are."""
+    for line in lines:
+        err.print(f"[yellow]note:[/yellow] {escape(one_line(line))}")
 
 
 def show_error(message: str) -> None:

@@ -7,22 +7,21 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Json
+from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, Json
 
-EXAMPLE = (
-    "Example: splitopt explain results/my_job/20261123-055205 --json; or: "
-    "splitopt explain my_model.tflite --board corstone300_256k"
-)
+EXAMPLE = "Example: splitopt explain model.tflite --board corstone300_256k"
 
 
 def explain(
     what: Annotated[
-        Path, typer.Argument(help="A bundle of `splitopt run`, a .tflite model, or a job's .yaml.")
+        Path,
+        typer.Argument(
+            metavar="RUN|MODEL|JOB", help="A bundle of `splitopt run`, a model, or a job's .yaml."
+        ),
     ],
-    board: Annotated[
-        str | None,
-        typer.Option("--board", help="Of a model: board name or file; a job has its own."),
-    ] = None,
+    board: Board = None,
+    budget: Budget = None,
+    calibration: Calibration = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Of a bundle: samples as they are fed in use, .npy or .npz."),
@@ -51,6 +50,8 @@ def explain(
             board,
             data=data,
             key=key,
+            budget=budget,
+            calibration=calibration,
             out=out,
             allow_commands=allow_commands,
             keep_interrupted=True,

@@ -23,3 +23,20 @@ FailOn = Annotated[
         "--fail-on", help="Exit 1 where this holds, e.g. 'peak_ram_bytes>65536'; repeatable."
     ),
 ]
+Board = Annotated[
+    str | None, typer.Option("--board", help="Board, by name or file; overrides the job's.")
+]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget", metavar="SIZE", help="RAM budget: 245760, 240K or 240KiB; overrides the job's."
+    ),
+]
+Calibration = Annotated[
+    str | None,
+    typer.Option(
+        "--calibration",
+        metavar="DATA[:KEY]",
+        help="Samples of an ONNX or float model's input: data.npz:key, an .npy or a folder.",
+    ),
+]

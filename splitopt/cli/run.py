@@ -7,38 +7,69 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, FailOn, Json, Out
+from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, FailOn, Json, Out
 
-EXAMPLE = "Example: splitopt run my_job.yaml --budget 60000 --json"
+EXAMPLE = "Example: splitopt run model.tflite --board corstone300_256k --budget 240K"
 
 
 def run(
-    job: Annotated[Path, typer.Argument(help="A job file (splitopt schema job).")],
+    jobs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="JOB|MODEL...",
+            help="A job file, or a .tflite or .onnx model with --board; of several, or of a folder "
+            "of models, one line each.",
+        ),
+    ],
+    board: Board = None,
+    budget: Budget = None,
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            "--objective",
+            "--plan",
+            metavar="NAME",
+            help="Which plan is written: balanced, fit or smallest; overrides the job's.",
+        ),
+    ] = None,
+    calibration: Calibration = None,
     out: Out = None,
     json: Json = False,
-    budget: Annotated[
-        int | None,
-        typer.Option("--budget", min=1, help="RAM budget in bytes; overrides the job's."),
-    ] = None,
-    board: Annotated[
-        str | None, typer.Option("--board", help="Board name or file; overrides the job's.")
-    ] = None,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the pieces; the bundle says so.")
     ] = False,
     fail_on: FailOn = None,
     allow_commands: AllowCommands = False,
 ) -> None:
-    """Plan, cut and prove one job; the bundle lands under results/<job>/<run>."""
+    """Plan, cut and prove a model; the bundle lands under results/<job>/<run>."""
     from splitopt.bundle.thresholds import parse_thresholds
     from splitopt.cli import console, terminal
-    from splitopt.config.board import from_here
-    from splitopt.config.job import read_job
+    from splitopt.config.given import Given, found_models, read_given
     from splitopt.workflows.run import run_job
 
     limits = parse_thresholds(fail_on or ())
-    given = {"budget_bytes": budget, "board": board and from_here(board)}
-    read = read_job(job, given, allow_commands=allow_commands)
+    given = Given(board=board, budget=budget, objective=objective, calibration=calibration)
+    found = found_models(jobs)
+    if len(found) > 1 or jobs[0].is_dir():
+        from splitopt.workflows.run_each import run_each
+
+        with console.progress() as progress:
+            every = run_each(
+                found,
+                given,
+                out=out,
+                verify=not no_verify,
+                limits=limits,
+                allow_commands=allow_commands,
+                progress=progress,
+            )
+        if json:
+            console.show_json(every.to_dict())
+        else:
+            terminal.show(every.text)
+        raise typer.Exit(every.exit_code)
+    read = read_given(found[0], given, allow_commands=allow_commands)
+    console.show_notices(read.notices)
     with console.progress() as progress:
         result = run_job(
             read, out=out, verify=not no_verify, keep_interrupted=True, progress=progress

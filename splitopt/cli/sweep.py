@@ -7,11 +7,20 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Json
+from splitopt.cli.options import AllowCommands, Board, Calibration, Json
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(help="A sweep file (splitopt schema sweep).")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SWEEP|MODEL|JOB",
+            help="A sweep file (splitopt schema sweep); of a model or job, every budget is looked "
+            "at.",
+        ),
+    ],
+    board: Board = None,
+    calibration: Calibration = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results (default: the sweep's).")
     ] = None,
@@ -23,11 +32,17 @@ def sweep(
 ) -> None:
     """Plan one job over budgets, boards, models, objectives and limits; resumes what was killed."""
     from splitopt.cli import console, terminal
+    from splitopt.config.given import Given
     from splitopt.workflows.sweep import sweep as workflow
 
     with terminal.sweep_progress() as notify:
         result = workflow.sweep(
-            file, out=out, workers=workers, allow_commands=allow_commands, notify=notify
+            file,
+            given=Given(board=board, calibration=calibration),
+            out=out,
+            workers=workers,
+            allow_commands=allow_commands,
+            notify=notify,
         )
     if not json:
         terminal.show_sweep(result)
@@ -36,4 +51,4 @@ def sweep(
     result.require()  # with --json, the error's document has it all
 
 
-EXAMPLE = "Example: splitopt sweep my_sweep.yaml --json"
+EXAMPLE = "Example: splitopt sweep model.tflite --board corstone300_256k"

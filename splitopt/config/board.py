@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, read_yaml
+from splitopt.config.size import Size
 from splitopt.config.target import LISTED, TflmSpec, anchored_tflm
 
 MAX_RAM_BYTES = 1 << 31
 _SUFFIXES = (".yaml", ".yml")
-Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES)]
+Bytes = Annotated[int, Field(ge=0, le=MAX_RAM_BYTES), Size()]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -26,7 +27,7 @@ class MemorySpec(Strict):
     """A memory beside the main SRAM."""
 
     name: Name
-    bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+    bytes: Annotated[int, Field(gt=0, le=MAX_RAM_BYTES), Size()]
     reserved_bytes: Annotated[
         Bytes, Field(description="Taken by the application, or by the program.")
     ] = 0
@@ -64,7 +65,9 @@ class Board(Strict):
     source: Annotated[str, Field(description="Where the figures come from.")] = ""
     cpu: Literal["cortex-m55"] = "cortex-m55"
     sram_bytes: Annotated[
-        int, Field(gt=0, le=MAX_RAM_BYTES, description="One contiguous region of SRAM.")
+        int,
+        Field(gt=0, le=MAX_RAM_BYTES, description="One contiguous region of SRAM."),
+        Size(),
     ]
     reserved_bytes: Annotated[
         Bytes, Field(description="Taken by stack and application; the rest is the budget.")
@@ -75,7 +78,14 @@ class Board(Strict):
         Field(max_length=8, description="Beside the main SRAM; arenas are not in them."),
     ] = ()
     headroom_bytes: Annotated[
-        Bytes, Field(multiple_of=16, description="Added to every arena; a multiple of 16.")
+        int,
+        Field(
+            ge=0,
+            le=MAX_RAM_BYTES,
+            multiple_of=16,
+            description="Added to every arena; a multiple of 16.",
+        ),
+        Size(),
     ] = 1024
     clock_hz: Annotated[int, Field(gt=0, le=10**11)] | None = None
     abi: Annotated[

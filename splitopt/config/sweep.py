@@ -8,13 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from splitopt.base.errors import UsageError
-from splitopt.base.yaml_input import Strict, check, load_yaml
+from splitopt.base.yaml_input import Strict, check
 from splitopt.config.board import MAX_RAM_BYTES
+from splitopt.config.job import load_job
 from splitopt.config.objective import ObjectiveSpec
+from splitopt.config.size import Size
 from splitopt.config.target import LISTED
 
 MAX_POINTS = 10_000
-Bytes = Annotated[int, Field(gt=0, le=MAX_RAM_BYTES)]
+Bytes = Annotated[int, Field(gt=0, le=MAX_RAM_BYTES), Size()]
 Pieces = Annotated[int, Field(ge=1, le=10**6)]
 Names = Annotated[str | tuple[str, ...], LISTED]
 
@@ -76,8 +78,13 @@ class SweepSpec(Strict):
 
 
 def read_sweep(path: Path) -> SweepSpec:
-    """Raises UsageError that names the first wrong key."""
-    data = load_yaml(path)
+    """A sweep file; of a job file or a model, the sweep over all its budgets.
+
+    Raises UsageError that names the first wrong key.
+    """
+    data = load_job(path)
+    if "model" in data and not {"job", "grid"} & set(data):
+        return SweepSpec(job=path.name, grid=GridSpec(budget_bytes="auto"))
     spec = check(data, SweepSpec, where=str(path))
     _check_lists(path, data)
     if not spec.grid.model_fields_set:

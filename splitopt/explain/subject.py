@@ -6,56 +6,32 @@ from dataclasses import replace
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
-from splitopt.config.board import Board, find_board, read_board
-from splitopt.config.job import (
-    CutSpec,
-    Job,
-    JobSpec,
-    ModelFile,
-    PiecesSpec,
-    read_job,
-)
+from splitopt.config.given import Given, read_given
+from splitopt.config.job import Job, is_model
+from splitopt.config.job_keys import CutSpec, PiecesSpec
 from splitopt.config.objective import ObjectiveSpec
 
 _JOB_SUFFIXES = (".yaml", ".yml")
 
 
-def subject_of(model: Path, board: str | None, *, allow_commands: bool = False) -> Job:
-    """A .tflite on a board, or a job file, whose board `board` then replaces.
+def subject_of(
+    what: Path,
+    board: str | None = None,
+    *,
+    budget: str | None = None,
+    calibration: str | None = None,
+    allow_commands: bool = False,
+) -> Job:
+    """A model, or a job file, under what the command line says beside it.
 
-    The job's limits on cuts, pieces and time are dropped: facts are the model's. Raises UsageError.
+    The job's limits on cuts and pieces are dropped: facts are the model's. Raises UsageError.
     """
-    if model.suffix.lower() in _JOB_SUFFIXES:
-        return without_limits(_job(model, board, allow_commands))
-    if model.is_dir():
-        raise UsageError(f"{model}: a folder; want a .tflite model or a job's .yaml")
-    if model.suffix.lower() == ".onnx":
-        raise UsageError(
-            f"{model}: an .onnx model has no RAM of its own before it is quantised; name a job "
-            "with calibration (model: {path: ...}, calibration: {path: ...}) instead"
-        )
-    if model.suffix.lower() != ".tflite":
-        raise UsageError(f"{model}: want a .tflite model, or a job's .yaml")
-    if board is None:
-        raise UsageError(f"{model}: want --board NAME as well (splitopt boards lists them)")
-    found = _board(board)
-    spec = JobSpec(model=ModelFile(path=str(model)), board=found)
-    return without_limits(Job(model.stem, model, spec, found, model))
-
-
-def _job(file: Path, board: str | None, allow_commands: bool) -> Job:
-    if board is not None and board.endswith(_JOB_SUFFIXES):
-        board = str(Path(board).absolute())
-    return read_job(file, {"board": board}, allow_commands=allow_commands)
-
-
-def _board(reference: str) -> Board:
-    if reference.endswith(_JOB_SUFFIXES):
-        return read_board(Path(reference))
-    try:
-        return read_board(find_board(reference, Path("configs/jobs")))
-    except UsageError as error:
-        raise UsageError(f"--board: {str(error).removeprefix('$.board: ')}") from error
+    if what.is_dir():
+        raise UsageError(f"{what}: a folder; want a .tflite model or a job's .yaml")
+    if not is_model(what) and what.suffix.lower() not in _JOB_SUFFIXES:
+        raise UsageError(f"{what}: want a .tflite or .onnx model, or a job's .yaml")
+    given = Given(board=board, budget=budget, calibration=calibration)
+    return without_limits(read_given(what, given, allow_commands=allow_commands))
 
 
 def without_limits(job: Job) -> Job:
@@ -63,6 +39,6 @@ def without_limits(job: Job) -> Job:
     free = {
         "cut": CutSpec(),
         "pieces": PiecesSpec(zero_arena=job.spec.pieces.zero_arena),
-        "objective": ObjectiveSpec(minimise="peak_ram"),
+        "objective": ObjectiveSpec(minimise="smallest"),
     }
     return replace(job, spec=job.spec.model_copy(update=free))

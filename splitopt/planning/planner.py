@@ -34,6 +34,8 @@ _WIDENING, _FEW = (1 / 64, 1 / 8, 1), 1_000
 options, all the way at once."""
 
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
+Answer = SplitPlan | Infeasible | Outcome[PartitionPlan]
+"""A plan, the proof that there is none, or neither (UNKNOWN)."""
 
 
 class Planner:
@@ -44,9 +46,7 @@ class Planner:
         self._progress = progress
         self._boundaries = boundaries_of(table.graph)
 
-    def plan(
-        self, request: PlanRequest, deadline: Deadline | None = None
-    ) -> SplitPlan | Infeasible | Outcome[PartitionPlan]:
+    def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
         """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
 
         All of it by the deadline, or within the request's time: bounds, bands, prices, the search.
@@ -61,6 +61,29 @@ class Planner:
             return outcome
         check_plan(instance, outcome.plan, outcome.cost)
         return self._built(outcome, request)
+
+    def uncut(self, request: PlanRequest, deadline: Deadline) -> SplitPlan | None:
+        """The model in one piece that runs once, on all rows, where that adds nothing and fits: of
+        lowest peak, which an offline plan may give it. None where that is not to be had."""
+        whole = 0, len(self.table.graph.ops)
+        if not request.allowed[whole]:
+            return None
+        self.table.begin(deadline)
+        goal = replace(request.goal, ram_weight=1, cost_weight=0)
+        memory = self.table.figures(*whole).memory
+        if not goal.fits(self.table.ram(*whole) - memory.head_bytes + memory.peak_load_bytes):
+            return None  # not even under an offline plan
+        names = [(*whole, 0), (*whole, 1)] if self.table.techniques.offline_plans else [(*whole, 0)]
+        every = self.instance(names, goal)
+        free = tuple(option for option in every.options if option.cost <= 0)
+        instance = replace(every, options=free)
+        outcome = cpsat.solve(instance, replace(request.params, time_limit_s=deadline.left_s))
+        if outcome.plan is None:
+            return None
+        check_plan(instance, outcome.plan, outcome.cost)
+        cost = request.goal.weigh(outcome.cost or 0, plan_cost(outcome.plan).added)
+        found = replace(outcome, cost=cost, bound=cost)
+        return self._built(found, request)
 
     def solve(self, request: PlanRequest, deadline: Deadline | None = None) -> Solved:
         """The optimum over all segments, proved on those that pruning left.

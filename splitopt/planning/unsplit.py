@@ -32,6 +32,11 @@ class Baseline:
     allocate_insn: int
     invoke: InvokeEstimate
 
+    @property
+    def share_insn(self) -> int:
+        """What added time is a share of: Invoke, of the ops that have an estimate."""
+        return max(1, self.invoke.insn)
+
 
 @dataclass(frozen=True, slots=True)
 class HandCuts:

@@ -29,6 +29,8 @@ def explain(
     *,
     data: str | Path | None = None,
     key: str | None = None,
+    budget: str | None = None,
+    calibration: str | None = None,
     out: str | Path | None = None,
     allow_commands: bool = False,
     keep_interrupted: bool = False,
@@ -36,10 +38,11 @@ def explain(
 ) -> ModelExplanation | RunExplanation:
     """Says where a model's RAM goes, or why a run's outputs or memory are what they are.
 
-    `what`: a `.tflite` model (then `board` is wanted, too), a job's YAML file, or the folder of a
-    run. `data`, `key`: of a folder, samples as they are fed in use: an .npy, or an .npz and the
-    name of its array, of shape [samples, *the model's input without its batch*]. `out`: a folder
-    for the same as files. `allow_commands`: whether programs that a job names may run.
+    `what`: a model (then `board` is wanted, too), a job's YAML file, or the folder of a run.
+    `budget`: RAM in place of the board's, as `240K`; `calibration`: samples of an ONNX or float
+    model, as `data.npz:key`. `data`, `key`: of a folder, samples as they are fed in use: an .npy,
+    or an .npz and the name of its array, of shape [samples, *the model's input without its batch*].
+    `out`: a folder for the same as files. `allow_commands`: whether programs of a job may run.
     `keep_interrupted`: Ctrl-C while a model is planned ends the planning, and what was found until
     then is explained.
 
@@ -53,12 +56,15 @@ def explain(
     """
     what, out = Path(what), None if out is None else Path(out)
     if what.is_dir():
-        if board is not None:
-            raise UsageError("--board: a bundle has its own; want it with a model only")
+        options = {"--board": board, "--budget": budget, "--calibration": calibration}
+        if given := next((name for name, value in options.items() if value is not None), ""):
+            raise UsageError(f"{given}: a bundle has its own; want it with a model only")
         return _run(what, None if data is None else Path(data), key, out, progress)
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    job = subject_of(what, board, allow_commands=allow_commands)
+    job = subject_of(
+        what, board, budget=budget, calibration=calibration, allow_commands=allow_commands
+    )
     return _model(job, out, keep_interrupted, progress)
 
 

@@ -20,6 +20,7 @@ from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
+from splitopt.planning.aims import plan_aimed
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
@@ -54,7 +55,8 @@ class Prepared:
     def request(self, job: Job) -> PlanRequest:
         """Raises UsageError for cuts that the model does not have."""
         known = CutNames(cut_names(self.graph, self.names), fused_away(self.names))
-        return request_of(self.graph, job, known)
+        whole = self.baseline.ram_bytes, self.baseline.share_insn
+        return request_of(self.graph, job, known, whole)
 
 
 def prepare(job: Job, source: ModelSource) -> Prepared:
@@ -121,7 +123,7 @@ def plan(
 
     >>> from splitopt import Job
     >>> model = "configs/models/squeeze_digits_int8.tflite"
-    >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "peak_ram"}))
+    >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "smallest"}))
     <Planned 52,944 B unsplit, 12,320 B in 4 pieces, OPTIMAL>
     """
     job = job_from(job, allow_commands=allow_commands)
@@ -184,7 +186,7 @@ def plan_job(
         request = replace(request, allowed=request.allowed & segments)
     deadline = Deadline(job.spec.solve.time_limit_s)
     with ends_on_interrupt(keep_interrupted, progress):
-        plan = _found(job, prepared, planner.plan(request, deadline))
+        plan = _found(job, prepared, plan_aimed(planner, request, deadline))
         return Planned(
             graph=prepared.graph,
             table=prepared.table,

@@ -24,7 +24,8 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.verify_json import verify_document
-from splitopt.config.job import IN_MEMORY, Job, job_from
+from splitopt.config.job import IN_MEMORY, Job, is_model, job_from
+from splitopt.config.job_text import job_text
 from splitopt.config.own import results_folder
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
@@ -307,6 +308,7 @@ def _write_documents(
         bundle.write_json(CORRESPONDENCE, source.names.to_dict())
     if job.spec.cost_table is not None:
         bundle.write_text(COST_TABLE, job.cost_table_text)
+    bundle.write_text("job.yaml", job_text(job))
     bundle.write_json("plan.json", document)
     bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
     bundle.write_json("graph.json", graph_document(planned.graph, source.names))
@@ -314,7 +316,7 @@ def _write_documents(
 
 def _manifest(job: Job, folder: Path) -> Manifest:
     inputs = {"model": job.model_path}
-    if job.file != IN_MEMORY:
+    if job.file != IN_MEMORY and not is_model(job.file):
         inputs["job"] = job.file
     if job.data_path is not None:
         inputs["data"] = job.data_path

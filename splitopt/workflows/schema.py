@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from splitopt.bundle.schema.plan import Plan
 from splitopt.config.board import Board
-from splitopt.config.job import BESIDE_THE_MODEL, JobSpec
+from splitopt.config.job_keys import BESIDE_THE_MODEL, JobSpec
 from splitopt.config.sweep import SweepSpec
 from splitopt.config.target import TargetSpec
 

@@ -11,7 +11,7 @@ from limits import seconds
 from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
-from splitopt.config.job import SolveSpec
+from splitopt.config.job_keys import SolveSpec
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.subject import subject_of

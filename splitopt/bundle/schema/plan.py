@@ -33,7 +33,7 @@ from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.stream import RolledPair, Stream
 from splitopt.config.board import MAX_RAM_BYTES, Board
 from splitopt.config.conversion import CalibrationSpec, PreprocessSpec
-from splitopt.config.job import (
+from splitopt.config.job_keys import (
     CutSpec,
     PiecesSpec,
     SolveSpec,

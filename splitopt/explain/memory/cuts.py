@@ -20,14 +20,8 @@ from splitopt.bundle.schema.explain import (
     SingleCuts,
 )
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
-from splitopt.config.job import (
-    CutSpec,
-    Job,
-    JobSpec,
-    ModelFile,
-    PiecesSpec,
-    SolveSpec,
-)
+from splitopt.config.job import Job
+from splitopt.config.job_keys import CutSpec, JobSpec, ModelFile, PiecesSpec, SolveSpec
 from splitopt.config.objective import ObjectiveSpec
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.explain.memory.float_ends import float_end_remedy
@@ -136,7 +130,7 @@ def reachable(
         narrow["cut.allow"] = {"cut": CutSpec(forbid=cut.forbid)}
     if cut.forbid:
         narrow["cut.forbid"] = {"cut": CutSpec(allow=cut.allow)}
-    peak = ObjectiveSpec(minimise="peak_ram")
+    peak = ObjectiveSpec(minimise="smallest")
     if objective.max_added_insn is not None:
         narrow["objective.max_added_insn"] = {"objective": peak}
     best = PeakEntry.model_validate(free, from_attributes=True)
@@ -232,7 +226,7 @@ def _limits(
             "objective",
             saved,
             f"the job minimises {minimise!r}: the lowest peak under its limits is {least_bytes}",
-            "set objective.minimise: peak_ram, or raise objective.ram_weight, at the price of more "
+            "set objective.minimise: smallest, or lower budget_bytes, at the price of more "
             "instructions per inference",
         )
     elif as_planned:

@@ -49,7 +49,7 @@ def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
         worth,
         f"from {format_bytes(start_bytes)}, cuts only reach {format_bytes(cuts.peak_ram_bytes)} in "
         f"{plural(cuts.pieces, 'piece')} ({proof})",
-        f"splitopt run with objective.minimise: peak_ram; {more_text(cuts.added_insn)} per "
+        f"splitopt run with objective.minimise: smallest; {more_text(cuts.added_insn)} per "
         "inference (estimate)",
     )
 

@@ -12,12 +12,13 @@ from typing import Any
 
 from splitopt.base.errors import SplitoptError, UsageError
 from splitopt.base.files import open_file
-from splitopt.base.yaml_input import load_yaml
 from splitopt.config.board import find_board
-from splitopt.config.job import Job, job_of
+from splitopt.config.given import Given
+from splitopt.config.job import Job, job_of, load_job
 from splitopt.config.sweep import MAX_POINTS, RangeSpec, SweepSpec
 
 FRONT, BUDGET = "front", "budget"
+_NOTHING = Given()
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,11 @@ class Point:
     error: str | None = None
 
 
-def expand(path: Path, spec: SweepSpec, *, allow_commands: bool = False) -> tuple[Point, ...]:
-    """The points in the file's order, budgets falling, so that neighbours can share plans.
+def expand(
+    path: Path, spec: SweepSpec, given: Given = _NOTHING, *, allow_commands: bool = False
+) -> tuple[Point, ...]:
+    """The points in the file's order, budgets falling, so that neighbours can share plans; each
+    under what the command line says beside the file.
 
     Raises UsageError for a job, board or model that does not exist, and for too many points.
     """
@@ -46,7 +50,8 @@ def expand(path: Path, spec: SweepSpec, *, allow_commands: bool = False) -> tupl
         raise UsageError(f"{path}: $.grid: {len(cells):,} points; at most {MAX_POINTS:,} are run")
     width = max(4, len(str(len(cells))))
     kind = FRONT if spec.grid.is_auto else BUDGET
-    loaded = {file: load_yaml(file) for file, _ in cells}
+    loaded = {file: load_job(file) for file, _ in cells}
+    loaded = {file: {**keys, **given.over(keys)} for file, keys in loaded.items()}
     return tuple(
         _point(str(number).zfill(width), kind, file, loaded[file], overrides, allow_commands)
         for number, (file, overrides) in enumerate(cells, 1)

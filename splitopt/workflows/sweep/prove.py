@@ -52,7 +52,7 @@ def _job_of(point: Point, row: PlannedRecord) -> Job:
     limits = {
         "budget_bytes": row.peak_ram_bytes,
         "cut": {"allow": list(row.cuts)},
-        "objective": {"minimise": "added_time"},
+        "objective": {"minimise": "fit"},
     }
     # Programs that it names were allowed when the point was made.
     return read_job(point.file, {**point.overrides, **limits}, allow_commands=True)

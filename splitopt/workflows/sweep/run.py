@@ -17,6 +17,7 @@ from splitopt.bundle.documents import dump
 from splitopt.bundle.folder import command_line, now_utc, sha256_of, versions
 from splitopt.bundle.load import load_sweep
 from splitopt.bundle.schema.sweep import Record, Sweep
+from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.config.own import folder_name, results_folder
 from splitopt.config.sweep import SweepSpec, read_sweep
@@ -84,19 +85,23 @@ class SweepResult:
 def run_sweep(
     path: Path,
     *,
+    given: Given | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
     allow_commands: bool = False,
     notify: Notify = lambda _: None,
 ) -> SweepResult:
-    """Runs what is not done yet; the folder appears under `out` (or the sweep's).
+    """Runs what is not done yet; the folder appears under `out` (or the sweep's). `given`: what
+    replaces keys of its jobs.
 
     Where another process runs this very sweep, waits for it and returns what it found. Raises
     SplitoptError for a wrong sweep file, ToolError for a cluster that does not answer or is lost;
     a point that fails is a row.
     """
-    spec = read_sweep(path)
-    points = expand(path, spec, allow_commands=allow_commands)
+    spec, given = read_sweep(path), given or Given()
+    if given != Given() and spec.job != path.name:
+        raise UsageError(f"{path}: a sweep has its own boards and budgets; want no --board with it")
+    points = expand(path, spec, given, allow_commands=allow_commands)
     home = results_folder(spec.out, out, str(path)) / folder_name(path.stem, str(path))
     facts = {"versions": sorted(versions().items()), "build": build(), "prove": spec.prove}
     key = content_key(path, points, facts)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import overload
 
 from splitopt.base.errors import InfeasibleError
+from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.convert.open_model import open_model
 from splitopt.planning.pareto_front import plan_front
@@ -26,6 +27,7 @@ def sweep(what: Job) -> Front: ...
 def sweep(
     what: str | Path,
     *,
+    given: Given | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
     allow_commands: bool = False,
@@ -36,6 +38,7 @@ def sweep(
 def sweep(
     what: Job | str | Path,
     *,
+    given: Given | None = None,
     out: str | Path | None = None,
     workers: int | None = None,
     allow_commands: bool = False,
@@ -45,7 +48,8 @@ def sweep(
 
     Of a job: its exact Pareto front of peak RAM in bytes, added instructions (estimated) and
     number of cuts; nothing is written. The job's budget plays no part, its other limits hold.
-    Of a sweep file: all its points; they go to a new folder below `out` (default: the sweep's),
+    Of a sweep file, or of a job file or model, which stand for a sweep over all budgets under
+    `given`: all its points; they go to a new folder below `out` (default: the sweep's),
     and `SweepResult.fronts` has a front for each model and board. A sweep that was stopped is
     continued. `workers`: processes, default one for each core; `notify`: told of progress.
     `allow_commands`: whether programs that its jobs name may run.
@@ -60,7 +64,12 @@ def sweep(
     """
     if not isinstance(what, Job):
         return run_sweep(
-            Path(what), out=out, workers=workers, allow_commands=allow_commands, notify=notify
+            Path(what),
+            given=given,
+            out=out,
+            workers=workers,
+            allow_commands=allow_commands,
+            notify=notify,
         )
     prepared = prepare(what, open_model(what))
     request = prepared.request(what).without_capacity()

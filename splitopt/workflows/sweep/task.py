@@ -18,6 +18,7 @@ from typing import Any
 from splitopt.base.build import build
 from splitopt.base.errors import SplitoptError
 from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.planning.aims import plan_aimed
 from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.pareto_front import plan_front
 from splitopt.planning.planner import Planner
@@ -153,14 +154,14 @@ def _front(task: Task, model: _PlannedModel) -> Answer:
 
 def _plan(task: Task, model: _PlannedModel) -> Answer:
     goal = replace(task.request.goal, capacity=None)
-    key = repr(goal).encode() + task.request.allowed.tobytes()
+    key = repr((goal, task.request.aim)).encode() + task.request.allowed.tobytes()
     known = model.known.setdefault(key, [])
     capacity = task.request.goal.capacity
     shared = next((k for k in known if _serves(k, capacity)), None)
     if shared is not None:
         return _answer(task.id, shared.answer, shared_from=shared.id)
     started = time.monotonic()
-    answer = model.planner.plan(task.request)
+    answer = plan_aimed(model.planner, task.request)
     spent_s = time.monotonic() - started
     if isinstance(answer, Outcome):
         return Answer(task.id, is_complete=False, solver_s=spent_s)

@@ -1,0 +1,74 @@
+"""What the command line says beside a job file, or beside a model that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from splitopt.base.errors import UsageError
+from splitopt.config.board import from_here
+from splitopt.config.job import Job, is_model, job_of, load_job
+from splitopt.config.objective import with_aim
+from splitopt.config.size import size_of
+
+
+@dataclass(frozen=True)
+class Given:
+    """Options as they were typed; None leaves to the job what it says. Paths are relative to the
+    working folder. `calibration`: samples as `data.npz:key`, a folder, or an .npy."""
+
+    board: str | None = None
+    budget: str | None = None
+    objective: str | None = None
+    calibration: str | None = None
+
+    def over(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
+        """The keys of a job that these options replace. Raises UsageError."""
+        found: dict[str, Any] = {}
+        if self.board is not None:
+            found["board"] = from_here(self.board)
+        if self.budget is not None:
+            found["budget_bytes"] = size_of(self.budget, "--budget")
+        if self.objective is not None:
+            found["objective"] = with_aim(loaded.get("objective"), self.objective)
+        if self.calibration is not None:
+            found["calibration"] = _samples(self.calibration)
+        return found
+
+
+def read_given(what: Path, given: Given, *, allow_commands: bool = False) -> Job:
+    """A job file or a model, under these options. Raises UsageError."""
+    loaded = load_job(what)
+    return job_of(what, loaded, given.over(loaded), allow_commands=allow_commands)
+
+
+def found_models(whats: list[Path]) -> list[Path]:
+    """Jobs and models as they are named, of a folder its models, and what a pattern stands for.
+
+    Raises UsageError where a folder or a pattern holds none.
+    """
+    return [path for what in whats for path in _found(what)]
+
+
+def _found(what: Path) -> list[Path]:
+    if what.is_dir():
+        models = sorted(path for path in what.iterdir() if path.is_file() and is_model(path))
+        if not models:
+            raise UsageError(f"{what}: holds no .tflite or .onnx model")
+        return models
+    if not what.exists() and any(char in str(what) for char in "*?["):
+        parent = next(p for p in what.parents if not any(char in str(p) for char in "*?["))
+        found = sorted(parent.glob(str(what.relative_to(parent))))
+        if not found:
+            raise UsageError(f"{what}: no file matches")
+        return found
+    return [what]
+
+
+def _samples(text: str) -> dict[str, str]:
+    path, colon, key = text.rpartition(":")
+    if colon and Path(path).suffix.lower() == ".npz":
+        return {"path": str(Path(path).absolute()), "key": key}
+    return {"path": str(Path(text).absolute())}
