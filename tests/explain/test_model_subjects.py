@@ -59,7 +59,6 @@ def test_a_model_that_keeps_state_has_facts_but_no_cuts(tmp_path: Path, board: P
 @pytest.mark.parametrize(
     ("name", "board", "said"),
     [
-        ("m.onnx", "corstone300_64k", "calibration"),
         ("m.tflite", None, "--board"),
         ("m.txt", "corstone300_64k", ".tflite"),
         ("m.tflite", "corstone_64k", "did you mean 'corstone300_64k'"),
