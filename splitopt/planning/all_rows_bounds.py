@@ -100,11 +100,30 @@ class AllRowsBounds:
     def _added_bound(self, rebuild: Matrix, switching: Switching) -> Matrix:
         """Copies, zeroing, and the cheapest way to begin."""
         bound: Matrix = switching.least_bound(rebuild, self.image_bound)
+        return self._with_copies(bound, self.ram_bound)
+
+    def _with_copies(self, bound: Matrix, ram: Matrix) -> Matrix:
+        """And zeroing of what `ram` has of arenas; the whole model is built once, at start-up."""
         bound = bound + copy_insn(self.boundary.copied, self.boundary.copies)
         if self.zero_arena:
-            bound += fill_insn(self.ram_bound - self.boundary.load)
-        bound[0, len(self.graph.ops)] = 0  # the whole model is built once, at start-up
+            bound += fill_insn(ram - self.boundary.load)
+        bound[0, len(self.graph.ops)] = 0
         return bound
+
+    @cached_property
+    def resident_added_bound(self) -> Matrix:
+        """Lower bound of the instructions that a segment adds on all rows as a resident piece."""
+        return self._with_copies(np.zeros_like(self.ram_bound), self.ram_bound - self.spared_bytes)
+
+    @cached_property
+    def spared_bytes(self) -> Matrix:
+        """What the bounds of RAM have of a tail and its padding. Of the whole model, whose tail is
+        not bounded like that of others, all but the peak load."""
+        spared = self.image_bound - self.rules.abi.interpreter_bytes
+        at = 0, len(self.graph.ops)
+        least = self.peak_load[at] + self.headroom_bytes + self.boundary.load[at]
+        spared[at] = self.ram_bound[at] - least
+        return spared
 
     @cached_property
     def image_bound(self) -> Matrix:

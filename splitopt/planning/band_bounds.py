@@ -15,10 +15,10 @@ from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 from splitopt.tiling.entries import Column
 
 
-def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
+def band_bounds(table: SegmentTable, allowed: Mask, place: int = 0) -> tuple[OptionBounds, Column]:
     """Of the band plans of allowed segments, whoever places the buffers of their pieces: RAM, exact
     but for fragmentation; instructions; and the bytes that are copied, exact. Their keys are those
-    of pieces as TFLM plans them."""
+    of pieces as TFLM plans them. And the bytes of an image. `place`: of resident pieces."""
     plans = table.bands.columns
     plans = plans.where(allowed[plans.starts, plans.stops])
     starts, stops = plans.starts, plans.stops
@@ -26,7 +26,11 @@ def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     arena = tails.arena(plans.peak_load) + table.headroom_bytes
     image = image_bytes(tails.tail, table.rules.abi.interpreter_bytes)
     rebuild = np.maximum(0, _rebuild(table, plans))
-    switching = table.techniques.switching.least_bound(rebuild, image)
+    if place:
+        switching = np.zeros_like(rebuild)
+        arena = arena - (image - table.rules.abi.interpreter_bytes)
+    else:
+        switching = table.techniques.switching.least_bound(rebuild, image)
     zeroing = fill_insn(arena) if table.zero_arena else 0
     # The whole model in one piece is built once, at start-up.
     is_whole = (starts == 0) & (stops == len(table.graph.ops))
@@ -35,7 +39,8 @@ def band_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
     added += copy_insn(plans.copied, plans.copies) + _recomputed(table, plans)
     ram = arena + table.boundary.load_in_bands[starts, stops]
     ram -= plans.rolled if table.techniques.rolled_ends else 0
-    return OptionBounds(starts, stops, 2 * plans.variants, ram, added, plans.copied)
+    keys = place + 2 * plans.variants
+    return OptionBounds(starts, stops, keys, ram, added, plans.copied), image
 
 
 def _fewer_requests(table: SegmentTable, plans: BandColumns) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
+from typing import NamedTuple
 
 from splitopt.arena.check import check_head
 from splitopt.graph.segments import boundary_candidates
@@ -13,20 +14,27 @@ from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.stores import Stores
-from splitopt.planning.switching import Way
+from splitopt.planning.switching import Begin, Way
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 from splitopt.solvers.partition.layout import lay_out
-from splitopt.solvers.partition.plan import Layout, PartitionPlan, plan_cost
+from splitopt.solvers.partition.plan import Layout, PartitionPlan, kept_bytes, plan_cost
 from splitopt.tiling.check import check_bands
 from splitopt.tiling.check_rolled import check_rolled, touches_of_bands
 from splitopt.tiling.rolled import saved_bytes
 from splitopt.tiling.streams.check import check_stream
 
 _LAYOUT_S = 2.0
+
+
+class _Chosen(NamedTuple):
+    """An option, its pieces as they begin."""
+
+    option: SegmentOption
+    begins: tuple[Begin, ...]
 
 
 def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Option:
@@ -36,7 +44,7 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
     return Option(
         start=option.segment.start,
         stop=option.segment.stop,
-        arena_bytes=option.arena_bytes,
+        arena_bytes=way.arena_bytes,
         cost=option.kept_insn + way.insn,
         copied_bytes=option.copied_bytes,
         key=option.key,
@@ -44,6 +52,7 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
         by_rows=option.by_rows,
         way=table.techniques.switching.number(way),
         stored=way.stored,
+        kept=way.kept_bytes,
         rolls=tuple(
             Roll(boundaries[pair.read], boundaries[pair.made], pair.lead_bytes)
             for pair in option.rolled
@@ -95,11 +104,7 @@ def split_plan_of(
     Where an offline plan was not proved to be the best, the status is not OPTIMAL.
     """
     options = [_chosen(table, option) for option in plan.options]
-    for option in options:
-        if id(option) not in table.checked:
-            check_option(table, option)
-            table.checked[id(option)] = option
-    stores = Stores(table.techniques.switching.memories)
+    stores = Stores(table.techniques.switching.memories, plan.layout.region_bytes)
     segments = tuple(_segments(table, options, plan, stores))
     unproved = goal.ram_weight * table.unproved_bytes
     if status is Status.OPTIMAL and unproved:
@@ -107,8 +112,8 @@ def split_plan_of(
     return SplitPlan(
         status=status,
         segments=segments,
-        placements=_placements(table, plan.layout, [len(option.pieces) for option in options]),
-        peak_ram_bytes=plan.layout.region_bytes,
+        placements=_placements(table, plan.layout, [len(chosen.begins) for chosen in options]),
+        peak_ram_bytes=plan_cost(plan).peak,
         peak_with_input_bytes=_peak_with_input(table, plan),
         added_insn=plan_cost(plan).added,
         cost=cost,
@@ -123,11 +128,12 @@ def split_plan_of(
 
 def _peak_with_input(table: SegmentTable, plan: PartitionPlan) -> int:
     """What the same options take with the model's inputs held whole."""
+    kept = kept_bytes(plan.options)
     if not any(option.by_rows for option in plan.options):
-        return plan.layout.region_bytes
+        return kept + plan.layout.region_bytes
     whole = [replace(option, by_rows=False) for option in plan.options]
     params = SolveParams(time_limit_s=_LAYOUT_S)
-    return lay_out(whole, boundaries_of(table.graph), params).layout.region_bytes
+    return kept + lay_out(whole, boundaries_of(table.graph), params).layout.region_bytes
 
 
 def with_pieces(
@@ -151,10 +157,21 @@ def with_pieces(
     )
 
 
-def _chosen(table: SegmentTable, option: Option) -> SegmentOption:
+def _chosen(table: SegmentTable, option: Option) -> _Chosen:
+    """Checked, once for each option and each way in which its arenas differ."""
     found = table.option(option.start, option.stop, option.key)
     assert found is not None, "the solver knows it"
-    return found
+    begins = table.techniques.switching.begins_of(option.way, len(found.pieces))
+    if begins[0].is_resident:
+        pieces = tuple(table.resident(piece) for piece in found.pieces)
+        name = id(pieces[0])
+        made = replace(found, pieces=pieces)
+    else:
+        name, made = id(found), found
+    if name not in table.checked:
+        check_option(table, made)
+        table.checked[name] = made
+    return _Chosen(made, begins)
 
 
 def check_option(table: SegmentTable, option: SegmentOption) -> None:
@@ -176,19 +193,15 @@ def check_option(table: SegmentTable, option: SegmentOption) -> None:
 
 
 def _segments(
-    table: SegmentTable, options: Sequence[SegmentOption], plan: PartitionPlan, stores: Stores
+    table: SegmentTable, options: Sequence[_Chosen], plan: PartitionPlan, stores: Stores
 ) -> Iterator[PlannedSegment]:
-    loads, switching = table.boundary, table.techniques.switching
+    loads = table.boundary
     pieces = [
-        (k, option, piece, memory)
-        for k, option in enumerate(options)
-        for piece, memory in zip(
-            option.pieces,
-            switching.memories_of(plan.options[k].way, len(option.pieces)),
-            strict=True,
-        )
+        (k, chosen.option, piece, begin)
+        for k, chosen in enumerate(options)
+        for piece, begin in zip(chosen.option.pieces, chosen.begins, strict=True)
     ]
-    for index, (k, option, figures, memory) in enumerate(pieces):
+    for index, (k, option, figures, begin) in enumerate(pieces):
         at = (figures.segment.start, figures.segment.stop)
         in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart, by_rows=option.by_rows)
         yield PlannedSegment(
@@ -198,7 +211,8 @@ def _segments(
             in_bytes=in_bytes,
             out_bytes=out_bytes,
             arena_offset=plan.layout.arena_offset(k),
-            stored=None if memory is None else stores.put(memory, figures),
+            stored=stores.put(begin.memory, figures) if begin.is_restored else None,
+            kept=stores.keep(begin.memory, figures) if begin.is_resident else None,
             by_rows=option.by_rows and bool(loads.held.outer_in[at]),
             rolled=option.rolled,
             rolled_bytes=sum(saved_bytes(table.graph, pair) for pair in option.rolled),

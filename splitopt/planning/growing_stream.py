@@ -15,13 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
-from typing import NamedTuple
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.group_terms import GroupTerm
 from splitopt.planning.stream_copies import Copies, buffer_copies, made_copies, turns_insn
-from splitopt.planning.stream_pricing import PricedGroup, StreamPrice, StreamPricer
+from splitopt.planning.stream_pricing import PricedGroup, StreamFigures, StreamPrice, StreamPricer
 from splitopt.tiling.rolled import RolledPair, best_pairs, saved_bytes
 from splitopt.tiling.rows import activations_read
 from splitopt.tiling.schedule import row_bytes
@@ -31,23 +30,6 @@ from splitopt.tiling.streams.group_graph import GroupKey
 from splitopt.tiling.streams.grouping import SOURCE, Draft, Flow, Grouping, Window
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.stream import LineBuffer, Made
-
-
-class StreamFigures(NamedTuple):
-    """Of ops [start, stop) as a stream: bytes that are granted to its arena, bytes that rolled ends
-    save, with and without the model's inputs, instructions that are added but for those of building
-    it, these and the bytes of its image, and bytes copied across its ends."""
-
-    start: int
-    stop: int
-    arena: int
-    saved: int
-    saved_inside: int
-    cost: int
-    rebuild_insn: int
-    image_bytes: int
-    copied: int
-    is_streamed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,13 +290,14 @@ class GrowingStream:
         return StreamFigures(
             start=self.grouping.start,
             stop=self.grouping.stop,
-            arena=price.granted_bytes,
+            arena_bytes=price.granted_bytes,
             saved=saved,
             saved_inside=saved if len(inside) == len(pairs) else _saved_bytes(graph, inside),
-            cost=price.added_insn,
+            added_insn=price.added_insn + price.rebuild_insn,
             rebuild_insn=price.rebuild_insn,
             image_bytes=price.image_bytes,
             copied=copies.crossing_bytes,
+            resident=price.resident,
         )
 
 

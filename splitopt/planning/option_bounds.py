@@ -2,50 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from splitopt.planning.band_bounds import band_bounds
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import INSIDE
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
+from splitopt.solvers.partition.shortest_paths import Column
 
 
 def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
-    """RAM, instructions and copied bytes that every option needs at least, one row for each.
+    """RAM, instructions and copied bytes that every option needs at least, one row for each, and
+    for each place of its pieces that `Switching.places` names.
 
     `allowed`: [start, stop] is true for the segments that may be chosen.
     """
-    parts = [_as_tflm_plans(table, allowed)]
-    if table.techniques.offline_plans:
-        parts.append(_with_offline_plans(table, allowed & table.may_be_planned))
+    places = table.techniques.switching.places
+    found = _together([part for place in places for part, _ in _parts(table, allowed, place)])
     if table.techniques.bands:
-        banded = band_bounds(table, allowed)
-        parts.append(banded)
-        if table.techniques.offline_plans:
-            parts.append(banded._replace(keys=banded.keys + 1))
         table.is_complete &= table.bands.is_complete
-    if table.techniques.streams:
-        parts += [_streamed(table, allowed, k) for k in range(len(table.streams.levels))]
+    return found
+
+
+def inside_bounds(table: SegmentTable, allowed: Mask) -> tuple[OptionBounds, Column]:
+    """The same of options whose pieces are resident in the main SRAM, and what these keep there at
+    least."""
+    parts = list(_parts(table, allowed, INSIDE))
+    return _together([part for part, _ in parts]), np.concatenate([kept for _, kept in parts])
+
+
+def _together(parts: list[OptionBounds]) -> OptionBounds:
     return OptionBounds(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
-def _as_tflm_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
+def _parts(table: SegmentTable, allowed: Mask, place: int) -> Iterator[tuple[OptionBounds, Column]]:
+    """Bounds by technique, and the bytes of images. `place`: of resident pieces; 0 for others."""
+    if place == INSIDE:
+        allowed = allowed.copy()
+        allowed[0, len(table.graph.ops)] = False  # mostly built once anyhow
+    yield _as_tflm_plans(table, allowed, place)
+    if table.techniques.offline_plans:
+        yield _with_offline_plans(table, allowed & table.may_be_planned, place)
+    if table.techniques.bands:
+        banded, image = band_bounds(table, allowed, place)
+        yield banded, image
+        if table.techniques.offline_plans:
+            yield banded._replace(keys=banded.keys + 1), image
+    if table.techniques.streams:
+        for level in range(len(table.streams.levels)):
+            yield _streamed(table, allowed, level, place)
+
+
+def _as_tflm_plans(table: SegmentTable, allowed: Mask, place: int) -> tuple[OptionBounds, Column]:
     """On all rows, where TFLM's planner places all buffers."""
     at = starts, stops = np.nonzero(allowed)
-    added = table.stock_added_bound(table.techniques.switching)[at]
-    figures = table.stock_ram_bound[at], added, table.boundary.copied[at]
-    return OptionBounds(starts, stops, np.zeros_like(starts), *figures)
+    keys, copied = np.full_like(starts, place), table.boundary.copied[at]
+    ram, image = table.stock_ram_bound[at], table.image_bound[at]
+    if place:
+        ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]
+    else:
+        added = table.stock_added_bound(table.techniques.switching)[at]
+    return OptionBounds(starts, stops, keys, ram, added, copied), image
 
 
-def _with_offline_plans(table: SegmentTable, allowed: Mask) -> OptionBounds:
+def _with_offline_plans(
+    table: SegmentTable, allowed: Mask, place: int
+) -> tuple[OptionBounds, Column]:
     """On all rows, where an offline plan lowers the arena."""
     at = starts, stops = np.nonzero(allowed)
-    added = table.planned_added_bound(table.techniques.switching)[at]
-    figures = table.ram_bound[at], added, table.boundary.copied[at]
-    return OptionBounds(starts, stops, np.ones_like(starts), *figures)
+    keys, copied = np.full_like(starts, place + 1), table.boundary.copied[at]
+    ram, image = table.ram_bound[at], table.image_bound[at]
+    if place:
+        ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]
+    else:
+        added = table.planned_added_bound(table.techniques.switching)[at]
+    return OptionBounds(starts, stops, keys, ram, added, copied), image
 
 
-def _streamed(table: SegmentTable, allowed: Mask, level: int) -> OptionBounds:
+def _streamed(
+    table: SegmentTable, allowed: Mask, level: int, place: int
+) -> tuple[OptionBounds, Column]:
     """Row by row, or several at a time, as a level of streams has it."""
     beyond = table.streams.rules if level else None
     found = table.streams.levels[level].columns(table.boundary.copied, beyond)
@@ -58,9 +97,13 @@ def _streamed(table: SegmentTable, allowed: Mask, level: int) -> OptionBounds:
         read = read + held.outer_in[at]
     if table.techniques.rolled_ends:
         ram -= np.minimum(read, made)  # no pair saves more than the smaller of its tensors
-    keys = np.full_like(found.starts, STREAMED + level)
-    switching = table.techniques.switching
-    cost = found.cost + switching.least_bound(found.rebuild, found.image, is_streamed=True)
+    keys = np.full_like(found.starts, place + STREAMED + level)
+    cost = found.cost
+    if place:
+        ram = ram - (found.image - table.rules.abi.interpreter_bytes)
+    else:
+        least = table.techniques.switching.least_bound
+        cost = cost + least(found.rebuild, found.restorable, is_streamed=True)
     bounds = OptionBounds(*at, keys, ram, cost, found.copied)
     is_allowed = allowed[at]
-    return OptionBounds(*(column[is_allowed] for column in bounds))
+    return OptionBounds(*(column[is_allowed] for column in bounds)), found.image[is_allowed]

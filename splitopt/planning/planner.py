@@ -15,6 +15,7 @@ from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.switching import place_of, without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import cpsat
@@ -142,14 +143,15 @@ class Planner:
             return None
         options = () if outcome.plan is None else outcome.plan.options
         names = {(option.start, option.stop, option.key) for option in options}
-        instance = self.instance(sorted({*kept, *names}), goal)
+        instance = self.instance([*kept, *names], goal)
         is_possible = instance.fits_stores(options) and set(options) <= set(instance.options)
         return (outcome, instance) if is_possible else None
 
     def _option(self, name: OptionName) -> Option:
-        option = self.table.option(*name)
-        way = None if option is None else self.table.techniques.switching.cheapest(option.pieces)
+        start, stop, key = name
+        option, place = self.table.option(start, stop, without_place(key)), place_of(key)
         assert option is not None, "it has exact figures"
+        way = self.table.techniques.switching.cheapest(self.table.choices(option, place), place)
         assert way is not None, "it has exact figures"
         return solver_option(self.table, option, way)
 
@@ -232,8 +234,9 @@ class Planner:
     ) -> list[OptionName]:
         """Those that are priced, or can be in time; some of it is left to the search."""
         pricing, found = deadline.share(_PRICING), []
-        for name in kept:
-            if name in always or self.table.is_priced(*name) or not pricing.is_over:
+        for start, stop, key in kept:
+            name = start, stop, without_place(key)
+            if (start, stop, key) in always or self.table.is_priced(*name) or not pricing.is_over:
                 self.table.option(*name)
                 found.append(name)
         self.table.is_complete &= len(found) == len(kept)
@@ -242,13 +245,14 @@ class Planner:
     def instance(
         self, kept: Sequence[OptionName], goal: Goal, *, is_cheapest: bool = False
     ) -> PartitionInstance:
-        """The solver's instance over these options, all figures exact. `is_cheapest`: each in its
-        cheapest way only, whether memories hold what plans put into them or not.
+        """The solver's instance over these options, all figures exact; wherever a name says that
+        their pieces are. `is_cheapest`: each as if memories held all that plans put into them.
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
         table, rooms = self.table, self.table.techniques.switching.rooms
-        found = [option for name in kept if (option := table.option(*name)) is not None]
+        names = sorted({(start, stop, without_place(key)) for start, stop, key in kept})
+        found = [option for name in names if (option := table.option(*name)) is not None]
         n = len(table.graph.ops)
         options = tuple(self._options(found, is_cheapest=is_cheapest))
         try:
@@ -257,18 +261,22 @@ class Planner:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
     def _options(self, found: Sequence[SegmentOption], *, is_cheapest: bool) -> Iterator[Option]:
-        """Each in the cheapest way; in all, where a plan might put more into a memory than it
-        holds."""
+        """Each in the ways that count where memories are large enough; in all, where a plan might
+        put more into a memory than it holds."""
         table, switching = self.table, self.table.techniques.switching
-        cheapest = [(option, way) for option in found if (way := switching.cheapest(option.pieces))]
-        options = [solver_option(table, option, way) for option, way in cheapest]
+        every = [(option, table.choices(option)) for option in found]
+        options = [
+            solver_option(table, option, way)
+            for option, choices in every
+            for way in switching.free_ways(choices)
+        ]
         most = most_stored(len(table.graph.ops), options)
         fit = (own <= room for own, room in zip(most, switching.rooms, strict=False))
         if is_cheapest or all(fit):
             yield from options
             return
-        for option, _ in cheapest:
-            yield from (solver_option(table, option, w) for w in switching.ways(option.pieces))
+        for option, choices in every:
+            yield from (solver_option(table, option, way) for way in switching.ways(choices))
 
     def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""

@@ -10,6 +10,7 @@ from splitopt.base.progress import Progress, counted
 from splitopt.planning.option_bounds import option_bounds
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import place_of, without_place
 from splitopt.solvers.partition.option_pool import Mask, OptionPool, Settled
 from splitopt.tiling.rolled import saved_bytes
 
@@ -37,29 +38,35 @@ class _Prices:
 
     def __call__(self, start: int, stop: int, key: int) -> Settled | None:
         self._one_more()
-        table = self._table
+        table, place = self._table, place_of(key)
+        key = without_place(key)
         if key >= STREAMED:
-            return self._streamed(start, stop, key - STREAMED)
+            return self._streamed(start, stop, key - STREAMED, place)
         option = table.option(start, stop, key)
-        building = None if option is None else table.techniques.switching.least_insn(option.pieces)
-        if option is None or building is None:
+        if option is None:
+            return None
+        way = table.techniques.switching.cheapest(table.choices(option, place), place)
+        if way is None:
             return None
         loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
-        ram = option.arena_bytes + int(loads[start, stop]) - saved
-        return Settled(ram, option.kept_insn + building, is_last)
+        ram = way.arena_bytes + int(loads[start, stop]) - saved
+        return Settled(ram, option.kept_insn + way.insn, is_last)
 
-    def _streamed(self, start: int, stop: int, level: int) -> Settled | None:
+    def _streamed(self, start: int, stop: int, level: int, place: int) -> Settled | None:
         table = self._table
         found = table.streams.levels[level].quick_figures(start, stop)
-        building = None if found is None else table.techniques.switching.least_insn([found])
-        if found is None or building is None:
+        if found is None:
             return None
-        ram = found.arena + int(table.boundary.load_in_bands[start, stop])
+        way = table.techniques.switching.cheapest([(found, found.resident)], place)
+        if way is None:
+            return None
+        ram = way.arena_bytes + int(table.boundary.load_in_bands[start, stop])
         by_rows = table.techniques.input_by_rows
         if by_rows:
             ram -= int(table.boundary.held.outer_in[start, stop])
         if table.techniques.rolled_ends:
             ram -= found.saved_inside if by_rows else found.saved
-        return Settled(ram, found.cost + building, copied=found.copied)
+        spent = found.added_insn - found.rebuild_insn + way.insn
+        return Settled(ram, spent, copied=found.copied)

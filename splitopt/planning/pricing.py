@@ -7,7 +7,7 @@ a piece is looked up by op.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from splitopt.arena.abi import Abi
@@ -81,6 +81,25 @@ class Pricer:
             rows=piece.rows,
         )
 
+    def resident(self, piece: SegmentFigures) -> SegmentFigures:
+        """The piece with persistent data in an arena of their own, which stays for good."""
+        assert piece.request is not None, "pickled figures are not priced again"
+        request = replace(piece.request, abi=self.abi.in_two_arenas())
+        memory = self._replay_of_two.with_head(request, piece.memory)
+        arena_bytes = memory.size_bytes + self.headroom_bytes
+        is_zeroed = self.zero_arena and piece.rebuild_insn > 0
+        zeroing = fill_insn(piece.arena_bytes) - fill_insn(arena_bytes) if is_zeroed else 0
+        kept = image_bytes(memory.tail_bytes, self.abi.interpreter_bytes)
+        return replace(
+            piece,
+            request=request,
+            memory=memory,
+            arena_bytes=arena_bytes,
+            added_insn=piece.added_insn - zeroing,
+            kept_bytes=kept,
+            read_bytes=memory.tail_bytes * max(1, len(piece.executions)),
+        )
+
     def _allocate_insn(self, segment: Segment, memory: ArenaFigures) -> int:
         """As `allocate_insn` has it."""
         prepare = sum(self._prepare_insn[segment.start : segment.stop])
@@ -90,6 +109,10 @@ class Pricer:
     @cached_property
     def _replay(self) -> QuickReplay:
         return QuickReplay(self.graph, self.abi)
+
+    @cached_property
+    def _replay_of_two(self) -> QuickReplay:
+        return QuickReplay(self.graph, self.abi.in_two_arenas())
 
     @cached_property
     def _prepare_insn(self) -> list[float]:

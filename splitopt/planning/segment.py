@@ -9,6 +9,7 @@ from typing import Any
 
 from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest
 from splitopt.arena.replay import Arena
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.segments import Segment
 from splitopt.planning.switching import REBUILT, Switching
 from splitopt.tiling.plan import BandPlan, Execution
@@ -27,7 +28,8 @@ class SegmentFigures:
     `arena_bytes` is what the runner grants: the minimum arena rounded up to 16, plus headroom.
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
     than once, and zeroing if on; `rebuild_insn` of it are construction and AllocateTensors, 0 where
-    it is built once. `image_bytes`: see `planning.switching`. `invoke_insn`: of all its executions.
+    it is built once. `image_bytes`, and, of a resident piece, `kept_bytes` and `read_bytes`: see
+    `planning.switching`. `invoke_insn`: of all its executions.
     `executions`, `rows` (of its activations) and `recomputed_insn` are empty or 0 for a piece that
     runs once on all rows. `request` is what the arena is replayed from. `stream`: the groups of a
     segment that makes one row at a time, which share the arena; then there is no request.
@@ -45,6 +47,8 @@ class SegmentFigures:
     recomputed_insn: int = 0
     rebuild_insn: int = 0
     image_bytes: int = 0
+    kept_bytes: int = 0
+    read_bytes: int = 0
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
     stream: PlacedStream | None = None
@@ -65,6 +69,11 @@ class SegmentFigures:
     @property
     def is_streamed(self) -> bool:
         return self.stream is not None
+
+    @property
+    def persistent_bytes(self) -> int:
+        """Of a resident piece: its persistent arena."""
+        return align_up(self.memory.tail_bytes, ARENA_ALIGNMENT)
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickled with the arena, but without the model that it is replayed from."""
@@ -126,6 +135,15 @@ class Techniques:
     rolled_ends: bool = True
     input_by_rows: bool = False
     switching: Switching = REBUILT
+
+    def is_alike(self, other: Techniques, key: int) -> bool:
+        """Whether options of this key are the same under both."""
+        same_rolls = self.rolled_ends == other.rolled_ends
+        if key >= STREAMED:
+            return same_rolls and self.input_by_rows == other.input_by_rows
+        same_plans = key % 2 == 0 or self.offline_plans == other.offline_plans
+        same_bands = same_rolls and self.two_heights == other.two_heights
+        return same_plans and (key <= 1 or same_bands)
 
 
 CUTS_ONLY = Techniques(

@@ -16,23 +16,14 @@ from splitopt.arena.offline import best_offline_plan
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import (
-    Segment,
-    segment_of,
-    whole_model,
-)
+from splitopt.graph.segments import Segment, segment_of, whole_model
 from splitopt.planning.all_rows_bounds import AllRowsBounds
 from splitopt.planning.band_options import BandTable
 from splitopt.planning.pricing import Piece, Pricer
-from splitopt.planning.segment import (
-    CUTS_ONLY,
-    STREAMED,
-    SegmentFigures,
-    SegmentOption,
-    Techniques,
-)
+from splitopt.planning.segment import CUTS_ONLY, STREAMED, SegmentFigures, SegmentOption, Techniques
 from splitopt.planning.state import state_note
 from splitopt.planning.stream_options import MOST_GROUPS, StreamTable
+from splitopt.planning.switching import OUTSIDE, Choice
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
 from splitopt.tiling.plan import BandPlan
@@ -69,6 +60,7 @@ class SegmentTable(AllRowsBounds):
         self._figures: dict[tuple[int, int], SegmentFigures] = {}
         self._streams: dict[OptionName, SegmentFigures | None] = {}
         self._options: dict[OptionName, SegmentOption | None] = {}
+        self._resident: dict[int, tuple[SegmentFigures, SegmentFigures]] = {}
         self._late: list[OptionName] = []
         self.is_complete = True
         self.begin(Deadline(math.inf))
@@ -99,7 +91,7 @@ class SegmentTable(AllRowsBounds):
             return self
         other = copy(self)
         other.techniques = techniques
-        late, is_shared = set(self._late), partial(_is_alike, self.techniques, techniques)
+        late, is_shared = set(self._late), partial(self.techniques.is_alike, techniques)
         other._options = {
             name: option
             for name, option in self._options.items()
@@ -146,6 +138,19 @@ class SegmentTable(AllRowsBounds):
             if self.deadline.is_over:
                 self._late.append(name)
         return self._options[name]
+
+    def choices(self, option: SegmentOption, place: int = OUTSIDE) -> list[Choice]:
+        """The pieces of an option, and, where a place is asked for, the same ones resident."""
+        if not (place and self.techniques.switching.may_reside):
+            return [(piece, None) for piece in option.pieces]
+        return [(piece, self.resident(piece)) for piece in option.pieces]
+
+    def resident(self, piece: SegmentFigures) -> SegmentFigures:
+        """A piece of an option as one whose persistent data stay for good."""
+        if id(piece) not in self._resident:
+            made = self.streams.resident if piece.is_streamed else self._pricer.resident
+            self._resident[id(piece)] = piece, made(piece)
+        return self._resident[id(piece)][1]
 
     def _rolled(self, pieces: tuple[SegmentFigures, ...]) -> tuple[RolledPair, ...]:
         """Ends that share bytes where the pieces run in bands, one piece after the other."""
@@ -339,12 +344,3 @@ class SegmentTable(AllRowsBounds):
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""
         return self.figures(start, stop).arena_bytes + int(self.boundary.load[start, stop])
-
-
-def _is_alike(one: Techniques, other: Techniques, key: int) -> bool:
-    """Whether options of this key are the same under both."""
-    if key >= STREAMED:
-        return one.rolled_ends == other.rolled_ends and one.input_by_rows == other.input_by_rows
-    same_plans = key % 2 == 0 or one.offline_plans == other.offline_plans
-    same_bands = one.rolled_ends == other.rolled_ends and one.two_heights == other.two_heights
-    return same_plans and (key <= 1 or same_bands)

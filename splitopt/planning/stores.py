@@ -1,5 +1,5 @@
-"""Where the images of a plan's pieces lie in the memories beside the main SRAM: one behind the
-other."""
+"""Where the images of a plan's pieces lie, saved ones and those of resident pieces: one behind the
+other, in the memories beside the main SRAM or above the region that all pieces share."""
 
 from __future__ import annotations
 
@@ -7,19 +7,38 @@ from collections.abc import Sequence
 
 from splitopt.cost.restoring import save_insn
 from splitopt.planning.segment import SegmentFigures
-from splitopt.planning.split_plan import Stored, UsedMemory
-from splitopt.planning.switching import TailMemory, restored_insn
+from splitopt.planning.split_plan import Kept, Stored, UsedMemory
+from splitopt.planning.switching import TailMemory, read_insn, restored_insn
 
 
 class Stores:
-    """The memories, as far as they are filled."""
+    """The memories, as far as they are filled. `region_bytes`: what all pieces share."""
 
-    def __init__(self, memories: Sequence[TailMemory]) -> None:
-        self._memories = memories
+    def __init__(self, memories: Sequence[TailMemory], region_bytes: int) -> None:
+        self._memories, self._inside_end = memories, region_bytes
         self._ends = [memory.first_offset for memory in memories]
 
-    def put(self, number: int, piece: SegmentFigures) -> Stored:
+    def keep(self, number: int | None, piece: SegmentFigures) -> Kept:
+        """What a resident piece keeps, in the memory of that number or in the main SRAM."""
+        insn, name, offset = 0, None, self._inside_end
+        if number is None:
+            self._inside_end += piece.kept_bytes
+        else:
+            memory = self._memories[number]
+            insn, name, offset = read_insn(piece, memory), memory.name, self._ends[number]
+            self._ends[number] += piece.kept_bytes
+        return Kept(
+            memory=name,
+            offset=offset,
+            bytes=piece.kept_bytes,
+            persistent_bytes=piece.persistent_bytes,
+            first_insn=piece.rebuild_insn,
+            insn=insn,
+        )
+
+    def put(self, number: int | None, piece: SegmentFigures) -> Stored:
         """The piece's image in the memory of that number."""
+        assert number is not None, "an image is saved elsewhere"
         memory, image = self._memories[number], piece.image_bytes
         stored = Stored(
             memory=memory.name,

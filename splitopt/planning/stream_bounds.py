@@ -103,7 +103,6 @@ class StreamBounds:
     def image(self) -> Matrix:
         """Bytes of the image; see `planning.switching`."""
         found: Matrix = image_bytes(self._tail, self.groups * self._target.abi.interpreter_bytes)
-        found[0, -1] = 0
         return found
 
     @cached_property

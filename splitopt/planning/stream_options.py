@@ -16,12 +16,12 @@ from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import moved_insn
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.growing_stream import GrowingStream, StreamFigures
+from splitopt.planning.growing_stream import GrowingStream
 from splitopt.planning.rows_per_turn import Rules, levels
 from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.segment_bounds import between
 from splitopt.planning.stream_bounds import StreamBounds
-from splitopt.planning.stream_pricing import StreamPricer, WholeInsn
+from splitopt.planning.stream_pricing import StreamFigures, StreamPricer, WholeInsn
 from splitopt.solvers.partition.shortest_paths import Column, Matrix
 from splitopt.tiling.rolled import RolledPair, best_pairs
 from splitopt.tiling.streams.build import stream_of
@@ -38,7 +38,7 @@ the ops of a model."""
 class StreamColumns(NamedTuple):
     """One entry for each segment that may be a stream: at least the bytes that are granted to its
     arena, the instructions that are added but for those of building it, these, the bytes of its
-    image, and the bytes that are copied across its ends."""
+    image, the same where it may be restored, and the bytes that are copied across its ends."""
 
     starts: Column
     stops: Column
@@ -46,6 +46,7 @@ class StreamColumns(NamedTuple):
     cost: Column
     rebuild: Column
     image: Column
+    restorable: Column
     copied: Column
 
 
@@ -108,7 +109,8 @@ class StreamTable:
         crossing = np.maximum(0, copied[at] - bounds.unwanted_bytes)
         whole = [self._whole_insn(*ends) for ends in zip(*map(np.ndarray.tolist, at), strict=True)]
         cost = bounds.insn[at] + moved_insn(crossing) - np.array(whole, dtype=np.int64)
-        building = bounds.rebuild[at], bounds.image[at]
+        image, is_whole = bounds.image[at], (starts == 0) & (stops == len(self.rules))
+        building = bounds.rebuild[at], image, np.where(is_whole, 0, image)
         return StreamColumns(starts, stops, bounds.arena[at], cost, *building, crossing)
 
     def quick_figures(self, start: int, stop: int) -> StreamFigures | None:
@@ -128,6 +130,10 @@ class StreamTable:
     def figures(self, stream: Stream) -> SegmentFigures:
         """The exact figures of a stream as a segment's only piece."""
         return self._pricer.figures(stream)
+
+    def resident(self, piece: SegmentFigures) -> SegmentFigures:
+        """A stream's piece with persistent data in an arena of their own, which stays for good."""
+        return self._pricer.resident(piece)
 
     def rolled(self, stream: Stream, *, by_rows: bool = False) -> tuple[RolledPair, ...]:
         """The ends that share bytes. `by_rows`: the model's inputs are not there."""

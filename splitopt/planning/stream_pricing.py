@@ -6,7 +6,7 @@ It is a sum over its groups and line buffers, which `group_terms` and `stream_co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from splitopt.arena.quick_replay import ArenaFigures
@@ -42,12 +42,49 @@ class PricedGroup(NamedTuple):
     allocate_insn: float
 
 
+class Resident(NamedTuple):
+    """A resident stage, as `planning.switching` takes a piece. `size_bytes`: of its arena without
+    headroom; its tail is in another one."""
+
+    arena_bytes: int
+    size_bytes: int
+    tail_bytes: int
+    kept_bytes: int
+    read_bytes: int
+    added_insn: int
+    rebuild_insn: int = 0
+    image_bytes: int = 0
+    is_streamed: bool = True
+
+
+class StreamFigures(NamedTuple):
+    """Of ops [start, stop) as a stream: bytes that are granted to its arena, bytes that rolled ends
+    save, with and without the model's inputs, instructions that are added, of these those of
+    building it, the bytes of its image, and bytes copied across its ends. `resident`: the same
+    stage, as `planning.switching` takes it."""
+
+    start: int
+    stop: int
+    arena_bytes: int
+    saved: int
+    saved_inside: int
+    added_insn: int
+    rebuild_insn: int
+    image_bytes: int
+    copied: int
+    resident: Resident
+    kept_bytes: int = 0
+    read_bytes: int = 0
+    is_streamed: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class StreamPrice:
     """Bytes of the arena, and instructions of AllocateTensors and of Invoke, of all groups.
     `granted_bytes`: the arena with headroom and further interpreters. `dearer_insn`: of Invoke,
     beyond that on all rows at once. `added_insn` is without `rebuild_insn`, AllocateTensors and
-    construction; `image_bytes`: see `planning.switching`."""
+    construction; `image_bytes`: see `planning.switching`. `resident`: what differs where the stage
+    is."""
 
     head_bytes: int
     tail_bytes: int
@@ -59,6 +96,7 @@ class StreamPrice:
     added_insn: int
     rebuild_insn: int
     image_bytes: int
+    resident: Resident
 
 
 class StreamPricer:
@@ -107,6 +145,22 @@ class StreamPricer:
             stream=self.placed(stream),
         )
 
+    def resident(self, piece: SegmentFigures) -> SegmentFigures:
+        """The stage with persistent data in an arena of their own, which stays for good."""
+        assert piece.stream is not None
+        price, _ = self.priced(piece.stream.stream)
+        found = price.resident
+        memory = replace(piece.memory, tail_bytes=found.tail_bytes, size_bytes=found.size_bytes)
+        return replace(
+            piece,
+            memory=memory,
+            arena_bytes=found.arena_bytes,
+            added_insn=found.added_insn + piece.rebuild_insn,
+            kept_bytes=found.kept_bytes,
+            read_bytes=found.read_bytes,
+            stream=replace(piece.stream, is_resident=True),
+        )
+
     def priced(self, stream: Stream) -> tuple[StreamPrice, Copies]:
         copies = copies_of(self._graph, stream)
         return self.price(*self._parts(stream), copies, stream.start, stream.stop), copies
@@ -145,6 +199,32 @@ class StreamPricer:
             added_insn=zeroing + copies.insn + dearer,
             rebuild_insn=allocate + construct_insn(len(groups)) if is_rebuilt else 0,
             image_bytes=image_bytes(tail, len(groups) * interpreter) if is_rebuilt else 0,
+            resident=self._resident(
+                groups, head_bytes, copies.insn + dearer, is_zeroed=zeroing > 0
+            ),
+        )
+
+    def _resident(
+        self, groups: Sequence[PricedGroup], head_bytes: int, insn: int, *, is_zeroed: bool
+    ) -> Resident:
+        """`insn`: what it adds without zeroing."""
+        abi = self._rules.abi
+        start = 0 if abi.two_arenas is None else abi.two_arenas[0] - abi.preamble[0][0]
+        tail = groups[0].term.first.below(start)
+        read, reach = groups[0].turns * tail, groups[0].term.first.reach
+        for group in groups[1:]:
+            before, tail = tail, group.term.further.below(tail)
+            read += group.turns * (tail - before)
+            reach = max(reach, group.term.further.reach)
+        size = align_up(max(head_bytes, reach), ARENA_ALIGNMENT)
+        granted = size + self._headroom_bytes
+        return Resident(
+            arena_bytes=granted,
+            size_bytes=size,
+            tail_bytes=tail,
+            kept_bytes=image_bytes(tail, len(groups) * abi.interpreter_bytes),
+            read_bytes=read,
+            added_insn=insn + (fill_insn(granted) if is_zeroed else 0),
         )
 
     def _terms(self, stream: Stream) -> list[GroupTerm]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import product
+from typing import NamedTuple
 
 import pytest
 from images import ImageNet
@@ -25,6 +27,7 @@ from splitopt.planning.switching import Switching, TailMemory
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
+INSIDE_TOO = False
 RAM, TIME, BOTH = Goal(1, 0), Goal(0, 1), Goal(40, 1)
 TECHNIQUES = {
     "cuts": Techniques(False, False, False, False, False),
@@ -49,6 +52,8 @@ def memories(chance: random.Random) -> tuple[TailMemory, ...]:
             bytes=chance.choice([0, 1_000, 1_500, 2_500, 4_000, 10**6]),
             written=chance.choice(["always", "start_up"]),
             read_cost=chance.choice([1.0, 1.5, 30.0]),
+            saved=chance.random() < 0.7,
+            tails=chance.random() < 0.6,
         )
         for k in range(chance.randint(1, 2))
     )
@@ -73,11 +78,62 @@ def ways_of(piece: SegmentFigures, switching: Switching) -> Iterator[tuple[int, 
     if is_built_once or switching.may_rebuild:
         yield piece.rebuild_insn, None
     for number, memory in enumerate(switching.memories if not is_built_once else ()):
+        if not memory.saved:
+            continue
         objects = 1 if piece.stream is None else len(piece.stream.stream.groups)
         assert piece.image_bytes == align_up(piece.arena.tail_bytes, 16) + 208 * objects
         blocks = 3 * piece.image_bytes // 16
         calls = 61 if piece.stream is None else 86
         yield calls + -(-blocks * round(1000 * memory.read_cost) // 1000), number
+
+
+class Taken(NamedTuple):
+    """By an option in one of its ways: of RAM the largest arena and what is kept for good,
+    instructions, and bytes in each memory."""
+
+    arena: int
+    kept: int
+    insn: int
+    stored: tuple[int, ...]
+
+
+def taken_by(option: SegmentOption, switching: Switching) -> Iterator[Taken]:
+    pieces, memories = option.pieces, switching.memories
+    anyhow = sum(piece.added_insn - piece.rebuild_insn for piece in pieces)
+    for ways in product(*(list(ways_of(piece, switching)) for piece in pieces)):
+        put = [0] * len(memories)
+        for piece, (_, memory) in zip(pieces, ways, strict=True):
+            if memory is not None:
+                put[memory] += piece.image_bytes
+        insn = anyhow + sum(insn for insn, _ in ways)
+        yield Taken(option.arena_bytes, 0, insn, tuple(put))
+    if not switching.may_reside:
+        return
+    apart = [resident(piece) for piece in pieces]
+    arena = max(size for size, _, _ in apart)
+    if INSIDE_TOO and all(piece.rebuild_insn for piece in pieces):
+        kept = sum(kept for _, kept, _ in apart)
+        yield Taken(arena, kept, anyhow, (0,) * len(memories))
+    places = [number for number, memory in enumerate(memories) if memory.tails]
+    for chosen in product(*(places for _ in pieces)):
+        put, insn = [0] * len(memories), anyhow
+        for (_, kept, read), memory in zip(apart, chosen, strict=True):
+            put[memory] += kept
+            insn += -(-read * (round(1000 * memories[memory].read_cost) - 1000) // 1000)
+        yield Taken(arena, 0, insn, tuple(put))
+
+
+def resident(piece: SegmentFigures) -> tuple[int, int, int]:
+    """Bytes of its arena that is not persistent, of what it keeps, and of it what is read."""
+    if piece.stream is not None:
+        stage = replace(piece.stream, is_resident=True).arena
+        kept = align_up(stage.tail_bytes, 16) + 208 * len(stage.tails)
+        groups = zip(piece.stream.stream.groups, stage.tails, strict=True)
+        return stage.size_bytes, kept, sum(group.turns * tail for group, tail in groups)
+    assert piece.request is not None
+    arena = replace(piece.request, abi=piece.request.abi.in_two_arenas()).replayed()
+    read = arena.tail_bytes * max(1, len(piece.executions))
+    return arena.size_bytes, align_up(arena.tail_bytes, 16) + 208, read
 
 
 def tilings(options: Sequence[SegmentOption], start: int, n: int) -> Iterator[list[SegmentOption]]:
@@ -93,20 +149,18 @@ def least(planner: Planner, request: PlanRequest) -> int | None:
     """The least value of any plan by its loads, over all ways."""
     table, n = planner.table, len(planner.table.graph.ops)
     switching, goal = table.techniques.switching, request.goal
-    found = (table.option(*name) for name in every_option(planner, request))
+    names = {(start, stop, key % 2**24) for start, stop, key in every_option(planner, request)}
+    found = (table.option(*name) for name in sorted(names))
     values = []
+    heads = (64 if memory.written == "start_up" else 0 for memory in switching.memories)
+    rooms = [m.bytes - h for m, h in zip(switching.memories, heads, strict=True)]
     for plan in tilings([option for option in found if option is not None], 0, n):
-        peak = max(ram_of(table, option) for option in plan)
-        pieces = [piece for option in plan for piece in option.pieces]
-        kept = sum(piece.added_insn - piece.rebuild_insn for piece in pieces)
-        for ways in product(*(list(ways_of(piece, switching)) for piece in pieces)):
-            put = [0] * len(switching.memories)
-            for piece, (_, memory) in zip(pieces, ways, strict=True):
-                if memory is not None:
-                    put[memory] += piece.image_bytes
-            heads = (64 if memory.written == "start_up" else 0 for memory in switching.memories)
-            rooms = [m.bytes - h for m, h in zip(switching.memories, heads, strict=True)]
-            cost = kept + sum(insn for insn, _ in ways)
+        loads = [ram_of(table, option) - option.arena_bytes for option in plan]
+        for ways in product(*(list(taken_by(option, switching)) for option in plan)):
+            peak = max(load + way.arena for load, way in zip(loads, ways, strict=True))
+            peak += sum(way.kept for way in ways)
+            cost = sum(way.insn for way in ways)
+            put = [sum(own) for own in zip(*(way.stored for way in ways), strict=True)]
             is_cheap = goal.max_cost is None or cost <= goal.max_cost
             fits = all(not own or own <= room for own, room in zip(put, rooms, strict=True))
             if fits and is_cheap and goal.fits(peak):
@@ -123,14 +177,22 @@ def ram_of(table: SegmentTable, option: SegmentOption) -> int:
 def assert_stored(plan: SplitPlan, switching: Switching) -> None:
     """Images lie apart, behind the header, within their memories; sums are those of the parts."""
     for memory, used in zip(switching.memories, plan.memories, strict=True):
-        images = [s.stored for s in plan.segments if s.stored and s.stored.memory == memory.name]
+        begun = (s.stored or s.kept for s in plan.segments)
+        images = [image for image in begun if image and image.memory == memory.name]
         end = 64 if memory.written == "start_up" else 0
         for image in images:
             assert image.offset == end
             end += image.bytes
         assert end <= memory.bytes or not images
         assert used.used_bytes == (end if images else 0)
+    inside = [s.kept for s in plan.segments if s.kept and s.kept.memory is None]
+    shared = plan.peak_ram_bytes - sum(kept.bytes for kept in inside)
+    assert shared >= max(segment.ram_bytes for segment in plan.segments)
+    for kept in inside:
+        assert kept.offset == shared
+        shared += kept.bytes
     parts = plan.copy_insn + plan.recomputed_insn + plan.rebuild_insn + plan.restore_insn
+    parts += plan.read_insn
     assert plan.added_insn == parts == sum(segment.added_insn for segment in plan.segments)
     assert plan.rebuild_insn >= 0
 
@@ -139,8 +201,8 @@ def assert_stored(plan: SplitPlan, switching: Switching) -> None:
 @pytest.mark.parametrize("seed", seeds(2, 60))
 def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
     graph, chance = net(seed), random.Random(seed)
-    for may_rebuild in (True, False):
-        switching = Switching(memories(chance), may_rebuild)
+    for may_rebuild, may_reside in product((True, False), repeat=2):
+        switching = Switching(memories(chance), may_rebuild, may_reside)
         planner = planner_of(graph, kind, switching)
         free = planner.plan(request_of(graph, RAM))
         assert isinstance(free, SplitPlan)
@@ -153,7 +215,8 @@ def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
                 continue
             assert isinstance(plan, SplitPlan)
             assert plan.status.has_plan
-            if plan.peak_ram_bytes == max(segment.ram_bytes for segment in plan.segments):
+            inside = sum(s.kept.bytes for s in plan.segments if s.kept and not s.kept.memory)
+            if plan.peak_ram_bytes == inside + max(s.ram_bytes for s in plan.segments):
                 assert plan.cost == wanted, (goal, switching)
             assert plan.bound <= wanted <= plan.cost
             assert_stored(plan, switching)

@@ -92,7 +92,7 @@ def _price(peak: LowestPeak, invoke: InvokeEstimate, switching: Switching) -> st
     share = 100 / invoke.whole
     restored = ""
     ways = switching.fitting_ways([segment.figures for segment in peak.plan.segments])
-    if any(memory is not None for way in ways for memory in way.memories):
+    if any(begin.is_restored for way in ways for begin in way.begins):
         least = sum(way.insn for way in ways)
         restored = f", {share * least:+.1f} % where pieces are restored from saved tails"
     return (

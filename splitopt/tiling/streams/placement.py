@@ -40,22 +40,27 @@ class PlacedGroup:
 @dataclass(frozen=True)
 class PlacedStream:
     """A stream in its arena. `offsets`: of each line buffer, in bytes from the arena's start.
-    `low_bytes`: what TFLM places below them."""
+    `low_bytes`: what TFLM places below them. `is_resident`: persistent data and interpreters have
+    a place of their own."""
 
     stream: Stream
     rules: TargetRules = field(repr=False, compare=False)
     offsets: tuple[int, ...]
     low_bytes: int
     groups: tuple[PlacedGroup, ...] = field(repr=False, compare=False)
+    is_resident: bool = False
 
     @cached_property
     def arena(self) -> SharedArena:
         models = [SharedModel(g.graph, g.memories, g.offline) for g in self.groups]
-        return shared_arena(models, self.rules.abi)
+        abi = self.rules.abi
+        return shared_arena(models, abi.in_two_arenas() if self.is_resident else abi)
 
     @cached_property
     def interpreters_bytes(self) -> int:
-        """The interpreters beyond the one that every plan has."""
+        """The interpreters beyond the one that every plan has; none where these lie elsewhere."""
+        if self.is_resident:
+            return 0
         return (len(self.groups) - 1) * self.rules.abi.interpreter_bytes
 
     def __getstate__(self) -> dict[str, Any]:
