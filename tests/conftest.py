@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ MODELS = REPOSITORY / "configs" / "models"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*things): tools or libraries, see tests/needs.py")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each child process compiles all it imports
 
 
 @pytest.hookimpl(trylast=True)

@@ -22,9 +22,12 @@ _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Strict(BaseModel):
-    """Base of everything that is read from YAML: frozen, and unknown keys are refused."""
+    """Base of everything that is read from YAML: frozen, and unknown keys are refused.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    Its checks are built when it is first used: commands import more models than they read.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class _Loader(yaml.SafeLoader):

@@ -20,7 +20,6 @@ from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import PLANNED, PlannedRecord, Record, Sweep
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Verify
-from splitopt.bundle.stream_fit import loose_ends
 
 S = TypeVar("S", bound=Shape)
 ROWS = "records.jsonl"
@@ -157,6 +156,8 @@ def _point_plan(folder: Path, name: str, plan_path: str) -> PointPlan:
 
 def _refuse_misfits(folder: Path, plan: Plan, memory: Memory) -> None:
     """Parts that don't fit together, each of the right shape by itself."""
+    from splitopt.bundle.stream_fit import loose_ends  # not loaded for `splitopt runs`
+
     segments, ops = plan.segments, plan.model.ops
     if not tile(plan, ops):
         raise UsageError(f"{folder / 'plan.json'}: $.segments: they don't tile the {ops} ops")

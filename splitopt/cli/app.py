@@ -5,46 +5,22 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
 
 from splitopt.base.errors import INTERRUPTED, NotEqualError, SplitoptError, ToolError, UsageError
-from splitopt.base.faults import FAULT, fault_sentence
 from splitopt.base.text import one_line
 from splitopt.base.version import VERSION
-from splitopt.cli import (
-    boards,
-    calibrate,
-    compare,
-    demo,
-    doctor,
-    explain,
-    export,
-    init,
-    pack,
-    report,
-    run,
-    runs,
-    schema,
-    sweep,
-    time,
-)
 
 CLOSED_PIPE = 141  # 128 and the number of the signal, as shells have it
 
-app = typer.Typer(
-    name="splitopt",
-    help=(
-        "Cuts an ONNX or TFLite model into pieces that fit the SRAM of a Cortex-M55, "
-        "and proves that they equal the model."
-    ),
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
+_COMMANDS = (
+    *("demo", "init", "run", "time", "export", "sweep", "explain", "report"),
+    *("compare", "runs", "calibrate", "pack", "boards", "schema", "doctor"),
 )
 
 
@@ -54,8 +30,7 @@ def _version(show: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _main(
+def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -63,13 +38,25 @@ def _main(
     pass
 
 
-_COMMANDS = (
-    *(demo, init, run, time, export, sweep, explain, report),
-    *(compare, runs, calibrate, pack, boards, schema, doctor),
-)
-for _command in _COMMANDS:
-    _name = _command.__name__.rsplit(".", 1)[1]
-    app.command(epilog=_command.EXAMPLE)(getattr(_command, _name))
+def _app(arguments: Sequence[str]) -> typer.Typer:
+    """With the command that is called; with all of them where help or a wrong name needs them."""
+    app = typer.Typer(
+        name="splitopt",
+        help=(
+            "Cuts an ONNX or TFLite model into pieces that fit the SRAM of a Cortex-M55, "
+            "and proves that they equal the model."
+        ),
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    called = tuple(name for name in _COMMANDS if name in arguments[:1])
+    for name in called or _COMMANDS:
+        command = import_module(f"splitopt.cli.{name}")
+        app.command(epilog=command.EXAMPLE)(getattr(command, name))
+    return app
 
 
 def main() -> None:
@@ -94,7 +81,7 @@ def _outcome() -> int:
     """
     try:
         _refuse_odd_arguments()
-        return int(app(standalone_mode=False) or 0)
+        return int(_app(sys.argv[1:])(standalone_mode=False) or 0)
     except NotEqualError as error:  # its document is out, with --json
         return _report(str(error), error.exit_code, has_document=True)
     except SplitoptError as error:
@@ -117,6 +104,8 @@ def _outcome() -> int:
             raise BrokenPipeError from error
         raise
     except Exception as error:
+        from splitopt.base.faults import FAULT, fault_sentence
+
         return _report(fault_sentence(error), FAULT)
 
 

@@ -19,13 +19,14 @@ def boards(
     ] = False,
 ) -> None:
     """List the boards that jobs can name, with their RAM and where the figures come from."""
-    from splitopt.bundle.folder import write_new
     from splitopt.cli import console
     from splitopt.config.board import known_boards
 
     known = known_boards()
     document = [{**b.model_dump(), "budget_bytes": b.budget_bytes} for b in known]
     if out is not None:
+        from splitopt.bundle.folder import write_new
+
         write_new(out, "boards.json", document)
     if json:
         console.show_json(document)

@@ -30,11 +30,12 @@ def calibrate(
     from splitopt.bundle.folder import write_new
     from splitopt.cli import console
     from splitopt.config.own import allowed_target
-    from splitopt.workflows.calibrate.calibrate import calibrate as measure
-    from splitopt.workflows.calibrate.text import calibration_text
 
     refuse_to_overwrite(out, ["costs.json"])
     spec = allowed_target(target, allow_commands=allow_commands)
+    from splitopt.workflows.calibrate.calibrate import calibrate as measure
+    from splitopt.workflows.calibrate.text import calibration_text
+
     with console.progress() as progress:
         document = measure(spec, held_out or [], progress)
     written = write_new(out, "costs.json", document)

@@ -17,7 +17,6 @@ from rich.text import Text
 
 from splitopt.base.progress import Heading
 from splitopt.base.text import clean, clean_lines, one_line
-from splitopt.bundle.documents import json_text
 from splitopt.cli.plain_progress import plain_progress
 
 _NARROWEST = 100
@@ -73,6 +72,8 @@ def show_lines(text: str) -> None:
 
 def show_json(data: Any) -> None:
     """One JSON document on stdout, and nothing else there."""
+    from splitopt.bundle.documents import json_text
+
     sys.stdout.write(json_text(data))
 
 

@@ -45,7 +45,6 @@ def run(
     from splitopt.bundle.thresholds import parse_thresholds
     from splitopt.cli import console, terminal
     from splitopt.config.given import Given, found_models, read_given
-    from splitopt.workflows.run import run_job
 
     limits = parse_thresholds(fail_on or ())
     given = Given(board=board, budget=budget, objective=objective, calibration=calibration)
@@ -70,6 +69,8 @@ def run(
         raise typer.Exit(every.exit_code)
     read = read_given(found[0], given, allow_commands=allow_commands)
     console.show_notices(read.notices)
+    from splitopt.workflows.run import run_job  # not loaded for a job that cannot be read
+
     with console.progress() as progress:
         result = run_job(
             read, out=out, verify=not no_verify, keep_interrupted=True, progress=progress

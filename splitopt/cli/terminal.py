@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as ProgressBar
 
 from splitopt.base.text import Paragraph, clean, table
-from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
-from splitopt.bundle.schema.outputs import Severity
-from splitopt.bundle.schema.timing import Timing
 from splitopt.cli.console import err, out, show_step
 from splitopt.cli.plain_progress import plain_progress
-from splitopt.explain.text import (
-    LOWEST_PEAKS,
-    REMEDIES,
-    finding_lines,
-    model_text,
-    remedy_lines,
-    run_tables,
-    verdict_lines,
-)
-from splitopt.report.text.summary import run_text
-from splitopt.report.text.sweep import sweep_text
-from splitopt.report.text.timing import timing_text
-from splitopt.workflows.run import RunResult
-from splitopt.workflows.sweep.run import Progress, SweepResult
+
+if TYPE_CHECKING:  # each command loads what it shows, and no more
+    from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
+    from splitopt.bundle.schema.timing import Timing
+    from splitopt.workflows.run import RunResult
+    from splitopt.workflows.sweep.run import Progress, SweepResult
 
 _STYLES = {
     "verdict": "bold",
@@ -39,7 +27,7 @@ _STYLES = {
     "warning": "bold yellow",
     "skipped": "yellow",
 }
-_SEVERITIES = {Severity.FAULT: "bold red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
+_SEVERITIES = {"fault": "bold red", "warning": "yellow", "note": "dim"}
 
 
 @contextmanager
@@ -49,6 +37,9 @@ def sweep_progress() -> Iterator[Callable[[Progress], None]]:
         with plain_progress(show_step) as say:
             yield lambda at: say(f"{at.done} of {at.total} points {_progress_line(at)}")
         return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as ProgressBar
+
     bar = BarColumn(bar_width=30)
     columns = (bar, MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
     with ProgressBar(*columns, console=err, transient=True) as shown:
@@ -75,20 +66,29 @@ def show(paragraphs: Iterable[Paragraph]) -> None:
 
 
 def show_sweep(result: SweepResult) -> None:
+    from splitopt.report.text.sweep import sweep_text
+
     show(sweep_text(result.document, result.rows))
     out.print(f"\nSweep: {escape(str(result.folder))}")
 
 
 def show_result(result: RunResult) -> None:
+    from splitopt.report.text.summary import run_text
+
     show(run_text(result.document, result.checks, result.limit, result.diagnosis, result.timing))
     out.print(f"\nBundle: {escape(str(result.folder))}")
 
 
 def show_timing(timing: Timing) -> None:
+    from splitopt.report.text.timing import timing_text
+
     show(timing_text(timing))
 
 
 def show_explanation(found: ModelExplanation | RunExplanation) -> None:
+    from splitopt.bundle.schema.explain import ModelExplanation
+    from splitopt.explain.text import model_text
+
     if isinstance(found, ModelExplanation):
         out.print(escape(model_text(found)), soft_wrap=True, end="")
     else:
@@ -97,20 +97,22 @@ def show_explanation(found: ModelExplanation | RunExplanation) -> None:
 
 def _show_run_explanation(found: RunExplanation) -> None:
     """Verdicts, findings by severity, remedies, then tables; wide ones are left to the terminal."""
-    for number, line in enumerate(verdict_lines(found)):
+    from splitopt.explain import text
+
+    for number, line in enumerate(text.verdict_lines(found)):
         out.print(escape(line), style="bold" if number < 2 else "")
     for finding in found.outputs.findings if found.outputs else ():
         out.print()
-        for number, line in enumerate(finding_lines(finding)):
+        for number, line in enumerate(text.finding_lines(finding)):
             style = _SEVERITIES[finding.severity] if number == 0 else ""
             out.print(escape(line), style=style, soft_wrap=True)
     for title, lines in (
-        (LOWEST_PEAKS, found.memory.lowest_peak_lines),
-        (REMEDIES, remedy_lines(found.memory)),
+        (text.LOWEST_PEAKS, found.memory.lowest_peak_lines),
+        (text.REMEDIES, text.remedy_lines(found.memory)),
     ):
         out.print(f"\n{title}:", style="bold")
         for line in lines:
             out.print(escape(line), soft_wrap=True)
-    for shown in run_tables(found):
+    for shown in text.run_tables(found):
         out.print(f"\n{escape(shown.title)}", style="bold")
         out.print(escape(table(shown.header, shown.rows)), soft_wrap=True)

@@ -32,12 +32,13 @@ def time(
     from splitopt.bundle.folder import write_new
     from splitopt.cli import console, terminal
     from splitopt.config.own import allowed_target
-    from splitopt.workflows.run import require_equal
-    from splitopt.workflows.time import time_bundle
 
     spec = allowed_target(target, allow_commands=allow_commands).changed(
         inputs=inputs, per_op=per_op
     )
+    from splitopt.workflows.run import require_equal
+    from splitopt.workflows.time import time_bundle
+
     with console.progress() as progress:
         timing = time_bundle(run_dir, spec, progress)
     if out is not None:

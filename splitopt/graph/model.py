@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import networkx as nx
+if TYPE_CHECKING:
+    import networkx as nx
 
 ABSENT = -1  # an optional input that is not given
 
@@ -141,6 +142,8 @@ class ModelGraph:
     @cached_property
     def dag(self) -> nx.DiGraph:
         """Ops as nodes (`type`), an edge for each op that reads what another made (`tensors`)."""
+        import networkx as nx  # takes longer to load than small models do
+
         dag = nx.DiGraph()
         for op in self.ops:
             dag.add_node(op.index, type=op.type)

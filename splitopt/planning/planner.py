@@ -18,7 +18,7 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import place_of, without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
-from splitopt.solvers.partition import cpsat
+from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.best_first import best_plan
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
@@ -78,7 +78,7 @@ class Planner:
         every = self.instance(names, goal)
         free = tuple(option for option in every.options if option.cost <= 0)
         instance = replace(every, options=free)
-        outcome = cpsat.solve(instance, replace(request.params, time_limit_s=deadline.left_s))
+        outcome = _by_cpsat(instance, replace(request.params, time_limit_s=deadline.left_s))
         if outcome.plan is None:
             return None
         check_plan(instance, outcome.plan, outcome.cost)
@@ -227,7 +227,7 @@ class Planner:
         instance = self.instance(self._in_time(kept, deadline, always), request.goal)
         self._progress("choosing cuts, bands and offline plans (CP-SAT)")
         params = replace(request.params, time_limit_s=deadline.left_s)
-        return cpsat.solve(instance, params), instance
+        return _by_cpsat(instance, params), instance
 
     def _in_time(
         self, kept: Sequence[OptionName], deadline: Deadline, always: Sequence[OptionName]
@@ -309,3 +309,9 @@ def _is_settled(outcome: Outcome[PartitionPlan], pruner: Pruner) -> bool:
         return outcome.status is not Status.INFEASIBLE
     cost = plan_cost(outcome.plan)
     return pruner.reaches_best(outcome.cost or 0, cost.segments, cost.copied_bytes)
+
+
+def _by_cpsat(instance: PartitionInstance, params: SolveParams) -> Outcome[PartitionPlan]:
+    from splitopt.solvers.partition import cpsat  # loads OR-tools
+
+    return cpsat.solve(instance, params)
