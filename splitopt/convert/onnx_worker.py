@@ -18,7 +18,7 @@ import numpy as np
 
 from splitopt.base.errors import ToolError
 from splitopt.convert.onnx_cut import cut_out
-from splitopt.convert.onnx_names import unique_names
+from splitopt.convert.onnx_names import name_nodes, unique_names
 from splitopt.runtime.worker_process import Array, Task, serve
 
 Made = tuple[dict[str, Any], dict[str, Array]]
@@ -106,6 +106,7 @@ def _run(path: Path, keep: Sequence[str], feeds: Mapping[str, Array]) -> dict[st
     except ImportError as error:
         raise ToolError(_MISSING.format(error.name)) from error
     model = _load(path)
+    name_nodes(model.graph)  # onnxruntime refuses a name that two nodes have
     inner = set(keep) - {value.name for value in (*model.graph.output, *model.graph.input)}
     for name in sorted(inner):
         model.graph.output.add().name = name

@@ -61,7 +61,8 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> 
     if found["batch_was_open"]:
         notes.append("the open batch size was set to 1")
     if found["rewritten"]:
-        notes.append(f"{found['rewritten']} HardSigmoid rewritten with RELU6 or HARD_SWISH")
+        counted = ", ".join(f"{count} {what}" for what, count in found["rewritten"].items())
+        notes.append(f"rewritten in operators that TFLM has kernels for: {counted}")
     if not found["simplified"]:
         notes.append("onnxsim could not simplify it")
     return OnnxModel(

@@ -17,8 +17,8 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_names import name_nodes, plain_nodes, plain_tensors
-from splitopt.convert.onnx_rewrite import rewrite_hard_sigmoids
 from splitopt.convert.onnx_shapes import fix_shapes, inputs_of
+from splitopt.convert.rewrite.rewrite import rewrite, unfold_group_norms
 from splitopt.convert.unsupported_nodes import refusal
 from splitopt.runtime.worker_process import Array, Task, serve
 
@@ -42,12 +42,16 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     name_nodes(model.graph)
     external = load_external(model, path)
     batch = fix_shapes(model, shapes)
+    group_norms = unfold_group_norms(model, _infer)
     _check_whole(model)
+    given = [(node.op_type, node.name) for node in model.graph.node]
     model, simplified = _simplify(model)
-    refused = refusal(model.graph)
+    rewritten = rewrite(model, _check_whole)
+    if group_norms:
+        rewritten["GroupNormalization"] = group_norms
+    refused = refusal(model, given)
     if refused is not None:
         raise Refusal(refused)
-    rewritten = rewrite_hard_sigmoids(model, _opset(model))
     renamed, renamed_nodes = plain_tensors(model.graph), plain_nodes(model.graph)
     _check_whole(model)
     graph = model.graph
@@ -125,13 +129,27 @@ def _check_whole(model: Any) -> None:
     """Infers the model's shapes and checks it. Raises Refusal."""
     import onnx
 
+    _infer(model)
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-        model.graph.CopyFrom(inferred.graph)
         onnx.checker.check_model(model, full_check=True)
     except Exception as error:
-        reason = " ".join(str(error).split())[:240]
-        raise Refusal(f"the ONNX checker refuses it: {reason}") from error
+        raise _refused_by_onnx(error) from error
+
+
+def _infer(model: Any) -> None:
+    """States the shapes of all tensors, as far as they follow. Raises Refusal."""
+    import onnx
+
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    except Exception as error:
+        raise _refused_by_onnx(error) from error
+    model.graph.CopyFrom(inferred.graph)
+
+
+def _refused_by_onnx(error: Exception) -> Refusal:
+    reason = " ".join(str(error).split())[:240]
+    return Refusal(f"the ONNX checker refuses it: {reason}")
 
 
 def _simplify(model: Any) -> tuple[Any, bool]:
