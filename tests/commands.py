@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from forked import MAIN, run_forked
 from limits import seconds
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -34,13 +35,26 @@ def start(*args: object, cwd: Path, code: str = "") -> subprocess.Popen[str]:
     )
 
 
-def splitopt(*args: object, cwd: Path, code: str = "") -> Result:
-    """A run to its end; lines of progress, which a slow machine has more of, are left out."""
+def splitopt(*args: object, cwd: Path, code: str = MAIN) -> Result:
+    """A run to its end; lines of progress, which a slow machine has more of, are left out.
+
+    In a copy of this process; `started` is for what depends on how an interpreter starts.
+    """
+    environment = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"}
+    return _read(run_forked(code, [*map(str, args)], cwd, environment, seconds(120)))
+
+
+def started(*args: object, cwd: Path, code: str = "") -> Result:
+    """The same by an interpreter of its own."""
     process = start(*args, cwd=cwd, code=code)
     stdout, stderr = process.communicate(timeout=seconds(120))
-    assert "Traceback" not in stdout + stderr
-    said = without_progress(stderr)
-    return subprocess.CompletedProcess(list(args), process.returncode, stdout, said)
+    return _read(subprocess.CompletedProcess(list(args), process.returncode, stdout, stderr))
+
+
+def _read(done: Result) -> Result:
+    assert "Traceback" not in done.stdout + done.stderr
+    done.stderr = without_progress(done.stderr)
+    return done
 
 
 def without_progress(stderr: str) -> str:

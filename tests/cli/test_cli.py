@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt
+from commands import CUTS_ONLY, MODEL, Job, leftovers, splitopt, started
 
 PLAN_KEYS = {
     "schema_version", "job", "model", "board", "budget_bytes", "status", "objective",
@@ -26,7 +26,7 @@ SEGMENT_KEYS = BASELINE_KEYS | {
 
 
 def test_a_run_prints_one_json_document_and_leaves_a_whole_bundle(job: Job, tmp_path: Path) -> None:
-    done = splitopt("run", job(), "--json", "--out", "there", cwd=tmp_path)
+    done = started("run", job(), "--json", "--out", "there", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     shown = json.loads(done.stdout)
     assert {check["name"] for check in shown["checks"]} == {"outputs", "boundaries", "litert"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from commands import splitopt
+from commands import started
 
 HEAVY = {
     *("ai_edge_litert", "distributed", "flatbuffers", "jinja2", "networkx", "numpy", "onnx"),
@@ -34,7 +34,7 @@ main()
 def test_nothing_heavy_is_imported_for(
     command: str, exit_code: int, also_absent: set[str], tmp_path: Path
 ) -> None:
-    done = splitopt(*command.split(), cwd=tmp_path, code=PRINTS_MODULES)
+    done = started(*command.split(), cwd=tmp_path, code=PRINTS_MODULES)
     assert done.returncode == exit_code, done.stderr
     loaded = {name.split(".")[0] for name in done.stdout.partition("LOADED ")[2].split()}
     assert {"splitopt", "typer"} <= loaded

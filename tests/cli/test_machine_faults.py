@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from commands import CHECKOUT, MODEL, Job, leftovers, splitopt
+from commands import CHECKOUT, MODEL, Job, leftovers, splitopt, started
 
 CHANCE = {"wall_s", "solver_s", "plan", "shared_from"}
 """Of a row: seconds, and which of two neighbours was solved first."""
@@ -115,7 +115,7 @@ def test_plans_are_the_same_for_every_hash_seed_and_worker_count(
     for seed, workers in (("0", 1), ("1", 2), ("4711", 2)):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         out = f"out{seed}"
-        done = splitopt(
+        done = started(
             "sweep", "sweep.yaml", "--workers", workers, "--out", out, "--json", cwd=tmp_path
         )
         assert done.returncode == 0, done.stderr

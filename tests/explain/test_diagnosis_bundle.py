@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import without_progress
+from commands import Result, splitopt
 from diagnosis_bundles import CHECKOUT, digits, make_bundle, read_plan, write_plan
-from limits import seconds
 
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.json_input import MAX_JSON_BYTES as MAX_PLAN_BYTES
@@ -31,20 +27,8 @@ def bundle(tmp_path: Path) -> Path:
     return make_bundle(tmp_path / "bundle", RESNET, (8, 13))
 
 
-def explain(*args: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "splitopt", "explain", *map(str, args)],
-        cwd=CHECKOUT,
-        env={**os.environ, "COLUMNS": "100"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=seconds(60),
-        check=False,
-    )
-    assert "Traceback" not in done.stdout + done.stderr
-    done.stderr = without_progress(done.stderr)
-    return done
+def explain(*args: object) -> Result:
+    return splitopt("explain", *args, cwd=CHECKOUT)
 
 
 @pytest.mark.parametrize(

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from limits import seconds
+from commands import Result, splitopt
 
 from splitopt.base.errors import UsageError
 from splitopt.solvers.packing.plan import PackingPlan
 from splitopt.workflows.pack import plan_text, read_instance
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SOUND = 'id,lower,upper,size\na,0,10,4\nb,10,20,4\n"c,d",5,15,6\ne,1000000,2000000,3\n'
 
 
-def pack(*args: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "splitopt", "pack", *map(str, args)],
-        cwd=cwd, capture_output=True, text=True, check=False, timeout=seconds(120),
-        env={"PYTHONPATH": str(CHECKOUT), "PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
+def pack(*args: object, cwd: Path) -> Result:
+    return splitopt("pack", *args, cwd=cwd)
 
 
 @pytest.fixture
