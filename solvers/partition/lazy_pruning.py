@@ -105,6 +105,15 @@ class Pruner:
         return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
 
     @property
+    def least(self) -> int:
+        """What the best plan that `kept` found weighs."""
+        return self._value(self._best) if self._best else 0
+
+    def best_now(self) -> Path | None:
+        """The best plan under the present figures."""
+        return min(self._paths_to_win(None), key=self._value, default=None)
+
+    @property
     def best(self) -> list[OptionName]:
         """The options of the best plan that `kept` found."""
         return self.pool.names(self._best.options) if self._best else []

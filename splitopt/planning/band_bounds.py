@@ -18,7 +18,7 @@ from splitopt.tiling.entries import Column
 def band_bounds(table: SegmentTable, allowed: Mask, place: int = 0) -> tuple[OptionBounds, Column]:
     """Of the band plans of allowed segments, whoever places the buffers of their pieces: RAM, exact
     but for fragmentation; instructions; and the bytes that are copied, exact. Their keys are those
-    of pieces as TFLM plans them. And the bytes of an image. `place`: of resident pieces."""
+    of pieces as TFLM plans them. And the bytes of all images. `place`: of resident pieces."""
     plans = table.bands.columns
     plans = plans.where(allowed[plans.starts, plans.stops])
     starts, stops = plans.starts, plans.stops
@@ -40,7 +40,7 @@ def band_bounds(table: SegmentTable, allowed: Mask, place: int = 0) -> tuple[Opt
     ram = arena + table.boundary.load_in_bands[starts, stops]
     ram -= plans.rolled if table.techniques.rolled_ends else 0
     keys = place + 2 * plans.variants
-    return OptionBounds(starts, stops, keys, ram, added, plans.copied), image
+    return OptionBounds(starts, stops, keys, ram, added, plans.copied), plans.pieces * image
 
 
 def _fewer_requests(table: SegmentTable, plans: BandColumns) -> Column:

@@ -14,13 +14,14 @@ from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.stores import Stores
-from splitopt.planning.switching import Begin, Way
+from splitopt.planning.switching import Begin, Way, place_of, without_place
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, kept_bytes, plan_cost
 from splitopt.tiling.check import check_bands
 from splitopt.tiling.check_rolled import check_rolled, touches_of_bands
@@ -58,6 +59,16 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
             for pair in option.rolled
         ),
     )
+
+
+def named_option(table: SegmentTable, name: OptionName) -> Option:
+    """Where its name says that its pieces are, each in its cheapest way."""
+    start, stop, key = name
+    option, place = table.option(start, stop, without_place(key)), place_of(key)
+    assert option is not None, "it has exact figures"
+    way = table.techniques.switching.cheapest(table.choices(option, place), place)
+    assert way is not None, "it has exact figures"
+    return solver_option(table, option, way)
 
 
 def plan_of_pieces(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import ceil
 
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
-from splitopt.planning.build_plan import solver_option, split_plan_of
+from splitopt.planning.build_plan import named_option, solver_option, split_plan_of
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
+from splitopt.planning.resident_search import with_residents
 from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.switching import place_of, without_place
+from splitopt.planning.switching import without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
@@ -108,8 +110,10 @@ class Planner:
                 solved, is_settled = self._widened(solved, pruner, request, deadline)
             else:
                 solved = found
-        outcome, instance = solved
-        return solved if is_settled else (self._unproved(outcome, request, pruner), instance)
+        if not is_settled:
+            solved = self._unproved(solved[0], request, pruner), solved[1]
+        instance_of = partial(self.instance, goal=request.goal, inside=True)
+        return with_residents(self.table, solved, request, instance_of, deadline)
 
     def _is_complete(self, pruner: Pruner) -> bool:
         return pruner.is_complete and self.table.is_complete
@@ -135,7 +139,7 @@ class Planner:
             among,
             goal,
             self._boundaries,
-            self._option,
+            partial(named_option, self.table),
             deadline,
             with_ties=request.with_ties,
         )
@@ -146,14 +150,6 @@ class Planner:
         instance = self.instance([*kept, *names], goal)
         is_possible = instance.fits_stores(options) and set(options) <= set(instance.options)
         return (outcome, instance) if is_possible else None
-
-    def _option(self, name: OptionName) -> Option:
-        start, stop, key = name
-        option, place = self.table.option(start, stop, without_place(key)), place_of(key)
-        assert option is not None, "it has exact figures"
-        way = self.table.techniques.switching.cheapest(self.table.choices(option, place), place)
-        assert way is not None, "it has exact figures"
-        return solver_option(self.table, option, way)
 
     def _widened(
         self, solved: Solved, pruner: Pruner, request: PlanRequest, deadline: Deadline
@@ -243,10 +239,16 @@ class Planner:
         return found
 
     def instance(
-        self, kept: Sequence[OptionName], goal: Goal, *, is_cheapest: bool = False
+        self,
+        kept: Sequence[OptionName],
+        goal: Goal,
+        *,
+        is_cheapest: bool = False,
+        inside: bool = False,
     ) -> PartitionInstance:
         """The solver's instance over these options, all figures exact; wherever a name says that
         their pieces are. `is_cheapest`: each as if memories held all that plans put into them.
+        `inside`: pieces may be resident in the main SRAM, too.
 
         Raises UsageError where the objective's weights take its sums out of 64 bits.
         """
@@ -254,13 +256,15 @@ class Planner:
         names = sorted({(start, stop, without_place(key)) for start, stop, key in kept})
         found = [option for name in names if (option := table.option(*name)) is not None]
         n = len(table.graph.ops)
-        options = tuple(self._options(found, is_cheapest=is_cheapest))
+        options = tuple(self._options(found, is_cheapest=is_cheapest, inside=inside))
         try:
             return PartitionInstance(n, options, self._boundaries, goal, rooms)
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
-    def _options(self, found: Sequence[SegmentOption], *, is_cheapest: bool) -> Iterator[Option]:
+    def _options(
+        self, found: Sequence[SegmentOption], *, is_cheapest: bool, inside: bool
+    ) -> Iterator[Option]:
         """Each in the ways that count where memories are large enough; in all, where a plan might
         put more into a memory than it holds."""
         table, switching = self.table, self.table.techniques.switching
@@ -272,11 +276,12 @@ class Planner:
         ]
         most = most_stored(len(table.graph.ops), options)
         fit = (own <= room for own, room in zip(most, switching.rooms, strict=False))
-        if is_cheapest or all(fit):
+        if is_cheapest or (all(fit) and not inside):
             yield from options
             return
         for option, choices in every:
-            yield from (solver_option(table, option, way) for way in switching.ways(choices))
+            ways = switching.ways(choices, inside=inside)
+            yield from (solver_option(table, option, way) for way in ways)
 
     def pruner(self, request: PlanRequest, deadline: Deadline | None = None) -> Pruner:
         """The allowed options under bounds; exact figures come from the table."""

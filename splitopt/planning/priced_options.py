@@ -7,11 +7,12 @@ from collections.abc import Callable
 import numpy as np
 
 from splitopt.base.progress import Progress, counted
-from splitopt.planning.option_bounds import option_bounds
+from splitopt.planning.option_bounds import inside_bounds, option_bounds
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.switching import place_of, without_place
-from splitopt.solvers.partition.option_pool import Mask, OptionPool, Settled
+from splitopt.solvers.partition.kept_pool import KeptPool, SettledKept
+from splitopt.solvers.partition.option_pool import Mask, OptionBounds, OptionPool, Settled
 from splitopt.tiling.rolled import saved_bytes
 
 
@@ -25,18 +26,43 @@ def option_pool(
         return known[1]
     bounds = option_bounds(table, allowed)
     one_more = counted(progress, "exact figures of options", len(bounds.ram))
-    pool = OptionPool(bounds, len(table.graph.ops), _Prices(table, one_more))
+    prices = _Prices(table, one_more)
+
+    def exact(start: int, stop: int, key: int) -> Settled | None:
+        found = prices(start, stop, key)
+        return None if found is None else Settled(*found[:2], found.is_last, found.copied)
+
+    pool = OptionPool(bounds, len(table.graph.ops), exact)
     table.last_pool = allowed, pool
     return pool
 
 
+def kept_pool(table: SegmentTable, allowed: Mask, progress: Progress = lambda _: None) -> KeptPool:
+    """The same options, as far as they are known, and those whose pieces are resident in the main
+    SRAM."""
+    pool = option_pool(table, allowed, progress)
+    known = OptionBounds(pool.starts, pool.stops, pool.keys, pool.ram, pool.cost, pool.copied)
+    bounds, kept = inside_bounds(table, allowed)
+    both = OptionBounds(*map(np.concatenate, zip(known, bounds, strict=True)))
+    nothing = np.zeros_like(pool.ram)
+    one_more = counted(progress, "exact figures of resident options", len(bounds.ram))
+    return KeptPool(
+        both,
+        np.concatenate([nothing, kept]),
+        np.concatenate([pool.is_exact, np.zeros(len(kept), dtype=bool)]),
+        len(table.graph.ops),
+        _Prices(table, one_more),
+    )
+
+
 class _Prices:
-    """The exact figures of an option: RAM with what lies outside of its arena, and instructions."""
+    """The exact figures of an option: RAM with what lies outside of its arena, instructions, and
+    what it keeps in the main SRAM for good."""
 
     def __init__(self, table: SegmentTable, one_more: Callable[[], None]) -> None:
         self._table, self._one_more = table, one_more
 
-    def __call__(self, start: int, stop: int, key: int) -> Settled | None:
+    def __call__(self, start: int, stop: int, key: int) -> SettledKept | None:
         self._one_more()
         table, place = self._table, place_of(key)
         key = without_place(key)
@@ -52,9 +78,9 @@ class _Prices:
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
         ram = way.arena_bytes + int(loads[start, stop]) - saved
-        return Settled(ram, option.kept_insn + way.insn, is_last)
+        return SettledKept(ram, option.kept_insn + way.insn, way.kept_bytes, is_last)
 
-    def _streamed(self, start: int, stop: int, level: int, place: int) -> Settled | None:
+    def _streamed(self, start: int, stop: int, level: int, place: int) -> SettledKept | None:
         table = self._table
         found = table.streams.levels[level].quick_figures(start, stop)
         if found is None:
@@ -69,4 +95,4 @@ class _Prices:
         if table.techniques.rolled_ends:
             ram -= found.saved_inside if by_rows else found.saved
         spent = found.added_insn - found.rebuild_insn + way.insn
-        return Settled(ram, spent, copied=found.copied)
+        return SettledKept(ram, spent, way.kept_bytes, copied=found.copied)

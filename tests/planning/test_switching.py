@@ -27,7 +27,6 @@ from splitopt.planning.switching import Switching, TailMemory
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
-INSIDE_TOO = False
 RAM, TIME, BOTH = Goal(1, 0), Goal(0, 1), Goal(40, 1)
 TECHNIQUES = {
     "cuts": Techniques(False, False, False, False, False),
@@ -111,7 +110,7 @@ def taken_by(option: SegmentOption, switching: Switching) -> Iterator[Taken]:
         return
     apart = [resident(piece) for piece in pieces]
     arena = max(size for size, _, _ in apart)
-    if INSIDE_TOO and all(piece.rebuild_insn for piece in pieces):
+    if all(piece.rebuild_insn for piece in pieces):
         kept = sum(kept for _, kept, _ in apart)
         yield Taken(arena, kept, anyhow, (0,) * len(memories))
     places = [number for number, memory in enumerate(memories) if memory.tails]

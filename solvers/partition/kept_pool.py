@@ -1,0 +1,134 @@
+"""Options that keep bytes for good, priced so that the search for paths can stay as it is.
+
+The bytes that a plan keeps add up, as its cost does, and so they count like cost: for weights of
+RAM and cost, what an option adds is cost_weight * cost + ram_weight * kept. A capacity is on the
+largest region and all that is kept together, which no path knows. But every plan within the
+capacity weighs no more with a price for each byte of RAM above that (below it, less than nothing).
+So the least weight of any plan under any price is a bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.option_pool import Mask, OptionBounds, OptionPool, Settled
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
+
+_SCALE, _SMALL = 64, 2**12
+"""How much finer a price is than weights, where these are small."""
+
+
+class Amounts(NamedTuple):
+    """What options take by what is known of them; `peak`: region and kept bytes."""
+
+    peak: int
+    cost: int
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A goal with a price of each byte above its capacity, in parts of `scale`; 0 without one."""
+
+    goal: Goal
+    price: int = 0
+
+    @property
+    def scale(self) -> int:
+        return _SCALE if max(self.goal.ram_weight, self.goal.cost_weight) < _SMALL else 1
+
+    @property
+    def weight(self) -> int:
+        """Of a byte."""
+        return self.scale * self.goal.ram_weight + self.price
+
+    @property
+    def plain(self) -> Goal:
+        """As a pool of these weights takes it."""
+        return replace(self.goal, ram_weight=self.weight, cost_weight=1, max_cost=None)
+
+    def limit(self, value: int) -> int:
+        """What plans within the capacity weigh at most whose value is at most that."""
+        return self.scale * value + self.price * (self.goal.capacity or 0)
+
+    def unlimited(self, weighed: int) -> int:
+        """At least the value of plans within the capacity that weigh that much."""
+        return -(-(weighed - self.price * (self.goal.capacity or 0)) // self.scale)
+
+
+class SettledKept(NamedTuple):
+    """Exact figures of an option; see Settled."""
+
+    ram: int
+    cost: int
+    kept: int
+    is_last: bool = False
+    copied: int | None = None
+
+
+ExactKept = Callable[[int, int, int], SettledKept | None]
+
+
+class KeptPool:
+    """What is known of all options, for pools of any weights."""
+
+    def __init__(
+        self, bounds: OptionBounds, kept: Column, is_exact: Mask, n: int, exact: ExactKept
+    ) -> None:
+        """`kept`: at least the bytes that each option keeps. `is_exact`: where nothing is left to
+        settle."""
+        order = np.lexsort((bounds.keys, bounds.stops, bounds.starts))
+        self._bounds = OptionBounds(*(column[order] for column in bounds))
+        self._kept = kept[order]
+        self._n, self._exact = n, exact
+        self._known: dict[tuple[int, int, int], SettledKept | None] = {}
+        self._is_exact = is_exact[order]
+
+    def weighed(self, priced: Priced) -> OptionPool:
+        """All options, what they keep counted as cost."""
+        weight, cost_weight = priced.weight, priced.scale * priced.goal.cost_weight
+        bounds = self._bounds
+
+        def exact(start: int, stop: int, key: int) -> Settled | None:
+            name = start, stop, key
+            if name not in self._known:
+                self._known[name] = self._exact(*name)
+            found = self._known[name]
+            if found is None:
+                return None
+            added = cost_weight * found.cost + weight * found.kept
+            return Settled(found.ram, added, found.is_last, found.copied)
+
+        added = cost_weight * bounds.cost + weight * self._kept
+        pool = OptionPool(bounds._replace(cost=added), self._n, exact)
+        pool.is_exact[:] = self._is_exact
+        return pool
+
+    def learn(self, pool: OptionPool) -> None:
+        """What such a pool has settled."""
+        bounds = self._bounds
+        for number in np.flatnonzero(pool.is_exact & ~self._is_exact).tolist():
+            found = self._known.get(pool.name(number))
+            self._is_exact[number] = True
+            if found is None:
+                bounds.ram[number] = NEVER
+                continue
+            bounds.ram[number], bounds.cost[number] = found.ram, found.cost
+            self._kept[number] = found.kept
+            if found.copied is not None:
+                bounds.copied[number] = found.copied
+
+    def kept_of(self, number: int, pool: OptionPool) -> int:
+        """What an option keeps, by what such a pool knows of it."""
+        found = self._known.get(pool.name(number)) if pool.is_exact[number] else None
+        return int(self._kept[number]) if found is None else found.kept
+
+    def amounts(self, numbers: Iterable[int]) -> Amounts:
+        """What a plan of these options takes together."""
+        chosen = list(numbers)
+        region, kept = self._bounds.ram[chosen].max(), self._kept[chosen].sum()
+        return Amounts(int(region + kept), int(self._bounds.cost[chosen].sum()))

@@ -1,0 +1,198 @@
+"""Which options plans may need whose pieces are resident in the main SRAM.
+
+What such pieces keep adds to the peak of the whole plan. Nothing that is kept makes a peak lower:
+one that is rebuilt instead has room for its tail in its arena. It only saves instructions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from splitopt.planning.build_plan import named_option
+from splitopt.planning.priced_options import kept_pool
+from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment_bounds import boundaries_of
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.outcome import Outcome, Status
+from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition import cpsat
+from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.kept_paths import KeptLayouts, KeptPaths
+from splitopt.solvers.partition.kept_pool import KeptPool, Priced
+from splitopt.solvers.partition.layout import lay_out
+from splitopt.solvers.partition.lazy_pruning import Pruner
+from splitopt.solvers.partition.option_pool import OptionName
+from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.stored import most_stored
+
+_FIRST_PRICE, _MOST_PRICE = 16, 2**24
+_STEPS = 6
+"""Bisections of a price."""
+
+_ROUNDS = 3
+"""Of prices, each by what the one before has settled."""
+
+Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
+InstanceOf = Callable[[Sequence[OptionName]], PartitionInstance]
+"""Of options in all their ways."""
+
+
+def with_residents(
+    table: SegmentTable,
+    solved: Solved,
+    request: PlanRequest,
+    instance_of: InstanceOf,
+    deadline: Deadline,
+) -> Solved:
+    """The optimum where pieces may be resident in the main SRAM, too. `solved`: where none is."""
+    switching, (outcome, _) = table.techniques.switching, solved
+    is_moot = outcome.status is Status.INFEASIBLE or not request.goal.cost_weight
+    if not switching.may_reside or (switching.may_rebuild and is_moot):
+        return solved
+    return _ResidentSearch(table, solved, request, instance_of, deadline).run()
+
+
+class _ResidentSearch:
+    def __init__(
+        self,
+        table: SegmentTable,
+        solved: Solved,
+        request: PlanRequest,
+        instance_of: InstanceOf,
+        deadline: Deadline,
+    ) -> None:
+        self._table, self._request, self._goal = table, request, request.goal
+        self._known, self._instance = solved
+        self._instance_of, self._deadline = instance_of, deadline
+        self._pool: KeptPool = kept_pool(table, request.allowed)
+        self._best: PartitionPlan | None = self._known.plan
+        self._value = self._known.cost
+
+    def run(self) -> Solved:
+        priced, pruner = self._best_price()
+        if self._deadline.is_over:
+            return self._answer(None if pruner is None else priced.unlimited(pruner.bound))
+        if pruner is None:
+            return self._answer(self._value, is_proved=True)
+        if self._value is None or self._goal.max_cost is not None:
+            return self._by_cpsat(priced, pruner)
+        limit = priced.limit(self._value - (self._best is self._known.plan))
+        among = pruner.within(limit)
+        found = KeptPaths(self._pool, pruner.pool, among, priced, limit).best(self._deadline)
+        bound = priced.unlimited(found.bound)
+        if not found.is_proved:
+            return self._answer(bound)
+        if found.names and self._take(self._plan_of(found.names)) != bound:
+            limit = priced.limit(self._value - (self._best is self._known.plan))
+            among, boundaries = pruner.within(limit), boundaries_of(self._table.graph)
+            search = KeptLayouts(
+                self._pool, pruner.pool, among, priced, limit, boundaries, self._option
+            )
+            found = search.best(self._deadline)
+            if not found.is_proved:
+                return self._answer(priced.unlimited(found.bound))
+            if found.plan is not None and self._take(found.plan) is None:
+                return self._by_cpsat(priced, pruner)
+        return self._answer(self._value, is_proved=True)
+
+    def _answer(self, bound: int | None, *, is_proved: bool = False) -> Solved:
+        """The best plan so far. `bound`: no plan with such pieces weighs less; none is better, if
+        that is proved."""
+        known, plan = self._known, self._best
+        if is_proved and plan is known.plan:
+            return known, self._instance
+        bounds = (bound, known.bound)
+        least = None if plan is None or None in bounds else min(b for b in bounds if b is not None)
+        status = Status.UNKNOWN if plan is None else Status.FEASIBLE
+        if is_proved:
+            status, least = Status.OPTIMAL, self._value
+        spent = known.wall_s + self._deadline.spent_s
+        answer = Outcome(status, plan, self._value, least, spent)
+        if plan is None or plan is known.plan:
+            return answer, self._instance
+        return answer, self._instance_of([(o.start, o.stop, o.key) for o in plan.options])
+
+    def _by_cpsat(self, priced: Priced, pruner: Pruner) -> Solved:
+        """Over all options that better plans may have; where layouts need more than loads, or with
+        limits that paths do not know."""
+        limit = None if self._value is None else priced.limit(self._value)
+        names = pruner.kept_within(limit)
+        known = () if self._best is None else self._best.options
+        instance = self._instance_of([*names, *((o.start, o.stop, o.key) for o in known)])
+        params = replace(self._request.params, time_limit_s=self._deadline.left_s)
+        found = cpsat.solve(instance, params)
+        is_better = found.cost is not None and (self._value is None or found.cost < self._value)
+        if pruner.is_complete and (is_better or self._best is None):
+            return found, instance
+        if is_better:
+            self._best, self._value = found.plan, found.cost
+        is_proved = pruner.is_complete and found.status is Status.OPTIMAL
+        return self._answer(priced.unlimited(pruner.bound), is_proved=is_proved)
+
+    def _best_price(self) -> tuple[Priced, Pruner | None]:
+        """A price whose bound is high, with the best plan under it by exact figures; None where
+        there is none."""
+        for _ in range(_ROUNDS):
+            low, high = self._prices()
+            for priced in dict.fromkeys((high, low)):
+                pruner = self._settled(priced)
+                if pruner is None or self._deadline.is_over:
+                    return priced, pruner
+                self._take(self._plan_of(pruner.best))
+            if self._fits(high):
+                break
+        return low, pruner
+
+    def _take(self, plan: PartitionPlan) -> int | None:
+        """The value of a plan; None where it keeps a limit not. It is kept where it is better than
+        the one before."""
+        goal, cost = self._goal, plan_cost(plan)
+        rooms = self._table.techniques.switching.rooms
+        stored = most_stored(len(self._table.graph.ops), plan.options)
+        fits = goal.fits(cost.peak) and (goal.max_cost is None or cost.added <= goal.max_cost)
+        if not fits or any(own > room for own, room in zip(stored, rooms, strict=False)):
+            return None
+        value = goal.weigh(cost.peak, cost.added)
+        if self._value is None or value < self._value:
+            self._best, self._value = plan, value
+        return value
+
+    def _plan_of(self, names: Sequence[OptionName]) -> PartitionPlan:
+        """Laid out."""
+        chosen, params = tuple(map(self._option, names)), SolveParams(self._deadline.left_s)
+        laid_out = lay_out(chosen, boundaries_of(self._table.graph), params)
+        return PartitionPlan(chosen, laid_out.layout)
+
+    def _option(self, name: OptionName) -> Option:
+        return named_option(self._table, name)
+
+    def _prices(self) -> tuple[Priced, Priced]:
+        """Of a byte above the capacity, by present figures: one whose bound is high, and one, no
+        lower, whose best plan keeps the capacity."""
+        low, high = Priced(self._goal), Priced(self._goal, _FIRST_PRICE)
+        if self._goal.capacity is None or self._fits(low):
+            return low, low
+        while not self._fits(high) and high.price < _MOST_PRICE:
+            low, high = high, replace(high, price=8 * high.price)
+        for _ in range(_STEPS):
+            middle = replace(low, price=(low.price + high.price) // 2)
+            if self._fits(middle):
+                high = middle
+            else:
+                low = middle
+        return low, high
+
+    def _fits(self, priced: Priced) -> bool:
+        """Whether the best plan keeps the capacity; so does none."""
+        path = Pruner(self._pool.weighed(priced), priced.plain).best_now()
+        return path is None or self._goal.fits(self._pool.amounts(path.options).peak)
+
+    def _settled(self, priced: Priced) -> Pruner | None:
+        """With the best plan under exact figures; None where there is none."""
+        pool = self._pool.weighed(priced)
+        pruner = Pruner(pool, priced.plain, self._deadline)
+        pruner.kept(with_ties=False)
+        self._pool.learn(pool)
+        return pruner if pruner.best else None
