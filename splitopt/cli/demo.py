@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from splitopt.cli.options import Json, Out
+from splitopt.cli.options import Json, Out, Verbose
 
 EXAMPLE = "Example: splitopt demo"
 
 
-def demo(out: Out = None, json: Json = False) -> None:
+def demo(out: Out = None, json: Json = False, verbose: Verbose = False) -> None:
     """Run the packaged job: a MobileNetV2 that exceeds its RAM budget is cut to fit."""
     from splitopt.cli import console, terminal
     from splitopt.config.board import PACKAGED
@@ -20,7 +20,7 @@ def demo(out: Out = None, json: Json = False) -> None:
     if json:
         console.show_json(result.to_dict())
     else:
-        terminal.show_result(result)
+        terminal.show_result(result, verbose=verbose)
     result.require()
     if result.is_interrupted:
         raise KeyboardInterrupt

@@ -40,3 +40,6 @@ Calibration = Annotated[
         help="Samples of an ONNX or float model's input: data.npz:key, an .npy or a folder.",
     ),
 ]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Print the details behind the answer, too.")
+]

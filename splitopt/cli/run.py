@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, FailOn, Json, Out
+from splitopt.cli.options import (
+    AllowCommands,
+    Board,
+    Budget,
+    Calibration,
+    FailOn,
+    Json,
+    Out,
+    Verbose,
+)
 
 EXAMPLE = "Example: splitopt run model.tflite --board corstone300_256k --budget 240K"
 
@@ -35,6 +44,7 @@ def run(
     calibration: Calibration = None,
     out: Out = None,
     json: Json = False,
+    verbose: Verbose = False,
     no_verify: Annotated[
         bool, typer.Option("--no-verify", help="Do not run the pieces; the bundle says so.")
     ] = False,
@@ -71,13 +81,13 @@ def run(
     console.show_notices(read.notices)
     from splitopt.workflows.run import run_job  # not loaded for a job that cannot be read
 
-    with console.progress() as progress:
+    with terminal.unfit_shown(quiet=json), console.progress() as progress:
         result = run_job(
             read, out=out, verify=not no_verify, keep_interrupted=True, progress=progress
         )
     broken = () if result.is_interrupted else result.broken(limits)
     if not json:
-        terminal.show_result(result)
+        terminal.show_result(result, verbose=verbose)
     elif not broken or not result.is_equal:
         console.show_json(result.to_dict())
     result.require(broken)  # with --json, the error's document has it all

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
+from splitopt.base.errors import InfeasibleError
 from splitopt.base.text import Paragraph, clean, table
 from splitopt.cli.console import err, out, show_step
 from splitopt.cli.plain_progress import plain_progress
@@ -72,11 +73,29 @@ def show_sweep(result: SweepResult) -> None:
     out.print(f"\nSweep: {escape(str(result.folder))}")
 
 
-def show_result(result: RunResult) -> None:
+def show_result(result: RunResult, *, verbose: bool = False) -> None:
+    """The answer; with `verbose`, all that stands behind it."""
+    from splitopt.report.text.answer import answer_text
     from splitopt.report.text.summary import run_text
 
-    show(run_text(result.document, result.checks, result.limit, result.diagnosis, result.timing))
-    out.print(f"\nBundle: {escape(str(result.folder))}")
+    plan, checks = result.document, result.checks
+    show(answer_text(plan, checks, str(result.folder)))
+    if verbose:
+        out.print()
+        show(run_text(plan, checks, result.limit, result.diagnosis, result.timing))
+
+
+@contextmanager
+def unfit_shown(*, quiet: bool) -> Iterator[None]:
+    """Where no plan fits, what is reachable, before the error is told; nothing if `quiet`."""
+    try:
+        yield
+    except InfeasibleError as error:
+        from splitopt.report.text.answer import unfit_text
+
+        if not quiet and "help" in error.facts:
+            show(unfit_text(error.facts))
+        raise
 
 
 def show_timing(timing: Timing) -> None:

@@ -12,7 +12,7 @@ from splitopt.base.files import read_text
 from splitopt.base.yaml_input import check, load_yaml
 from splitopt.config.board import Board, find_board, read_board
 from splitopt.config.job_keys import BESIDE_THE_MODEL, JobSpec
-from splitopt.config.objective import integer_weights, notices
+from splitopt.config.objective import Aim, integer_weights, notices
 from splitopt.config.own import folder_name, refuse_commands, target_commands
 from splitopt.config.target import TargetSpec, anchored, read_target
 
@@ -120,6 +120,12 @@ def read_job(
     """
     path = Path(path)
     return job_of(path, load_job(path), overrides, allow_commands=allow_commands)
+
+
+def aiming(job: Job, aim: Aim) -> Job:
+    """The job with another aim, its weights and limits as they are."""
+    objective = job.spec.objective.model_copy(update={"minimise": aim})
+    return replace(job, spec=job.spec.model_copy(update={"objective": objective}))
 
 
 def is_model(path: Path) -> bool:

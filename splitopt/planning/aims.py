@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from splitopt.planning.planner import Answer, Planner
 from splitopt.planning.request import Deadline, PlanRequest
-from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.partition.instance import Goal
@@ -27,6 +27,28 @@ def plan_aimed(planner: Planner, request: PlanRequest, deadline: Deadline | None
     the rest is not, they are equal, and the status is FEASIBLE.
     """
     deadline = deadline or Deadline(request.params.time_limit_s)
+    found = _aimed(planner, request, deadline)
+    if not isinstance(found, Infeasible) or found.least is None:
+        return found
+    least = found.least  # the cheapest of that peak says what such a budget would cost
+    goal = replace(request.goal, ram_weight=0, cost_weight=1, capacity=least.peak_ram_bytes)
+    cheapest = planner.plan(replace(request, goal=goal), deadline)
+    is_better = isinstance(cheapest, SplitPlan) and cheapest.added_insn <= least.added_insn
+    if not isinstance(cheapest, SplitPlan) or not is_better:
+        return found
+    peak = least.peak_ram_bytes
+    told = replace(
+        cheapest,
+        status=least.status,
+        goal=least.goal,
+        cost=peak,
+        bound=least.bound,
+        unfinished=least.unfinished,
+    )
+    return replace(found, least=told)
+
+
+def _aimed(planner: Planner, request: PlanRequest, deadline: Deadline) -> Answer:
     if request.aim not in ("fit", "smallest"):
         return planner.plan(request, deadline)
     if request.aim == "fit":

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from splitopt.base.errors import InfeasibleError
+from splitopt.base.text import first_few
 from splitopt.base.units import format_bytes, plural
+from splitopt.config.board import known_boards
 from splitopt.config.job import Job
 from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unfinished import Cause, cause_of, found_text
+from splitopt.planning.unsplit import Baseline
 
 
-def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleError:
+def infeasible(
+    job: Job, table: SegmentTable, answer: Infeasible, unsplit: Baseline
+) -> InfeasibleError:
     """The error for a job without a plan: which budget would do, and which op needs most."""
     bound = single_op_bound(table)
     op = table.graph.op_name(bound.op)
@@ -41,6 +46,12 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
     error.facts = {
         "status": "INFEASIBLE",
         "budget_bytes": job.budget_bytes,
+        "board": job.board.name,
+        "model": job.name,
+        "unsplit_ram_bytes": unsplit.ram_bytes,
+        "invoke_insn": unsplit.invoke.whole,
+        "added_insn": answer.least.added_insn,
+        "help": _help(job, answer.least, op, bound.least_ram_bytes),
         "smallest_feasible_budget_bytes": least,
         "smallest_is_proved": answer.least.status.name == "OPTIMAL",
         "exact": answer.least.exact,
@@ -53,6 +64,21 @@ def infeasible(job: Job, table: SegmentTable, answer: Infeasible) -> InfeasibleE
         },
     }
     return error
+
+
+def _help(job: Job, least: SplitPlan, op: str, bound_bytes: int) -> list[str]:
+    """What would make it fit: RAM, or a smaller need."""
+    peak = least.peak_ram_bytes
+    large = [
+        board.name
+        for board in known_boards()
+        if board.abi == job.board.abi and board.budget_bytes >= peak
+    ]
+    boards = f" (boards: {first_few(large, 3)})" if large else ""
+    found = [f"a budget of {format_bytes(peak)}{boards}"]
+    if limits := _limits(job):
+        found.append(f"looser limits{limits.removeprefix(' under')}")
+    return [*found, f"less of what sets that: {_needs_most(least, op, bound_bytes)}"]
 
 
 def _needs_most(plan: SplitPlan, op: str, bound_bytes: int) -> str:

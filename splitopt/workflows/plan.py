@@ -13,7 +13,8 @@ from splitopt.base.errors import INTERRUPTED, ToolError
 from splitopt.base.progress import Progress
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, plural
-from splitopt.config.job import Job, job_from
+from splitopt.config.job import Job, aiming, job_from
+from splitopt.config.objective import Aim
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
@@ -34,6 +35,7 @@ from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
 from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Outcome
 from splitopt.solvers.partition.plan import PartitionPlan
+from splitopt.workflows.choices import OWN, Choice, choices
 from splitopt.workflows.interrupt import ends_on_interrupt
 
 
@@ -67,7 +69,8 @@ def prepare(job: Job, source: ModelSource) -> Prepared:
 
 @dataclass(frozen=True, repr=False)
 class Planned:
-    """A plan with what it was made on; no piece is written. Bytes, and estimated instructions."""
+    """A plan with what it was made on; no piece is written. Bytes, and estimated instructions.
+    `choices`: the plans that were to be had, its own among them, where they were asked for."""
 
     graph: ModelGraph
     table: SegmentTable
@@ -76,6 +79,7 @@ class Planned:
     baseline: Baseline
     by_hand: tuple[HandCuts, ...]
     is_interrupted: bool = False
+    choices: tuple[Choice, ...] = ()
 
     @property
     def limit(self) -> str:
@@ -173,20 +177,31 @@ def plan_job(
     segments: npt.NDArray[np.bool_] | None = None,
     *,
     keep_interrupted: bool = False,
+    with_choices: bool = False,
 ) -> Planned:
     """Chooses the cuts of the job's model, out of `segments` where given ([start, stop] is true).
 
-    `keep_interrupted`: Ctrl-C ends the planning with the best plan so far, if there is one.
-    Raises SplitoptError.
+    `with_choices`: plans of the other aims, too. `keep_interrupted`: Ctrl-C ends the planning with
+    the best plan so far, if there is one. Raises SplitoptError.
     """
     prepared = prepare(job, source)
     planner = Planner(prepared.table, progress)
-    request = prepared.request(job)
-    if segments is not None:
-        request = replace(request, allowed=request.allowed & segments)
     deadline = Deadline(job.spec.solve.time_limit_s)
+
+    def request_of(aim: Aim) -> PlanRequest:
+        asked = prepared.request(aiming(job, aim))
+        allowed = asked.allowed if segments is None else asked.allowed & segments
+        return replace(asked, allowed=allowed)
+
+    aim = job.spec.objective.minimise
+    request = request_of(aim)
+    found: tuple[Choice, ...] = ()
     with ends_on_interrupt(keep_interrupted, progress):
-        plan = _found(job, prepared, plan_aimed(planner, request, deadline))
+        own = deadline.share(OWN) if with_choices else deadline
+        plan = _found(job, prepared, plan_aimed(planner, request, own))
+        if with_choices:
+            mine = aim, plan
+            found = choices(prepared.graph, planner, mine, request_of, deadline, progress)
         return Planned(
             graph=prepared.graph,
             table=prepared.table,
@@ -195,6 +210,7 @@ def plan_job(
             baseline=prepared.baseline,
             by_hand=by_hand(prepared.table, len(plan.segments), request, deadline),
             is_interrupted=is_asked_to_stop(),
+            choices=found,
         )
 
 
@@ -206,7 +222,7 @@ def _found(
     if isinstance(answer, SplitPlan):
         return answer
     if isinstance(answer, Infeasible):
-        error = infeasible(job, prepared.table, answer)
+        error = infeasible(job, prepared.table, answer, prepared.baseline)
         error.exit_code = INTERRUPTED if is_asked_to_stop() else error.exit_code
         raise error
     if is_asked_to_stop():

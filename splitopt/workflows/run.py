@@ -12,20 +12,16 @@ from splitopt.base.progress import Progress
 from splitopt.base.text import plain_text
 from splitopt.base.units import plural
 from splitopt.bundle.documents import dump
-from splitopt.bundle.folder import BundleFolder, manifest, new_bundle
+from splitopt.bundle.folder import BundleFolder, new_bundle
 from splitopt.bundle.load import load_run
-from splitopt.bundle.memory_json import graph_document, memory_document
-from splitopt.bundle.open import CORRESPONDENCE, COST_TABLE
 from splitopt.bundle.plan_json import plan_document, with_conversion, with_routes
 from splitopt.bundle.run_record import record_of
 from splitopt.bundle.schema.explain import RunExplanation
-from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.thresholds import Threshold, broken, require_none_broken
 from splitopt.bundle.verify_json import verify_document
-from splitopt.config.job import IN_MEMORY, Job, is_model, job_from
-from splitopt.config.job_text import job_text
+from splitopt.config.job import Job, job_from
 from splitopt.config.own import results_folder
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.run import diagnose_run
@@ -39,6 +35,7 @@ from splitopt.planning.unsplit import Baseline, HandCuts
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.memory_map import LEGEND
 from splitopt.report.pages.run import memory_maps, render_run
+from splitopt.report.text.answer import answer_text
 from splitopt.report.text.summary import run_text
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.host import StreamFiles
@@ -46,6 +43,7 @@ from splitopt.verify.equality import Check, CheckStatus, PieceFile
 from splitopt.verify.probe import require_runnable
 from splitopt.verify.proof import Proof, given_feeds, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line
+from splitopt.workflows.run_files import choice_entries, manifest_of, write_documents
 from splitopt.workflows.time import TimedBundle, time_bundle
 
 
@@ -146,13 +144,15 @@ def run_job(
     route = OnnxRoute(job, source, progress) if job.spec.route == "pieces" else None
     with new_bundle(home, job.name) as bundle:
         allowed = None if route is None else route.allowed
-        planned = plan_job(job, source, progress, allowed, keep_interrupted=keep_interrupted)
+        planned = plan_job(
+            job, source, progress, allowed, keep_interrupted=keep_interrupted, with_choices=True
+        )
         made = _make(job, route, planned)
         progress("writing pieces")
         files = _write_pieces(bundle, made)
         proof = _prove(job, source, made, route, files, given, progress) if verify else Proof()
         document = _document(job, source, planned, made, proof, route)
-        _write_documents(bundle, job, source, planned, made, document)
+        write_documents(bundle, job, source, planned, made, document)
         timed = _time(bundle, job, progress) if verify else None
         diagnosis = None
         if not planned.is_interrupted:  # it would plan again
@@ -161,7 +161,8 @@ def run_job(
         if timed is not None:
             proof = replace(proof, checks=(*proof.checks, *timed.checks))
         timing = None if timed is None else timed.document
-        summary = plain_text(run_text(document, proof.checks, planned.limit, diagnosis, timing))
+        details = run_text(document, proof.checks, planned.limit, diagnosis, timing)
+        summary = plain_text((*answer_text(document, proof.checks, "."), *details))
         _finish(bundle, job, proof, summary, progress)
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(
@@ -217,9 +218,9 @@ def _finish(bundle: BundleFolder, job: Job, proof: Proof, summary: str, progress
     bundle.write_json("verify.json", verify_document(job, proof))
     bundle.write_text("summary.txt", summary)
     progress("writing the report")
-    bundle.write_json("manifest.json", _manifest(job, bundle.folder))  # which the report shows
+    bundle.write_json("manifest.json", manifest_of(job, bundle.folder))  # which the report shows
     bundle.write_text("report.html", render_run(load_run(bundle.folder)))
-    bundle.write_json("manifest.json", _manifest(job, bundle.folder))
+    bundle.write_json("manifest.json", manifest_of(job, bundle.folder))
 
 
 def _is_suspect(document: Plan, proof: Proof) -> bool:
@@ -281,51 +282,14 @@ def _document(
         source.names,
         source.io,
     )
-    document = document.model_copy(update={"proof": proof.status.value})
+    more = {"proof": proof.status.value, "choices": choice_entries(planned)}
+    document = document.model_copy(update=more)
     conversion = source.conversion
     if conversion is not None:
         document = with_conversion(document, conversion.record)
     if route is not None and made.route == "pieces":
         document = with_routes(document, planned.plan, made, proof.judgement, route.onnx_tensor_of)
     return document
-
-
-def _write_documents(
-    bundle: BundleFolder,
-    job: Job,
-    source: ModelSource,
-    planned: Planned,
-    made: PieceSet,
-    document: Plan,
-) -> None:
-    """All that is known before anything runs on a target."""
-    if source.path != job.model_path:
-        (bundle.folder / "model.tflite").write_bytes(source.graph.source)
-    if source.conversion is not None:
-        log = source.conversion.log.read_text("utf-8")
-        bundle.write_text("convert.log", log + made.log)
-    if source.names is not None:
-        bundle.write_json(CORRESPONDENCE, source.names.to_dict())
-    if job.spec.cost_table is not None:
-        bundle.write_text(COST_TABLE, job.cost_table_text)
-    bundle.write_text("job.yaml", job_text(job))
-    bundle.write_json("plan.json", document)
-    bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
-    bundle.write_json("graph.json", graph_document(planned.graph, source.names))
-
-
-def _manifest(job: Job, folder: Path) -> Manifest:
-    inputs = {"model": job.model_path}
-    if job.file != IN_MEMORY and not is_model(job.file):
-        inputs["job"] = job.file
-    if job.data_path is not None:
-        inputs["data"] = job.data_path
-    calibration = job.spec.calibration
-    if calibration is not None and (job.file.parent / calibration.path).is_file():
-        inputs["calibration"] = job.file.parent / calibration.path
-    if job.spec.cost_table is not None:
-        inputs["cost_table"] = job.file.parent / job.spec.cost_table
-    return manifest(folder, job.spec.verify.seed, inputs)
 
 
 def require_equal(folder: Path, checks: Sequence[Check]) -> None:

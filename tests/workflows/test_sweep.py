@@ -259,7 +259,7 @@ def alive_in_group(group: int) -> list[int]:
         ("job: job.yaml\ngrid: {budget_bytes: []}\n", r"\$.grid.budget_bytes: an empty list"),
         ("job: job.yaml\ngrid: {budgets: auto}\n", r"\$.grid.budgets: unknown key"),
         ("job: job.yaml\ngrid: {budget_bytes: 64kB}\n", r"\$.grid.budget_bytes: got '64kB'"),
-        ("job: job.yaml\ngrid: {budget_bytes: [1000, 64k]}\n", r"\$.grid.budget_bytes\[1\]"),
+        ("job: job.yaml\ngrid: {budget_bytes: [1000, 64x]}\n", r"\$.grid.budget_bytes\[1\]"),
         ("job: job.yaml\ngrid: {budget_bytes: [9, 9]}\n", r"budget_bytes: 9 is there twice"),
         ("job: job.yaml\ngrid: {board: nowhere}\n", r"\$.grid.board\[0\]: no board 'nowhere'"),
         ("job: job.yaml\ngrid: {model: no.tflite}\n", r"\$.grid.model\[0\]: no such file"),

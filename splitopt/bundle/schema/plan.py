@@ -116,6 +116,21 @@ class Baseline(Shape):
     exact: bool
 
 
+class Choice(Shape):
+    """A plan that the run could have written, by what it aims at; one of them is the plan itself
+    (`is_written`). `flash_bytes`: of its pieces' files."""
+
+    aim: Line
+    is_written: bool = False
+    status: PlanStatus
+    peak_ram_bytes: Bytes
+    added_insn: Signed
+    pieces: Op
+    streamed: Op = 0
+    cuts: tuple[Op, ...] = ()
+    flash_bytes: Count | None = None
+
+
 class HandCuts(Shape):
     """A plan by a rule of thumb, to compare with."""
 
@@ -268,6 +283,7 @@ class Plan(Document):
     estimated_ops: Texts
     baseline: Baseline
     by_hand: tuple[HandCuts, ...]
+    choices: Annotated[tuple[Choice, ...], Field(max_length=8)] = ()
     floor: SingleOpBound
     segments: Annotated[tuple[Segment, ...], Field(min_length=1, max_length=MOST_OPS)]
     layout: Layout

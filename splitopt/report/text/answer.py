@@ -1,0 +1,162 @@
+"""The answer of a run in a few lines: does it fit, at what price, what is proved, what is next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from splitopt.base.text import Line, Paragraph, Row, first_few, table_of
+from splitopt.base.units import (
+    format_bytes,
+    format_percent,
+    pieces_text,
+    plural,
+    signed_insn,
+)
+from splitopt.bundle.left_out import most_better_text
+from splitopt.bundle.schema.plan import Choice, Plan
+from splitopt.bundle.schema.verify import Check as CheckEntry
+from splitopt.verify.equality import Check
+
+Checks = Sequence[Check | CheckEntry]
+COLUMNS = ("plan", "peak RAM", "of budget", "added time (estimate)", "pieces", "flash")
+MEANINGS = {
+    "fit": "fit: cheapest",
+    "balanced": "balanced",
+    "smallest": "smallest",
+    "weighted": "weighted",
+}
+
+
+def answer_text(plan: Plan, checks: Checks, folder: str) -> Iterator[Paragraph]:
+    """At most 15 lines. `folder`: of the bundle, as the next command names it."""
+    yield (Line(_fits(plan), "verdict"),)
+    yield table_of(COLUMNS, list(choice_rows(plan)))
+    yield tuple(_ends(plan, checks, folder))
+
+
+def _fits(plan: Plan) -> str:
+    budget, peak = plan.budget_bytes, plan.peak_ram_bytes
+    unsplit = plan.baseline.ram_bytes
+    way = "unsplit" if plan.is_unsplit else f"in {plural(len(plan.segments), 'piece')}"
+    whole = "" if plan.is_unsplit else f"; unsplit it needs {format_bytes(unsplit)}"
+    verb = "" if plan.is_unsplit else " and fits, too" if unsplit <= budget else " and does not fit"
+    return (
+        f"FITS {plan.board.name}: {plan.job.name} takes {format_bytes(peak)} {way} of "
+        f"{format_bytes(budget)}{whole}{verb}."
+    )
+
+
+def choice_rows(plan: Plan) -> Iterator[Row]:
+    """The unsplit model, then each plan that could have been written."""
+    unsplit, invoke = plan.baseline.ram_bytes, plan.invoke_insn
+    size = format_bytes(plan.model.bytes)
+    yield ("unsplit", format_bytes(unsplit), _share(plan, unsplit), "0", "1", size)
+    for choice in plan.choices:
+        flash = "-" if choice.flash_bytes is None else format_bytes(choice.flash_bytes)
+        yield (
+            f"{MEANINGS.get(choice.aim, choice.aim)}{' *' if choice.is_written else ''}",
+            format_bytes(choice.peak_ram_bytes),
+            _share(plan, choice.peak_ram_bytes),
+            time_cell(choice.added_insn, invoke),
+            pieces_text(choice.pieces, choice.streamed),
+            flash,
+        )
+
+
+def time_cell(insn: int, invoke_insn: int | None) -> str:
+    """`+21.3 % of Invoke, +1.4 M`; instructions alone where Invoke has no estimate."""
+    if not insn:
+        return "0"
+    own = signed_insn(insn)
+    return f"{format_percent(insn, invoke_insn)} of Invoke, {own}" if invoke_insn else own
+
+
+def _share(plan: Plan, peak: int) -> str:
+    return f"{100 * peak / plan.budget_bytes:.0f} %"
+
+
+def _ends(plan: Plan, checks: Checks, folder: str) -> Iterator[Line]:
+    """What was written, what was proved, what to watch, what to do."""
+    aim = plan.objective.minimise
+    others = [MEANINGS[c.aim].split(":")[0] for c in plan.choices if c.aim != aim]
+    more = f"; --plan {' or '.join(others)} writes another" if others else ""
+    yield Line(f"Written (*): {aim}, the job's objective.minimise{more}.")
+    yield Line(f"Proved: {_proved(plan)}.")
+    yield _checked(plan, checks)
+    if not plan.exact:
+        yield Line(f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}.", "warning")
+    if not all(choice.status == "OPTIMAL" for choice in plan.choices):
+        yield Line("A longer solve.time_limit_s may prove the rest, or find better.", "warning")
+    yield Line(f"Bundle: {folder} (report.html; -v prints the details)")
+    yield Line(f"Next: {_next(plan, checks, folder)}")
+
+
+def _proved(plan: Plan) -> str:
+    if plan.route == "pieces":
+        return f"{plan.status} for the choice of cuts on the whole int8 model"
+    basis = "" if plan.exact else ", on estimates of bytes"
+    choices = plan.choices or (_own_choice(plan),)
+    if all(choice.status == "OPTIMAL" for choice in choices):
+        words = "each plan is" if len(choices) > 1 else "the plan is"
+        return f"{words} the best there is for its aim (OPTIMAL{basis})"
+    if plan.status == "OPTIMAL":
+        left = [choice.aim for choice in choices if choice.status != "OPTIMAL"]
+        return f"{plan.objective.minimise} is OPTIMAL{basis}; not proved: {', '.join(left)}"
+    return f"{plan.status}{basis}; a better plan may exist, {most_better_text(plan.objective)}"
+
+
+def _own_choice(plan: Plan) -> Choice:
+    return Choice(
+        aim=plan.objective.minimise,
+        status=plan.status,
+        peak_ram_bytes=plan.peak_ram_bytes,
+        added_insn=plan.added_insn,
+        pieces=len(plan.segments),
+    )
+
+
+def _checked(plan: Plan, checks: Checks) -> Line:
+    if not checks:
+        return Line("NOT PROVED: outputs were not compared (--no-verify).", "warning")
+    failed = [check.name for check in checks if check.status == "failed"]
+    warned = [check.name for check in checks if check.status == "warning"]
+    if failed:
+        return Line(f"Outputs: check {' and '.join(failed)} FAILED; do not use these.", "failed")
+    ran = max(check.inputs for check in checks)
+    equal = "judged on held-out samples" if plan.route == "pieces" else "equal, bit for bit"
+    passed = [check.name for check in checks if check.status == "passed"]
+    says = f"Outputs: {equal}, on {plural(ran, 'input')} in TFLM ({', '.join(passed)} passed)"
+    if warned:
+        return Line(f"{says}; WARNING: {', '.join(warned)}, see -v.", "warning")
+    return Line(f"{says}.", "passed")
+
+
+def _next(plan: Plan, checks: Checks, folder: str) -> str:
+    if any(check.status == "failed" for check in checks):
+        return f"splitopt explain {folder}"
+    if not checks:
+        return "the same command without --no-verify"
+    return f"splitopt export {folder} --out firmware/{plan.job.name}"
+
+
+def unfit_text(facts: Mapping[str, Any]) -> Iterator[Paragraph]:
+    """Where no plan fits: the smallest that is reachable, and what would help. `facts`: those of
+    the InfeasibleError."""
+    budget, least = facts["budget_bytes"], facts["smallest_feasible_budget_bytes"]
+    board, model = facts["board"], facts["model"]
+    needs = f"{model} needs {format_bytes(least)} of RAM at least, and has {format_bytes(budget)}"
+    yield (Line(f"DOES NOT FIT {board}: {needs}.", "verdict"),)
+    unsplit, invoke = facts["unsplit_ram_bytes"], facts["invoke_insn"]
+    rows = [
+        ("unsplit", format_bytes(unsplit), f"{100 * unsplit / budget:.0f} %", "0", "1"),
+        (
+            "smallest",
+            format_bytes(least),
+            f"{100 * least / budget:.0f} %",
+            time_cell(facts["added_insn"], invoke),
+            str(facts["pieces"]),
+        ),
+    ]
+    yield table_of(COLUMNS[:-1], rows)
+    yield tuple(Line(f"What would help: {text}") for text in facts["help"])
