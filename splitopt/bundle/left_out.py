@@ -31,6 +31,8 @@ def left_out_text(left: Left | None) -> str:
 
 def most_better_text(objective: Objective) -> str:
     """How much better than the plan of this cost and bound another may be."""
+    if objective.gap == 0:
+        return "as good in what counts first and better in the rest"
     if objective.gap < 1:
         return f"by at most {100 * objective.gap:.2f} % of the objective"
     cost, bound = objective.cost, objective.bound

@@ -12,12 +12,15 @@ from typing import Annotated, Any
 
 import typer
 
-from splitopt.base.errors import INTERRUPTED, NotEqualError, SplitoptError, ToolError, UsageError
+from splitopt.base.errors import INTERRUPTED, SplitoptError, ToolError, UsageError
 from splitopt.base.text import one_line
 from splitopt.base.version import VERSION
 
-CLOSED_PIPE = 141  # 128 and the number of the signal, as shells have it
-
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 120}
+_EXAMPLES = (
+    "Begin with: splitopt run model.tflite --board corstone300_256k, or: splitopt demo. "
+    "`splitopt COMMAND -h` has an example of each command."
+)
 _COMMANDS = (
     *("demo", "init", "run", "time", "export", "sweep", "explain", "report"),
     *("compare", "runs", "calibrate", "pack", "boards", "schema", "doctor"),
@@ -46,16 +49,20 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
             "Cuts an ONNX or TFLite model into pieces that fit the SRAM of a Cortex-M55, "
             "and proves that they equal the model."
         ),
+        epilog=_EXAMPLES,
         no_args_is_help=True,
-        add_completion=False,
+        context_settings=_CONTEXT,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)
     called = tuple(name for name in _COMMANDS if name in arguments[:1])
     for name in called or _COMMANDS:
-        command = import_module(f"splitopt.cli.{name}")
-        app.command(epilog=command.EXAMPLE)(getattr(command, name))
+        module = import_module(f"splitopt.cli.{name}")
+        command = getattr(module, name)
+        first = " ".join(command.__doc__.split("\n\n")[0].split())  # all of it, in any width
+        how = {"short_help": first, "epilog": module.EXAMPLE, "context_settings": _CONTEXT}
+        app.command(**how)(command)
     return app
 
 
@@ -70,6 +77,7 @@ def main() -> None:
     except OSError as error:
         code = _cannot_print(error)
     if code == INTERRUPTED:  # typer turns a KeyboardInterrupt into this, too
+        _give_document({"error": "interrupted", "exit_code": code})
         sys.stderr.write("interrupted\n")
     sys.exit(code)
 
@@ -82,8 +90,6 @@ def _outcome() -> int:
     try:
         _refuse_odd_arguments()
         return int(_app(sys.argv[1:])(standalone_mode=False) or 0)
-    except NotEqualError as error:  # its document is out, with --json
-        return _report(str(error), error.exit_code, has_document=True)
     except SplitoptError as error:
         return _report(str(error), error.exit_code, error.facts)
     except BrokenPipeError:
@@ -120,21 +126,26 @@ def _report(
     message: str,
     exit_code: int,
     facts: Mapping[str, Any] = MappingProxyType({}),
-    *,
-    has_document: bool = False,
 ) -> int:
     from splitopt.cli import console
 
-    if "--json" in sys.argv and not has_document:
-        console.show_json({**facts, "error": one_line(message), "exit_code": exit_code})
+    _give_document({**facts, "error": one_line(message), "exit_code": exit_code})
     console.show_error(message)
     return exit_code
+
+
+def _give_document(facts: Mapping[str, Any]) -> None:
+    """With --json, the one of a failure; nothing where the command has given its own."""
+    from splitopt.cli import console
+
+    if "--json" in sys.argv and not console.has_document():
+        console.show_json(facts)
 
 
 def _cannot_print(error: OSError) -> int:
     """Exit code where standard output is full or closed; what it still holds is let go."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     if isinstance(error, BrokenPipeError):  # the reader has seen enough, as `head` does
-        return CLOSED_PIPE
+        return 0
     sys.stderr.write(f"error: standard output: {error.strerror or error}\n")
     return ToolError.exit_code

@@ -19,7 +19,8 @@ from splitopt.base.progress import Heading
 from splitopt.base.text import clean, clean_lines, one_line
 from splitopt.cli.plain_progress import plain_progress
 
-_NARROWEST = 100
+_UNBROKEN = 10_000
+"""Columns of what is no terminal: lines in pipes and files stay whole."""
 
 
 class _CleanConsole(Console):
@@ -30,7 +31,8 @@ class _CleanConsole(Console):
 
 
 out = _CleanConsole(highlight=False)
-out.width = max(out.width, _NARROWEST)
+if not out.is_terminal:
+    out.width = _UNBROKEN
 err = _CleanConsole(stderr=True, soft_wrap=True, highlight=False)
 
 
@@ -58,7 +60,7 @@ def show_step(line: str) -> None:
 def show_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for k, name in enumerate(header):
-        table.add_column(escape(name), justify="left" if k == 0 else "right", no_wrap=k > 0)
+        table.add_column(escape(name), justify="left" if k == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
     out.print(table)
@@ -74,7 +76,17 @@ def show_json(data: Any) -> None:
     """One JSON document on stdout, and nothing else there."""
     from splitopt.bundle.documents import json_text
 
-    sys.stdout.write(json_text(data))
+    text = json_text(data)
+    sys.stdout.write(text)
+    _documents.append(text)
+
+
+_documents: list[str] = []
+
+
+def has_document() -> bool:
+    """Whether the document of this command is out."""
+    return bool(_documents)
 
 
 def show_notices(lines: Iterable[str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Board, Budget, Calibration
+from splitopt.cli.options import Board, Budget, Calibration, Json
 
 EXAMPLE = "Example: splitopt init model.tflite --board corstone300_256k"
 
@@ -20,6 +20,7 @@ def init(
     out: Annotated[
         Path | None, typer.Option("--out", help="The job's file (default: here, as the model).")
     ] = None,
+    json: Json = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
 ) -> None:
     """Write a job file for a model, with a comment for each key, to be edited and run."""
@@ -29,4 +30,7 @@ def init(
 
     given = Given(board=board, budget=budget, calibration=calibration)
     file = workflow(model, given, out=out, force=force)
-    console.show_lines(f"Wrote {file}. Next: splitopt run {file}")
+    if json:
+        console.show_json({"job": str(file)})
+    else:
+        console.show_lines(f"Wrote {file}. Next: splitopt run {file}")

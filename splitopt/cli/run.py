@@ -25,7 +25,7 @@ def run(
     jobs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="JOB|MODEL...",
+            metavar="JOB|MODEL",
             help="A job file, or a .tflite or .onnx model with --board; of several, or of a folder "
             "of models, one line each.",
         ),

@@ -129,7 +129,7 @@ def sha256(path: Path) -> str:
 def test_without_verification_the_words_say_so(job: Job, tmp_path: Path) -> None:
     done = splitopt("run", job(out="mine"), "--no-verify", cwd=tmp_path)
     assert done.returncode == 0
-    assert "Verification: SKIPPED. The pieces were not run." in done.stdout
+    assert "NOT PROVED: outputs were not compared (--no-verify)." in done.stdout
     [folder] = (tmp_path / "mine" / "small").iterdir()
     assert f"Bundle: mine/small/{folder.name}" in done.stdout
     assert "Verification: SKIPPED" in (folder / "summary.txt").read_text()
@@ -184,6 +184,7 @@ def test_help_shows_every_command_with_an_example(tmp_path: Path) -> None:
     assert (top.returncode, top.stderr) == (0, "")
     for command in (
         "demo",
+        "init",
         "schema",
         "run",
         "time",

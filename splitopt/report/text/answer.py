@@ -13,7 +13,7 @@ from splitopt.base.units import (
     plural,
     signed_insn,
 )
-from splitopt.bundle.left_out import most_better_text
+from splitopt.bundle.left_out import cause_text, most_better_text
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.verify.equality import Check
@@ -103,7 +103,8 @@ def _proved(plan: Plan) -> str:
     if plan.status == "OPTIMAL":
         left = [choice.aim for choice in choices if choice.status != "OPTIMAL"]
         return f"{plan.objective.minimise} is OPTIMAL{basis}; not proved: {', '.join(left)}"
-    return f"{plan.status}{basis}; a better plan may exist, {most_better_text(plan.objective)}"
+    cause, most = cause_text(plan.unfinished), most_better_text(plan.objective)
+    return f"{plan.status}{basis}. {cause}; a better plan may exist, {most}"
 
 
 def _own_choice(plan: Plan) -> Choice:
