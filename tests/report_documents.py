@@ -26,7 +26,7 @@ from splitopt.bundle.schema.outputs import Finding, Outputs, SamplesRun, Severit
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.sweep import Record, Sweep
 from splitopt.bundle.schema.timing import STEPS, Timing
-from splitopt.config.job import read_job
+from splitopt.config.job import aiming, read_job
 from splitopt.workflows.run import run_job
 
 JOBS = Path(__file__).resolve().parents[1] / "configs" / "jobs"
@@ -59,7 +59,10 @@ OUTPUTS = Outputs(
 
 def run_bundle(name: str, out: Path) -> Path:
     """The bundle of one of the project's jobs, its pieces not run; with checks of every status."""
-    folder = run_job(read_job(JOBS / f"{name}.yaml"), out=out, verify=False).folder
+    job = read_job(JOBS / f"{name}.yaml")
+    if not job.spec.objective.model_fields_set:
+        job = aiming(job, "weighted")
+    folder = run_job(job, out=out, verify=False).folder
     path = folder / "verify.json"
     verify = json.loads(path.read_text("utf-8"))
     keys = ("name", "status", "compared", "inputs", "worst_difference", "detail")

@@ -89,7 +89,7 @@ def test_figures_are_those_of_the_plans(made: dict[str, Path]) -> None:
     assert peak.relative == pytest.approx(224 / 57_472)
     assert found.is_comparable
     assert {d.key: (d.before, d.after) for d in found.job} == {
-        "$.objective.minimise": ("peak_ram", "added_time"),
+        "$.objective.minimise": ("smallest", "fit"),
         "$.pieces.max": (None, 3),
     }
     assert verdict(found).startswith("Peak RAM rose from 57,472 B to 57,696 B (+0.4 %); estimated")

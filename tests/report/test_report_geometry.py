@@ -29,7 +29,7 @@ def banded(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
     model = JOBS.parent / "models" / "mbv2_digits_int8.tflite"
     (home / "job.yaml").write_text(
         f"model: {{path: {model}}}\nboard: corstone300_512k\nbudget_bytes: 245760\n"
-        "pieces: {streams: false}\n"
+        "pieces: {streams: false}\nobjective: {minimise: weighted}\n"
     )
     return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
 
