@@ -9,19 +9,21 @@ from pathlib import Path
 from limits import seconds
 
 from splitopt.arena.rules import target_rules
+from splitopt.arena.shared import SharedArena, SharedModel, shared_arena
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment, segment_of, whole_model
+from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.unsplit import unsplit
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.job_blob import PlannedPiece, PlannedRun, output_bytes, pack, unsplit_run
+from splitopt.runtime.kept_tails import KeptTail, StorePlan
 from splitopt.runtime.links import links_of
 from splitopt.runtime.measured import RunTime, measured
 from splitopt.runtime.program import BARE_SOURCES, build_program, link_program
-from splitopt.runtime.saved_tails import SavedTail, StorePlan
 from splitopt.runtime.simulator import Qemu, simulate
-from splitopt.runtime.stream_tables import PlacedBuffers
+from splitopt.runtime.stream_tables import NOWHERE, PlacedBuffers
 from splitopt.runtime.tflm_library import TflmLibrary, find_library
 from splitopt.tiling.geometry import banded_segments
 from splitopt.tiling.resized import resized
@@ -102,11 +104,38 @@ def restored(
     at, pieces = 64 if at_start_up else 0, []
     for piece, (head, tail) in zip(run.pieces, used_bytes, strict=True):
         stream = piece.links.stream
-        kept = -(-tail // 16) * 16 + (stream.interpreters_bytes if stream else 0)
-        saved = SavedTail(kept, 0, at, kept + INTERPRETER_BYTES, head + tail, 1)
-        pieces.append(replace(piece, saved=saved))
-        at += saved.size_bytes
+        own = -(-tail // 16) * 16 + (stream.interpreters_bytes if stream else 0)
+        kept = KeptTail(own, 0, at, own + INTERPRETER_BYTES, head + tail, 1)
+        pieces.append(replace(piece, kept=kept))
+        at += kept.size_bytes
     return replace(run, pieces=tuple(pieces), stores=(StorePlan(at, int(at_start_up)),))
+
+
+def resident(run: PlannedRun, ways: str) -> PlannedRun:
+    """The same with pieces built once. `ways`: of each piece a letter: they stay in the `r`egion,
+    above all else, or in a `m`emory, or are rebuilt (`-`)."""
+    tops, pieces = {NOWHERE: run.region_bytes, 0: 0}, []
+    for piece, way in zip(run.pieces, ways, strict=True):
+        if way == "-":
+            pieces.append(piece)
+            continue
+        own, store = _in_two_arenas(piece), NOWHERE if way == "r" else 0
+        tail, groups = -(-own.tail_bytes // 16) * 16, max(1, len(piece.groups))
+        size, used = tail + groups * INTERPRETER_BYTES, own.head_bytes + own.tail_bytes
+        kept = KeptTail(tail, store, tops[store], size, used, 1, is_resident=1)
+        tops[store] += size
+        stream = piece.links.stream and replace(piece.links.stream, interpreters_bytes=0)
+        links = replace(piece.links, stream=stream)
+        pieces.append(replace(piece, arena_bytes=own.size_bytes, links=links, kept=kept))
+    stores = (StorePlan(tops[0], 0),) if tops[0] else ()
+    return replace(run, pieces=tuple(pieces), region_bytes=tops[NOWHERE], stores=stores)
+
+
+def _in_two_arenas(piece: PlannedPiece) -> SharedArena:
+    rules = target_rules("m55")
+    graphs = [parse_tflite(data, name="piece") for data in piece.groups or (piece.data,)]
+    models = [SharedModel(own, rules.memories(own), own.offline_offsets) for own in graphs]
+    return shared_arena(models, rules.abi.in_two_arenas())
 
 
 def streamed_run(

@@ -1,4 +1,4 @@
-"""The links of a bundle's pieces and where their tails are saved, as the runner has them."""
+"""The links of a bundle's pieces and where their tails are kept, as the runner has them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from splitopt.arena.rules import target_rules
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.schema.plan import Memory, Plan
+from splitopt.runtime.kept_tails import KeptTail, StorePlan
 from splitopt.runtime.links import PieceLinks, links_of
-from splitopt.runtime.saved_tails import SavedTail, StorePlan
-from splitopt.runtime.stream_tables import PlacedBuffers
+from splitopt.runtime.stream_tables import NOWHERE, PlacedBuffers
 
 
 def bundle_links(
@@ -35,22 +35,21 @@ def planned_buffers(bundle: OpenBundle) -> Iterator[PlacedBuffers | None]:
         yield PlacedBuffers(piece.stream, offsets, entry.stream.interpreters_bytes)
 
 
-def saved_tails(plan: Plan) -> Iterator[SavedTail | None]:
+def kept_tails(plan: Plan) -> Iterator[KeptTail | None]:
     """Of each piece where what it needs again is kept; None for what is built at each inference."""
-    stores = [memory.name for memory in used_memories(plan)]
+    stores = {memory.name: number for number, memory in enumerate(used_memories(plan))}
     interpreter_bytes = target_rules(plan.board.abi).abi.interpreter_bytes
     for segment in plan.segments:
-        if segment.stored_in is None:
+        used = segment.arena_used_bytes, int(segment.exact)
+        if segment.switching == "resident":
+            store = NOWHERE if segment.kept_in is None else stores[segment.kept_in]
+            place = store, segment.kept_offset, segment.kept_bytes
+            yield KeptTail(segment.persistent_bytes, *place, *used, is_resident=1)
+        elif segment.stored_in is not None:
+            place = stores[segment.stored_in], segment.stored_offset, segment.stored_bytes
+            yield KeptTail(segment.stored_bytes - interpreter_bytes, *place, *used)
+        else:
             yield None
-            continue
-        yield SavedTail(
-            tail_bytes=segment.stored_bytes - interpreter_bytes,
-            store=stores.index(segment.stored_in),
-            offset=segment.stored_offset,
-            size_bytes=segment.stored_bytes,
-            used_bytes=segment.arena_used_bytes,
-            is_exact=int(segment.exact),
-        )
 
 
 def store_plans(plan: Plan) -> tuple[StorePlan, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from splitopt.cost.copying import Amount
 from splitopt.cost.streaming import moved_insn
 
-_RESTORE_CALL_INSN, _STREAM_INSN, _SAVE_CALL_INSN = 61, 25, 190
+_RESTORE_CALL_INSN, _STREAM_INSN, _SAVE_CALL_INSN = 86, 41, 190
 
 
 def restore_insn(

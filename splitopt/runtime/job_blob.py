@@ -10,12 +10,12 @@ from typing import Any
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.schema import OP_NAMES
 from splitopt.graph.segments import whole_model
+from splitopt.runtime.kept_tails import KeptTail, StorePlan, word_hash
 from splitopt.runtime.links import PieceLinks, links_of
-from splitopt.runtime.saved_tails import SavedTail, StorePlan, word_hash
 from splitopt.runtime.stream_tables import StreamTables
 from splitopt.runtime.worker_process import Array
 
-MAGIC, VERSION = 0x4A504C53, 5
+MAGIC, VERSION = 0x4A504C53, 6
 _HEADER_WORDS = 8
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}
@@ -24,27 +24,29 @@ _OP_CODES = {name: code for code, name in OP_NAMES.items()}
 @dataclass(frozen=True)
 class PlannedPiece:
     """A piece as it is run: its file, its arena (headroom included), its inputs and outputs.
-    A streamed one has a file for each group in `groups`, and none in `data`. `saved`: of one that
-    is built once and restored at each inference."""
+    A streamed one has a file for each group in `groups`, and none in `data`. `kept`: of one that
+    is built once, resident or restored."""
 
     data: bytes
     arena_bytes: int
     links: PieceLinks
     arena_offset: int = 0
     groups: tuple[bytes, ...] = ()
-    saved: SavedTail | None = None
+    kept: KeptTail | None = None
 
 
 @dataclass(frozen=True)
 class PlannedRun:
     """Pieces in one region; `feeds`: an array [samples, *shape] for each input of the model.
-    `stores`: memories that tails of pieces are saved to."""
+    `stores`: memories that tails of pieces are kept in. `region_offset`: of the region in the
+    SRAM."""
 
     pieces: tuple[PlannedPiece, ...]
     region_bytes: int
     feeds: tuple[Array, ...]
     output_bytes: tuple[int, ...]
     stores: tuple[StorePlan, ...] = ()
+    region_offset: int = 0
 
     @property
     def samples(self) -> int:
@@ -115,6 +117,7 @@ def _run(blob: _Blob, run: PlannedRun) -> tuple[int, ...]:
         len(run.stores),
         word_hash(_tables(piece) for piece in run.pieces),
         word_hash(data for piece in run.pieces for data in (piece.data, *piece.groups)),
+        run.region_offset,
     )
 
 
@@ -131,12 +134,12 @@ def _piece(blob: _Blob, piece: PlannedPiece) -> tuple[int, ...]:
         blob.rows(links.slices),
         links.execution_count,
         _stream(blob, links.stream, piece.groups) if links.stream else 0,
-        blob.rows([piece.saved]) if piece.saved else 0,
+        blob.rows([piece.kept]) if piece.kept else 0,
     )
 
 
 def _tables(piece: PlannedPiece) -> bytes:
-    return repr((piece.arena_offset, piece.arena_bytes, piece.links, piece.saved)).encode()
+    return repr((piece.arena_offset, piece.arena_bytes, piece.links, piece.kept)).encode()
 
 
 def _stream(blob: _Blob, stream: StreamTables, models: Sequence[bytes]) -> int:

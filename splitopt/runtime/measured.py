@@ -60,7 +60,7 @@ class PieceTime:
 @dataclass(frozen=True)
 class RunTime:
     """Pieces run in order: `samples[n][k]` is piece k in inference n, `outputs[n][i]` the bytes of
-    the model's output i. `prepared[k]`: what piece k took at start-up, None if it was not saved."""
+    the model's output i. `prepared[k]`: what piece k took at start-up, None for others."""
 
     samples: tuple[tuple[PieceTime, ...], ...]
     outputs: tuple[tuple[bytes, ...], ...]
@@ -110,13 +110,15 @@ class _Reader:
         )
 
     def _prepared(self, number: int, run: PlannedRun) -> tuple[PieceTime | None, ...]:
-        """Pieces are built once, in the order of their stores; where images outlive a reset, none
-        is built at the next start."""
+        """Pieces are built once: those that stay, then others in the order of their stores. Where
+        images outlive a reset, these are not built at the next start."""
+        kept = {k: piece.kept for k, piece in enumerate(run.pieces) if piece.kept}
+        residents = [k for k, own in kept.items() if own.is_resident]
         of_store = [
-            [k for k, piece in enumerate(run.pieces) if piece.saved and piece.saved.store == store]
+            [k for k, own in kept.items() if own.store == store and not own.is_resident]
             for store in range(len(run.stores))
         ]
-        order = [k for own in of_store for k in own]
+        order = [k for own in (residents, *of_store) for k in own]
         events = self._all("piece", number, _PREPARING, len(order))
         found = {
             k: self._piece(k, event, len(run.pieces[k].groups))
@@ -125,7 +127,7 @@ class _Reader:
         if any(store.at_start_up for store in run.stores):
             stores = zip(run.stores, of_store, strict=True)
             lost = sum(len(own) for store, own in stores if not store.at_start_up)
-            self._all("piece", number, _RESTARTING, lost)
+            self._all("piece", number, _RESTARTING, len(residents) + lost)
         return tuple(found.get(k) for k in range(len(run.pieces)))
 
     def only(self, kind: str) -> Event:

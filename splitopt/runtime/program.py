@@ -24,12 +24,12 @@ _MEMORY_BYTES = 8 << 30
 BARE_SOURCES = ("sim/startup.cc", "sim/console.cc", "sim/line.cc")
 """Start-up and output, which need no TFLM."""
 RUNNER_SOURCES = (
-    *("splitopt_runner.cc", "splitopt_plan.cc"),
+    *("splitopt_runner.cc", "splitopt_plan.cc", "splitopt_copies.cc"),
     *("splitopt_stream.cc", "splitopt_store.cc", "splitopt_build.cc"),
 )
 RUNNER_HEADERS = (
     *("splitopt_runner.h", "splitopt_plan.h", "splitopt_ends.h", "splitopt_build.h"),
-    *("splitopt_rows.h", "splitopt_store.h", "splitopt_stream.h"),
+    *("splitopt_rows.h", "splitopt_store.h", "splitopt_stream.h", "splitopt_copies.h"),
 )
 _SOURCES = (*RUNNER_SOURCES, "sim/main.cc", "sim/stopwatch.cc", *BARE_SOURCES)
 _FLAGS = (

@@ -18,7 +18,7 @@ from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.host_run import require_as_written, whole_outputs
 from splitopt.bundle.open import OpenBundle, open_bundle
 from splitopt.bundle.piece import Piece
-from splitopt.bundle.runner_links import bundle_links, saved_tails, store_plans
+from splitopt.bundle.runner_links import bundle_links, kept_tails, store_plans
 from splitopt.bundle.schema.plan import Baseline, Plan, Segment
 from splitopt.bundle.schema.timing import (
     GROUP_STEPS,
@@ -53,8 +53,8 @@ from splitopt.verify.target_outputs import outputs_check
 _RESIDENT_STEPS = "copy_in", "invoke", "copy_out"
 """What an inference takes of a model that was built before."""
 _START_STEPS = "construct", "allocate", "save"
-_LEAST_RESTORED = 3
-"""Inferences, so that images are seen to last."""
+_LEAST_KEPT = 3
+"""Inferences, so that what is kept is seen to last."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     library = find_library(spec.tflm or bundle.plan.board.tflm)
     progress("building the simulator's program")
     program = build_program(library, default_folder(), zero_arena=settings.pieces.zero_arena)
-    count = max(spec.inputs, _LEAST_RESTORED) if store_plans(plan) else spec.inputs
+    is_kept = any(kept_tails(plan))
+    count = max(spec.inputs, _LEAST_KEPT) if is_kept else spec.inputs
     feeds = random_inputs(bundle.graph, count, settings.verify.seed)
     runs = _runs(bundle, plan, feeds)
     op_types = bundle.graph.op_types.union(*(piece.graph.op_types for piece in bundle.pieces))
@@ -143,10 +144,10 @@ def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[Plann
             link,
             segment.arena_offset,
             groups=tuple(group.path.read_bytes() for group in piece.groups),
-            saved=saved,
+            kept=kept,
         )
-        for piece, segment, link, saved in zip(
-            bundle.pieces, plan.segments, links, saved_tails(plan), strict=True
+        for piece, segment, link, kept in zip(
+            bundle.pieces, plan.segments, links, kept_tails(plan), strict=True
         )
     )
     region_bytes, outputs = plan.layout.region_bytes, output_bytes(graph)

@@ -55,7 +55,7 @@ class GroupTiming(Counted):
 
 
 class StartTiming(Counted):
-    """What a piece that is restored takes once, at start-up."""
+    """What a piece that is resident or restored takes once, at start-up."""
 
     simulated_construct_insn: Count | None = None
     simulated_construct_ticks: Count | None = None
@@ -80,7 +80,7 @@ class PieceTiming(Counted):
     """A piece, all its executions together; `index` and `piece` are None for the unsplit model.
 
     Of a stream, `copy_in` is all that moves and fills rows, and `groups` are told apart. Of one
-    that is restored, construct and allocate are 0, and `start_up` has those.
+    that is resident or restored, construct and allocate are 0, and `start_up` has those.
     """
 
     index: Op | None = None

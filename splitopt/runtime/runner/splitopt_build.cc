@@ -46,17 +46,12 @@ int CountVariables(const tflite::Model* model) {
 }  // namespace
 
 void BuildInterpreter(void* place, const tflite::Model* model,
-                      const tflite::MicroOpResolver& resolver, std::uint8_t* arena,
-                      std::size_t arena_bytes, tflite::MicroProfilerInterface* profiler) {
+                      const tflite::MicroOpResolver& resolver, const Arena& arena,
+                      tflite::MicroProfilerInterface* profiler) {
+  tflite::MicroAllocator* allocator = CreateAllocator(arena);
   const int variables = CountVariables(model);
-  if (variables == 0) {
-    new (place)
-        tflite::MicroInterpreter(model, resolver, arena, arena_bytes, nullptr, profiler);
-    return;
-  }
-  tflite::MicroAllocator* allocator = tflite::MicroAllocator::Create(arena, arena_bytes);
   tflite::MicroResourceVariables* table =
-      tflite::MicroResourceVariables::Create(allocator, variables);
+      variables == 0 ? nullptr : tflite::MicroResourceVariables::Create(allocator, variables);
   new (place) tflite::MicroInterpreter(model, resolver, allocator, table, profiler);
 }
 

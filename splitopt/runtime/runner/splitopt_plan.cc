@@ -10,13 +10,25 @@ bool LiesWithin(const Link& link, std::uint32_t region_bytes) {
   return link.bytes <= region_bytes && link.offset <= region_bytes - link.bytes;
 }
 
-bool LieWithin(const Link* links, std::uint32_t count, const Plan& plan,
+bool LieWithin(const Link* links, std::uint32_t count, std::uint32_t region_bytes,
                std::uint32_t model_count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const bool known = links[i].model_index == kNowhere || links[i].model_index < model_count;
-    if (!known || !LiesWithin(links[i], plan.region_bytes)) return false;
+    if (!known || !LiesWithin(links[i], region_bytes)) return false;
   }
   return true;
+}
+
+// What pieces share of the region: all that is below what stays there.
+std::uint32_t SharedBytes(const Plan& plan) {
+  std::uint32_t bytes = plan.region_bytes;
+  for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
+    const Piece& piece = plan.pieces[k];
+    if (piece.is_resident() && piece.kept->store == kNowhere && piece.kept->offset < bytes) {
+      bytes = piece.kept->offset;
+    }
+  }
+  return bytes;
 }
 
 // Rows are copied to and from places in the region, or taken from the application.
@@ -98,7 +110,8 @@ Error CheckStream(const Piece& piece, std::size_t interpreter_bytes) {
       stream.interpreters_bytes % kAlignment != 0) {
     return Error::kBadStream;
   }
-  if (stream.interpreters_bytes / interpreter_bytes < stream.group_count - 1) {
+  if (!piece.is_resident() &&
+      stream.interpreters_bytes / interpreter_bytes < stream.group_count - 1) {
     return Error::kInterpreters;
   }
   const std::uint32_t arena_bytes = piece.arena_bytes - stream.interpreters_bytes;
@@ -114,33 +127,52 @@ Error CheckStream(const Piece& piece, std::size_t interpreter_bytes) {
   return Error::kNone;
 }
 
-// The tail ends with the arena, so a stream's has all further interpreters in it.
-Error CheckSaved(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
-  const SavedTail& saved = *piece.saved;
-  if (saved.store >= plan.store_count || saved.tail_bytes > piece.arena_bytes ||
-      (saved.tail_bytes | saved.offset | saved.bytes) % kAlignment != 0 ||
-      (piece.stream != nullptr && saved.tail_bytes < piece.stream->interpreters_bytes)) {
-    return Error::kBadSavedTail;
+bool LiesWithin(const KeptTail& kept, std::uint32_t room_bytes) {
+  return kept.bytes <= room_bytes && kept.offset <= room_bytes - kept.bytes;
+}
+
+// Whether it has its bytes for itself: in the region, or in a store of its kind.
+bool HasItsPlace(const KeptTail& kept, const Plan& plan) {
+  for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
+    const KeptTail* other = plan.pieces[k].kept;
+    if (other == nullptr || other == &kept || other->store != kept.store) continue;
+    if (kept.offset < other->offset + other->bytes && other->offset < kept.offset + kept.bytes) {
+      return false;
+    }
   }
-  const StorePlan& store = plan.stores[saved.store];
-  if (saved.bytes > store.bytes || saved.offset > store.bytes - saved.bytes ||
-      (store.at_start_up != 0 && saved.offset < kStoreHeaderBytes) ||
-      saved.bytes < saved.tail_bytes) {
-    return Error::kBadSavedTail;
+  if (kept.store == kNowhere) return kept.is_resident != 0 && LiesWithin(kept, plan.region_bytes);
+  if (kept.store >= plan.store_count) return false;
+  const StorePlan& store = plan.stores[kept.store];
+  if (!LiesWithin(kept, store.bytes)) return false;
+  return store.at_start_up == 0 || (kept.is_resident == 0 && kept.offset >= kStoreHeaderBytes);
+}
+
+// An image's tail ends with the arena, so a stream's has all further interpreters in it.
+Error CheckKept(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
+  const KeptTail& kept = *piece.kept;
+  const std::uint32_t interpreters_bytes = piece.stream ? piece.stream->interpreters_bytes : 0;
+  const bool is_of_arena = kept.is_resident != 0 ? interpreters_bytes == 0
+                                                 : kept.tail_bytes <= piece.arena_bytes &&
+                                                       kept.tail_bytes >= interpreters_bytes;
+  if (!is_of_arena || (kept.tail_bytes | kept.offset | kept.bytes) % kAlignment != 0 ||
+      kept.bytes < kept.tail_bytes || !HasItsPlace(kept, plan)) {
+    return Error::kBadKeptTail;
   }
-  return saved.bytes - saved.tail_bytes < interpreter_bytes ? Error::kInterpreters : Error::kNone;
+  const std::uint32_t objects = kept.is_resident && piece.stream ? piece.stream->group_count : 1;
+  const bool has_room = (kept.bytes - kept.tail_bytes) / interpreter_bytes >= objects;
+  return has_room ? Error::kNone : Error::kInterpreters;
 }
 
 }  // namespace
 
 Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes) {
-  if (piece.arena_bytes > plan.region_bytes ||
-      piece.arena_offset > plan.region_bytes - piece.arena_bytes) {
+  const std::uint32_t shared = SharedBytes(plan);
+  if (piece.arena_bytes > shared || piece.arena_offset > shared - piece.arena_bytes) {
     return Error::kRegionTooSmall;
   }
   if (piece.arena_offset % kAlignment != 0) return Error::kRegionMisaligned;
-  if (!LieWithin(piece.inputs, piece.input_count, plan, plan.input_count) ||
-      !LieWithin(piece.outputs, piece.output_count, plan, plan.output_count)) {
+  if (!LieWithin(piece.inputs, piece.input_count, shared, plan.input_count) ||
+      !LieWithin(piece.outputs, piece.output_count, shared, plan.output_count)) {
     return Error::kLinkOutOfRegion;
   }
   if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;
@@ -148,7 +180,7 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
     const Error error = CheckStream(piece, interpreter_bytes);
     if (error != Error::kNone) return error;
   }
-  return piece.saved == nullptr ? Error::kNone : CheckSaved(plan, piece, interpreter_bytes);
+  return piece.kept == nullptr ? Error::kNone : CheckKept(plan, piece, interpreter_bytes);
 }
 
 bool IsTakenByRows(const Plan& plan, std::uint32_t input) {
@@ -180,10 +212,11 @@ const char* ErrorText(Error error) {
     case Error::kMisplaced: return "TFLM put a tensor of a group elsewhere than the plan";
     case Error::kNoRows: return "the application did not give the rows of an input";
     case Error::kNotPrepared: return "Prepare has not succeeded yet";
-    case Error::kBadSavedTail: return "a saved tail does not fit its arena or its store";
+    case Error::kBadKeptTail: return "a kept tail does not fit its arena, store or others";
     case Error::kMissingStore: return "a store of the plan was not given to Prepare";
     case Error::kStoreWrite: return "a store did not keep what was written";
     case Error::kStoreRead: return "a store is smaller than the plan needs";
+    case Error::kStoreNotPlain: return "a store in which pieces stay is not plain memory";
     case Error::kArenaUsed: return "TFLM uses another number of bytes than planned";
     case Error::kStoreEmpty: return "a store holds no images";
     case Error::kStoredForOtherPlan: return "a store holds images of another plan";

@@ -28,10 +28,11 @@ enum class Error : std::uint8_t {
   kMisplaced,         // TFLM put a tensor of a group elsewhere than the plan
   kNoRows,            // the application did not give the rows of an input
   kNotPrepared,       // Run before Prepare has succeeded
-  kBadSavedTail,      // the tables of a saved tail contradict the arena or the store
+  kBadKeptTail,       // the tables of a kept tail contradict the arena, the store or another one
   kMissingStore,      // Prepare was given no store, or too few
   kStoreWrite,        // a store did not take what was written
   kStoreRead,         // a store is smaller than the plan needs
+  kStoreNotPlain,     // a store in which pieces stay is not plain memory
   kArenaUsed,         // TFLM uses another number of bytes than planned
   kStoreEmpty,        // a store holds no images: not seen by an application
   kStoredForOtherPlan,    // the store's images are of another plan,
@@ -138,19 +139,23 @@ struct Stream {
   std::uint32_t interpreters_bytes;
 };
 
-// What a piece that is built once keeps in a store, its image: the interpreter (of a stream: that of
-// group 0), behind it the last `tail_bytes` of the arena. All but `used_bytes` are multiples of 16.
-struct SavedTail {
+// What a piece that is built once keeps, apart from its arena. All but `used_bytes` are multiples of
+// 16. Of one that is restored, its image in a store: the interpreter (of a stream: that of group 0),
+// behind it the last `tail_bytes` of the arena. One that `is_resident` stays where it was built: its
+// interpreter (of a stream: one for each group), and at the end `tail_bytes` for TFLM's persistent
+// data; then the piece's arena has the others only.
+struct KeptTail {
   std::uint32_t tail_bytes;
-  std::uint32_t store;
-  std::uint32_t offset;  // in the store
-  std::uint32_t bytes;   // of the image
+  std::uint32_t store;   // kNowhere: in the region, above all arenas and boundary tensors
+  std::uint32_t offset;  // in the store or region
+  std::uint32_t bytes;   // interpreters and tail
   std::uint32_t used_bytes;  // what TFLM's arena_used_bytes() says
   std::uint32_t is_exact;    // 0: it may say less
+  std::uint32_t is_resident = 0;
 };
 
-// A memory for images. One that is written `at_start_up` keeps them over a reset; its first
-// kStoreHeaderBytes are a header.
+// A memory for what pieces keep. One that is written `at_start_up` has images only, and keeps them
+// over a reset; its first kStoreHeaderBytes are a header.
 struct StorePlan {
   std::uint32_t bytes;
   std::uint32_t at_start_up;
@@ -167,7 +172,13 @@ struct Piece {
   const Slice* slices;  // [execution][inputs, then outputs]; null: one execution, whole tensors
   std::uint32_t execution_count;
   const Stream* stream;  // null: not streamed
-  const SavedTail* saved = nullptr;  // null: built at each inference
+  const KeptTail* kept = nullptr;  // null: built at each inference
+
+  bool is_resident() const { return kept != nullptr && kept->is_resident != 0; }
+  // Whether its image is in this store.
+  bool is_saved_in(std::uint32_t number) const {
+    return kept != nullptr && kept->is_resident == 0 && kept->store == number;
+  }
 };
 
 struct Plan {

@@ -4,6 +4,7 @@
 #include <new>
 
 #include "splitopt_build.h"
+#include "splitopt_copies.h"
 #include "splitopt_stream.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
@@ -13,84 +14,6 @@
 #endif
 
 namespace splitopt {
-namespace {
-
-bool Matches(const TfLiteTensor* tensor, const Link& link) {
-  return tensor != nullptr && tensor->bytes == link.bytes && tensor->data.data != nullptr;
-}
-
-bool Holds(const TfLiteTensor* tensor, const Slice& slice) {
-  return tensor != nullptr && tensor->data.data != nullptr && slice.bytes <= tensor->bytes &&
-         slice.inside <= tensor->bytes - slice.bytes;
-}
-
-Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends) {
-  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
-    const Link& link = piece.inputs[i];
-    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
-    TfLiteTensor* tensor = interpreter.input(link.position);
-    if (!Matches(tensor, link)) return Error::kTensorMismatch;
-    const void* source = ends.region + link.offset;
-    if (link.model_index != kNowhere) {
-      source = ends.inputs[link.model_index];
-      if (link.offset != kNowhere) ends.Keep(link);
-    }
-    std::memcpy(tensor->data.data, source, link.bytes);
-  }
-  return Error::kNone;
-}
-
-Error CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends) {
-  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
-    const Link& link = piece.outputs[i];
-    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
-    const TfLiteTensor* tensor = interpreter.output(link.position);
-    if (!Matches(tensor, link)) return Error::kTensorMismatch;
-    if (link.offset != kNowhere) {
-      std::memcpy(ends.region + link.offset, tensor->data.data, link.bytes);
-    }
-    if (link.model_index != kNowhere) {
-      std::memcpy(ends.outputs[link.model_index], tensor->data.data, link.bytes);
-    }
-  }
-  return Error::kNone;
-}
-
-Error CopyRowsIn(const Piece& piece, const Slice* slices, tflite::MicroInterpreter& interpreter,
-                 const Ends& ends) {
-  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
-    const Link& link = piece.inputs[i];
-    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
-    TfLiteTensor* tensor = interpreter.input(link.position);
-    const Slice& slice = slices[i];
-    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
-    auto* own = static_cast<std::uint8_t*>(tensor->data.data) + slice.inside;
-    if (const std::uint8_t* from = ends.Readable(link); from != nullptr) {
-      std::memcpy(own, from + slice.outside, slice.bytes);
-    } else if (!ends.Give(link, slice.outside / link.row_bytes, slice.bytes / link.row_bytes,
-                          own)) {
-      return Error::kNoRows;
-    }
-  }
-  return Error::kNone;
-}
-
-Error CopyRowsOut(const Piece& piece, const Slice* slices, tflite::MicroInterpreter& interpreter,
-                  const Ends& ends) {
-  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
-    const Link& link = piece.outputs[i];
-    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
-    const TfLiteTensor* tensor = interpreter.output(link.position);
-    const Slice& slice = slices[i];
-    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
-    const auto* own = static_cast<const std::uint8_t*>(tensor->data.data);
-    std::memcpy(ends.region + link.offset + slice.outside, own + slice.inside, slice.bytes);
-  }
-  return Error::kNone;
-}
-
-}  // namespace
-
 Runner::Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
                std::size_t region_bytes, Observer* observer,
                tflite::MicroProfilerInterface* profiler)
@@ -101,22 +24,22 @@ Runner::Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::u
       observer_(observer),
       profiler_(profiler) {}
 
-Runner::~Runner() { Reset(); }
+Runner::~Runner() { DestroyAll(); }
 
-void Runner::Reset() {
-  if (!is_kept_) return;
-  is_kept_ = false;
-  if (plan_.pieces[0].stream == nullptr) {
-    Interpreter().~MicroInterpreter();
-  } else {
-    RunStage(0, {region_, nullptr, nullptr, nullptr}, StageWork::kDestroy);
-  }
+Result Runner::Reset() {
+  DestroyAll();
+  if (!is_prepared_) return {Error::kNone, 0, 0};
+  const Result result = BuildResidents();
+  is_prepared_ = result.ok();
+  return result;
 }
 
 Result Runner::Prepare(Store* const* stores, bool renew) {
-  Reset();
+  DestroyAll();
   stores_ = stores;
   Result result = CheckPlan();
+  if (result.ok()) result.error = CheckStores();
+  if (result.ok()) result = BuildResidents();
   for (std::uint32_t k = 0; result.ok() && k < plan_.store_count; ++k) {
     result = FillStore(k, renew);
   }
@@ -161,12 +84,30 @@ Error Runner::CheckBuffers(const Ends& ends) const {
   return Error::kNone;
 }
 
+Error Runner::CheckStores() const {
+  for (std::uint32_t k = 0; k < plan_.store_count; ++k) {
+    if (stores_ == nullptr || stores_[k] == nullptr) return Error::kMissingStore;
+    if (stores_[k]->Read(0, plan_.stores[k].bytes) == nullptr) return Error::kStoreRead;
+  }
+  return Error::kNone;
+}
+
+Result Runner::BuildResidents() {
+  for (std::uint32_t k = 0; k < plan_.piece_count; ++k) {
+    if (!plan_.pieces[k].is_resident()) continue;
+    if (Storage(k) == nullptr) return {Error::kStoreNotPlain, k, 0};
+    const Result result = Build(k);
+    if (!result.ok()) return result;
+    Tell(k, Step::kEnd);
+    built_ = k + 1;
+  }
+  return {Error::kNone, 0, 0};
+}
+
 // A header is invalid while images are written, so that a reset in between leaves none that is used.
 Result Runner::FillStore(std::uint32_t number, bool renew) {
   const StorePlan& own = plan_.stores[number];
-  if (stores_ == nullptr || stores_[number] == nullptr) return {Error::kMissingStore, 0, 0};
   Store& store = *stores_[number];
-  if (store.Read(0, own.bytes) == nullptr) return {Error::kStoreRead, 0, 0};
   StoreHeader header = {};
   if (own.at_start_up != 0) {
     header = HeaderOf(plan_, number, region_, interpreter_, resolver_, profiler_);
@@ -180,8 +121,7 @@ Result Runner::FillStore(std::uint32_t number, bool renew) {
     }
   }
   for (std::uint32_t k = 0; k < plan_.piece_count; ++k) {
-    const SavedTail* saved = plan_.pieces[k].saved;
-    if (saved == nullptr || saved->store != number) continue;
+    if (!plan_.pieces[k].is_saved_in(number)) continue;
     const Result result = Save(k, store);
     if (!result.ok()) return result;
   }
@@ -193,24 +133,41 @@ Result Runner::FillStore(std::uint32_t number, bool renew) {
 Result Runner::Save(std::uint32_t index, Store& store) {
   const Piece& piece = plan_.pieces[index];
   std::uint8_t* arena_end = region_ + piece.arena_offset + piece.arena_bytes;
-  if (piece.stream != nullptr) {
-    const Ends ends = {region_, nullptr, nullptr, nullptr};
-    const Result built = RunStage(index, ends, StageWork::kBuild);
-    if (!built.ok()) return built;
-  } else {
-    Error error = Construct(index);
-    if (error != Error::kNone) return {error, index, 0};
-    error = Allocate(index);
-    if (error == Error::kNone) error = CheckUsed(piece, Interpreter().arena_used_bytes());
-    if (error != Error::kNone) {
-      Interpreter().~MicroInterpreter();
-      return {error, index, 0};
-    }
-  }
+  const Result built = Build(index);
+  if (!built.ok()) return built;
   Tell(index, Step::kSave);
-  const Error error = SaveImage(store, *piece.saved, interpreter_, arena_end);
+  const Error error = SaveImage(store, *piece.kept, interpreter_, arena_end);
   Tell(index, Step::kEnd);
   return {error, index, 0};
+}
+
+Result Runner::Build(std::uint32_t index) {
+  const Piece& piece = plan_.pieces[index];
+  if (piece.stream != nullptr) {
+    return RunStage(index, {region_, nullptr, nullptr, nullptr}, StageWork::kBuild);
+  }
+  Error error = Construct(index);
+  if (error != Error::kNone) return {error, index, 0};
+  error = Allocate(index);
+  if (error == Error::kNone) error = CheckUsed(piece, Interpreter(index).arena_used_bytes());
+  if (error != Error::kNone) Destroy(index);
+  return {error, index, 0};
+}
+
+void Runner::Destroy(std::uint32_t index) {
+  if (plan_.pieces[index].stream == nullptr) {
+    Interpreter(index).~MicroInterpreter();
+  } else {
+    RunStage(index, {region_, nullptr, nullptr, nullptr}, StageWork::kDestroy);
+  }
+}
+
+void Runner::DestroyAll() {
+  if (is_kept_) Destroy(0);
+  is_kept_ = false;
+  while (built_ > 0) {
+    if (plan_.pieces[--built_].is_resident()) Destroy(built_);
+  }
 }
 
 Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
@@ -220,33 +177,28 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   Tell(index, Step::kZero);
   std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
 #endif
-  if (piece.saved != nullptr) {
-    const Error error = Restore(index);
-    if (error != Error::kNone) return {error, index, 0};
+  if (piece.kept != nullptr) {
+    const Error error = piece.is_resident() ? Error::kNone : Restore(index);
+    return error == Error::kNone ? RunBuilt(index, ends) : Result{error, index, 0};
   }
-  if (piece.saved != nullptr) return RunBuilt(index, ends);
-  if (piece.stream != nullptr) {
-    if (plan_.piece_count > 1) return RunStage(index, ends, StageWork::kBuildAndRun);
-    const Result built = RunStage(index, ends, StageWork::kBuild);
+  if (plan_.piece_count == 1) {
+    const Result built = Build(index);
     is_kept_ = built.ok();
     return is_kept_ ? RunKept(ends) : built;
   }
+  if (piece.stream != nullptr) return RunStage(index, ends, StageWork::kBuildAndRun);
   Error error = Construct(index);
   if (error != Error::kNone) return {error, index, 0};
   error = Allocate(index);
-  if (error == Error::kNone && plan_.piece_count == 1) {
-    is_kept_ = true;
-    return RunKept(ends);
-  }
   if (error == Error::kNone) error = RunAllocated(index, ends);
-  Interpreter().~MicroInterpreter();
+  Destroy(index);
   return {error, index, 0};
 }
 
 // After an error, the only piece is built anew by the next Run.
 Result Runner::RunKept(const Ends& ends) {
   const Result result = RunBuilt(0, ends);
-  if (!result.ok()) Reset();
+  if (!result.ok()) DestroyAll();
   return result;
 }
 
@@ -256,14 +208,14 @@ Result Runner::RunBuilt(std::uint32_t index, const Ends& ends) {
 }
 
 Result Runner::RunStage(std::uint32_t index, const Ends& ends, StageWork work) {
-  return RunStreamed(plan_.pieces[index], index, ends, interpreter_, resolver_, observer_,
+  return RunStreamed(plan_.pieces[index], index, ends, Storage(index), resolver_, observer_,
                      profiler_, work);
 }
 
 Error Runner::Restore(std::uint32_t index) {
   const Piece& piece = plan_.pieces[index];
   Tell(index, Step::kRestore);
-  return RestoreImage(*stores_[piece.saved->store], *piece.saved, interpreter_,
+  return RestoreImage(*stores_[piece.kept->store], *piece.kept, interpreter_,
                       region_ + piece.arena_offset + piece.arena_bytes);
 }
 
@@ -273,9 +225,11 @@ Error Runner::Construct(std::uint32_t index) {
   if (model->version() != TFLITE_SCHEMA_VERSION) return Error::kSchemaVersion;
   Tell(index, Step::kConstruct);
   std::uint8_t* arena = region_ + piece.arena_offset;
-  if (plan_.piece_count == 1) {  // others have no variables: they are not looked for
-    BuildInterpreter(interpreter_, model, resolver_, arena, piece.arena_bytes, profiler_);
-  } else {
+  if (plan_.piece_count == 1 || piece.is_resident()) {
+    std::uint8_t* storage = Storage(index);
+    BuildInterpreter(storage, model, resolver_,
+                     ArenaOf(piece, arena, piece.arena_bytes, storage), profiler_);
+  } else {  // keeps no state: variables are not looked for
     new (interpreter_) tflite::MicroInterpreter(model, resolver_, arena, piece.arena_bytes,
                                                 nullptr, profiler_);
   }
@@ -284,14 +238,14 @@ Error Runner::Construct(std::uint32_t index) {
 
 Error Runner::Allocate(std::uint32_t index) {
   Tell(index, Step::kAllocate);
-  if (Interpreter().AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
-  if (observer_ != nullptr) observer_->OnAllocated(index, 0, Interpreter());
+  if (Interpreter(index).AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
+  if (observer_ != nullptr) observer_->OnAllocated(index, 0, Interpreter(index));
   return Error::kNone;
 }
 
 Error Runner::RunAllocated(std::uint32_t index, const Ends& ends) {
   const Piece& piece = plan_.pieces[index];
-  tflite::MicroInterpreter& interpreter = Interpreter();
+  tflite::MicroInterpreter& interpreter = Interpreter(index);
   if (piece.slices != nullptr) return RunBands(index, interpreter, ends);
   Tell(index, Step::kCopyIn);
   Error error = CopyIn(piece, interpreter, ends);
@@ -326,8 +280,18 @@ Error Runner::RunBands(std::uint32_t index, tflite::MicroInterpreter& interprete
   return Error::kNone;
 }
 
-tflite::MicroInterpreter& Runner::Interpreter() {
-  return *std::launder(reinterpret_cast<tflite::MicroInterpreter*>(interpreter_));
+// For the interpreter of a piece, or for all that a resident one keeps; null where its store has no
+// such place.
+std::uint8_t* Runner::Storage(std::uint32_t index) {
+  const Piece& piece = plan_.pieces[index];
+  if (!piece.is_resident()) return interpreter_;
+  const KeptTail& kept = *piece.kept;
+  if (kept.store == kNowhere) return region_ + kept.offset;
+  return stores_[kept.store]->Place(kept.offset, kept.bytes);
+}
+
+tflite::MicroInterpreter& Runner::Interpreter(std::uint32_t index) {
+  return *std::launder(reinterpret_cast<tflite::MicroInterpreter*>(Storage(index)));
 }
 
 void Runner::Tell(std::uint32_t piece, Step step) {

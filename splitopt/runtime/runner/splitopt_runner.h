@@ -5,8 +5,9 @@
 // a stage of several groups that make one row at a time. No heap, no exceptions, no RTTI; every
 // failure is an error with the piece and the group it happened in.
 //
-// Most pieces are built anew at each inference. Where the plan says so, one is built once, by
-// Prepare, and what it needs again is kept in a store (splitopt_store.h).
+// A piece is built anew at each inference, or where the plan says so once, by Prepare: then its
+// persistent data and its interpreter stay where they are, or an image of them is kept in a store
+// (splitopt_store.h) and copied back.
 
 #ifndef SPLITOPT_RUNNER_H_
 #define SPLITOPT_RUNNER_H_
@@ -50,6 +51,7 @@ enum class Step : std::uint8_t {
 // Run only. In a streamed one each group is constructed and allocated; then kCopyIn stands for all that
 // happens to rows before, between and after Invokes, kCopyOut for handing over outputs of the model.
 // Prepare ends the steps of a piece that is saved with kSave; its steps in Run begin with kRestore.
+// Those of one that stays begin with kCopyIn there.
 class Observer {
  public:
   virtual void OnStep(std::uint32_t piece, std::uint32_t group, Step step) = 0;
@@ -62,16 +64,18 @@ class Observer {
 
 class Runner {
  public:
-  // `region` starts on 16 bytes and stays untouched by others while Prepare or Run is at work; where
-  // the plan has one piece only, its arena between Runs, too. `profiler` is handed to each interpreter.
+  // `region` starts on 16 bytes and stays untouched by others while Prepare or Run is at work; between
+  // Runs, too, the bytes in which pieces stay, and where the plan has one piece only, its arena.
+  // `profiler` is handed to each interpreter.
   Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
          std::size_t region_bytes, Observer* observer = nullptr,
          tflite::MicroProfilerInterface* profiler = nullptr);
   Runner(const Runner&) = delete;
   ~Runner();
 
-  // Once, before the first Run: checks the plan, and builds and saves each piece that is restored
-  // later. `stores`: one for each of Plan::stores; the runner keeps them. Overwrites the region.
+  // Once, before the first Run: checks the plan, and builds each piece that stays, then builds and
+  // saves each that is restored later. `stores`: one for each of Plan::stores; the runner keeps them.
+  // Overwrites the region.
   // Images in a store that was written at an earlier start-up are used as they are if all that they
   // depend on is the same; else `renew` says whether they are made anew or are an error
   // (Error::kStoredForOther...).
@@ -84,14 +88,20 @@ class Runner {
   // first Run and keeps its variables from one Run to the next.
   Result Run(const void* const* inputs, void* const* outputs, RowSource* rows = nullptr);
 
-  // The next Run builds every piece anew: a model that keeps state begins with its first values.
-  void Reset();
+  // A model that keeps state begins with its first values: pieces that stay are built anew, which
+  // overwrites the region; others the next Run builds anew.
+  Result Reset();
 
  private:
   Result CheckPlan() const;
   Error CheckBuffers(const Ends& ends) const;
+  Error CheckStores() const;
+  Result BuildResidents();
   Result FillStore(std::uint32_t number, bool renew);
   Result Save(std::uint32_t index, Store& store);
+  Result Build(std::uint32_t index);
+  void Destroy(std::uint32_t index);
+  void DestroyAll();
   Result RunPiece(std::uint32_t index, const Ends& ends);
   Result RunKept(const Ends& ends);
   Result RunBuilt(std::uint32_t index, const Ends& ends);
@@ -102,7 +112,8 @@ class Runner {
   Error RunAllocated(std::uint32_t index, const Ends& ends);
   Error RunBands(std::uint32_t index, tflite::MicroInterpreter& interpreter, const Ends& ends);
   void Tell(std::uint32_t piece, Step step);
-  tflite::MicroInterpreter& Interpreter();
+  std::uint8_t* Storage(std::uint32_t index);
+  tflite::MicroInterpreter& Interpreter(std::uint32_t index);
 
   const Plan& plan_;
   const tflite::MicroOpResolver& resolver_;
@@ -110,7 +121,8 @@ class Runner {
   const std::size_t region_bytes_;
   Observer* const observer_;
   tflite::MicroProfilerInterface* const profiler_;
-  bool is_kept_ = false;
+  bool is_kept_ = false;  // the only piece
+  std::uint32_t built_ = 0;  // those of pieces [0, built_) that are resident
   Store* const* stores_ = nullptr;
   bool is_prepared_ = false;
   alignas(kAlignment) std::uint8_t interpreter_[kInterpreterBytes];

@@ -49,7 +49,7 @@ StoreHeader HeaderOf(const Plan& plan, std::uint32_t number, std::uint8_t* regio
   addresses.AddAddress(interpreter);
   for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
     const Piece& piece = plan.pieces[k];
-    if (piece.saved == nullptr || piece.saved->store != number) continue;
+    if (!piece.is_saved_in(number)) continue;
     // A new interpreter holds the addresses of TFLM's own code, and none that vary.
     std::memset(interpreter, 0, kInterpreterBytes);
     auto* own = new (interpreter) tflite::MicroInterpreter(
@@ -84,20 +84,20 @@ Error WriteBack(Store& store, std::uint32_t offset, const void* data, std::uint3
   return is_there ? Error::kNone : Error::kStoreWrite;
 }
 
-Error SaveImage(Store& store, const SavedTail& saved, const std::uint8_t* interpreter,
+Error SaveImage(Store& store, const KeptTail& kept, const std::uint8_t* interpreter,
                 const std::uint8_t* arena_end) {
-  const Error error = WriteBack(store, saved.offset, interpreter, kInterpreterBytes);
+  const Error error = WriteBack(store, kept.offset, interpreter, kInterpreterBytes);
   if (error != Error::kNone) return error;
-  return WriteBack(store, saved.offset + kInterpreterBytes, arena_end - saved.tail_bytes,
-                   saved.tail_bytes);
+  return WriteBack(store, kept.offset + kInterpreterBytes, arena_end - kept.tail_bytes,
+                   kept.tail_bytes);
 }
 
-Error RestoreImage(const Store& store, const SavedTail& saved, std::uint8_t* interpreter,
+Error RestoreImage(const Store& store, const KeptTail& kept, std::uint8_t* interpreter,
                    std::uint8_t* arena_end) {
-  const std::uint8_t* image = store.Read(saved.offset, saved.bytes);
+  const std::uint8_t* image = store.Read(kept.offset, kept.bytes);
   if (image == nullptr) return Error::kStoreRead;
   CopyRow(interpreter, image, kInterpreterBytes);
-  CopyRow(arena_end - saved.tail_bytes, image + kInterpreterBytes, saved.tail_bytes);
+  CopyRow(arena_end - kept.tail_bytes, image + kInterpreterBytes, kept.tail_bytes);
   return Error::kNone;
 }
 

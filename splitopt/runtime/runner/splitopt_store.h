@@ -1,5 +1,6 @@
 // Memories that keep what pieces need again, so that they are built once and not at each inference:
-// the tail of a piece's arena and its interpreter object, its image.
+// the tail of a piece's arena and its interpreter object, as an image that is copied back, or for
+// good where plain memory holds them.
 //
 // A store that outlives a reset (MRAM, flash) begins with a header, which says what its images were
 // made for and of. Images hold addresses: of the region, of models, of code.
@@ -27,6 +28,8 @@ class Store {
   virtual bool Write(std::uint32_t offset, const void* data, std::uint32_t bytes) = 0;
   // Where these bytes can be read; null if the store has no such bytes.
   virtual const std::uint8_t* Read(std::uint32_t offset, std::uint32_t bytes) const = 0;
+  // Where pieces may stay, on 16 bytes; null for what is no plain memory.
+  virtual std::uint8_t* Place(std::uint32_t, std::uint32_t) { return nullptr; }
 
  protected:
   ~Store() = default;
@@ -43,6 +46,9 @@ class MemoryStore : public Store {
   }
   const std::uint8_t* Read(std::uint32_t offset, std::uint32_t bytes) const override {
     return bytes <= bytes_ && offset <= bytes_ - bytes ? start_ + offset : nullptr;
+  }
+  std::uint8_t* Place(std::uint32_t offset, std::uint32_t bytes) override {
+    return Read(offset, bytes) == nullptr ? nullptr : start_ + offset;
   }
 
  private:
@@ -73,16 +79,16 @@ Error CompareHeader(const Store& store, const StoreHeader& wanted);
 Error WriteBack(Store& store, std::uint32_t offset, const void* data, std::uint32_t bytes);
 
 // The image of a piece that was built. `arena_end`: one past its arena.
-Error SaveImage(Store& store, const SavedTail& saved, const std::uint8_t* interpreter,
+Error SaveImage(Store& store, const KeptTail& kept, const std::uint8_t* interpreter,
                 const std::uint8_t* arena_end);
-Error RestoreImage(const Store& store, const SavedTail& saved, std::uint8_t* interpreter,
+Error RestoreImage(const Store& store, const KeptTail& kept, std::uint8_t* interpreter,
                    std::uint8_t* arena_end);
 
 // Whether TFLM used as many bytes as the plan has.
 inline Error CheckUsed(const Piece& piece, std::size_t used_bytes) {
-  if (piece.saved == nullptr) return Error::kNone;
-  const std::uint32_t planned = piece.saved->used_bytes;
-  const bool fits = piece.saved->is_exact != 0 ? used_bytes == planned : used_bytes <= planned;
+  if (piece.kept == nullptr) return Error::kNone;
+  const std::uint32_t planned = piece.kept->used_bytes;
+  const bool fits = piece.kept->is_exact != 0 ? used_bytes == planned : used_bytes <= planned;
   return fits ? Error::kNone : Error::kArenaUsed;
 }
 

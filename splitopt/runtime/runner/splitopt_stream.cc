@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "splitopt_build.h"
 #include "tensorflow/lite/micro/micro_allocator.h"
 #include "tensorflow/lite/schema/schema_generated.h"
 
@@ -20,7 +21,7 @@ bool LiesAt(const TfLiteTensor* tensor, const std::uint8_t* place, std::size_t b
 
 class StreamedStage {
  public:
-  StreamedStage(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
+  StreamedStage(const Piece& piece, std::uint32_t index, const Ends& ends, std::uint8_t* first,
                 const tflite::MicroOpResolver& resolver, Observer* observer,
                 tflite::MicroProfilerInterface* profiler);
 
@@ -51,7 +52,7 @@ class StreamedStage {
   const Stream& stream_;
   const std::uint32_t index_;
   const Ends& ends_;
-  void* const first_;
+  std::uint8_t* const first_;
   const tflite::MicroOpResolver& resolver_;
   Observer* const observer_;
   tflite::MicroProfilerInterface* const profiler_;
@@ -61,7 +62,7 @@ class StreamedStage {
 };
 
 StreamedStage::StreamedStage(const Piece& piece, std::uint32_t index, const Ends& ends,
-                             void* first, const tflite::MicroOpResolver& resolver,
+                             std::uint8_t* first, const tflite::MicroOpResolver& resolver,
                              Observer* observer, tflite::MicroProfilerInterface* profiler)
     : piece_(piece),
       stream_(*piece.stream),
@@ -87,8 +88,8 @@ Result StreamedStage::Run(StageWork work) {
 
 Error StreamedStage::Build() {
   Tell(0, Step::kConstruct);
-  auto* allocator =
-      tflite::MicroAllocator::Create(arena_, piece_.arena_bytes - stream_.interpreters_bytes);
+  auto* allocator = CreateAllocator(
+      ArenaOf(piece_, arena_, piece_.arena_bytes - stream_.interpreters_bytes, first_));
   Error error = allocator == nullptr ? Error::kAllocateTensors : Allocate(allocator);
   for (std::uint32_t k = 0; error == Error::kNone && k < stream_.group_count; ++k) {
     error = CheckPlaces(group_ = k);
@@ -316,7 +317,7 @@ tflite::MicroInterpreter& StreamedStage::Interpreter(std::uint32_t group) const 
 }
 
 void* StreamedStage::Storage(std::uint32_t group) const {
-  if (group == 0) return first_;
+  if (group == 0 || piece_.is_resident()) return first_ + group * kInterpreterBytes;
   const std::uint32_t above = piece_.arena_bytes - stream_.interpreters_bytes;
   return arena_ + above + (group - 1) * kInterpreterBytes;
 }
@@ -327,7 +328,7 @@ void StreamedStage::Tell(std::uint32_t group, Step step) {
 
 }  // namespace
 
-Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
+Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, std::uint8_t* first,
                    const tflite::MicroOpResolver& resolver, Observer* observer,
                    tflite::MicroProfilerInterface* profiler, StageWork work) {
   return StreamedStage(piece, index, ends, first, resolver, observer, profiler).Run(work);

@@ -14,8 +14,8 @@ enum class StageWork : std::uint8_t { kBuildAndRun, kBuild, kRun, kDestroy };
 
 // One inference of a streamed stage, whose interpreters are constructed before and destroyed after;
 // or one of these three only: construction, an inference of interpreters that are there, or their
-// destruction. `first`: storage for the interpreter of group 0.
-Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, void* first,
+// destruction. `first`: storage for the interpreter of group 0, or all that a resident stage keeps.
+Result RunStreamed(const Piece& piece, std::uint32_t index, const Ends& ends, std::uint8_t* first,
                    const tflite::MicroOpResolver& resolver, Observer* observer,
                    tflite::MicroProfilerInterface* profiler, StageWork work);
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from splitopt.base.text import cpp_comment
 from splitopt.bundle.schema.plan import Memory
+from splitopt.runtime.kept_tails import KeptTail, word_hash
 from splitopt.runtime.links import PieceLinks
-from splitopt.runtime.saved_tails import SavedTail, word_hash
 from splitopt.workflows.export.stores import size_lines
 from splitopt.workflows.export.stream_code import group_names, row_text, stream_text
 from splitopt.workflows.export.tables import Tables
@@ -153,22 +153,20 @@ def _tables(tables: Tables) -> Iterator[str]:
             yield f"constexpr splitopt::Slice kSlices{k}[] = {{\n{rows}\n}};\n"
         if links.stream:
             yield from stream_text(k, links.stream)
-    for k, saved in enumerate(tables.saved):
-        if saved:
-            yield f"constexpr splitopt::SavedTail kSaved{k} = {row_text(saved)};\n"
+    for k, kept in enumerate(tables.kept):
+        if kept:
+            yield f"constexpr splitopt::KeptTail kKept{k} = {row_text(kept)};\n"
     if tables.stores:
         rows = ", ".join(map(row_text, tables.stores))
         yield f"constexpr splitopt::StorePlan kStores[] = {{{rows}}};\n"
-    own = zip(tables.arenas, tables.links, tables.saved, strict=True)
-    rows = ",\n".join(
-        _piece(k, *arena, links, saved) for k, (arena, links, saved) in enumerate(own)
-    )
+    own = zip(tables.arenas, tables.links, tables.kept, strict=True)
+    rows = ",\n".join(_piece(k, *arena, links, kept) for k, (arena, links, kept) in enumerate(own))
     yield f"const splitopt::Piece kPieces[] = {{\n{rows},\n}};\n"
     yield f"constexpr std::uint32_t kTablesHash = {word_hash([repr(tables).encode()])}u;"
 
 
 def _piece(
-    index: int, arena_offset: int, arena_bytes: int, links: PieceLinks, saved: SavedTail | None
+    index: int, arena_offset: int, arena_bytes: int, links: PieceLinks, kept: KeptTail | None
 ) -> str:
     slices = f"kSlices{index}" if links.slices else "nullptr"
     model, stream = f"kPiece{index}", "nullptr"
@@ -178,5 +176,5 @@ def _piece(
         f"    {{{model}, {arena_offset}, {arena_bytes}, "
         f"kInputs{index}, {len(links.inputs)}, kOutputs{index}, {len(links.outputs)}, "
         f"{slices}, {links.execution_count}, {stream}, "
-        f"{f'&kSaved{index}' if saved else 'nullptr'}}}"
+        f"{f'&kKept{index}' if kept else 'nullptr'}}}"
     )

@@ -32,7 +32,7 @@ from splitopt.workflows.export.code import (
 )
 from splitopt.workflows.export.flash import file_paths, flash_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
-from splitopt.workflows.export.stores import check_text, prepare_text, stores_text
+from splitopt.workflows.export.stores import check_text, kept_text, prepare_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
 _GOLDEN_INPUTS = 2
@@ -124,8 +124,8 @@ def _words(
         "OUTPUT_COUNT": str(len(outputs)),
         "FLASH": flash_text(bundle, planned),
         "STORES": check_text(namespace, used_memories(bundle.plan)),
-        "PREPARE": prepare_text(used_memories(bundle.plan)),
-        "RESTORED": stores_text(namespace, bundle.plan),
+        "PREPARE": prepare_text(bundle.plan),
+        "KEPT": kept_text(namespace, bundle.plan),
         "ROWS": rows_text(planned.links),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }

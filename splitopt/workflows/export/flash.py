@@ -65,7 +65,7 @@ def _weights(graph: ModelGraph) -> int:
 
 
 def _words(tables: Tables) -> int:
-    rows = [*filter(None, tables.saved), *tables.stores]
+    rows = [*filter(None, tables.kept), *tables.stores]
     return sum(map(_piece_words, tables.links)) + sum(map(_row_words, rows))
 
 

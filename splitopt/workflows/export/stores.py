@@ -1,14 +1,14 @@
-"""Memories that keep what restored pieces need again, as C++ and in the README of an export."""
+"""What pieces that are built once keep, and where, as C++ and in the README of an export."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from splitopt.base.units import format_bytes
-from splitopt.bundle.runner_links import used_memories
+from splitopt.bundle.runner_links import kept_tails, used_memories
 from splitopt.bundle.schema.plan import Memory, Plan
-from splitopt.runtime.saved_tails import StorePlan
+from splitopt.runtime.kept_tails import StorePlan
 
 
 def constant_of(memory: Memory) -> str:
@@ -37,31 +37,54 @@ def check_text(namespace: str, memories: Sequence[Memory]) -> str:
     return "\n".join([*lines, f"splitopt::Store* const stores[] = {{{given}}};"])
 
 
-def prepare_text(memories: Sequence[Memory]) -> str:
+def prepare_text(plan: Plan) -> str:
     """How the README's example prepares."""
-    if not memories:
+    if not any(kept_tails(plan)):
         return "splitopt::Result ready = runner.Prepare();  // once, at start-up: checks the plan"
     return (
-        "// Once, at start-up: builds and saves the pieces that are restored (see below).\n"
-        "splitopt::Result ready = runner.Prepare(stores);"
+        "// Once, at start-up: builds the pieces that stay or are restored (see below).\n"
+        f"splitopt::Result ready = runner.Prepare({'stores' if used_memories(plan) else ''});"
     )
 
 
-def stores_text(namespace: str, plan: Plan) -> str:
+def kept_text(namespace: str, plan: Plan) -> str:
     """Markdown; none where each piece is built at each inference."""
-    memories = used_memories(plan)
+    if not any(kept_tails(plan)):
+        return ""
+    ways = {
+        "resident": "built where they stay; nothing of them is done again",
+        "restore": "saved then, and copied back at each inference",
+    }
+    named = [
+        (way, [str(own.index) for own in plan.segments if own.switching == way]) for way in ways
+    ]
+    lines = [f"- {', '.join(pieces)}: {ways[way]}" for way, pieces in named if pieces]
+    lines += ["", *_in_region(plan)]
+    return "\n".join(["", "## Pieces that `Prepare` builds", "", *lines]) + _stores(
+        namespace, used_memories(plan)
+    )
+
+
+def _in_region(plan: Plan) -> Iterator[str]:
+    own = [s for s in plan.segments if s.switching == "resident" and s.kept_in is None]
+    if own:
+        yield (
+            f"The region's bytes from {min(s.kept_offset for s in own):,} on are those that stay "
+            "in it: nobody else writes to\nthem, between `Run`s either."
+        )
+    yield "`Prepare` writes over the region: call it before inputs are put there.\n"
+
+
+def _stores(namespace: str, memories: Sequence[Memory]) -> str:
     if not memories:
         return ""
-    pieces = [segment.index for segment in plan.segments if segment.stored_in is not None]
-    named = ", ".join(map(str, pieces))
     listed = "\n".join(_listed(memory) for memory in memories)
     order = ", ".join(memory.name for memory in memories)
     kept = any(memory.written == "start_up" for memory in memories)
     return f"""
 ## Stores
 
-Pieces that are built once, by `Prepare`, and restored at each inference: {named}. What they need
-again lies outside the region, on 16 bytes, and nobody else writes to it:
+What these pieces need again lies outside the region, on 16 bytes, and nobody else writes to it:
 
 {listed}
 
@@ -72,8 +95,6 @@ alignas(16) static std::uint8_t memory[{namespace}::{constant_of(memories[0])}];
 static splitopt::MemoryStore store(memory, sizeof(memory));
 splitopt::Store* stores[] = {{&store}};
 ```
-
-`Prepare` writes over the region: call it before inputs are put there.
 {_KEPT if kept else ""}"""
 
 

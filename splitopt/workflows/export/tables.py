@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from splitopt.arena.rules import target_rules
@@ -12,17 +12,16 @@ from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece
 from splitopt.bundle.runner_links import (
     bundle_links,
+    kept_tails,
     planned_buffers,
-    saved_tails,
     store_plans,
 )
-from splitopt.bundle.schema.plan import Plan
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import Pricing, priced_segments
 from splitopt.planning.unsplit import unsplit
+from splitopt.runtime.kept_tails import STORE_HEADER_BYTES, KeptTail, StorePlan
 from splitopt.runtime.links import PieceLinks
-from splitopt.runtime.saved_tails import STORE_HEADER_BYTES, SavedTail, StorePlan
-from splitopt.runtime.stream_tables import PlacedBuffers
+from splitopt.runtime.stream_tables import NOWHERE, PlacedBuffers
 
 HOST_SLACK_BYTES = 4096
 HOST_INTERPRETER_BYTES = 1024
@@ -31,12 +30,12 @@ HOST_INTERPRETER_BYTES = 1024
 @dataclass(frozen=True)
 class Tables:
     """What the runner needs of a plan: (offset, bytes) of each arena, links of each piece, the
-    region, and where the tails of restored pieces are kept."""
+    region, and where tails of pieces that are built once are kept."""
 
     arenas: tuple[tuple[int, int], ...]
     links: tuple[PieceLinks, ...]
     region_bytes: int
-    saved: tuple[SavedTail | None, ...]
+    kept: tuple[KeptTail | None, ...]
     stores: tuple[StorePlan, ...]
 
 
@@ -48,8 +47,8 @@ def planned_tables(
 ) -> Tables:
     """As the plan has them, for the Cortex-M55."""
     links, plan = bundle_links(bundle, offsets), bundle.plan
-    saved = tuple(saved_tails(plan))
-    return Tables(tuple(arenas), links, region_bytes, saved, store_plans(plan))
+    kept = tuple(kept_tails(plan))
+    return Tables(tuple(arenas), links, region_bytes, kept, store_plans(plan))
 
 
 def host_tables(bundle: OpenBundle) -> Tables:
@@ -71,31 +70,32 @@ def host_tables(bundle: OpenBundle) -> Tables:
             offsets[tensor] = top
             top += align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
     links = bundle_links(bundle, offsets, streams)
-    saved, stores = _host_saved(bundle.plan, arenas)
-    return Tables(tuple((0, size) for size in arenas), links, top, saved, stores)
+    stores = store_plans(bundle.plan)
+    tops = {NOWHERE: top} | dict.fromkeys(range(len(stores)), STORE_HEADER_BYTES)
+    kept = tuple(_host_kept(bundle, arenas, tops))
+    stores = tuple(StorePlan(tops[k], own.at_start_up) for k, own in enumerate(stores))
+    return Tables(tuple((0, size) for size in arenas), links, tops[NOWHERE], kept, stores)
 
 
-def _host_saved(
-    plan: Plan, arenas: Sequence[int]
-) -> tuple[tuple[SavedTail | None, ...], tuple[StorePlan, ...]]:
-    """Images of whole arenas."""
-    tops = [STORE_HEADER_BYTES] * len(store_plans(plan))
-    saved: list[SavedTail | None] = []
-    for own, size in zip(saved_tails(plan), arenas, strict=True):
+def _host_kept(
+    bundle: OpenBundle, arenas: Sequence[int], tops: dict[int, int]
+) -> Iterator[KeptTail | None]:
+    """As large as whole arenas, one after another. `tops`: how far stores and region are taken."""
+    pieces = zip(kept_tails(bundle.plan), arenas, bundle.pieces, strict=True)
+    for own, size, piece in pieces:
         if own is None:
-            saved.append(None)
+            yield None
             continue
-        image = size + HOST_INTERPRETER_BYTES
-        saved.append(SavedTail(size, own.store, tops[own.store], image, size, is_exact=0))
-        tops[own.store] += image
-    kinds = [store.at_start_up for store in store_plans(plan)]
-    return tuple(saved), tuple(map(StorePlan, tops, kinds))
+        objects = len(piece.file_graphs) if own.is_resident else 1
+        place = own.store, tops[own.store], size + objects * HOST_INTERPRETER_BYTES
+        tops[own.store] += place[-1]
+        yield KeptTail(size, *place, size, is_exact=0, is_resident=own.is_resident)
 
 
 def _host_stream(own: PlacedBuffers | None) -> PlacedBuffers | None:
     """Line buffers where the groups' files have them, and room for larger interpreters."""
-    if own is None:
-        return None
+    if own is None or not own.interpreters_bytes:
+        return own
     further = len(own.stream.groups) - 1
     return replace(own, interpreters_bytes=further * HOST_INTERPRETER_BYTES)
 

@@ -7,9 +7,15 @@
 namespace splitopt {
 
 void BuildInterpreter(void* place, const tflite::Model* model,
-                      const tflite::MicroOpResolver& resolver, std::uint8_t* arena,
-                      std::size_t arena_bytes, tflite::MicroProfilerInterface* profiler) {
-  new (place) tflite::MicroInterpreter(model, resolver, arena, arena_bytes, nullptr, profiler);
+                      const tflite::MicroOpResolver& resolver, const Arena& arena,
+                      tflite::MicroProfilerInterface* profiler) {
+  if (arena.persistent == nullptr) {
+    new (place)
+        tflite::MicroInterpreter(model, resolver, arena.start, arena.bytes, nullptr, profiler);
+  } else {
+    new (place)
+        tflite::MicroInterpreter(model, resolver, CreateAllocator(arena), nullptr, profiler);
+  }
 }
 
 }  // namespace splitopt

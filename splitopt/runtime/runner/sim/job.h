@@ -10,7 +10,7 @@
 namespace sim {
 
 inline constexpr std::uintptr_t kJobAddress = 0x61000000;
-inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 5;
+inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 6;
 
 struct JobHeader {
   std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
@@ -20,11 +20,12 @@ struct RunEntry {
   std::uint32_t region_bytes, input_count, output_count, piece_count, sample_count;
   std::uint32_t pieces, inputs, output_bytes;  // offsets: PieceEntry[], [sample][input], [output]
   std::uint32_t stores, store_count, tables_hash, models_hash;
+  std::uint32_t region_offset;  // in the memory for it, a multiple of 16
 };
 
 struct PieceEntry {
   std::uint32_t model, arena_offset, arena_bytes, input_count, inputs, output_count, outputs;
-  std::uint32_t slices, execution_count, stream, saved;  // the former, stream, saved at 0: none
+  std::uint32_t slices, execution_count, stream, kept;  // the former, stream, kept at 0: none
 };
 
 struct StreamEntry {
@@ -53,7 +54,7 @@ inline splitopt::Piece Unpacked(const PieceEntry& entry) {
           entry.slices == 0 ? nullptr : At<splitopt::Slice>(entry.slices),
           entry.execution_count,
           nullptr,
-          entry.saved == 0 ? nullptr : At<splitopt::SavedTail>(entry.saved)};
+          entry.kept == 0 ? nullptr : At<splitopt::KeptTail>(entry.kept)};
 }
 
 inline splitopt::Group Unpacked(const GroupEntry& entry) {

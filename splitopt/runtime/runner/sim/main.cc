@@ -79,7 +79,7 @@ void PrintEnd(std::uint32_t run, std::uint32_t sample, const splitopt::Result& r
   line.Print();
 }
 
-// Memory for images, behind all else.
+// Memory for what pieces keep, behind all else.
 class Stores {
  public:
   Stores(const splitopt::Plan& plan, std::uint8_t* free) {
@@ -100,20 +100,30 @@ class Stores {
   alignas(splitopt::MemoryStore) std::uint8_t storage_[kMostStores * sizeof(splitopt::MemoryStore)];
 };
 
-// Once, or twice if images are kept over a reset, which the second time stands for.
-bool Prepare(splitopt::Runner& runner, const Stores& stores, std::uint32_t index) {
+alignas(splitopt::Runner) std::uint8_t runner_storage[sizeof(splitopt::Runner)];
+
+// The runner of a plan: one, or two if images are kept over a reset, which the second stands for.
+splitopt::Runner* Prepared(const splitopt::Plan& plan, const Stores& stores,
+                           std::uint32_t region_offset, bool per_op, std::uint32_t index) {
+  const auto memory_bytes = reinterpret_cast<std::size_t>(__region_bytes);
+  if (region_offset > memory_bytes) Refuse("the region begins beyond its memory");
+  std::uint8_t* region = __region_start + region_offset;
+  const std::size_t region_bytes = memory_bytes - region_offset;
+  splitopt::Runner* runner = nullptr;
   for (const std::uint32_t start : {kPreparing, kRestarting}) {
     if (start == kRestarting) {
       if (!stores.is_kept()) break;
-      std::memset(__region_start, 0xA5, reinterpret_cast<std::size_t>(__region_bytes));
+      std::memset(region, 0xA5, region_bytes);
     }
+    runner = new (runner_storage) splitopt::Runner(plan, resolver, region, region_bytes, &stopwatch,
+                                                   per_op ? &stopwatch : nullptr);
     stopwatch.Begin(index, start);
-    const splitopt::Result result = runner.Prepare(stores.all());
+    const splitopt::Result result = runner->Prepare(stores.all());
     if (result.ok()) continue;
     PrintEnd(index, 0, result);
-    return false;
+    return nullptr;
   }
-  return true;
+  return runner;
 }
 
 void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
@@ -132,9 +142,6 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
                                run.store_count,
                                run.tables_hash,
                                run.models_hash};
-  splitopt::Runner runner(plan, resolver, __region_start,
-                          reinterpret_cast<std::size_t>(__region_bytes), &stopwatch,
-                          job.per_op ? &stopwatch : nullptr);
   void* outputs[kMostTensors];
   auto* free = reinterpret_cast<std::uint8_t*>(sim::kJobAddress + ((job.bytes + 63) & ~63u));
   for (std::uint32_t i = 0; i < run.output_count; ++i) {
@@ -142,14 +149,15 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
     free += (At<std::uint32_t>(run.output_bytes)[i] + 15) & ~15u;
   }
   const Stores stores(plan, free);
-  if (!Prepare(runner, stores, index)) return;
+  splitopt::Runner* runner = Prepared(plan, stores, run.region_offset, job.per_op != 0, index);
+  if (runner == nullptr) return;
   for (std::uint32_t sample = 0; sample < run.sample_count; ++sample) {
     const void* inputs[kMostTensors];
     for (std::uint32_t i = 0; i < run.input_count; ++i) {
       inputs[i] = At<void>(At<std::uint32_t>(run.inputs)[sample * run.input_count + i]);
     }
     stopwatch.Begin(index, sample);
-    const splitopt::Result result = runner.Run(inputs, outputs);
+    const splitopt::Result result = runner->Run(inputs, outputs);
     PrintEnd(index, sample, result);
     if (!result.ok()) return;
     PrintOutputs(run, index, sample, outputs);

@@ -6,15 +6,23 @@
 
 namespace tflite {
 
-// An arena that interpreters share, at its own high end.
+// An arena that interpreters share, at its own high end or at that of another one for what persists.
 class MicroAllocator {
  public:
-  static MicroAllocator* Create(std::uint8_t* arena, std::size_t bytes) {
+  static MicroAllocator* Create(std::uint8_t* arena, std::uint32_t bytes) {
     if (bytes < sizeof(MicroAllocator)) return nullptr;
-    return new (arena + bytes - sizeof(MicroAllocator)) MicroAllocator{arena, bytes};
+    bytes -= sizeof(MicroAllocator);
+    return new (arena + bytes) MicroAllocator{arena, bytes, 0};
   }
+  static MicroAllocator* Create(std::uint8_t* persistent, std::uint32_t persistent_bytes,
+                                std::uint8_t* arena, std::uint32_t bytes) {
+    if (persistent_bytes < sizeof(MicroAllocator)) return nullptr;
+    std::uint8_t* own = persistent + persistent_bytes - sizeof(MicroAllocator);
+    return new (own) MicroAllocator{arena, bytes, persistent_bytes};
+  }
+  std::uint8_t* tail_end() { return reinterpret_cast<std::uint8_t*>(this); }
   std::uint8_t* arena;
-  std::size_t bytes;
+  std::uint32_t bytes, persistent_bytes;
 };
 
 }  // namespace tflite

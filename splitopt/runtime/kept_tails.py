@@ -1,4 +1,4 @@
-"""Pieces that are built once and restored, in the form of the runner's tables: see
+"""Pieces that are built once, resident or restored, in the form of the runner's tables: see
 runner/splitopt_plan.h. Fields are those of the C++ structures, words of 32 bits all of them.
 """
 
@@ -13,8 +13,8 @@ STORE_HEADER_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class SavedTail:
-    """See `splitopt::SavedTail`."""
+class KeptTail:
+    """See `splitopt::KeptTail`."""
 
     tail_bytes: int
     store: int
@@ -22,6 +22,7 @@ class SavedTail:
     size_bytes: int
     used_bytes: int
     is_exact: int
+    is_resident: int = 0
 
 
 @dataclass(frozen=True, slots=True)

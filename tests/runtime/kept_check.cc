@@ -36,7 +36,7 @@ alignas(16) std::uint8_t memory[kStored];
 splitopt::Link in0 = {0, 0, kNowhere, 4, 0}, out0 = {0, kNowhere, 64, 8, 0};
 splitopt::Link in1 = {0, kNowhere, 64, 8, 0}, out1 = {0, 0, kNowhere, 4, 0};
 splitopt::Piece pieces[2];
-splitopt::SavedTail saved[2];
+splitopt::KeptTail kept[2];
 splitopt::StorePlan stores[1];
 splitopt::Plan plan;
 tflite::MicroOpResolver resolver;
@@ -44,12 +44,12 @@ tflite::MicroOpResolver resolver;
 void Reset(bool at_start_up) {
   first = {3, 4, 8, 1, 0, 0, 0, 0};
   second = {3, 8, 4, 10, 0, 0, 0, 0};
-  saved[0] = {16, 0, kHeader, kImage, 64, 1};
-  saved[1] = {16, 0, kHeader + kImage, kImage, 64, 1};
+  kept[0] = {16, 0, kHeader, kImage, 64, 1};
+  kept[1] = {16, 0, kHeader + kImage, kImage, 64, 1};
   pieces[0] = {reinterpret_cast<std::uint8_t*>(&first), 0, 64, &in0, 1, &out0, 1, nullptr, 1,
-               nullptr, &saved[0]};
+               nullptr, &kept[0]};
   pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 0, 64, &in1, 1, &out1, 1, nullptr, 1,
-               nullptr, &saved[1]};
+               nullptr, &kept[1]};
   stores[0] = {kStored, at_start_up};
   plan = {pieces, 2, 80, 1, 1, stores, 1, 5, 6};
   resolver.first = 0;
@@ -172,18 +172,18 @@ void ExpectError(Error error, std::uint32_t piece, const char* what, Change chan
 }
 
 void ExpectFaults() {
-  ExpectError(Error::kBadSavedTail, 1, "no such store", [] { saved[1].store = 1; });
-  ExpectError(Error::kBadSavedTail, 1, "a tail beyond the arena", [] { saved[1].tail_bytes = 80; });
-  ExpectError(Error::kBadSavedTail, 0, "a tail of 8 bytes", [] { saved[0].tail_bytes = 8; });
-  ExpectError(Error::kBadSavedTail, 0, "an image on 8 bytes", [] { saved[0].offset += 8; });
-  ExpectError(Error::kBadSavedTail, 0, "over the header", [] { saved[0].offset -= 16; });
-  ExpectError(Error::kBadSavedTail, 1, "beyond the store", [] { saved[1].offset += 16; });
-  ExpectError(Error::kBadSavedTail, 1, "far beyond", [] { saved[1].offset = 0xFFFFFFF0; });
-  ExpectError(Error::kBadSavedTail, 0, "less than a tail", [] { saved[0].bytes = 0; });
-  ExpectError(Error::kInterpreters, 0, "no room", [] { saved[0].bytes -= 16; });
-  ExpectError(Error::kArenaUsed, 1, "fewer bytes used", [] { saved[1].used_bytes = 80; });
-  ExpectError(Error::kArenaUsed, 0, "more bytes used", [] { saved[0] = {16, 0, 64, kImage, 63, 0}; });
-  ExpectError(Error::kNone, 0, "an estimate", [] { saved[1].used_bytes = 80, saved[1].is_exact = 0; });
+  ExpectError(Error::kBadKeptTail, 1, "no such store", [] { kept[1].store = 1; });
+  ExpectError(Error::kBadKeptTail, 1, "a tail beyond the arena", [] { kept[1].tail_bytes = 80; });
+  ExpectError(Error::kBadKeptTail, 0, "a tail of 8 bytes", [] { kept[0].tail_bytes = 8; });
+  ExpectError(Error::kBadKeptTail, 0, "an image on 8 bytes", [] { kept[0].offset += 8; });
+  ExpectError(Error::kBadKeptTail, 0, "over the header", [] { kept[0].offset -= 16; });
+  ExpectError(Error::kBadKeptTail, 1, "beyond the store", [] { kept[1].offset += 16; });
+  ExpectError(Error::kBadKeptTail, 1, "far beyond", [] { kept[1].offset = 0xFFFFFFF0; });
+  ExpectError(Error::kBadKeptTail, 0, "less than a tail", [] { kept[0].bytes = 0; });
+  ExpectError(Error::kInterpreters, 0, "no room", [] { kept[0].bytes -= 16; });
+  ExpectError(Error::kArenaUsed, 1, "fewer bytes used", [] { kept[1].used_bytes = 80; });
+  ExpectError(Error::kArenaUsed, 0, "more bytes used", [] { kept[0] = {16, 0, 64, kImage, 63, 0}; });
+  ExpectError(Error::kNone, 0, "an estimate", [] { kept[1].used_bytes = 80, kept[1].is_exact = 0; });
   ExpectError(Error::kAllocateTensors, 1, "allocate", [] { second.fails_to_allocate = 1; });
   ExpectError(Error::kSchemaVersion, 1, "schema", [] { second.schema = 4; });
   Reset(false);

@@ -1,0 +1,84 @@
+#include "splitopt_copies.h"
+
+#include <cstring>
+
+namespace splitopt {
+namespace {
+
+bool Matches(const TfLiteTensor* tensor, const Link& link) {
+  return tensor != nullptr && tensor->bytes == link.bytes && tensor->data.data != nullptr;
+}
+
+bool Holds(const TfLiteTensor* tensor, const Slice& slice) {
+  return tensor != nullptr && tensor->data.data != nullptr && slice.bytes <= tensor->bytes &&
+         slice.inside <= tensor->bytes - slice.bytes;
+}
+
+}  // namespace
+
+Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends) {
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    const Link& link = piece.inputs[i];
+    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
+    TfLiteTensor* tensor = interpreter.input(link.position);
+    if (!Matches(tensor, link)) return Error::kTensorMismatch;
+    const void* source = ends.region + link.offset;
+    if (link.model_index != kNowhere) {
+      source = ends.inputs[link.model_index];
+      if (link.offset != kNowhere) ends.Keep(link);
+    }
+    std::memcpy(tensor->data.data, source, link.bytes);
+  }
+  return Error::kNone;
+}
+
+Error CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends) {
+  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+    const Link& link = piece.outputs[i];
+    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
+    const TfLiteTensor* tensor = interpreter.output(link.position);
+    if (!Matches(tensor, link)) return Error::kTensorMismatch;
+    if (link.offset != kNowhere) {
+      std::memcpy(ends.region + link.offset, tensor->data.data, link.bytes);
+    }
+    if (link.model_index != kNowhere) {
+      std::memcpy(ends.outputs[link.model_index], tensor->data.data, link.bytes);
+    }
+  }
+  return Error::kNone;
+}
+
+Error CopyRowsIn(const Piece& piece, const Slice* slices, tflite::MicroInterpreter& interpreter,
+                 const Ends& ends) {
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    const Link& link = piece.inputs[i];
+    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
+    TfLiteTensor* tensor = interpreter.input(link.position);
+    const Slice& slice = slices[i];
+    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
+    auto* own = static_cast<std::uint8_t*>(tensor->data.data) + slice.inside;
+    if (const std::uint8_t* from = ends.Readable(link); from != nullptr) {
+      std::memcpy(own, from + slice.outside, slice.bytes);
+    } else if (!ends.Give(link, slice.outside / link.row_bytes, slice.bytes / link.row_bytes,
+                          own)) {
+      return Error::kNoRows;
+    }
+  }
+  return Error::kNone;
+}
+
+Error CopyRowsOut(const Piece& piece, const Slice* slices, tflite::MicroInterpreter& interpreter,
+                  const Ends& ends) {
+  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+    const Link& link = piece.outputs[i];
+    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
+    const TfLiteTensor* tensor = interpreter.output(link.position);
+    const Slice& slice = slices[i];
+    if (!Holds(tensor, slice)) return Error::kTensorMismatch;
+    const auto* own = static_cast<const std::uint8_t*>(tensor->data.data);
+    std::memcpy(ends.region + link.offset + slice.outside, own + slice.inside, slice.bytes);
+  }
+  return Error::kNone;
+}
+
+}  // namespace splitopt

@@ -1,0 +1,88 @@
+"""Plans with resident pieces, timed on the simulated target, and exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from host_builds import checked
+from kept_bundles import resident_bundle
+from streamed_bundles import streamed_run
+
+from splitopt.bundle.open import open_bundle
+from splitopt.config.target import read_target
+from splitopt.workflows.export.exported import export_bundle
+from splitopt.workflows.time import time_bundle
+
+WAYS = ("region", "memory", "restore", "rebuild", "region")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of whole and streamed pieces."""
+    return streamed_run(tmp_path_factory.mktemp("run"), "squeeze", verify=False).folder
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize("ways", [("memory",), WAYS])
+def test_resident_pieces_use_and_make_what_is_predicted(
+    ways: tuple[str, ...], finished: Path, tmp_path: Path
+) -> None:
+    folder = resident_bundle(finished, tmp_path / "resident", ways)
+    plan = open_bundle(folder).plan
+    found = time_bundle(folder, read_target("qemu", tmp_path))
+    assert {check.name: check.status.value for check in found.checks} == {
+        "target_bytes": "passed",
+        "target_outputs": "passed",
+    }
+    timing, built = found.document, 0
+    for piece, entry in zip(timing.pieces, plan.segments, strict=True):
+        own = piece.start_up
+        assert (own is None) == (entry.switching == "rebuild")
+        if own is None:
+            continue
+        built += sum(own.simulated(step, "insn") for step in ("construct", "allocate", "save"))
+        assert piece.simulated_allocate_insn == piece.simulated_construct_insn == 0
+        assert (piece.simulated_restore_insn == 0) == (entry.switching == "resident")
+    assert timing.inputs == 3
+    assert timing.first is not None
+    assert timing.further is not None
+    first, further = (own.simulated("split", "insn") for own in (timing.first, timing.further))
+    assert first - further == built
+
+
+@pytest.mark.needs("host compiler", "cmake", "host tflm")
+@pytest.mark.parametrize("ways", [("region",), WAYS])
+def test_exported_sources_build_and_pass_on_this_machine(
+    ways: tuple[str, ...], finished: Path, tmp_path: Path
+) -> None:
+    """Against a TFLM that was built for it, sanitisers on where it has them, prepared twice."""
+    export_bundle(resident_bundle(finished, tmp_path / "resident", ways), tmp_path / "net")
+    assert checked(tmp_path / "net") == "2 inputs: every output byte is equal\n"
+
+
+def test_an_export_says_which_pieces_stay_and_where(finished: Path, tmp_path: Path) -> None:
+    folder = resident_bundle(finished, tmp_path / "resident", WAYS)
+    plan = open_bundle(folder).plan
+    export_bundle(folder, tmp_path / "net")
+    [name] = [path.stem for path in (tmp_path / "net").glob("*_model.h")]
+    header, source = ((tmp_path / "net" / f"{name}{end}").read_text() for end in (".h", ".cc"))
+    assert f"kRegionBytes = {plan.layout.region_bytes};" in header
+    kept = [own for own in plan.segments if own.switching == "resident"]
+    for own in kept:
+        store = "kNowhere" if own.kept_in is None else "0"
+        row = f"{own.persistent_bytes}, {store}, {own.kept_offset}, {own.kept_bytes}"
+        assert f"kKept{own.index} = {{{row}, {own.arena_used_bytes}, 1, 1}};" in source
+    readme = (tmp_path / "net" / "README.md").read_text()
+    named = ", ".join(str(own.index) for own in kept)
+    assert f"- {named}: built where they stay" in readme
+    first = min(own.kept_offset for own in kept if own.kept_in is None)
+    assert f"bytes from {first:,} on" in readme
+    assert "runner.Prepare(stores);" in readme
+
+
+def test_residents_of_the_region_need_no_store(finished: Path, tmp_path: Path) -> None:
+    export_bundle(resident_bundle(finished, tmp_path / "resident", ("region",)), tmp_path / "net")
+    readme = (tmp_path / "net" / "README.md").read_text()
+    assert "runner.Prepare();" in readme
+    assert "## Stores" not in readme
