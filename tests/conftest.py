@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from extras import need_onnx_extra
+from filelock import FileLock
 from limits import TIME_FACTOR, seconds
 from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
 
@@ -46,10 +47,16 @@ def shared_model() -> Callable[[str], Path]:
     return find
 
 
+def shared_folder(factory: pytest.TempPathFactory) -> Path:
+    """The same for all processes of one run of the tests."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 @pytest.fixture(scope="session")
 def digits_request(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ConversionRequest]:
     """How one of the project's ONNX models is converted; the user's own cache is left alone."""
-    kept = tmp_path_factory.mktemp("conversions")
+    kept = shared_folder(tmp_path_factory) / "conversions"
 
     def ask(name: str) -> ConversionRequest:
         return ConversionRequest(
@@ -70,13 +77,15 @@ def digits_request(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], 
 
 @pytest.fixture(scope="session")
 def converted(
-    digits_request: Callable[[str], ConversionRequest],
+    digits_request: Callable[[str], ConversionRequest], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Conversion]:
-    """Converts one of the project's ONNX models, once for all tests; skips without the extra."""
+    """Converts one of the project's ONNX models, once for all tests of all processes; skips
+    without the extra."""
     need_onnx_extra()
 
     @cache
     def convert(name: str) -> Conversion:
-        return convert_model(digits_request(name))
+        with FileLock(shared_folder(tmp_path_factory) / f"{name}.lock"):
+            return convert_model(digits_request(name))
 
     return convert

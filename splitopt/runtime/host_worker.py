@@ -18,9 +18,7 @@ import numpy as np
 from splitopt.base.errors import ToolError
 from splitopt.runtime.host_checks import check_count, check_indices, check_input
 from splitopt.runtime.host_region import Region, Shape, region_of
-from splitopt.runtime.host_stream import run_stream
 from splitopt.runtime.worker_process import Array, Task, serve
-from splitopt.tiling.streams.plain import stream_from_plain
 
 Arrays = Mapping[str, Array]
 Made = tuple[dict[str, Any], Mapping[str, Array]]
@@ -91,6 +89,9 @@ def _run_tflm_stream(
     task: Task, stage: Mapping[str, Any], feeds: Sequence[Array], region: Region
 ) -> dict[str, Array]:
     """All groups' interpreters live as long as the stream runs."""
+    from splitopt.runtime.host_stream import run_stream
+    from splitopt.tiling.streams.plain import stream_from_plain
+
     stream = stream_from_plain(stage["stream"]["stream"])
     interpreters = []
     for path, group in zip(stage["stream"]["files"], stream.groups, strict=True):

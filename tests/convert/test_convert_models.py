@@ -57,7 +57,7 @@ def test_a_model_is_converted_once_judged_and_kept(
     started = time.monotonic()
     second = convert_model(digits_request(name))
     assert time.monotonic() - started < 1
-    assert (first.from_cache, second.from_cache) == (False, True)
+    assert second.from_cache  # the first one, too, where another process of this run was quicker
     assert (first.record, first.quality) == (second.record, second.quality)
     assert first.quality.sqnr_db > least_db
     assert first.quality.worst_litert_lsb <= 1
