@@ -169,7 +169,7 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     """How low cuts get, and how low any plan gets."""
     sure = "proved" if least.is_proved else f"unproved: {cause_text(least.unfinished).lower()}"
     below = format_bytes(least.peak_ram_bytes)
-    words = f"no set of cuts gets {f'below {below}' if saved else 'lower'} ({sure})"
+    words = f"no set of cuts alone gets {f'below {below}' if saved else 'lower'} ({sure})"
     if len(peaks) <= 1:
         return f"{words}; streams, bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:

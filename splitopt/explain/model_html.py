@@ -6,6 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
+from splitopt.base.page_style import page_style
 from splitopt.base.units import format_bytes, more_text
 from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.explain.text import streamable_lines
@@ -13,7 +14,7 @@ from splitopt.explain.text import streamable_lines
 
 def render_model(found: ModelExplanation) -> str:
     lines = () if found.streamable is None else tuple(streamable_lines(found.streamable))
-    return _template().render(facts=found, streamable=lines)
+    return _template().render(style=page_style(), facts=found, streamable=lines)
 
 
 @cache

@@ -54,7 +54,7 @@ def test_the_floor_op_dominates_where_no_cut_helps(tmp_path: Path) -> None:
     assert "[1, 32, 32, 16]" in found.causes[0].next_step
     assert found.verdict.startswith(
         "Memory hardly went down: 57,696 B unsplit, 57,472 B in 2 pieces (0.4 % saved); "
-        "no set of cuts gets lower (proved)."
+        "no set of cuts alone gets lower (proved)."
     )
     assert found.reachable is not None
     assert found.reachable.free.peak_ram_bytes == 57_472

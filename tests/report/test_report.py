@@ -13,6 +13,7 @@ import pytest
 from bench.synthetic import convolution_chain
 from report_documents import changed, hostile, run_bundle, run_documents, synthetic_sweep
 
+from splitopt.base.page_style import page_style
 from splitopt.bundle.documents import dump
 from splitopt.bundle.load import RunDocuments, SweepDocuments, load_run
 from splitopt.config.job import read_job
@@ -22,7 +23,6 @@ from splitopt.report.text.summary import verdict
 from splitopt.workflows.run import run_job
 
 SCRIPT = """<script>hacked=1</script><img src=x onerror=hacked=1>"'&{{7*7}}</title>"""
-TEMPLATES = Path(__file__).resolve().parents[2] / "splitopt" / "report" / "templates"
 
 
 @pytest.fixture(scope="module")
@@ -206,8 +206,8 @@ def test_nothing_is_fetched(run: RunDocuments, sweep: SweepDocuments) -> None:
 
 
 def test_reports_stay_small(run: RunDocuments) -> None:
-    assert len(run.plan.segments) == 9
-    assert sum(segment.stream is not None for segment in run.plan.segments) == 4
+    assert len(run.plan.segments) == 8
+    assert sum(segment.stream is not None for segment in run.plan.segments) == 3
     assert len(render_run(run).encode()) < 500_000
     assert len(render_sweep(synthetic_sweep(run, 200)).encode()) < 3_000_000
 
@@ -251,17 +251,16 @@ def lengthened(documents: RunDocuments, ops: int) -> RunDocuments:
 # Colours.
 
 ON_PAGE = ("fg", "muted", "accent", "ok", "bad", "warn")
-ON_FILLS = {"ink": ("tensor", "scratch", "tail", "room", "boundary"),
-            "fg": ("hue0", "hue1", "hue2", "hue3", "hue4", "hue5", "unused"),
+ON_FILLS = {"ink": ("tensor", "scratch", "tail", "room", "boundary", "lines", "interpreters"),
+            "fg": ("band0", "band1", "unused"),
             "muted": ("unused",)}  # fmt: skip
 LINES = ("plan", "budget", "floor", "unsplit", "stroke", "accent", "grey")
 
 
 def themes() -> list[dict[str, str]]:
     """The variables of the light, the dark and the printed page."""
-    css = (TEMPLATES / "report.css").read_text("utf-8")
     found = [dict(re.findall(r"--(\w+): (#\w{6})", held))
-             for held in re.findall(r":root \{(.*?)\}", css, re.S)]  # fmt: skip
+             for held in re.findall(r":root \{(.*?)\}", page_style(), re.S)]  # fmt: skip
     assert len(found) == 3
     return found
 
@@ -288,6 +287,15 @@ def test_text_and_lines_stand_out(theme: int) -> None:
             assert contrast(colours[text], colours[fill]) >= 4.5, (text, fill)
     for name in LINES:
         assert contrast(colours[name], colours["bg"]) >= 3, name
+
+
+@pytest.mark.parametrize("theme", range(3))
+def test_no_colour_of_a_drawing_means_two_things(theme: int) -> None:
+    """Nor is one that of a link or of a check that failed."""
+    colours = themes()[theme]
+    meanings = ("tensor", "lines", "scratch", "tail", "room", "interpreters", "boundary", "plan",
+                "budget", "floor", "unsplit", "grey", "accent", "ok", "bad", "warn")  # fmt: skip
+    assert len({colours[name] for name in meanings}) == len(meanings)
 
 
 # Headings, titles, tables.

@@ -38,7 +38,7 @@ def memory_facts(
     """
     found = [
         *technique_remedies(cuts, peaks, start_bytes, peak_bytes),
-        *peak_remedies(table, pieces, bound, peak_bytes),
+        *peak_remedies(table, pieces, bound, peak_bytes, fits=peak_bytes <= budget_bytes),
     ]
     by_worth = sorted(found, key=lambda remedy: -remedy.worth_bytes)
     own = sorted(limits, key=lambda remedy: -remedy.worth_bytes)

@@ -42,7 +42,7 @@ def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
     worth = max(0, start_bytes - cuts.peak_ram_bytes)
     proof = proof_of(cuts)
     if not worth:
-        sentence = f"no set of cuts gets below {format_bytes(start_bytes)} ({proof})"
+        sentence = f"no set of cuts alone gets below {format_bytes(start_bytes)} ({proof})"
         return _remedy("cuts", 0, sentence, "change the model, or pick another board")
     return _remedy(
         "cuts",
@@ -87,9 +87,16 @@ def proof_of(peak: LowestPeak | PeakEntry) -> str:
 
 
 def peak_remedies(
-    table: SegmentTable, pieces: Sequence[Piece], bound: SingleOpBound, peak_bytes: int
+    table: SegmentTable,
+    pieces: Sequence[Piece],
+    bound: SingleOpBound,
+    peak_bytes: int,
+    *,
+    fits: bool,
 ) -> Iterator[Remedy]:
-    """One for each part of the piece that sets the peak, and one for the single-op bound."""
+    """One for each part of the piece that sets the peak, and one for the single-op bound. Who
+    `fits` the budget is not sent to buy another board."""
+    or_board = "" if fits else "; or pick a board with more RAM"
     peak = max(pieces, key=attrgetter("ram_bytes"))
     held = f"piece {peak.index} (ops {peak.start} to {peak.stop - 1})"
     is_unsplit = len(pieces) == 1 and not peak.bands and not peak.groups
@@ -98,7 +105,7 @@ def peak_remedies(
     is_at_bound = least <= peak.ram_bytes and (
         peak.peak_op_index == bound.op or least >= _NEARLY * peak.ram_bytes
     )
-    yield _bound(table, bound, peak_bytes, peak.live_bytes if is_at_bound else 0)
+    yield _bound(table, bound, peak_bytes, peak.live_bytes if is_at_bound else 0, or_board)
     if not is_at_bound:
         op = bound.op if peak.peak_op_index is None else peak.peak_op_index
         lower = f"; cuts can go down to {format_bytes(least)} ({bound.name})"
@@ -107,12 +114,14 @@ def peak_remedies(
             "live_bytes",
             pieces,
             f"what is alive at once in {where} while {peak.peak_op} runs",
-            _smaller(table, peak, op) + (lower if least < peak.ram_bytes else ""),
+            _smaller(table, peak, op) + (lower if least < peak.ram_bytes else "") + or_board,
         )
     yield from _other_parts(table, pieces, peak, where)
 
 
-def _bound(table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int) -> Remedy:
+def _bound(
+    table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int, or_board: str
+) -> Remedy:
     """The largest thing alive there is taken away: the same op, or another, sets the bound then."""
     largest = bound.alive[0] if bound.alive else None
     if largest is None:
@@ -136,7 +145,7 @@ def _bound(table: SegmentTable, bound: SingleOpBound, peak_bytes: int, size: int
         f"of what is alive there is {largest.name}, {format_bytes(largest.size_bytes)}, held "
         f"during ops {bound.held_start} to {bound.held_stop - 1}; without it {op} "
         f"{format_bytes(after)}",
-        _smaller_op(table, bound.op),
+        _smaller_op(table, bound.op) + or_board,
         size,
     )
 
@@ -155,10 +164,7 @@ def _smaller(table: SegmentTable, peak: Piece, op: int) -> str:
     elif held.tensor is not None:
         shape = list(table.graph.tensors[held.tensor].shape)
         what = f"the largest line buffer there, {size}, holds rows of {shape}"
-    return (
-        f"{what}: fewer {fewer} make it smaller, a lower height does not; or pick a "
-        "board with more RAM"
-    )
+    return f"{what}: fewer {fewer} make it smaller, a lower height does not"
 
 
 def _smaller_op(table: SegmentTable, op: int) -> str:
@@ -174,10 +180,7 @@ def _smaller_op(table: SegmentTable, op: int) -> str:
     image = len(tensor.shape) > 2
     how = "the resolution or the channels" if image else "the width"
     quarter = "; half the height and width take a quarter of that" if image else ""
-    return (
-        f"lower {how} of {list(tensor.shape)} (it takes {format_bytes(tensor.bytes)}{quarter}), or "
-        "pick a board with more RAM"
-    )
+    return f"lower {how} of {list(tensor.shape)} (it takes {format_bytes(tensor.bytes)}{quarter})"
 
 
 def _largest_activation(graph: ModelGraph, op: int) -> int:

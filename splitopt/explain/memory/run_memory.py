@@ -128,7 +128,7 @@ def _reach(before: int, after: int, reach: Reachable | None) -> str:
     least = reach.free
     proof = proof_of(least)
     if least.peak_ram_bytes >= before:
-        return f"no set of cuts gets below the unsplit model ({proof})"
+        return f"no set of cuts alone gets below the unsplit model ({proof})"
     if least.peak_ram_bytes >= after:
-        return f"no set of cuts gets lower ({proof})"
+        return f"no set of cuts alone gets lower ({proof})"
     return f"cuts can reach {format_bytes(least.peak_ram_bytes)} ({proof})"

@@ -167,7 +167,7 @@ def _verdict(
     """One sentence; where something is wrong, how wrong and how much was found."""
     faults = [f for f in findings if f.severity is Severity.FAULT]
     on = f"on {plural(samples.count, 'sample')} ({'random' if samples.is_random else 'real'})"
-    pieces = plural(len(bundle.pieces), "piece")
+    pieces = plural(len(bundle.plan.segments), "piece")
     if worst is None:
         return f"The chain of {pieces} does not reach the outputs: {_count(faults)}."
     constant = any(p.constant for p in passed if p.tensor in bundle.graph.outputs)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from html import escape
-from importlib.resources import files
 from itertools import accumulate
 from pathlib import Path, PurePath
 
+from splitopt.base.page_style import page_style
 from splitopt.base.text import printable
 from splitopt.bundle.load import RunDocuments, SweepDocuments
 from splitopt.bundle.schema.sweep import PlannedRecord
@@ -140,7 +140,7 @@ def _swatch(name: str, x: float, y: float) -> str:
 @cache
 def _style() -> str:
     """The page's rules for drawings, in the colours of its light theme."""
-    css = (files("splitopt.report") / "templates" / "report.css").read_text("utf-8")
+    css = page_style()
     colours = dict(re.findall(r"--(\w+): (#\w{6})", css.split("}", 1)[0]))
     rules = re.findall(r"([^{}]+)\{([^{}]*)\}", css.split("@media (max-width", 1)[0])
     kept = (

@@ -18,7 +18,6 @@ from splitopt.report.charts.svg import Chart, drawing, group, line, mark, number
 _ROW, _HEADER, _GAP = 22, 40, 10
 _LANE, _MOST_LANES_WIDTH = 18, 220
 _LEFT, _BOX, _LABEL_WIDTH, _WIDTH, _FEWEST_BARS, _VALUES = 16, 12, 240, 1120, 190, 96
-_HUES = 6
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,12 @@ def _frame(plan: Plan, graph: Graph, edges: list[tuple[int, int]]) -> _Frame:
     return _Frame(rows, tuple(headers), lanes, min(_LANE, _MOST_LANES_WIDTH / lanes.count), y + 8)
 
 
-def _hue(span: Span) -> str:
-    return f"hue{span.first % _HUES}"
-
-
 def _areas(plan: Plan, frame: _Frame) -> Iterator[str]:
-    """A coloured area for each span, headed by its name; the cut above it, with what crosses."""
+    """An area for each span, headed by its name, every other one darker; the cut above it."""
     ends = [*frame.headers[1:], frame.height - 8]
-    for span, top, end in zip(spans_of(plan), frame.headers, ends, strict=True):
-        yield rect(0, top, frame.width, end - top, f"area {_hue(span)}")
+    areas = zip(spans_of(plan), frame.headers, ends, strict=True)
+    for number_, (span, top, end) in enumerate(areas):
+        yield rect(0, top, frame.width, end - top, f"area band{number_ % 2}")
         if span.start:
             yield line(0, top, frame.width, top, "cut")
             yield _crossing(plan, span, frame, top)
@@ -161,7 +157,7 @@ def _inputs(graph: Graph, frame: _Frame) -> Iterator[str]:
 
 
 def _ops(plan: Plan, graph: Graph, memory: Memory, frame: _Frame) -> Iterator[str]:
-    """Boxes in the hue of their piece, names beside them, bars of what is alive at each op."""
+    """Boxes, names beside them, bars of what is alive at each op."""
     live = live_bytes(memory.unsplit)
     most = max(live) or 1
     for span in spans_of(plan):
@@ -176,7 +172,7 @@ def _ops(plan: Plan, graph: Graph, memory: Memory, frame: _Frame) -> Iterator[st
             bars.append(rect(frame.bars, y - 5, long, 10))
             labels.append(text(frame.bars + long + 6, y + 4, f"{alive:,} B", "note"))
         yield group("bars", bars)
-        yield group(f"marks op {_hue(span)}", boxes)
+        yield group("marks op", boxes)
         yield group("names", labels)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from splitopt.base.page_style import page_style
 from splitopt.report.charts.svg import fit
 
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|B|k|M)(?!\w))")
@@ -23,7 +24,7 @@ def render(template: str, **context: Any) -> str:
     script = _source("report.js")
     page = _environment().get_template(f"{template}.html.jinja")
     filled = page.render(
-        style=_source("report.css"),
+        style=page_style(),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         **context,

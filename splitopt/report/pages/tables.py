@@ -26,12 +26,14 @@ class Grid:
 
 
 def segment_grid(plan: Plan) -> Grid:
-    """A row for each piece. Where bytes are estimates, the row says so."""
-    header = (*SEGMENT_COLUMNS, "Invoke insn", "bytes are")
+    """A row for each piece. Where some bytes are estimates, each row says whether its own are."""
+    header = (*SEGMENT_COLUMNS, "Invoke insn", *(() if plan.exact else ("bytes are",)))
     rows: list[Row] = []
     for segment, row in zip(plan.segments, segment_rows(plan), strict=True):
-        invoke = format_insn(segment.estimated_invoke_insn)
-        rows.append((*row, invoke, "exact" if segment.exact else "estimated"))
+        basis = ("exact" if segment.exact else "estimated",)
+        rows.append(
+            (*row, format_insn(segment.estimated_invoke_insn), *(() if plan.exact else basis))
+        )
     return Grid("Pieces; sizes in bytes", header, rows)
 
 
