@@ -34,6 +34,7 @@ from splitopt.bundle.schema.stream import RolledPair, Stream
 from splitopt.bundle.stream_json import stream_entry
 from splitopt.config.board import Board
 from splitopt.config.job import Job
+from splitopt.convert.float_tflite import float_notes
 from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
@@ -100,7 +101,7 @@ def plan_document(
             region_bytes=plan.peak_ram_bytes,
             boundary=tuple(_boundary(graph, placement, names) for placement in plan.placements),
         ),
-        notes=plan.notes,
+        notes=(*plan.notes, *float_notes(graph)),
         piece_bytes=piece_bytes,
         piece_overhead_bytes=None if piece_bytes is None else piece_bytes - len(graph.source),
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Board, Budget, Calibration, Json
+from splitopt.cli.options import Board, Budget, Calibration, InputShape, Json
 
 EXAMPLE = "Example: splitopt init model.tflite --board corstone300_256k"
 
@@ -17,6 +17,7 @@ def init(
     board: Board = None,
     budget: Budget = None,
     calibration: Calibration = None,
+    input_shape: InputShape = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="The job's file (default: here, as the model).")
     ] = None,
@@ -28,7 +29,9 @@ def init(
     from splitopt.config.given import Given
     from splitopt.workflows.init import init as workflow
 
-    given = Given(board=board, budget=budget, calibration=calibration)
+    given = Given(
+        board=board, budget=budget, calibration=calibration, input_shapes=tuple(input_shape or ())
+    )
     file = workflow(model, given, out=out, force=force)
     if json:
         console.show_json({"job": str(file)})

@@ -43,3 +43,11 @@ Calibration = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print the details behind the answer, too.")
 ]
+InputShape = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input-shape",
+        metavar="NAME=SIZES",
+        help="Shape of an ONNX model's input whose axes its file leaves open: image=1,3,48,192.",
+    ),
+]

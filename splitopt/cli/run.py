@@ -13,6 +13,7 @@ from splitopt.cli.options import (
     Budget,
     Calibration,
     FailOn,
+    InputShape,
     Json,
     Out,
     Verbose,
@@ -42,6 +43,7 @@ def run(
         ),
     ] = None,
     calibration: Calibration = None,
+    input_shape: InputShape = None,
     out: Out = None,
     json: Json = False,
     verbose: Verbose = False,
@@ -57,7 +59,13 @@ def run(
     from splitopt.config.given import Given, found_models, read_given
 
     limits = parse_thresholds(fail_on or ())
-    given = Given(board=board, budget=budget, objective=objective, calibration=calibration)
+    given = Given(
+        board=board,
+        budget=budget,
+        objective=objective,
+        calibration=calibration,
+        input_shapes=tuple(input_shape or ()),
+    )
     found = found_models(jobs)
     if len(found) > 1 or jobs[0].is_dir():
         from splitopt.workflows.run_each import run_each

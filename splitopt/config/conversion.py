@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -19,8 +20,30 @@ Shape = Annotated[
 _AboveZero = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)]
 
 
+class PreprocessSpec(Strict):
+    """(x - mean) / std of each channel, before samples reach the model."""
+
+    mean: Annotated[tuple[float, ...], LISTED] = ()
+    std: Annotated[tuple[_AboveZero, ...], LISTED] = ()
+    layout: Annotated[Literal["nhwc", "nchw"], Field(description="Of the images in the data.")] = (
+        "nhwc"
+    )
+
+
+class InputSpec(Strict):
+    """Samples of one input of several."""
+
+    key: Annotated[
+        str | None, Field(description="The array of the .npz; default: the input's name.")
+    ] = None
+    test: Annotated[
+        str | None, Field(description="The array of the .npz that the conversion is checked on.")
+    ] = None
+    preprocess: Annotated[PreprocessSpec | None, Field(description="Default: the job's.")] = None
+
+
 class CalibrationSpec(Strict):
-    """Samples of the input of an ONNX or float model, to quantise it with."""
+    """Samples of the inputs of an ONNX or float model, to quantise it with."""
 
     path: Annotated[str, Field(description="An .npz, an .npy, or a folder of npy, npz or png.")]
     key: Annotated[str | None, Field(description="The array of the .npz.")] = None
@@ -34,16 +57,10 @@ class CalibrationSpec(Strict):
     label: Annotated[
         str | None, Field(description="The array of the .npz with the right classes, for top-1.")
     ] = None
-
-
-class PreprocessSpec(Strict):
-    """(x - mean) / std of each channel, before samples reach the model."""
-
-    mean: Annotated[tuple[float, ...], LISTED] = ()
-    std: Annotated[tuple[_AboveZero, ...], LISTED] = ()
-    layout: Annotated[Literal["nhwc", "nchw"], Field(description="Of the images in the data.")] = (
-        "nhwc"
-    )
+    inputs: Annotated[
+        Mapping[str, InputSpec],
+        Field(description="For models of several inputs: the arrays of each, by its name."),
+    ] = {}
 
 
 class ConvertSpec(Strict):

@@ -17,12 +17,14 @@ from splitopt.config.size import size_of
 @dataclass(frozen=True)
 class Given:
     """Options as they were typed; None leaves to the job what it says. Paths are relative to the
-    working folder. `calibration`: samples as `data.npz:key`, a folder, or an .npy."""
+    working folder. `calibration`: samples as `data.npz:key`, a folder, or an .npy.
+    `input_shapes`: of an ONNX model's inputs, each as `name=1,3,48,192`."""
 
     board: str | None = None
     budget: str | None = None
     objective: str | None = None
     calibration: str | None = None
+    input_shapes: tuple[str, ...] = ()
 
     def over(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
         """The keys of a job that these options replace. Raises UsageError."""
@@ -35,6 +37,8 @@ class Given:
             found["objective"] = with_aim(loaded.get("objective"), self.objective)
         if self.calibration is not None:
             found["calibration"] = _samples(self.calibration)
+        if self.input_shapes:
+            found["input_shapes"] = dict(map(_shape, self.input_shapes))
         return found
 
 
@@ -65,6 +69,17 @@ def _found(what: Path) -> list[Path]:
             raise UsageError(f"{what}: no file matches")
         return found
     return [what]
+
+
+def _shape(text: str) -> tuple[str, list[int]]:
+    name, _, sizes = text.rpartition("=")
+    try:
+        return name, [int(size) for size in sizes.split(",")]
+    except ValueError:
+        raise UsageError(
+            f"--input-shape: got {text!r}, want the input's name and all its sizes "
+            "(image=1,3,48,192)"
+        ) from None
 
 
 def _samples(text: str) -> dict[str, str]:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from splitopt.base.errors import ModelError, SplitoptError, ToolError
+from splitopt.base.errors import ModelError, ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.base.progress import Progress
 from splitopt.convert import cache
-from splitopt.convert.calibration import Preprocess, Samples, load_samples
+from splitopt.convert.calibration import Preprocess
 from splitopt.convert.content import content_key, is_unchanged, versions
 from splitopt.convert.float_tflite import quantise_float, read_float
+from splitopt.convert.model_samples import (
+    DataFiles,
+    InputData,
+    ModelSamples,
+    load_model_samples,
+)
 from splitopt.convert.names.match import correspond
 from splitopt.convert.names.onnx_graph import OnnxNode
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND, convert
 from splitopt.convert.onnx2tf_log import UnmappedError
-from splitopt.convert.quality import Quality, judge, run_float_onnx, run_float_tflite
-from splitopt.convert.source import read_onnx
-from splitopt.convert.unsupported_ops import suspects, unregistered
+from splitopt.convert.quality import (
+    Quality,
+    judge,
+    require_same_function,
+    run_float_onnx,
+    run_float_tflite,
+)
+from splitopt.convert.source import OnnxModel, read_onnx
+from splitopt.convert.unsupported_ops import not_run, require_runnable, unmapped
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import Array
-
-_REFUSED_BY_TFLM = re.compile(r"Node (\w+) \(number (\d+)\) failed to (prepare|invoke)")
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,7 @@ class ConversionRequest:
     """What to convert and how; `onnx` may be a float .tflite, too.
 
     `where` is what messages about the calibration data begin with. `input_shapes`: of inputs whose
-    axes the file leaves open.
+    axes the file leaves open. `inputs`: data of each input by name, for models of several.
     """
 
     onnx: Path
@@ -50,6 +59,12 @@ class ConversionRequest:
     cache: Path
     where: str
     input_shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    inputs: Mapping[str, InputData] = field(default_factory=dict)
+
+    @property
+    def files(self) -> DataFiles:
+        one = InputData(self.key, self.test_key, self.preprocess)
+        return DataFiles(self.data, one, self.label_key, self.inputs, self.where)
 
 
 @dataclass(frozen=True)
@@ -77,16 +92,19 @@ class Conversion:
 
 @dataclass(frozen=True)
 class _Made:
-    """A fresh conversion, not yet judged. `reference`: the float outputs, in int8's order."""
+    """A fresh conversion, not yet judged: samples and float outputs in int8's order."""
 
     tflite: bytes
     log: str
     wall_s: float
-    samples: Samples
+    samples: ModelSamples
     reference: list[Array]
-    onnx: bytes | None
-    nodes: tuple[OnnxNode, ...]
+    onnx: OnnxModel | None
     facts: dict[str, Any]
+
+    @property
+    def nodes(self) -> tuple[OnnxNode, ...]:
+        return self.onnx.nodes if self.onnx is not None else ()
 
 
 def convert_model(request: ConversionRequest, progress: Progress = lambda _: None) -> Conversion:
@@ -102,19 +120,25 @@ def convert_model(request: ConversionRequest, progress: Progress = lambda _: Non
     made = (_from_float_tflite if is_float_tflite else _from_onnx)(request, progress)
     progress("checking the conversion against the float model")
     record = _record(request, made)
-    entry = cache.store(request.cache, key, made.tflite, record, made.log, made.onnx)
+    onnx = None if made.onnx is None else made.onnx.data
+    entry = cache.store(request.cache, key, made.tflite, record, made.log, onnx)
     return _conversion(entry, from_cache=False)
 
 
-def samples_of(request: ConversionRequest, graph: ModelGraph) -> Samples:
+def samples_of(
+    request: ConversionRequest, conversion: Conversion, graph: ModelGraph
+) -> ModelSamples:
     """The request's samples for its int8 model: calibration, held out, labels."""
-    return _samples(request, graph.tensors[graph.inputs[0]].shape, channels_first=False)
+    shapes = (graph.tensors[tensor].shape for tensor in graph.inputs)
+    inputs = [*zip(conversion.record["inputs"], shapes, strict=True)]
+    return load_model_samples(request.files, inputs, channels_first=False)
 
 
 def _options(request: ConversionRequest) -> dict[str, Any]:
     return {
         "keys": [request.key, request.test_key, request.label_key],
         "input_shapes": {name: list(s) for name, s in request.input_shapes.items()},
+        "inputs": {name: asdict(data) for name, data in request.inputs.items()},
         **asdict(request.preprocess),
         "command": [] if request.command == DEFAULT_COMMAND else list(request.command),
     }
@@ -138,31 +162,34 @@ def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
 def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
     progress("checking the ONNX model")
     model = read_onnx(request.onnx, request.input_shapes)
-    _require_one_input(request.onnx, [value.name for value in model.inputs])
-    [source] = model.inputs
-    samples = _samples(request, source.shape, channels_first=True)
+    names = [value.name for value in model.inputs]
+    inputs = [(model.renamed.get(v.name, v.name), v.shape) for v in model.inputs]
+    samples = load_model_samples(request.files, inputs, channels_first=True)
     reference = run_float_onnx(model, samples.held_out, request.time_limit_s)
     progress("converting with onnx2tf (some 10 to 60 s)")
     try:
         made = convert(
             model.data,
-            {source.name: samples.calibration},
+            dict(zip(names, samples.calibration, strict=True)),
             command=request.command,
             timeout_s=request.time_limit_s,
             logs=request.cache,
             node_names=model.renamed_nodes,
         )
     except UnmappedError as error:
-        raise _unmapped(request.onnx, error, model.nodes) from error
-    places = made.order([source.name]).outputs
+        raise unmapped(request.onnx, error, model.nodes) from error
+    order = made.order(names)
+    if made.float_tflite:
+        fed, limit_s = dict(zip(names, samples.held_out, strict=True)), request.time_limit_s
+        require_same_function(made.float_tflite, fed, reference, request.onnx, limit_s)
+    places = order.outputs
     return _Made(
         tflite=made.tflite,
         log=made.log,
         wall_s=made.wall_s,
-        samples=samples,
+        samples=samples.in_order(order.inputs),
         reference=[reference[places.index(position)] for position in range(len(places))],
-        onnx=model.data,
-        nodes=model.nodes,
+        onnx=model,
         facts={
             "onnx": {"opset": model.opset, "nodes": len(model.nodes), "notes": [*model.notes]},
             "renamed": dict(model.renamed),
@@ -173,51 +200,45 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
 
 def _from_float_tflite(request: ConversionRequest, progress: Progress) -> _Made:
     graph = read_float(request.onnx)
-    _require_one_input(request.onnx, [graph.tensors[index].name for index in graph.inputs])
-    samples = _samples(request, graph.tensors[graph.inputs[0]].shape, channels_first=False)
+    tensors = [graph.tensors[index] for index in graph.inputs]
+    inputs = [(tensor.name, tensor.shape) for tensor in tensors]
+    samples = load_model_samples(request.files, inputs, channels_first=False)
     progress("quantising with ai-edge-quantizer")
     started = time.monotonic()
-    tflite = quantise_float(request.onnx, [samples.calibration], timeout_s=request.time_limit_s)
+    tflite = quantise_float(request.onnx, samples.calibration, timeout_s=request.time_limit_s)
     wall_s = time.monotonic() - started
     reference = run_float_tflite(request.onnx, samples.held_out, request.time_limit_s)
-    log = f"ai-edge-quantizer: min/max over {len(samples.calibration)} samples\n"
+    log = f"ai-edge-quantizer: min/max over {len(samples.calibration[0])} samples\n"
     facts: dict[str, Any] = {"onnx": None, "renamed": {}, "external": {}}
-    return _Made(tflite, log, wall_s, samples, reference, None, (), facts)
-
-
-def _require_one_input(path: Path, names: list[str]) -> None:
-    if len(names) != 1:
-        raise ModelError(
-            f"{path}: {len(names)} inputs ({', '.join(names)}); calibration knows models of one"
-        )
-
-
-def _samples(
-    request: ConversionRequest, shape: tuple[int | None, ...], *, channels_first: bool
-) -> Samples:
-    keys = request.key, request.test_key, request.label_key
-    prepared = request.preprocess, shape, request.where
-    return load_samples(request.data, *keys, *prepared, channels_first=channels_first)
+    return _Made(tflite, log, wall_s, samples, reference, None, facts)
 
 
 def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
     """Everything worth knowing of a conversion; raises ModelError where TFLM cannot run it."""
     graph = parse_tflite(made.tflite, name=request.onnx.stem, where=f"{request.onnx} converted")
     samples = made.samples
-    names = _correspondence(request, graph, samples) if made.onnx is not None else None
-    _check_runs(graph, request.onnx, made.nodes, names)
+    names = _correspondence(request, graph, samples, made.onnx)
+    require_runnable(graph, request.onnx, made.nodes, names)
     limit_s = request.time_limit_s
     try:
         quality = judge(graph, made.reference, samples.held_out, samples.labels, limit_s)
     except ToolError as error:
-        raise _not_run(error, graph, request.onnx, made.nodes, names) from error
-    ranges = _range(samples.calibration), _range(samples.held_out)
+        raise not_run(error, graph, request.onnx, made.nodes, names) from error
+    pairs = zip(samples.calibration, samples.held_out, strict=True)
+    ranges = [(_range(calibration), _range(held_out)) for calibration, held_out in pairs]
+    only = ranges[0] if len(ranges) == 1 else (None, None)
+    uncovered = (
+        warning
+        for name, own in zip(samples.names, ranges, strict=True)
+        for warning in _uncovered(*own, f" of input {name!r}" if len(ranges) > 1 else "")
+    )
     return {
         "schema_version": 1,
         **made.facts,
-        "calibration_samples": len(samples.calibration),
-        "calibration_range": ranges[0],
-        "held_out_range": ranges[1],
+        "inputs": list(samples.names),
+        "calibration_samples": len(samples.calibration[0]),
+        "calibration_range": only[0],
+        "held_out_range": only[1],
         "preprocess": {
             "mean": list(request.preprocess.mean),
             "std": list(request.preprocess.std),
@@ -226,95 +247,46 @@ def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
         "conversion_s": round(made.wall_s, 3),
         "quality": asdict(quality),
         "correspondence": None if names is None else names.to_dict(),
-        "warnings": [*quality.warnings, *_uncovered(*ranges)],
+        "warnings": [*quality.warnings, *uncovered],
         "versions": versions(),
     }
 
 
 def _correspondence(
-    request: ConversionRequest, graph: ModelGraph, samples: Samples
+    request: ConversionRequest, graph: ModelGraph, samples: ModelSamples, onnx: OnnxModel | None
 ) -> Correspondence | None:
-    """None where the two models cannot be run side by side: then plans name ops only."""
+    """None where the two models cannot be run side by side: then plans name ops only.
+
+    Of a model that was rewritten, the cleaned form is compared: it holds what the ops make.
+    """
+    if onnx is None:
+        return None
+    fed, names, limit_s = samples.calibration, samples.names, request.time_limit_s
     with scratch_folder("names") as folder:
-        path = folder / "int8.tflite"
+        path, clean = folder / "int8.tflite", folder / "clean.onnx"
         path.write_bytes(graph.source)
+        clean.write_bytes(onnx.data)
         try:
-            return correspond(request.onnx, graph, path, samples.calibration, request.time_limit_s)
+            if not onnx.is_rewritten:
+                return correspond(request.onnx, graph, path, fed, limit_s, names)
+            plain = {told: name for name, told in onnx.told_tensors.items()}
+            names = tuple(plain[name] for name in names)
+            found = correspond(clean, graph, path, fed, limit_s, names)
         except (ModelError, ToolError):
             return None
-
-
-def _check_runs(
-    graph: ModelGraph, path: Path, nodes: tuple[OnnxNode, ...], names: Correspondence | None
-) -> None:
-    """Raises ModelError where TFLM lacks a kernel, or an input or output is not int8."""
-    foreign = unregistered(graph)
-    if foreign:
-        named = [f"{graph.op_name(op)}{_made_of(graph, op, nodes, names)}" for op in foreign[:3]]
-        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
-        raise ModelError(
-            f"{path}: converted, {'; '.join(named)}{more} is not registered by TFLM; replace that "
-            "before exporting"
-        )
-    for index in (*graph.inputs, *graph.outputs):
-        tensor = graph.tensors[index]
-        if tensor.dtype.name != "INT8":
-            raise ModelError(
-                f"{path}: converted, its {tensor.name!r} is {tensor.dtype.name}, want INT8; end "
-                "the model before the ONNX node that makes it"
-            )
-
-
-def _not_run(
-    error: ToolError,
-    graph: ModelGraph,
-    path: Path,
-    nodes: tuple[OnnxNode, ...],
-    names: Correspondence | None,
-) -> SplitoptError:
-    """A kernel of TFLM that refuses its op is a fault of the model, and named as in the ONNX."""
-    refused = _REFUSED_BY_TFLM.search(str(error))
-    if refused is None or int(refused[2]) >= len(graph.ops):
-        return error
-    op = int(refused[2])
-    return ModelError(
-        f"{path}: converted, {graph.op_name(op)}{_made_of(graph, op, nodes, names)} is not run by "
-        f"TFLM in {graph.tensors[graph.ops[op].outputs[0]].dtype.name} (failed to {refused[3]}); "
-        "replace that before exporting"
-    )
-
-
-def _unmapped(path: Path, error: UnmappedError, nodes: tuple[OnnxNode, ...]) -> ModelError:
-    named = []
-    for op in error.ops[:3]:
-        guessed = suspects(op, nodes)
-        named.append(f"{op} (perhaps ONNX node {', '.join(guessed)})" if guessed else op)
-    return ModelError(
-        f"{path}: TFLite has no op for {'; '.join(named)}, onnx2tf fell back on TensorFlow's own, "
-        "which TFLM cannot run; replace that before exporting"
-    )
-
-
-def _made_of(
-    graph: ModelGraph, op: int, nodes: tuple[OnnxNode, ...], names: Correspondence | None
-) -> str:
-    known = names.nodes_of_op(op) if names else ()
-    if known:
-        return f" (made of ONNX node {', '.join(known)})"
-    guessed = suspects(graph.ops[op].type, nodes)
-    return f" (perhaps made of ONNX node {', '.join(guessed)})" if guessed else ""
+        return found.told(onnx.told_nodes, onnx.told_tensors)
 
 
 def _range(samples: Array) -> list[float]:
     return [float(samples.min()), float(samples.max())]
 
 
-def _uncovered(calibration: list[float], held_out: list[float]) -> list[str]:
+def _uncovered(calibration: list[float], held_out: list[float], of: str) -> list[str]:
     """A warning where the data of use leave the calibrated range by more than a twentieth."""
     slack = (calibration[1] - calibration[0]) / 20
     if calibration[0] - slack <= held_out[0] and held_out[1] <= calibration[1] + slack:
         return []
     return [
-        f"held-out samples range from {held_out[0]:g} to {held_out[1]:g}, calibration only from "
-        f"{calibration[0]:g} to {calibration[1]:g}: what lies outside is clipped"
+        f"held-out samples{of} range from {held_out[0]:g} to {held_out[1]:g}, calibration only "
+        f"from {calibration[0]:g} to {calibration[1]:g}: what lies outside is clipped"
     ]

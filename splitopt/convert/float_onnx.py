@@ -37,13 +37,13 @@ def describe_onnx(path: Path, timeout_s: float) -> OnnxGraph:
 
 
 def run_float(
-    path: Path, input_name: str, samples: Array, keep: Sequence[str], timeout_s: float
+    path: Path, samples: Mapping[str, Array], keep: Sequence[str], timeout_s: float
 ) -> dict[str, Array]:
-    """The tensors `keep`, inner ones too, for samples [N, ...] with channels last.
+    """The tensors `keep`, inner ones too, for samples [N, ...] of each input, channels last.
 
     Each comes as [N, 1, ...] in ONNX's own layout, [N, 1, C, H, W] for images. Raises ToolError.
     """
-    feeds = {input_name: as_onnx_feed(samples)}
+    feeds = {name: as_onnx_feed(values) for name, values in samples.items()}
     return ask_worker("onnx_worker", path, timeout_s, feeds, kind="run", keep=list(keep)).arrays
 
 

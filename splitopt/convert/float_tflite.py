@@ -32,6 +32,22 @@ def read_float(path: Path) -> ModelGraph:
     return graph
 
 
+def float_notes(graph: ModelGraph) -> tuple[str, ...]:
+    """What calibration data would do for a model that `read_float` takes and that is float
+    throughout; nothing of any other."""
+    fed = [graph.tensors[index] for index in graph.inputs]
+    fits = all(tensor.dtype.name == "FLOAT32" and tensor.shape[:1] == (1,) for tensor in fed)
+    if not fits or any(tensor.quantization is not None for tensor in graph.tensors):
+        return ()
+    held = sum(tensor.bytes for tensor in graph.tensors if tensor.dtype.name == "FLOAT32")
+    return (
+        f"The model is float: with samples of its {'input' if len(fed) == 1 else 'inputs'} "
+        "(calibration: {path: data.npz, key: ARRAY} in the job, or --calibration data.npz:ARRAY) "
+        "it is quantised to int8 first, in which weights and activations take a quarter of their "
+        f"bytes ({held:,} in all), and checked against the float model.",
+    )
+
+
 def quantise_float(path: Path, calibration: Sequence[Array], *, timeout_s: float = 600.0) -> bytes:
     """The model with int8 inputs, outputs and activations.
 

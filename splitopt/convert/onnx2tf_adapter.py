@@ -31,6 +31,7 @@ from splitopt.runtime.worker_process import run_in_group
 DEFAULT_COMMAND = (sys.executable, "-m", "onnx2tf")
 _SAMPLE_FILE = "calibration_image_sample_data_20x128x128x3_float32.npy"
 _SAMPLE_SHAPE = (20, 128, 128, 3)
+_FLOAT = "*_float32.tflite"
 _RESULT = "*_full_integer_quant.tflite"
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LOG_BYTES = 1 << 20
@@ -40,9 +41,13 @@ _NOWHERE = "http://127.0.0.1:9"  # what would fetch something fails at once
 
 @dataclass(frozen=True)
 class Converted:
-    """A full-integer model, what the converter printed, and how long it took."""
+    """A full-integer model, what the converter printed, and how long it took.
+
+    `float_tflite`: the float model that it was quantised from; empty where there was none.
+    """
 
     tflite: bytes
+    float_tflite: bytes
     log: str
     wall_s: float
 
@@ -89,7 +94,10 @@ def convert(
             raise _with_log(_too_slow(timeout_s, folder, node_names), folder, logs) from None
         except SplitoptError as error:
             raise _with_log(error, folder, logs) from error.__cause__
-        return Converted(results[0].read_bytes(), log, time.monotonic() - started)
+        floats = [file.read_bytes() for file in sorted((folder / "out").glob(_FLOAT))]
+        return Converted(
+            results[0].read_bytes(), b"".join(floats[:1]), log, time.monotonic() - started
+        )
 
 
 def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:

@@ -7,7 +7,7 @@ case; onnx2tf takes a leading slash in the name of a node, and splits names of t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 LONGEST = 120
@@ -52,6 +52,15 @@ def unique_names(graph: Any) -> list[str]:
         name = node.name if node.name and node.name not in taken else f"{node.op_type}:{made}"
         taken[name] = None
     return list(taken)
+
+
+def owner_of(name: str, given: Container[str]) -> str | None:
+    """The user's node that a node is, or in whose place rewriting made it (`owner/Kind_3`)."""
+    while name not in given:
+        name, slash, _ = name.rpartition("/")
+        if not slash:
+            return None
+    return name
 
 
 def _plain_of(names: Iterable[str], plain: re.Pattern[str]) -> Mapping[str, str]:

@@ -98,9 +98,10 @@ def _refuse_open(inputs: Sequence[Any]) -> None:
     named = "; ".join(f"input {name!r} is {_written(axes)}" for name, axes in found)
     line = ", ".join(f"{_key(name)}: {_written(axes)}" for name, axes in found)
     free = dict.fromkeys(axis for _, axes in found for axis in axes if isinstance(axis, str))
+    options = " ".join(f"--input-shape '{name}={','.join(map(str, axes))}'" for name, axes in found)
     raise Refusal(
-        f"axes without a fixed size: {named}; write into the job, with numbers for "
-        f"{', '.join(free)}: input_shapes: {{{line}}}"
+        f"axes without a fixed size: {named}; with numbers for {', '.join(free)}, write into the "
+        f"job: input_shapes: {{{line}}} (or run it with {options})"
     )
 
 

@@ -8,12 +8,14 @@ from pathlib import Path
 from splitopt.arena.supported import refuse_unsupported
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
+from splitopt.config.conversion import PreprocessSpec
 from splitopt.config.job import Job
 from splitopt.config.own import own_config
 from splitopt.convert.cache import default_folder, keep_model
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
 from splitopt.convert.integer_io import IntegerIo, with_integer_io
+from splitopt.convert.model_samples import InputData
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
@@ -98,13 +100,21 @@ def _request(job: Job) -> ConversionRequest:
         key=given.key,
         test_key=given.test,
         label_key=given.label,
-        preprocess=Preprocess(preprocess.mean, preprocess.std, preprocess.layout),
+        preprocess=_preprocess(preprocess),
         command=spec.convert.command or own_config().tools.onnx2tf or DEFAULT_COMMAND,
         time_limit_s=spec.convert.time_limit_s,
         cache=_cache_of(job),
         where=f"{job.file}: $.calibration",
         input_shapes=spec.input_shapes,
+        inputs={
+            name: InputData(own.key, own.test, _preprocess(own.preprocess or preprocess))
+            for name, own in given.inputs.items()
+        },
     )
+
+
+def _preprocess(spec: PreprocessSpec) -> Preprocess:
+    return Preprocess(spec.mean, spec.std, spec.layout)
 
 
 def _cache_of(job: Job) -> Path:

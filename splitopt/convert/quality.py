@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from splitopt.base.errors import ToolError
+from splitopt.base.errors import ModelError, ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.float_onnx import run_float
 from splitopt.convert.source import OnnxModel
 from splitopt.graph.model import ModelGraph, Tensor
-from splitopt.graph.tflite_reader import read_tflite
+from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.arrays import (
     Array,
     arena_bytes,
@@ -26,6 +26,8 @@ from splitopt.runtime.host import Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
 LOW_SQNR_DB = 10.0
+SAME_FUNCTION_DB = 45.0
+_FLOAT_SAMPLES = 4
 _NO_KERNEL = "Didn't find op for builtin opcode"
 
 
@@ -72,25 +74,30 @@ class Quality:
 def judge(
     graph: ModelGraph,
     reference: Sequence[Array],
-    held_out: Array,
+    held_out: Sequence[Array],
     labels: Array | None,
     timeout_s: float,
 ) -> Quality:
-    """Runs the int8 model in both interpreters on `held_out`: float32 [N, ...], channels last.
+    """Runs the int8 model in both interpreters on `held_out`: float32 [N, ...] for each of its
+    inputs, channels last.
 
     `reference`: what the float model makes of the same samples, in the int8 model's order of
     outputs, each [N, ...]. Raises ToolError.
     """
     count = len(reference[0])
-    images, labels = held_out[:count], None if labels is None else labels[:count]
-    feed = quantise(images[:, np.newaxis], graph.tensors[graph.inputs[0]])
+    labels = None if labels is None else labels[:count]
+    feeds = [
+        quantise(values[:count, np.newaxis], graph.tensors[tensor])
+        for values, tensor in zip(held_out, graph.inputs, strict=True)
+    ]
+    fed = {f"x{number}": feed for number, feed in enumerate(feeds)}
     names = [f"y{number}" for number in range(len(graph.outputs))]
     with scratch_folder("quality") as folder:
         path = folder / "int8.tflite"
         path.write_bytes(graph.source)
-        stage = Stage(path, ("x",), tuple(names), arena_bytes(graph))
-        tflm = run_tflm_chain([stage], {"x": feed}, timeout_s=timeout_s)
-        litert = _in_litert(path, feed, names, timeout_s)
+        stage = Stage(path, tuple(fed), tuple(names), arena_bytes(graph))
+        tflm = run_tflm_chain([stage], fed, timeout_s=timeout_s)
+        litert = _in_litert(path, feeds, names, timeout_s)
     results = [graph.tensors[index] for index in graph.outputs]
     got = [dequantised(tflm[name], tensor) for name, tensor in zip(names, results, strict=True)]
     pairs = list(zip(reference, got, strict=True))
@@ -111,34 +118,77 @@ def judge(
 
 
 def _in_litert(
-    path: Path, feed: Array, names: Sequence[str], timeout_s: float
+    path: Path, feeds: Sequence[Array], names: Sequence[str], timeout_s: float
 ) -> Mapping[str, Array] | None:
     """None where its reference kernels lack an op (ELU, CEIL, ROUND) that TFLM has."""
     try:
-        return run_litert(path, [feed], names, repair_bias_axis=True, timeout_s=timeout_s).arrays
+        return run_litert(path, feeds, names, repair_bias_axis=True, timeout_s=timeout_s).arrays
     except ToolError as error:
         if _NO_KERNEL in str(error):
             return None
         raise
 
 
-def run_float_onnx(model: OnnxModel, held_out: Array, timeout_s: float) -> list[Array]:
+def run_float_onnx(model: OnnxModel, held_out: Sequence[Array], timeout_s: float) -> list[Array]:
     """The ONNX model's outputs in onnxruntime, [N, ...] each, for at most MAX_SAMPLES samples."""
     names = [value.name for value in model.outputs]
     with scratch_folder("quality") as folder:
         path = folder / "model.onnx"
         path.write_bytes(model.data)
-        samples = held_out[:MAX_SAMPLES]
-        made = run_float(path, model.inputs[0].name, samples, names, timeout_s)
+        pairs = zip(model.inputs, held_out, strict=True)
+        samples = {value.name: values[:MAX_SAMPLES] for value, values in pairs}
+        made = run_float(path, samples, names, timeout_s)
     return [made[name] for name in names]
 
 
-def run_float_tflite(path: Path, held_out: Array, timeout_s: float) -> list[Array]:
+def run_float_tflite(path: Path, held_out: Sequence[Array], timeout_s: float) -> list[Array]:
     """The float model's outputs in LiteRT's reference kernels, like `run_float_onnx`."""
-    feed = np.ascontiguousarray(held_out[:MAX_SAMPLES, np.newaxis])
+    feeds = [np.ascontiguousarray(values[:MAX_SAMPLES, np.newaxis]) for values in held_out]
     names = [f"y{number}" for number in range(len(read_tflite(path).outputs))]
-    arrays = run_litert(path, [feed], names, timeout_s=timeout_s).arrays
+    arrays = run_litert(path, feeds, names, timeout_s=timeout_s).arrays
     return [arrays[name] for name in names]
+
+
+def require_same_function(
+    tflite: bytes,
+    samples: Mapping[str, Array],
+    reference: Sequence[Array],
+    path: Path,
+    timeout_s: float,
+) -> None:
+    """Raises ModelError where a converter's float model computes something else than the ONNX model
+    `path`, whose inputs `samples` names, and whose outputs `reference` are. ToolError.
+
+    Such a model has no signature: its inputs are told by the names of their tensors, and each
+    output stands for the one that it is most alike.
+    """
+    graph, count = parse_tflite(tflite, name="float"), min(_FLOAT_SAMPLES, len(reference[0]))
+    own = [graph.tensors[tensor].name for tensor in graph.inputs]
+    fed = own if len(own) > 1 else [*samples]
+    if sorted(fed) != sorted(samples):
+        return
+    feeds = [np.ascontiguousarray(samples[name][:count, np.newaxis]) for name in fed]
+    names = [f"y{number}" for number in range(len(graph.outputs))]
+    with scratch_folder("float") as folder:
+        file = folder / "float.tflite"
+        file.write_bytes(tflite)
+        made = _in_litert(file, feeds, names, timeout_s)
+    if made is None:
+        return
+    found = min(_likeness_db(want[:count], [*made.values()]) for want in reference)
+    if found < SAME_FUNCTION_DB:
+        raise ModelError(
+            f"{path}: onnx2tf changed what the model computes: before any quantisation, its model "
+            f"is {found:.0f} dB off the ONNX model on {count} samples (rounding: 90 dB and more); "
+            "look for a MaxPool with ceil_mode behind no Relu, CumSum, Mod, or a constant that is "
+            "broadcast over images, and write that otherwise"
+        )
+
+
+def _likeness_db(want: Array, made: Sequence[Array]) -> float:
+    """SQNR of the output that is most alike, among those of as many elements."""
+    alike = [values for values in made if values.size == want.size]
+    return max((sqnr_db(aligned(want, values), values) for values in alike), default=-np.inf)
 
 
 def sqnr_db(want: Array, got: Array) -> float:

@@ -18,7 +18,9 @@ _NEEDED = ("onnx", "onnxsim", "onnxruntime", "onnx2tf", "tensorflow")
 @dataclass(frozen=True)
 class OnnxModel:
     """A cleaned model. `renamed`: plain tensor name → the name in the user's file;
-    `renamed_nodes`: the same of nodes, whose names in `nodes` are the user's.
+    `renamed_nodes`: the same of nodes, whose names in `nodes` are the user's. `told_nodes`,
+    `told_tensors`: what each node and tensor that is in the user's file, too, is called there; a
+    rewritten one like the node in whose place it is. `is_rewritten`: whether ops stand for others.
 
     `external`: files that held weights, relative to the model's folder → their SHA-256.
     """
@@ -30,6 +32,9 @@ class OnnxModel:
     nodes: tuple[OnnxNode, ...]
     renamed: Mapping[str, str]
     renamed_nodes: Mapping[str, str]
+    told_nodes: Mapping[str, str]
+    told_tensors: Mapping[str, str]
+    is_rewritten: bool
     external: Mapping[str, str]
     notes: tuple[str, ...]
 
@@ -76,6 +81,9 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> 
         ),
         renamed=found["renamed"],
         renamed_nodes=found["renamed_nodes"],
+        told_nodes=found["told_nodes"],
+        told_tensors=found["told_tensors"],
+        is_rewritten=bool(found["rewritten"]),
         external=found["external"],
         notes=tuple(notes),
     )

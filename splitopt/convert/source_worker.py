@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
-from splitopt.convert.onnx_names import name_nodes, plain_nodes, plain_tensors
+from splitopt.convert.onnx_names import name_nodes, owner_of, plain_nodes, plain_tensors
 from splitopt.convert.onnx_shapes import fix_shapes, inputs_of
 from splitopt.convert.rewrite.rewrite import rewrite, unfold_group_norms
 from splitopt.convert.unsupported_nodes import refusal
@@ -42,9 +43,11 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     name_nodes(model.graph)
     external = load_external(model, path)
     batch = fix_shapes(model, shapes)
-    group_norms = unfold_group_norms(model, _infer)
+    group_norms = unfold_group_norms(model, partial(_infer, strict=False))
     _check_whole(model)
     given = [(node.op_type, node.name) for node in model.graph.node]
+    tensors = {value.name for value in inputs_of(model.graph)}
+    tensors |= {name for node in model.graph.node for name in node.output}
     model, simplified = _simplify(model)
     rewritten = rewrite(model, _check_whole)
     if group_norms:
@@ -61,6 +64,8 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
         "opset": _opset(model),
         "renamed": renamed,
         "renamed_nodes": renamed_nodes,
+        "told_nodes": _told_nodes(graph, renamed_nodes, {name for _, name in given}),
+        "told_tensors": _told_tensors(graph, renamed, tensors),
         "batch_was_open": batch,
         "simplified": simplified,
         "rewritten": rewritten,
@@ -77,6 +82,20 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     }
     _check_ends(described)
     return described, model.SerializeToString()
+
+
+def _told_nodes(graph: Any, renamed: Mapping[str, str], given: set[str]) -> dict[str, str]:
+    """Node of the cleaned model → the user's node that it is, or that it stands for."""
+    owners = {node.name: owner_of(renamed.get(node.name, node.name), given) for node in graph.node}
+    return {name: owner for name, owner in owners.items() if owner is not None}
+
+
+def _told_tensors(graph: Any, renamed: Mapping[str, str], given: set[str]) -> dict[str, str]:
+    """Tensor of the cleaned model → the user's tensor that it is."""
+    made = [value.name for value in inputs_of(graph)]
+    made += [name for node in graph.node for name in node.output]
+    own = {name: renamed.get(name, name) for name in made}
+    return {name: told for name, told in own.items() if told in given}
 
 
 def _load(path: Path) -> Any:
@@ -136,12 +155,12 @@ def _check_whole(model: Any) -> None:
         raise _refused_by_onnx(error) from error
 
 
-def _infer(model: Any) -> None:
-    """States the shapes of all tensors, as far as they follow. Raises Refusal."""
+def _infer(model: Any, *, strict: bool = True) -> None:
+    """States the shapes of all tensors, as far as they follow; `strict`: or raises Refusal."""
     import onnx
 
     try:
-        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(model, strict_mode=strict, data_prop=True)
     except Exception as error:
         raise _refused_by_onnx(error) from error
     model.graph.CopyFrom(inferred.graph)

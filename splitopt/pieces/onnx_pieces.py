@@ -118,7 +118,7 @@ def _capture(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> Mapping[str,
         return {request.input: samples}
 
     def run(fed: Array) -> dict[str, Array]:
-        return run_float(request.onnx, request.input, fed, inner, request.time_limit_s)
+        return run_float(request.onnx, {request.input: fed}, inner, request.time_limit_s)
 
     sample_bytes = sum(array.nbytes for array in run(samples[:1]).values())
     count = max(2, min(len(samples), _MAX_CAPTURED_BYTES // max(1, sample_bytes)))

@@ -79,7 +79,7 @@ def need_models_and_onnx() -> None:
 def corresponding(name: str) -> Correspondence:
     path, graph = tflite(name)
     onnx_path = FOLDER / f"{name}_digits.onnx"
-    return correspond(onnx_path, graph, path, calibration(name), TIMEOUT_S)
+    return correspond(onnx_path, graph, path, [calibration(name)], TIMEOUT_S)
 
 
 def op_of_node(found: Correspondence) -> dict[str, int]:
@@ -209,7 +209,7 @@ def test_what_an_export_adds_changes_no_match(tmp_path: Path) -> None:
     """Other names, pass-through nodes, a twin, constants from shapes, and a dead end."""
     need_models_and_onnx()
     path, graph = tflite("unet")
-    found = correspond(rewritten(tmp_path), graph, path, calibration("unet")[:2], TIMEOUT_S)
+    found = correspond(rewritten(tmp_path), graph, path, [calibration("unet")[:2]], TIMEOUT_S)
     plain = corresponding("unet")
     for op in plain.ops:
         assert found.nodes_of_op(op.tflite_op) == tuple(f"n {name}" for name in op.onnx_nodes)
@@ -257,11 +257,11 @@ def test_samples_of_the_wrong_shape_are_refused() -> None:
     path, graph = tflite("unet")
     onnx_path = FOLDER / "unet_digits.onnx"
     with pytest.raises(ModelError, match=r"samples of \[16, 16, 3\]"):
-        correspond(onnx_path, graph, path, np.zeros((2, 16, 16, 3)), TIMEOUT_S)
+        correspond(onnx_path, graph, path, [np.zeros((2, 16, 16, 3))], TIMEOUT_S)
     with pytest.raises(ModelError, match="no samples"):
-        correspond(onnx_path, graph, path, np.zeros((0, 32, 32, 3)), TIMEOUT_S)
+        correspond(onnx_path, graph, path, [np.zeros((0, 32, 32, 3))], TIMEOUT_S)
     with pytest.raises(ToolError, match="time limit"):
-        correspond(onnx_path, graph, path, np.zeros((1, 32, 32, 3)), 0.0)
+        correspond(onnx_path, graph, path, [np.zeros((1, 32, 32, 3))], 0.0)
 
 
 def test_a_broken_onnx_file_is_a_sentence(tmp_path: Path) -> None:
@@ -270,4 +270,4 @@ def test_a_broken_onnx_file_is_a_sentence(tmp_path: Path) -> None:
     broken = tmp_path / "broken.onnx"
     broken.write_bytes(b"no model at all")
     with pytest.raises(SplitoptError, match=r"broken\.onnx in onnxruntime"):
-        correspond(broken, graph, path, calibration("unet"), TIMEOUT_S)
+        correspond(broken, graph, path, [calibration("unet")], TIMEOUT_S)

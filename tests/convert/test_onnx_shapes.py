@@ -11,6 +11,7 @@ import pytest
 from extras import need_onnx_extra
 
 from splitopt.base.errors import UsageError
+from splitopt.config.given import Given
 from splitopt.config.job import job_of
 from splitopt.convert.onnx_external import Refusal
 from splitopt.convert.source_worker import clean
@@ -79,7 +80,8 @@ def test_a_refusal_names_every_open_axis_and_the_line_that_a_job_takes(open_axes
     said = str(caught.value)
     assert "input 'image' is [1, 3, height, width]; input 'input.1' is [1, 3, ?, 8]" in said
     assert "'fixed'" not in said
-    line = said[said.index("input_shapes: ") :]
+    assert "--input-shape 'image=1,3,height,width' --input-shape 'input.1=1,3,?,8'" in said
+    line = said[said.index("input_shapes: ") : said.index(" (or run")]
     assert line == 'input_shapes: {image: [1, 3, height, width], "input.1": [1, 3, ?, 8]}'
 
 
@@ -129,6 +131,13 @@ def test_an_input_without_any_shape_takes_the_one_of_the_job(onnx: Any, tmp_path
         clean(path, {})
     described, _ = clean(path, {"x": (1, 3, 4, 4)})
     assert described["outputs"] == [{"name": "y", "shape": [1, 3, 4, 4]}]
+
+
+def test_the_command_line_takes_shapes_too() -> None:
+    found = Given(input_shapes=("a=b=1,3,6,8", "x=1,5")).over({})["input_shapes"]
+    assert found == {"a=b": [1, 3, 6, 8], "x": [1, 5]}
+    with pytest.raises(UsageError, match="--input-shape: got 'x=1,h', want the input's name"):
+        Given(input_shapes=("x=1,h",)).over({})
 
 
 def test_a_job_refuses_a_size_that_is_none(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
-from images import chance_neck, chance_net
+from images import ImageNet, chance_neck, chance_net
 from several_rows import streams_of_several_rows
 from stream_faults import faults
 from stream_nets import chance_decoder, chance_stream_net
@@ -17,6 +17,7 @@ from splitopt.tiling.streams.check import check_rows, check_stream
 from splitopt.tiling.streams.ends import stream_pairs
 from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.placement import GroupForms, placed
+from splitopt.tiling.streams.several_rows import with_followers
 
 RULES = target_rules("m55")
 MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder]
@@ -59,3 +60,17 @@ def test_faults_are_refused_unless_they_make_the_same(make: type) -> None:
                 accepted += 1
                 assert makes_what_it_should(graph, faulty)
     assert refused > 5 * accepted
+
+
+@pytest.mark.parametrize("shape", [[1, 8], [1, 1, 1, 8]])
+def test_what_takes_one_value_for_all_rows_does_not_follow(shape: list[int]) -> None:
+    """A gate of channels that another input makes: planning died of its missing rows."""
+    net = ImageNet()
+    image = net.image(12, 12, 8)
+    gate = net.maker.tensor(shape)
+    made = net.conv(image, 8, 3, 1, "same")
+    doubled = net.add(made, made)
+    scaled = net.image(12, 12, 8)
+    net.maker.op("MUL", [doubled, gate], [scaled])
+    graph = net.graph([image, gate], [net.add(scaled, scaled)])
+    assert [op.index for op in with_followers(graph, graph.ops[0])] == [0, 1]

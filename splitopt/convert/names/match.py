@@ -7,7 +7,7 @@ alike among those that follow from what the op reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,29 +39,42 @@ _MISSED_CLAMP_DB, _EXTRA_CLAMP_DB = 5.0, 2.0
 
 
 def correspond(
-    onnx_path: Path, graph: ModelGraph, tflite_path: Path, samples: Array, timeout_s: float
+    onnx_path: Path,
+    graph: ModelGraph,
+    tflite_path: Path,
+    samples: Sequence[Array],
+    timeout_s: float,
+    names: Sequence[str] = (),
 ) -> Correspondence:
     """What became what; `graph` is what `tflite_path` holds.
 
-    `samples`: real values, channels last, [N, ...], of which 4 at most are used. Take them from
-    the calibration data: others may leave the ranges of the int8 model.
-    Raises: ModelError on models of several inputs and on samples of the wrong shape; ToolError
+    `samples`: for each input of `graph`, real values, channels last, [N, ...], of which 4 at most
+    are used. Take them from the calibration data: others may leave the ranges of the int8 model.
+    `names`: what these inputs are called in the ONNX model; as it lists them, if not given.
+    Raises: ModelError where inputs do not pair off, and on samples of the wrong shape; ToolError
     where a model does not run or a run takes longer than `timeout_s`.
     """
     onnx = describe_onnx(onnx_path, timeout_s)
-    if len(onnx.inputs) != 1 or len(graph.inputs) != 1:
+    own = [value.name for value in onnx.inputs]
+    names = names or own
+    if sorted(names) != sorted(own) or not len(own) == len(graph.inputs) == len(samples):
         raise ModelError(
-            f"{onnx_path}: got {len(onnx.inputs)} inputs ({len(graph.inputs)} after conversion), "
-            "want one of each to tell which ONNX node became which op"
+            f"{onnx_path}: got {len(own)} inputs ({len(graph.inputs)} after conversion), want as "
+            "many of each to tell which ONNX node became which op"
         )
-    return match(onnx, graph, compare_runs(onnx_path, onnx, graph, tflite_path, samples, timeout_s))
+    fed = dict(zip(names, samples, strict=True))
+    table = compare_runs(onnx_path, onnx, graph, tflite_path, fed, timeout_s)
+    return match(onnx, graph, table, names)
 
 
 def match(
-    onnx: OnnxGraph, graph: ModelGraph, table: Mapping[int, Mapping[str, Likeness]]
+    onnx: OnnxGraph,
+    graph: ModelGraph,
+    table: Mapping[int, Mapping[str, Likeness]],
+    names: Sequence[str] = (),
 ) -> Correspondence:
-    """`table`: TFLite tensor → ONNX tensor → how alike they are; both models have one input."""
-    matching = _Matching(onnx, graph, table)
+    """`table`: TFLite tensor → ONNX tensor → how alike they are. `names`: as in `correspond`."""
+    matching = _Matching(onnx, graph, table, names or [value.name for value in onnx.inputs])
     for op in graph.ops:
         matching.take(op)
     op_of = matching.op_of
@@ -82,15 +95,16 @@ class _Matching:
     onnx: OnnxGraph
     graph: ModelGraph
     table: Mapping[int, Mapping[str, Likeness]]
+    names: Sequence[str]
     value: dict[int, str] = field(default_factory=dict)
     name: dict[int, str] = field(default_factory=dict)
     basis: dict[int, frozenset[str]] = field(default_factory=dict)
     op_of: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        [tensor], [given] = self.graph.inputs, self.onnx.inputs
-        self.value[tensor] = self.name[tensor] = given.name
-        self.basis[tensor] = frozenset({given.name})
+        for tensor, name in zip(self.graph.inputs, self.names, strict=True):
+            self.value[tensor] = self.name[tensor] = name
+            self.basis[tensor] = frozenset({name})
 
     def take(self, op: Op) -> None:
         """Places the op's outputs, and gives it the nodes that no earlier op has."""

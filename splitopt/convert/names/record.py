@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +70,31 @@ class Correspondence:
     @cached_property
     def _nodes(self) -> Mapping[int, tuple[str, ...]]:
         return {op.tflite_op: op.onnx_nodes for op in self.ops}
+
+    def told(self, nodes: Mapping[str, str], tensors: Mapping[str, str]) -> Correspondence:
+        """The same in other names; what has none is left out. Of several nodes that have one name,
+        it goes to the last op."""
+        last = {nodes[n]: op.tflite_op for op in self.ops for n in op.onnx_nodes if n in nodes}
+        ops = []
+        for op in self.ops:
+            own = dict.fromkeys(nodes[n] for n in op.onnx_nodes if n in nodes)
+            kept = tuple(name for name in own if last[name] == op.tflite_op)
+            if kept:
+                inner = tuple(tensors[t] for t in op.inner_tensors if t in tensors)
+                ops.append(OpMatch(op.tflite_op, kept, inner))
+        placed = {op.tflite_op for op in ops}
+        without = {*self.unmatched_ops, *(op.tflite_op for op in self.ops)} - placed
+        unmatched = dict.fromkeys(nodes[n] for n in self.unmatched_nodes if n in nodes)
+        return Correspondence(
+            matches=tuple(
+                replace(match, onnx_tensor=tensors[match.onnx_tensor])
+                for match in self.matches
+                if match.onnx_tensor in tensors
+            ),
+            ops=tuple(ops),
+            unmatched_nodes=tuple(name for name in unmatched if name not in last),
+            unmatched_ops=tuple(sorted(without)),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -5,6 +5,7 @@ Samples go through in batches, so that the values of no more than a few are held
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -28,36 +29,46 @@ def compare_runs(
     onnx: OnnxGraph,
     graph: ModelGraph,
     tflite_path: Path,
-    samples: Array,
+    samples: Mapping[str, Array],
     timeout_s: float,
 ) -> dict[int, dict[str, Likeness]]:
-    """TFLite tensor → ONNX tensor → likeness, for the input and all that ops make.
+    """TFLite tensor → ONNX tensor → likeness, for the inputs and all that ops make.
+
+    `samples`: of each ONNX input by name, in the order of the TFLite model's inputs.
 
     Raises ModelError for samples that do not fit the models, ToolError where one does not run.
     """
-    [name], [source] = (v.name for v in onnx.inputs), (graph.tensors[t] for t in graph.inputs)
-    if not len(samples):
-        raise ModelError(f"{onnx_path}: got no samples to compare the conversion with")
-    if [n for n in source.shape if n > 1] != [n for n in samples.shape[1:] if n > 1]:
-        raise ModelError(
-            f"samples of {list(samples.shape[1:])} do not fit the model's input "
-            f"of {list(source.shape)}"
-        )
+    sources = [graph.tensors[tensor] for tensor in graph.inputs]
+    for source, given in zip(sources, samples.values(), strict=True):
+        if not len(given):
+            raise ModelError(f"{onnx_path}: got no samples to compare the conversion with")
+        if [n for n in source.shape if n > 1] != [n for n in given.shape[1:] if n > 1]:
+            raise ModelError(
+                f"samples of {list(given.shape[1:])} do not fit the model's input "
+                f"of {list(source.shape)}"
+            )
+    count = min(len(given) for given in samples.values())
     made = [graph.tensors[tensor] for op in graph.ops for tensor in op.outputs]
-    comparison = Comparison({tensor.index: _step(tensor) for tensor in (source, *made)})
-    spread = np.linspace(0, len(samples) - 1, min(len(samples), _MAX_SAMPLES)).round().astype(int)
-    sample_bytes = _BYTES_PER_ELEMENT * sum(tensor.elements for tensor in (source, *made))
+    comparison = Comparison({tensor.index: _step(tensor) for tensor in (*sources, *made)})
+    spread = np.linspace(0, count - 1, min(count, _MAX_SAMPLES)).round().astype(int)
+    sample_bytes = _BYTES_PER_ELEMENT * sum(tensor.elements for tensor in (*sources, *made))
     size = max(1, _BATCH_BYTES // max(1, sample_bytes))
     for start in range(0, len(spread), size):
-        batch = samples[spread[start : start + size]].astype(np.float32)
-        feed = quantise(batch.reshape(len(batch), *source.shape), source)
+        at = spread[start : start + size]
+        batch = {name: given[at].astype(np.float32) for name, given in samples.items()}
+        feeds = [
+            quantise(given.reshape(len(at), *source.shape), source)
+            for source, given in zip(sources, batch.values(), strict=True)
+        ]
         keep = {str(tensor.index): tensor.index for tensor in made}
-        run = run_litert(tflite_path, [feed], keep=keep, repair_bias_axis=True, timeout_s=timeout_s)
-        integers = {source.index: feed, **{int(key): values for key, values in run.arrays.items()}}
+        run = run_litert(tflite_path, feeds, keep=keep, repair_bias_axis=True, timeout_s=timeout_s)
+        integers = dict(zip(graph.inputs, feeds, strict=True))
+        integers |= {int(key): values for key, values in run.arrays.items()}
         ours = {t: dequantised(values, graph.tensors[t]) for t, values in integers.items()}
-        inner = [tensor for tensor in onnx.root if tensor != name]
-        theirs = run_float(onnx_path, name, batch, inner, timeout_s) | {name: as_onnx_feed(batch)}
-        for sample in range(len(batch)):
+        inner = [tensor for tensor in onnx.root if tensor not in samples]
+        theirs = run_float(onnx_path, batch, inner, timeout_s)
+        theirs |= {name: as_onnx_feed(given) for name, given in batch.items()}
+        for sample in range(len(at)):
             comparison.add(
                 {tensor: values[sample] for tensor, values in theirs.items()},
                 {tensor: values[sample] for tensor, values in ours.items()},

@@ -72,7 +72,7 @@ def rules_of(graph: ModelGraph, stream: Stream) -> list[StreamRule | str]:
 
 def with_followers(graph: ModelGraph, op: Op) -> Iterator[Op]:
     """The op, and those that work row by row on what becomes of its rows while one op alone reads
-    it."""
+    it. An op that takes one value for all rows, such as a gate of channels, is none of them."""
     while True:
         yield op
         [made] = op.outputs
@@ -82,7 +82,10 @@ def with_followers(graph: ModelGraph, op: Op) -> Iterator[Op]:
         op = graph.ops[readers[0]]
         if op.type in WINDOWED and not _keeps_rows(graph, op):
             return
-        if len(op.outputs) != 1 or rows_of(_made(graph, op)) != rows_of(graph.tensors[made]):
+        if len(op.outputs) != 1:
+            return
+        touched = (*activations_read(graph, op), *op.outputs)
+        if len({rows_of(graph.tensors[tensor]) for tensor in touched}) != 1:
             return
 
 

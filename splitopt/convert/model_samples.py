@@ -1,0 +1,121 @@
+"""Samples of all inputs of a model, each from the array and with the preprocessing it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from splitopt.base.errors import UsageError
+from splitopt.convert.calibration import Preprocess, load_samples
+from splitopt.runtime.arrays import Array
+
+Inputs = Sequence[tuple[str, tuple[int | None, ...]]]
+"""Name and shape of each input, batch included."""
+
+
+@dataclass(frozen=True)
+class InputData:
+    """Where the samples of one input are, and how they are prepared."""
+
+    key: str | None
+    test_key: str | None
+    preprocess: Preprocess
+
+
+@dataclass(frozen=True)
+class DataFiles:
+    """A job's calibration data. `one`: for a model of one input; `by_name`: for several.
+
+    `where` is what messages begin with.
+    """
+
+    path: Path
+    one: InputData
+    label_key: str | None
+    by_name: Mapping[str, InputData]
+    where: str
+
+
+@dataclass(frozen=True)
+class ModelSamples:
+    """For each input, in the model's order: float32 [N, ...], images NHWC; labels of the held-out.
+
+    All inputs have as many samples.
+    """
+
+    names: tuple[str, ...]
+    calibration: tuple[Array, ...]
+    held_out: tuple[Array, ...]
+    labels: Array | None
+
+    def in_order(self, positions: Sequence[int]) -> ModelSamples:
+        """`positions`: for each of these inputs, its place in another order."""
+        order = sorted(range(len(positions)), key=positions.__getitem__)
+        return replace(
+            self,
+            names=tuple(self.names[at] for at in order),
+            calibration=tuple(self.calibration[at] for at in order),
+            held_out=tuple(self.held_out[at] for at in order),
+        )
+
+
+def load_model_samples(data: DataFiles, inputs: Inputs, *, channels_first: bool) -> ModelSamples:
+    """Samples as the model wants them, channels last.
+
+    Raises UsageError for inputs that are not there, arrays that do not fit, or differ in number.
+    """
+    names = [name for name, _ in inputs]
+    asked = _asked(data, names)
+    loaded = [
+        load_samples(
+            data.path,
+            asked[name].key,
+            asked[name].test_key,
+            data.label_key if name == names[0] else None,
+            asked[name].preprocess,
+            shape,
+            data.where if len(inputs) == 1 else f"{data.where}.inputs: {name!r}",
+            channels_first=channels_first,
+        )
+        for name, shape in inputs
+    ]
+    counts = {
+        name: (len(s.calibration), len(s.held_out)) for name, s in zip(names, loaded, strict=True)
+    }
+    if len({*counts.values()}) != 1:
+        told = ", ".join(f"{name!r} {a} + {b}" for name, (a, b) in counts.items())
+        raise UsageError(
+            f"{data.where}.inputs: {data.path}: samples differ in number (calibration + held out: "
+            f"{told}); want one of each input for every sample"
+        )
+    return ModelSamples(
+        tuple(names),
+        tuple(s.calibration for s in loaded),
+        tuple(s.held_out for s in loaded),
+        loaded[0].labels,
+    )
+
+
+def _asked(data: DataFiles, names: Sequence[str]) -> Mapping[str, InputData]:
+    """What each input takes: what it is given by name, else the array of its name."""
+    strangers = [name for name in data.by_name if name not in names]
+    if strangers:
+        raise UsageError(
+            f"{data.where}.inputs: no input {strangers[0]!r}; the model's are "
+            f"{', '.join(map(repr, names))}"
+        )
+    if len(names) == 1:
+        return {names[0]: data.by_name.get(names[0], data.one)}
+    if data.one.key or data.one.test_key:
+        line = ", ".join(f"{name!r}: {{key: ARRAY}}" for name in names)
+        raise UsageError(
+            f"{data.where}.key: the model has {len(names)} inputs; give each its array instead: "
+            f"calibration: {{path: {data.path.name}, inputs: {{{line}}}}}"
+        )
+    by_default = {name: InputData(name, None, data.one.preprocess) for name in names}
+    given = {
+        name: own if own.key is not None else replace(own, key=name)
+        for name, own in data.by_name.items()
+    }
+    return by_default | given
