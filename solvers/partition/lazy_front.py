@@ -1,8 +1,9 @@
 """Options that some plan of the Pareto front uses, found with few exact evaluations.
 
-Over loads: for each peak from the highest down, the cheapest plans of every number of segments
-under the present figures. What they use is settled and they are found again, until all rest on
-exact figures: then no other option gives a further point, since its bounds would have.
+Over loads: for each peak from the highest down, the cheapest plan under the present figures, or
+that of every number of segments where these count. What they use is settled and they are found
+again, until all rest on exact figures: then no other option gives a further point, since its bounds
+would have.
 
 Where layouts need more than loads, plans of other options may be on the front, too: `wanted_beside`
 finds those that are in a plan which no known one dominates.
@@ -10,7 +11,6 @@ finds those that are in a plan which no known one dominates.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -18,18 +18,22 @@ import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
-from splitopt.solvers.partition.prospects import Measures
+from splitopt.solvers.partition.option_pool import OptionName, OptionPool
+from splitopt.solvers.partition.pareto import Front
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
     Column,
     Matrix,
+    around,
     by_edges,
     mirrored,
+    shortest,
     shortest_by_edges,
 )
 
-_MOST_WANTED = 1_000
+_MOST_WANTED, _PROMISING = 1_000, 300
+"""So many options are taken in beside a front, to see that it is complete; where there are more, so
+many of them to find better plans first."""
 
 Options = tuple[int, ...]
 
@@ -43,10 +47,15 @@ class KeptForFront:
 
 
 def kept_for_front(
-    pool: OptionPool, goal: Goal, deadline: Deadline, most_peak: int | None = None
+    pool: OptionPool,
+    goal: Goal,
+    deadline: Deadline,
+    most_peak: int | None = None,
+    *,
+    counts_segments: bool = False,
 ) -> KeptForFront:
-    """Options of plans that no other dominates in peak, cost and number of segments; the goal's
-    limits hold, its weights play no part.
+    """Options of plans that no other dominates in peak, cost and, where it counts, number of
+    segments; the goal's limits hold, its weights play no part.
 
     `most_peak`: no such plan is known to have a higher peak.
     """
@@ -54,7 +63,7 @@ def kept_for_front(
     level = min((limit for limit in limits if limit is not None), default=int(NEVER) - 1)
     found: set[int] = set()
     while not deadline.is_over:
-        paths = _cheapest(pool, goal, level)
+        paths = _cheapest(pool, goal, level, counts_segments=counts_segments)
         used = {number for path in paths for number in path}
         unsettled = sorted(number for number in used if not pool.is_exact[number])
         if unsettled:
@@ -67,13 +76,18 @@ def kept_for_front(
     return KeptForFront(pool.names(found), is_complete=False)
 
 
-def _cheapest(pool: OptionPool, goal: Goal, level: int) -> list[Options]:
-    """The cheapest plans of each number of segments with no option above the level."""
+def _cheapest(pool: OptionPool, goal: Goal, level: int, *, counts_segments: bool) -> list[Options]:
+    """The cheapest plan with no option above the level, or that of each number of segments."""
     left = pool.survivors(pool.ram <= level)
     weights = pool.weights(left, pool.cost[left.numbers])
+    if counts_segments:
+        found = shortest_by_edges(weights, goal.max_segments)
+    else:
+        cheapest_of_all = shortest(weights, goal.max_segments)
+        found = [] if cheapest_of_all is None else [cheapest_of_all]
     cheapest: dict[tuple[int, int], int] = {}
     paths = []
-    for nodes in shortest_by_edges(weights, goal.max_segments):
+    for nodes in found:
         segments = tuple(pairwise(nodes))
         for segment in segments:
             if segment not in cheapest:
@@ -85,47 +99,47 @@ def _cheapest(pool: OptionPool, goal: Goal, level: int) -> list[Options]:
     return paths
 
 
-def wanted_beside(
-    known: Sequence[Measures],
-    loads: Sequence[Measures],
-    pool: OptionPool,
-    goal: Goal,
-    deadline: Deadline,
-) -> KeptForFront:
-    """Options of plans that no known one dominates in peak, cost and number of segments, judged by
-    loads; the goal's limits hold. `loads`: no plan is better than all of these.
-
-    Where these are many, that is given up: a search over so many would take minutes."""
+def wanted_beside(front: Front, pool: OptionPool, goal: Goal, deadline: Deadline) -> KeptForFront:
+    """Options of plans that no point of the front dominates, judged by loads; the goal's limits
+    hold. Where these are many, only the most promising ones, and they are not complete."""
     while not deadline.is_over:
-        numbers = np.flatnonzero(_wanted(known, loads, pool, goal))
-        if len(numbers) > _MOST_WANTED:
-            break
+        gains = _gains(front, pool, goal)
+        numbers = np.flatnonzero(gains > 0)
+        is_complete = len(numbers) <= _MOST_WANTED
+        if not is_complete:
+            numbers = numbers[np.argsort(-gains[numbers], kind="stable")[:_PROMISING]]
         unsettled = numbers[~pool.is_exact[numbers]].tolist()
         if not unsettled:
-            return KeptForFront(pool.names(numbers), is_complete=True)
+            return KeptForFront(pool.names(numbers), is_complete)
         pool.settle(unsettled, deadline)
     return KeptForFront([], is_complete=False)
 
 
-def _wanted(
-    known: Sequence[Measures], loads: Sequence[Measures], pool: OptionPool, goal: Goal
-) -> Mask:
-    """Between two peaks of known plans, the same ones are known to have no higher peak."""
+def _gains(front: Front, pool: OptionPool, goal: Goal) -> Column:
+    """How much cheaper plans through each option may be than those that are known to have no higher
+    peak. Between two peaks of known plans, these are the same ones."""
     top = int(NEVER) - 1 if goal.capacity is None else goal.capacity
-    most = pool.n if goal.max_segments is None else min(goal.max_segments, pool.n)
-    best = np.full(most + 1, NEVER if goal.max_cost is None else goal.max_cost + 1)
+    edges = pool.n if goal.max_segments is None else min(goal.max_segments, pool.n)
+    worst = NEVER if goal.max_cost is None else goal.max_cost + 1
+    best = np.full(edges + 1 if front.counts_segments else 1, worst)
+    known = front.measures
     peaks = sorted({peak for peak, _, _ in known})
-    wanted = np.zeros(len(pool.ram), dtype=bool)
+    gains = np.zeros(len(pool.ram), dtype=np.int64)
     for low, high in pairwise([0, *peaks, top + 1]):
         for peak, cost, segments in known:
             if peak == low:
                 best[segments:] = np.minimum(best[segments:], cost)
-        if any(load < high and cost < best[segments] for load, cost, segments in loads):
+        if any(load < high and cost < best[segments] for load, cost, segments in front.loads):
             left = pool.survivors(pool.ram < high)
-            most_costs = _most_costs(pool.weights(left, pool.cost[left.numbers]), best)
+            weights = pool.weights(left, pool.cost[left.numbers])
+            if front.counts_segments:
+                most_costs = _most_costs(weights, best)
+            else:
+                most_costs = best[0] - around(weights, goal.max_segments)
             some = left.numbers
-            wanted[some] |= pool.cost[some] < most_costs[pool.starts[some], pool.stops[some]]
-    return wanted
+            most = most_costs[pool.starts[some], pool.stops[some]]
+            gains[some] = np.maximum(gains[some], most - pool.cost[some])
+    return gains
 
 
 def _most_costs(weights: Matrix, best: Column) -> Matrix:

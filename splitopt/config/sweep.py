@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, check
@@ -60,11 +60,19 @@ class GridSpec(Strict):
         return self.budget_bytes == "auto"
 
 
+Measure = Literal["peak_ram", "added_time", "pieces"]
+
+
 class SweepSpec(Strict):
     """The keys of a sweep file; paths are relative to the file."""
 
     job: Annotated[Names, Field(description="A job file, or several.")]
     grid: GridSpec
+    measures: Annotated[
+        tuple[Measure, ...],
+        LISTED,
+        Field(description="What fronts are over: peak_ram and added_time; pieces, if asked for."),
+    ] = ("peak_ram", "added_time")
     prove: Annotated[
         Literal["none", "front", "all"],
         Field(description="Which points are written as bundles, their pieces run and proved."),
@@ -75,6 +83,17 @@ class SweepSpec(Strict):
         str | None, Field(description="The address of the Dask scheduler: tcp://host:8786.")
     ] = None
     out: str = "results"
+
+    @field_validator("measures")
+    @classmethod
+    def _has_both(cls, measures: tuple[Measure, ...]) -> tuple[Measure, ...]:
+        if not {"peak_ram", "added_time"} <= set(measures) or len(set(measures)) < len(measures):
+            raise ValueError("peak_ram and added_time, once each; pieces may be added")
+        return measures
+
+    @property
+    def counts_pieces(self) -> bool:
+        return "pieces" in self.measures
 
 
 def read_sweep(path: Path) -> SweepSpec:

@@ -26,14 +26,17 @@ _PRUNING = 0.5
 @dataclass(frozen=True)
 class PlanFront:
     """Plans by falling peak, none of which another one dominates in peak RAM, added instructions
-    and number of cuts. `is_complete`: it is proved that none is missing."""
+    and, where it counts, number of cuts. `is_complete`: it is proved that none is missing."""
 
     plans: tuple[SplitPlan, ...]
     is_complete: bool
 
 
-def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
+def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = False) -> PlanFront:
     """All undominated plans; the request's limits hold, its weights play no part.
+
+    `counts_pieces`: whether their number is a third measure. If not, of plans that are equal in
+    peak and added instructions, one of few pieces is kept as far as that costs no search.
 
     Where every plan adds something, none of these has a segment that needs more than the unsplit
     model, because leaving the model whole adds nothing. Where plans with every piece in its
@@ -51,12 +54,18 @@ def plan_front(planner: Planner, request: PlanRequest) -> PlanFront:
     pruner = planner.pruner(replace(request, goal=goal))
     is_bounded = request.allowed[whole] and pruner.least_cost >= 0
     most_peak = table.ram(*whole) if is_bounded else None
-    kept = kept_for_front(pruner.pool, goal, deadline.share(_PRUNING), most_peak)
+    kept = kept_for_front(
+        pruner.pool,
+        goal,
+        deadline.share(_PRUNING),
+        most_peak,
+        counts_segments=counts_pieces,
+    )
     instance = planner.instance(kept.names, goal, is_cheapest=True)
-    front = pareto_front(instance, _left(request, deadline))
+    front = pareto_front(instance, _left(request, deadline), counts_segments=counts_pieces)
     if not (kept.is_complete and table.is_complete):
         least = pruner.bound if table.is_complete else 0
-        front = front.unproved([(least, pruner.least_cost, 1)])
+        front = front.unproved([(least, pruner.least_cost, int(counts_pieces))])
     elif not front.reaches_loads:
         front = _beside(front, kept.names, planner, pruner.pool, request, goal, deadline)
     if not all(instance.fits_stores(point.plan.options) for point in front.points):
@@ -87,14 +96,18 @@ def _beside(
     deadline: Deadline,
 ) -> Front:
     """The front over all options, where layouts of those that loads need miss their loads."""
-    measures = [point.measures for point in front.points]
-    wanted = wanted_beside(measures, front.loads, pool, goal, deadline)
-    if not (wanted.is_complete and planner.table.is_complete):
-        return front.unproved(front.loads)
-    if set(wanted.names) <= set(kept):
-        return front
-    instance = planner.instance(sorted({*kept, *wanted.names}), goal, is_cheapest=True)
-    return improved_front(instance, front, _left(request, deadline))
+    among = set(kept)
+    while True:
+        wanted = wanted_beside(front, pool, goal, deadline)
+        is_new = not among.issuperset(wanted.names)
+        if not planner.table.is_complete or not (wanted.is_complete or is_new):
+            return front.unproved(front.loads)
+        if is_new:
+            among.update(wanted.names)
+            instance = planner.instance(sorted(among), goal, is_cheapest=True)
+            front = improved_front(instance, front, _left(request, deadline))
+        if wanted.is_complete:
+            return front
 
 
 def _peak_by_peak(planner: Planner, request: PlanRequest, deadline: Deadline) -> PlanFront:

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from samples import seeds
 from test_pareto import Point, points_of, undominated
 from test_rolled_layout import chains
@@ -56,7 +57,7 @@ def rolled(seed: int, n: int) -> PartitionInstance:
     return PartitionInstance(n, tuple(options), tuple(values), goal)
 
 
-def by_brute_force(instance: PartitionInstance) -> set[Point]:
+def by_brute_force(instance: PartitionInstance, *, counts_segments: bool) -> set[Point]:
     """Every plan within the limits with the least region of all its layouts; those of which even
     the load is no better than another plan aside."""
     goal = instance.goal
@@ -76,7 +77,7 @@ def by_brute_force(instance: PartitionInstance) -> set[Point]:
         region = least_region(instance, choices[k])
         if goal.fits(region):
             found.add((region, cost, count))
-    return undominated(found)
+    return undominated(found, counts_segments=counts_segments)
 
 
 def check(instance: PartitionInstance, front: Front) -> None:
@@ -91,22 +92,23 @@ def check(instance: PartitionInstance, front: Front) -> None:
 def test_fronts_of_rolled_chains_are_those_of_all_plans_and_layouts() -> None:
     missed = 0
     for seed in range(25):
-        instance = rolled(seed, 3)
-        front = pareto_front(instance)
+        instance, counts_segments = rolled(seed, 3), seed % 2 > 0
+        front = pareto_front(instance, counts_segments=counts_segments)
         check(instance, front)
-        assert set(points_of(front)) == by_brute_force(instance), seed
+        wanted = by_brute_force(instance, counts_segments=counts_segments)
+        assert set(points_of(front)) == wanted, seed
         missed += not front.reaches_loads
     assert missed > 0
 
 
 @settings(max_examples=40)
-@given(partition_instances(4))
+@given(partition_instances(4), st.booleans())
 def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(
-    instance: PartitionInstance,
+    instance: PartitionInstance, counts_segments: bool
 ) -> None:
-    front = pareto_front(instance)
+    front = pareto_front(instance, counts_segments=counts_segments)
     check(instance, front)
-    assert set(points_of(front)) == by_brute_force(instance)
+    assert set(points_of(front)) == by_brute_force(instance, counts_segments=counts_segments)
 
 
 @settings(max_examples=40)
@@ -148,17 +150,17 @@ def test_options_that_no_load_needs_are_taken_in_where_layouts_miss_loads(block:
         instance = rolled(seed, 7)
         if not instance.options:
             continue
-        pool = pool_of(instance, seed)
-        kept = kept_for_front(pool, instance.goal, Deadline(60))
-        front = pareto_front(among(instance, set(kept.names)))
+        pool, counted = pool_of(instance, seed), seed % 2 > 0
+        kept = kept_for_front(pool, instance.goal, Deadline(60), counts_segments=counted)
+        front = pareto_front(among(instance, set(kept.names)), counts_segments=counted)
         first = points_of(front)
         if not front.reaches_loads:
-            known = [point.measures for point in front.points]
-            wanted = wanted_beside(known, front.loads, pool, instance.goal, Deadline(60))
+            wanted = wanted_beside(front, pool, instance.goal, Deadline(60))
             assert wanted.is_complete
             front = improved_front(among(instance, {*kept.names, *wanted.names}), front)
         check(instance, front)
-        assert points_of(front) == points_of(pareto_front(instance)), seed
+        whole = pareto_front(instance, counts_segments=counted)
+        assert points_of(front) == points_of(whole), seed
         needed += points_of(front) != first
     assert needed > 0
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
+import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from tiny import all_choices, partition_instances, segments_ram, with_goal
 
 from splitopt.solvers.outcome import Status
@@ -21,17 +23,21 @@ Point = tuple[int, int, int]
 
 
 def points_of(front: Front) -> list[Point]:
-    return [(p.cost.peak, p.cost.added, p.cost.segments) for p in front.points]
+    """What is measured of each; 0 segments where these do not count."""
+    counted = front.counts_segments
+    return [(p.cost.peak, p.cost.added, p.cost.segments * counted) for p in front.points]
 
 
-def undominated(points: set[Point]) -> set[Point]:
+def undominated(points: set[Point], *, counts_segments: bool) -> set[Point]:
+    points = {(peak, cost, segments * counts_segments) for peak, cost, segments in points}
+
     def beats(a: Point, b: Point) -> bool:
         return a != b and all(x <= y for x, y in zip(a, b, strict=True))
 
     return {p for p in points if not any(beats(q, p) for q in points)}
 
 
-def by_brute_force(instance: PartitionInstance) -> set[Point]:
+def by_brute_force(instance: PartitionInstance, *, counts_segments: bool) -> set[Point]:
     """Over loads."""
     found = set()
     for options in all_choices(instance):
@@ -44,18 +50,19 @@ def by_brute_force(instance: PartitionInstance) -> set[Point]:
         if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
         found.add((peak, cost, len(options)))
-    return undominated(found)
+    return undominated(found, counts_segments=counts_segments)
 
 
 @settings(max_examples=150)
-@given(partition_instances(7))
-def test_the_front_equals_brute_force(instance: PartitionInstance) -> None:
-    front = pareto_front(instance)
+@given(partition_instances(7), st.booleans())
+def test_the_front_equals_brute_force(instance: PartitionInstance, counts_segments: bool) -> None:
+    front = pareto_front(instance, counts_segments=counts_segments)
     for point in front.points:
         check_plan(instance, point.plan)
         assert plan_cost(point.plan) == point.cost
     if front.is_complete:
-        assert set(points_of(front)) == by_brute_force(instance)
+        wanted = by_brute_force(instance, counts_segments=counts_segments)
+        assert set(points_of(front)) == wanted
         assert len(front.points) == len(set(points_of(front)))
     assert all(p.status is Status.OPTIMAL for p in front.points) or not front.is_complete
 
@@ -64,7 +71,7 @@ def test_the_front_equals_brute_force(instance: PartitionInstance) -> None:
 @given(partition_instances(6))
 def test_no_solver_finds_anything_better(instance: PartitionInstance) -> None:
     """Each point is the least cost under its peak and its segments, for CP-SAT and for the DP."""
-    front = pareto_front(instance)
+    front = pareto_front(instance, counts_segments=True)
     if not front.is_complete:
         return
     for peak, cost, segments in points_of(front):
@@ -85,7 +92,7 @@ def chain(n: int) -> PartitionInstance:
 
 
 def test_a_chain_has_a_point_for_every_number_of_segments() -> None:
-    front = pareto_front(chain(12))
+    front = pareto_front(chain(12), counts_segments=True)
     assert front.is_complete
     assert {p.cost.segments for p in front.points} == set(range(1, 13))
     assert [p.cost.peak for p in front.points] == sorted(
@@ -93,11 +100,22 @@ def test_a_chain_has_a_point_for_every_number_of_segments() -> None:
     )
 
 
-def test_out_of_time_gives_proved_points_and_says_that_some_may_be_missing() -> None:
-    whole = pareto_front(chain(12))
-    cut_short = pareto_front(chain(12), SolveParams(time_limit_s=0.0))
+@pytest.mark.parametrize("counts_segments", [False, True])
+def test_out_of_time_gives_plans_and_says_that_some_may_be_missing(counts_segments: bool) -> None:
+    whole = pareto_front(chain(12), counts_segments=counts_segments)
+    no_time = SolveParams(time_limit_s=0.0)
+    cut_short = pareto_front(chain(12), no_time, counts_segments=counts_segments)
     assert not cut_short.is_complete
-    assert {*points_of(cut_short)} < {*points_of(whole)}
+    assert 0 < len(cut_short.points) < len(whole.points)
+    assert all(p.bound <= p.cost.peak for p in cut_short.points)
+    for peak, cost, segments in points_of(cut_short):
+        assert any(p <= peak and c <= cost and s <= segments for p, c, s in points_of(whole))
+
+
+def test_of_equal_plans_one_of_few_segments_is_kept() -> None:
+    options = [Option(0, 1, 16, 1), Option(1, 2, 16, 1), Option(2, 3, 16, 1), Option(0, 2, 16, 2)]
+    front = pareto_front(PartitionInstance(3, tuple(options), ()))
+    assert [(p.cost.peak, p.cost.added, p.cost.segments) for p in front.points] == [(16, 3, 2)]
 
 
 def test_an_instance_without_a_plan_has_an_empty_front() -> None:

@@ -18,6 +18,7 @@ from sweep_files import ROW, UNPLANNED, Ask, asking, points_of
 
 from splitopt.base.errors import InfeasibleError, ToolError, UsageError
 from splitopt.bundle.load import record_of_data
+from splitopt.bundle.schema.sweep import Record
 from splitopt.config.job import read_job
 from splitopt.config.sweep import read_sweep
 from splitopt.graph.tflite_reader import parse_tflite
@@ -132,7 +133,14 @@ def test_a_point_that_fails_is_a_row_and_the_sweep_goes_on(write: Ask, tmp_path:
     assert "budget_bytes" in errors[0]
 
 
-def test_dominated_rows_are_told_by_brute_force() -> None:
+@pytest.mark.parametrize("counts_pieces", [False, True])
+def test_dominated_rows_are_told_by_brute_force(counts_pieces: bool) -> None:
+    """Of rows that are equal in what is measured, one of few cuts stays."""
+
+    def measures(row: Record) -> tuple[int, ...]:
+        peak, added, segments = points_of([row])[0]
+        return (peak, added, segments) if counts_pieces else (peak, added)
+
     random = np.random.default_rng(0)
     rows = [
         record_of_data(
@@ -149,13 +157,16 @@ def test_dominated_rows_are_told_by_brute_force() -> None:
         )
         for _ in range(200)
     ]
-    for at, row in enumerate(with_dominated(rows)):
-        mine = points_of([row])[0]
+    for at, row in enumerate(with_dominated(rows, counts_pieces=counts_pieces)):
+        mine = measures(row)
         beaten = any(
             other.plan
             and other.board == row.board
-            and all(a <= b for a, b in zip(points_of([other])[0], mine, strict=True))
-            and (points_of([other])[0] != mine or place < at)
+            and all(a <= b for a, b in zip(measures(other), mine, strict=True))
+            and (
+                measures(other) != mine
+                or (len(other.cuts or ()), place) < (len(row.cuts or ()), at)
+            )
             for place, other in enumerate(rows)
             if place != at
         )
@@ -266,6 +277,7 @@ def alive_in_group(group: int) -> list[int]:
         ("job: no.yaml\ngrid: {budget_bytes: auto}\n", r"\$.job: no such file"),
         ("grid: {budget_bytes: auto}\n", r"\$.job: missing"),
         ("job: job.yaml\ngrid: {budget_bytes: auto}\nexecutor: dask\n", r"\$.scheduler"),
+        ("job: job.yaml\ngrid: {budget_bytes: auto}\nmeasures: [pieces]\n", r"\$.measures"),
         (
             "job: job.yaml\ngrid: {budget_bytes: {start: 9, stop: 1, step: 1}}\n",
             r"\$.grid.budget_bytes",

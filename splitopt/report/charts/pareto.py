@@ -28,10 +28,7 @@ _CSV_COLUMNS = (
 LEGEND: tuple[Key, ...] = (
     ("point-front", "on the front, OPTIMAL; number and size: pieces"),
     ("point-open", "on the front, FEASIBLE: a better plan may exist"),
-    (
-        "point-dominated",
-        "dominated: another plan is at least as good in RAM, instructions and pieces",
-    ),
+    ("point-dominated", "dominated: another plan is at least as good in all that is measured"),
     ("point-refused", "a budget that no plan fits (INFEASIBLE), or none was found for (UNKNOWN)"),
 )
 

@@ -19,7 +19,7 @@ _HEADER = ("peak RAM", "of unsplit", "added insn (estimate)", "of Invoke", "piec
 @dataclass(frozen=True)
 class Front:
     """Plans by falling peak RAM, none of which another dominates in peak RAM, added instructions
-    and number of cuts. `is_complete`: it is proved that none is missing."""
+    and, where it counts, number of pieces. `is_complete`: it is proved that none is missing."""
 
     model: str
     board: str

@@ -22,7 +22,9 @@ def prove_points(
     """Sets `bundle` and `proved` of the rows that the sweep asks to be proved."""
     if spec.prove == "none":
         return
-    rows = with_dominated(store.rows([point.id for point in points]))
+    rows = with_dominated(
+        store.rows([point.id for point in points]), counts_pieces=spec.counts_pieces
+    )
     wanted = [r for r in rows if r.plan and (spec.prove == "all" or not r.dominated)]
     names = {row.id for row in wanted if row.proved is None}
     for point in points:

@@ -19,7 +19,7 @@ from splitopt.workflows.sweep.grid import FRONT, Point
 from splitopt.workflows.sweep.task import Answer
 
 Measures = tuple[int, int, int]
-"""(peak RAM in bytes, added instructions, pieces)."""
+"""(peak RAM in bytes, added instructions, cuts where these count)."""
 
 
 @dataclass(frozen=True)
@@ -127,25 +127,22 @@ def _documents(point: Point, prepared: Prepared, plan: SplitPlan) -> tuple[Plan,
     return document, memory_document(graph, prepared.baseline, made)
 
 
-def with_dominated(rows: Sequence[Record]) -> list[Record]:
-    """Each row with whether another of the same model and board is no worse in peak RAM, added
-    instructions and cuts, and better in one. Of equal points, all but the first are."""
-    groups: dict[tuple[str, str], set[Measures]] = {}
-    for row in rows:
+def with_dominated(rows: Sequence[Record], *, counts_pieces: bool = False) -> list[Record]:
+    """Each row with whether another of the same model and board is no worse in peak RAM and added
+    instructions, and better in one; with `counts_pieces` in cuts, too. Of points that are equal in
+    these, all but the first one of the fewest pieces are."""
+    groups: dict[tuple[str, str], list[tuple[int, PlannedRecord]]] = {}
+    for at, row in enumerate(rows):
         if isinstance(row, PlannedRecord):
-            groups.setdefault((row.model, row.board), set()).add(_measures(row))
-    best = {group: set(undominated(points, lambda it: it)) for group, points in groups.items()}
-    taken: set[tuple[str, str, Measures]] = set()
-    found = []
-    for row in rows:
-        beaten = False
-        if isinstance(row, PlannedRecord):
-            group, mine = (row.model, row.board), _measures(row)
-            beaten = mine not in best[group] or (*group, mine) in taken
-            taken.add((*group, mine))
-        found.append(row.model_copy(update={"dominated": beaten}))
-    return found
+            groups.setdefault((row.model, row.board), []).append((at, row))
 
+    def measures(entry: tuple[int, PlannedRecord]) -> Measures:
+        row = entry[1]
+        return row.peak_ram_bytes, row.added_insn, len(row.cuts) * counts_pieces
 
-def _measures(row: PlannedRecord) -> Measures:
-    return row.peak_ram_bytes, row.added_insn, len(row.cuts)
+    few_first = (sorted(group, key=lambda entry: len(entry[1].cuts)) for group in groups.values())
+    best = {at for group in few_first for at, _ in undominated(group, measures)}
+    return [
+        row.model_copy(update={"dominated": isinstance(row, PlannedRecord) and at not in best})
+        for at, row in enumerate(rows)
+    ]

@@ -103,7 +103,12 @@ def run_sweep(
         raise UsageError(f"{path}: a sweep has its own boards and budgets; want no --board with it")
     points = expand(path, spec, given, allow_commands=allow_commands)
     home = results_folder(spec.out, out, str(path)) / folder_name(path.stem, str(path))
-    facts = {"versions": sorted(versions().items()), "build": build(), "prove": spec.prove}
+    facts = {
+        "versions": sorted(versions().items()),
+        "build": build(),
+        "prove": spec.prove,
+        "measures": spec.measures,
+    }
     key = content_key(path, points, facts)
     with open_store(home, key, lambda step: notify(Progress(0, len(points), step))) as store:
         if isinstance(store, Path):
@@ -132,7 +137,10 @@ class _Sweep:
         prove_points(
             self.spec, self.points, self.store, lambda step: self.notify(self.progress(step))
         )
-        rows = with_dominated(self.store.rows([point.id for point in self.points]))
+        rows = with_dominated(
+            self.store.rows([point.id for point in self.points]),
+            counts_pieces=self.spec.counts_pieces,
+        )
         document = self.document(rows)
         self.notify(self.progress("writing the report"))
         self.store.drop_unnamed(rows)
@@ -198,7 +206,8 @@ class _Sweep:
         digest = sha256_of(prepared.graph.source)
         models[digest] = prepared.graph.source
         target = Target(digest, pricing_of(point.job))
-        return Task(self.execution, point.id, point.kind, target, request)
+        counts = self.spec.counts_pieces
+        return Task(self.execution, point.id, point.kind, target, request, counts)
 
     def _prepared(self, point: Point) -> Prepared | SplitoptError:
         job = point.job

@@ -20,7 +20,7 @@ from splitopt.workflows.sweep.task import Answer
 
 
 @overload
-def sweep(what: Job) -> Front: ...
+def sweep(what: Job, *, counts_pieces: bool = False) -> Front: ...
 
 
 @overload
@@ -43,16 +43,17 @@ def sweep(
     workers: int | None = None,
     allow_commands: bool = False,
     notify: Notify = lambda _: None,
+    counts_pieces: bool = False,
 ) -> Front | SweepResult:
     """Plans over budgets: every budget of one job, or what a sweep file asks for.
 
-    Of a job: its exact Pareto front of peak RAM in bytes, added instructions (estimated) and
-    number of cuts; nothing is written. The job's budget plays no part, its other limits hold.
-    Of a sweep file, or of a job file or model, which stand for a sweep over all budgets under
-    `given`: all its points; they go to a new folder below `out` (default: the sweep's),
-    and `SweepResult.fronts` has a front for each model and board. A sweep that was stopped is
-    continued. `workers`: processes, default one for each core; `notify`: told of progress.
-    `allow_commands`: whether programs that its jobs name may run.
+    Of a job: its exact Pareto front of peak RAM in bytes and added instructions (estimated), with
+    `counts_pieces` of their number, too; nothing is written. The job's budget plays no part, its
+    other limits hold. Of a sweep file, or of a job file or model, which stand for a sweep over all
+    budgets under `given`: all its points; they go to a new folder below `out` (default: the
+    sweep's), and `SweepResult.fronts` has a front for each model and board. A sweep that was
+    stopped is continued. `workers`: processes, default one for each core; `notify`: told of
+    progress. `allow_commands`: whether programs that its jobs name may run.
 
     Raises UsageError for a wrong file or limits out of range, ModelError for a model that cannot
     be cut, InfeasibleError where no cuts keep a job's limits, ToolError where a cluster fails.
@@ -60,7 +61,7 @@ def sweep(
     >>> from splitopt import read_job
     >>> front = sweep(read_job("configs/jobs/squeeze_digits.yaml"))
     >>> len(front.points), front.points[-1].peak_ram_bytes
-    (102, 12320)
+    (45, 12320)
     """
     if not isinstance(what, Job):
         return run_sweep(
@@ -73,10 +74,10 @@ def sweep(
         )
     prepared = prepare(what, open_model(what))
     request = prepared.request(what).without_capacity()
-    found = plan_front(Planner(prepared.table), request)
+    found = plan_front(Planner(prepared.table), request, counts_pieces=counts_pieces)
     if not found.plans:
         raise InfeasibleError(f"{what.file}: no plan keeps the limits of the job")
     point = Point("1", FRONT, what.file, {}, what)
     answer = Answer(point.id, found.plans, is_complete=found.is_complete)
     rows = [made.row for made in made_of(point, prepared, answer)]
-    return fronts_of(with_dominated(rows))[0]
+    return fronts_of(with_dominated(rows, counts_pieces=counts_pieces))[0]

@@ -45,7 +45,8 @@ class Target:
 class Task:
     """A point with all that its solution depends on, except the model's bytes.
 
-    `sweep`: one execution of one sweep, unlike any other.
+    `sweep`: one execution of one sweep, unlike any other. `counts_pieces`: whether their number is
+    a measure of fronts.
     """
 
     sweep: str
@@ -53,6 +54,7 @@ class Task:
     kind: str
     target: Target
     request: PlanRequest
+    counts_pieces: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def _planned_model(task: Task, model: bytes) -> _PlannedModel:
 
 def _front(task: Task, model: _PlannedModel) -> Answer:
     started = time.monotonic()
-    front = plan_front(model.planner, task.request)
+    front = plan_front(model.planner, task.request, counts_pieces=task.counts_pieces)
     return Answer(
         task.id,
         plans=front.plans,
