@@ -8,7 +8,7 @@ from typing import Any
 from splitopt.arena.replay import Arena, PlannedBuffer
 from splitopt.base.units import plural
 from splitopt.bundle.schema.graph import Edge, Graph, GraphOp, Tensor
-from splitopt.bundle.schema.memory import ArenaMap, Band, Buffer, Memory, Placed
+from splitopt.bundle.schema.memory import ArenaMap, Band, Buffer, Kept, Memory, Placed
 from splitopt.convert.names.record import Correspondence
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.piece_set import PieceSet
@@ -49,8 +49,19 @@ def _segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> A
             if p.first_segment <= segment.index <= p.last_segment
         ),
         interpreters_bytes=0 if figures.stream is None else figures.stream.interpreters_bytes,
-        **_arena(own, figures.arena, figures.arena_bytes, _line_buffers(own, figures)),
+        kept=tuple(_kept(plan)),
+        **{
+            **_arena(own, figures.arena, figures.arena_bytes, _line_buffers(own, figures)),
+            **({} if segment.kept is None else {"tail_bytes": 0, "tail_by_category": {}}),
+        },
     )
+
+
+def _kept(plan: SplitPlan) -> Iterator[Kept]:
+    for segment in plan.segments:
+        if segment.kept is not None and segment.kept.memory is None:
+            kept = segment.kept
+            yield Kept(piece=segment.index, offset=kept.offset, size=kept.bytes)
 
 
 def _line_buffers(graph: ModelGraph, figures: SegmentFigures) -> dict[int, str]:

@@ -32,9 +32,13 @@ class MemorySpec(Strict):
         Bytes, Field(description="Taken by the application, or by the program.")
     ] = 0
     holds: Annotated[
-        tuple[Literal["saved_tails"], ...],
+        tuple[Literal["tails", "saved_tails"], ...],
         LISTED,
-        Field(min_length=1, description="What plans may keep in it."),
+        Field(
+            min_length=1,
+            description="What plans may keep in it: tails of resident pieces, or saved ones that "
+            "are copied back.",
+        ),
     ]
     written: Annotated[
         Literal["always", "start_up"],
@@ -54,6 +58,11 @@ class MemorySpec(Strict):
     def _something_is_left(self) -> MemorySpec:
         if self.reserved_bytes >= self.bytes:
             raise ValueError(f"reserved_bytes below bytes ({self.bytes}); nothing is left")
+        if "tails" in self.holds and self.written != "always":
+            raise ValueError(
+                "written: always where it holds tails, which change at each inference; what is "
+                "written at start-up only holds saved_tails"
+            )
         return self
 
 
@@ -107,6 +116,10 @@ class Board(Strict):
         if len(set(names)) < len(names):
             raise ValueError(f"each of memories by a name of its own, got {', '.join(names)}")
         return self
+
+    def holds(self, what: str) -> bool:
+        """Whether some memory does."""
+        return any(what in memory.holds for memory in self.memories)
 
     @property
     def budget_bytes(self) -> int:

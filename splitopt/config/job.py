@@ -173,10 +173,15 @@ def job_of(
             f"{path}: $.budget_bytes: got {spec.budget_bytes}, want at most the board's "
             f"{board.sram_bytes} (sram_bytes of {board.name})"
         )
-    if "rebuild" not in spec.pieces.switching and not board.memories:
+    if set(spec.pieces.switching) == {"restore"} and not board.holds("saved_tails"):
         raise UsageError(
             f"{path}: $.pieces.switching: got [restore], but {board.name} has no memory that holds "
-            "saved_tails (memories of the board); want [rebuild, restore]"
+            "saved_tails (memories of the board); want [rebuild, resident, restore]"
+        )
+    if board.abi != "m55" and not {"rebuild", "restore"} & set(spec.pieces.switching):
+        raise UsageError(
+            f"{path}: $.pieces.switching: got [resident], which is known of abi m55 only; "
+            "want [rebuild, resident, restore]"
         )
     name = folder_name(path.stem, str(path))
     old_names = notices(data.get("objective"))

@@ -21,7 +21,7 @@ from splitopt.config.size import Size
 from splitopt.config.target import LISTED, TargetSpec
 
 Cut = Annotated[int, Field(ge=1)] | str
-Switching = Literal["rebuild", "restore"]
+Switching = Literal["rebuild", "resident", "restore"]
 BESIDE_THE_MODEL = ("calibration", "preprocess", "input_shapes")
 """Keys that may stand in the model's mapping, too."""
 
@@ -61,10 +61,11 @@ class PiecesSpec(Strict):
         LISTED,
         Field(
             min_length=1,
-            description="How pieces may begin at each inference: built again, or copied back as "
-            "they were saved at start-up, where the board has a memory that holds saved_tails.",
+            description="How pieces may begin at each inference: built again; resident, as they "
+            "are, with their tails in the main SRAM or in a memory of the board that holds tails; "
+            "or copied back as they were saved at start-up, from one that holds saved_tails.",
         ),
-    ] = ("rebuild", "restore")
+    ] = ("rebuild", "resident", "restore")
     input: Annotated[
         Literal["whole", "rows"],
         Field(

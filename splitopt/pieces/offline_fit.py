@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from splitopt.arena.abi import Abi
 from splitopt.arena.check import check_head
 from splitopt.arena.replay import replay
 from splitopt.arena.rules import TargetRules
@@ -20,11 +21,12 @@ def check_written(files: Sequence[bytes], planned: SegmentFigures, rules: Target
     of its buffers share bytes while they live."""
     graphs = [parse_tflite(data, name="piece", where="a written piece") for data in files]
     check_head(planned.arena)
+    abi = rules.abi.in_two_arenas() if planned.kept_bytes else rules.abi
     if planned.stream is not None:
-        _check_groups(graphs, planned.stream, rules)
+        _check_groups(graphs, planned.stream, rules, abi)
     elif planned.has_offline_plan:
         [graph] = graphs
-        arena = replay(graph, whole_model(graph), rules.memories(graph), rules.abi)
+        arena = replay(graph, whole_model(graph), rules.memories(graph), abi)
         check_head(arena)
         found = arena.head_bytes, arena.tail_bytes, arena.minimum_bytes
         want = planned.arena
@@ -32,11 +34,13 @@ def check_written(files: Sequence[bytes], planned: SegmentFigures, rules: Target
         assert found == wanted, f"the written piece has head, tail, minimum {found}, want {wanted}"
 
 
-def _check_groups(graphs: Sequence[ModelGraph], planned: PlacedStream, rules: TargetRules) -> None:
+def _check_groups(
+    graphs: Sequence[ModelGraph], planned: PlacedStream, rules: TargetRules, abi: Abi
+) -> None:
     """Groups by their own files: pins are as planned, all else lies below the line buffers, and
     together they fill the arena to the byte."""
     models = [SharedModel(g, rules.memories(g), g.offline_offsets) for g in graphs]
-    arena = shared_arena(models, rules.abi)
+    arena = shared_arena(models, abi)
     for k, (group, head) in enumerate(zip(planned.groups, arena.heads, strict=True)):
         pins = [buffer.offset for buffer in head if buffer.pinned]
         wanted = _pins(group)

@@ -91,13 +91,18 @@ def techniques_of(job: Job) -> Techniques:
 
 def switching_of(board: Board, ways: Sequence[str]) -> Switching:
     """How pieces may begin on a board where a job allows these ways."""
+    may_reside = "resident" in ways and target_rules(board.abi).abi.two_arenas is not None
+    wanted = {"saved_tails": "restore" in ways, "tails": may_reside}
     memories = tuple(
         TailMemory(
             name=memory.name,
             bytes=memory.bytes - memory.reserved_bytes,
             written=memory.written,
             read_cost=memory.read_cost,
+            saved=wanted["saved_tails"] and "saved_tails" in memory.holds,
+            tails=wanted["tails"] and "tails" in memory.holds,
         )
-        for memory in (board.memories if "restore" in ways else ())
+        for memory in board.memories
+        if any(wanted[what] for what in memory.holds)
     )
-    return Switching(memories, may_rebuild="rebuild" in ways)
+    return Switching(memories, "rebuild" in ways, may_reside)

@@ -23,6 +23,12 @@ _PRUNING = 0.5
 """How much of the time may go into finding the options that the front uses."""
 
 
+_WITHOUT_RESIDENTS = (
+    "The front is one without pieces that are resident in the main SRAM; a budget of its own may "
+    "have a quicker plan."
+)
+
+
 @dataclass(frozen=True)
 class PlanFront:
     """Plans by falling peak, none of which another one dominates in peak RAM, added instructions
@@ -83,6 +89,8 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
+    if table.techniques.switching.may_reside:
+        plans = tuple(replace(plan, notes=(*plan.notes, _WITHOUT_RESIDENTS)) for plan in plans)
     return PlanFront(plans, front.is_complete)
 
 

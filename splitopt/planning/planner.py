@@ -17,7 +17,7 @@ from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.switching import without_place
+from splitopt.planning.switching import OUTSIDE, without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
@@ -74,7 +74,10 @@ class Planner:
         self.table.begin(deadline)
         goal = replace(request.goal, ram_weight=1, cost_weight=0)
         memory = self.table.figures(*whole).memory
-        if not goal.fits(self.table.ram(*whole) - memory.head_bytes + memory.peak_load_bytes):
+        least = self.table.ram(*whole) - memory.head_bytes + memory.peak_load_bytes
+        if OUTSIDE in self.table.techniques.switching.places:
+            least = int(self.table.ram_bound[whole] - self.table.spared_bytes[whole])
+        if not goal.fits(least):
             return None  # not even under an offline plan
         names = [(*whole, 0), (*whole, 1)] if self.table.techniques.offline_plans else [(*whole, 0)]
         every = self.instance(names, goal)

@@ -119,19 +119,20 @@ def _limits(job: Job) -> str:
         "cut.allow": spec.cut.allow is not None,
         "cut.forbid": bool(spec.cut.forbid),
         "objective.max_added_insn": spec.objective.max_added_insn is not None,
-        f"pieces.switching ({_stores(job)})": "rebuild" not in spec.pieces.switching,
+        f"pieces.switching{_stores(job)}": "rebuild" not in spec.pieces.switching,
     }
     named = [name for name, is_set in found.items() if is_set]
     return f" under the job's {', '.join(named)}" if named else ""
 
 
 def _stores(job: Job) -> str:
-    """How much the memories hold of what restored pieces are copied back from."""
-    held = (
-        f"{format_bytes(memory.bytes - memory.reserved_bytes)} of saved tails in {memory.name}"
+    """How much the memories of the board hold of tails, as words in brackets; empty without any."""
+    held = [
+        f"{format_bytes(memory.bytes - memory.reserved_bytes)} of "
+        f"{' or '.join(what.replace('_', ' ') for what in memory.holds)} in {memory.name}"
         for memory in job.board.memories
-    )
-    return ", ".join(held)
+    ]
+    return f" ({', '.join(held)})" if held else ""
 
 
 def _rests_on(plan: SplitPlan) -> str:

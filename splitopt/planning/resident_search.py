@@ -17,7 +17,6 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.kept_paths import KeptLayouts, KeptPaths
 from splitopt.solvers.partition.kept_pool import KeptPool, Priced
@@ -122,6 +121,8 @@ class _ResidentSearch:
         known = () if self._best is None else self._best.options
         instance = self._instance_of([*names, *((o.start, o.stop, o.key) for o in known)])
         params = replace(self._request.params, time_limit_s=self._deadline.left_s)
+        from splitopt.solvers.partition import cpsat  # not loaded where it is not needed
+
         found = cpsat.solve(instance, params)
         is_better = found.cost is not None and (self._value is None or found.cost < self._value)
         if pruner.is_complete and (is_better or self._best is None):

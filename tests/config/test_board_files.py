@@ -59,16 +59,26 @@ def test_memories_of_a_board(write: Write) -> None:
     job = read_job(write(text()))
     [known] = job.board.memories
     assert (known.bytes, known.reserved_bytes, known.read_cost) == (4096, 0, 1.0)
-    assert job.spec.pieces.switching == ("rebuild", "restore")
-    assert "want 'saved_tails'" in refusal(write(text(("saved_tails", "arena"))))
+    assert job.spec.pieces.switching == ("rebuild", "resident", "restore")
+    assert "want 'tails' or 'saved_tails'" in refusal(write(text(("saved_tails", "arena"))))
     assert "'always' or 'start_up'" in refusal(write(text(("always", "never"))))
     assert "memories[0].written" in refusal(write(text((", written: always", ""))))
     assert "nothing is left" in refusal(write(text(("4096", "4096, reserved_bytes: 4096"))))
     assert "read_cost" in refusal(write(text(("4096", "4096, read_cost: 0.5"))))
     assert "a name of its own" in refusal(write(text(memories=f"{memory}, {memory}")))
+    tails = ("[saved_tails]", "[tails]")
+    [holder] = read_job(write(text(tails))).board.memories
+    assert holder.holds == ("tails",)
+    changing = refusal(write(text(tails, ("always", "start_up"))))
+    assert "written: always where it holds tails" in changing
     only = "\npieces: {switching: [restore]}"
     assert read_job(write(text() + only)).spec.pieces.switching == ("restore",)
     assert "b has no memory" in refusal(write(board % "" + only))
+    assert "b has no memory" in refusal(write(text(tails) + only))
+    resident = "\npieces: {switching: [resident]}"
+    assert read_job(write(board % "" + resident)).spec.pieces.switching == ("resident",)
+    other = (board % "").replace("headroom_bytes: 0", "headroom_bytes: 0, abi: x86_64")
+    assert "known of abi m55 only" in refusal(write(other + resident))
 
 
 def test_every_board_of_the_checkout_is_sound_and_named_as_its_file() -> None:

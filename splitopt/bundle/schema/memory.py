@@ -48,9 +48,18 @@ class Band(Shape):
     reads: bool
 
 
+class Kept(Shape):
+    """What a resident piece keeps for good in the region."""
+
+    piece: Op
+    offset: Count
+    size: Count
+
+
 class ArenaMap(Shape):
     """One arena. `arena_bytes` is what the runner grants, headroom included; the tail ends there,
-    or `interpreters_bytes` below, where the interpreters of a stream's further groups begin.
+    or `interpreters_bytes` below, where the interpreters of a stream's further groups begin. Of a
+    resident piece, there is no tail in it. `kept`: of all resident pieces.
 
     `index`: of the piece; None for the unsplit model.
     """
@@ -70,6 +79,7 @@ class ArenaMap(Shape):
     tail_by_category: dict[Line, Count]
     buffers: Annotated[tuple[Buffer, ...], Field(max_length=_MOST_BUFFERS)]
     boundary: tuple[Placed, ...]
+    kept: Annotated[tuple[Kept, ...], Field(max_length=MOST_OPS)] = ()
 
     @property
     def tail_stop(self) -> int:

@@ -309,9 +309,11 @@ class Plan(Document):
 
     @property
     def is_unsplit(self) -> bool:
-        """Whether its one piece runs once, on all rows, as TFLM plans the whole model."""
+        """Whether its one piece runs once, on all rows, as TFLM plans the whole model, its tail in
+        the same arena."""
         own = self.segments[0]
         is_changed = own.bands is not None or own.stream is not None or own.offline_plan
+        is_changed |= own.switching == "resident"
         return len(self.segments) == 1 and not is_changed
 
     @property

@@ -36,8 +36,12 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         arena, way = _written_arena(piece, entry, table.rules), Way(len(piece.executions))
         if entry.stream is not None:
             way = Way(0, len(piece.groups), entry.stream.interpreters_bytes)
-        rolled_bytes = _rolled_bytes(bundle.graph, entry)
-        way = replace(way, rolled_bytes=rolled_bytes, by_rows=entry.input_by_rows)
+        way = replace(
+            way,
+            rolled_bytes=_rolled_bytes(bundle.graph, entry),
+            by_rows=entry.input_by_rows,
+            is_resident=entry.switching == "resident",
+        )
         made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
         as_planned = made.arena_bytes == entry.arena_bytes
@@ -49,13 +53,14 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
 class Way:
     """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
     all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share; `by_rows`: it is
-    handed inputs of the model row by row."""
+    handed inputs of the model row by row; `is_resident`: its tail is elsewhere."""
 
     bands: int = 0
     groups: int = 0
     interpreters_bytes: int = 0
     rolled_bytes: int = 0
     by_rows: bool = False
+    is_resident: bool = False
 
     @property
     def is_apart(self) -> bool:
@@ -64,25 +69,26 @@ class Way:
 
 
 def _way_of(planned: PlannedSegment) -> Way:
-    figures, rolled = planned.figures, planned.rolled_bytes
+    figures, rolled, is_resident = planned.figures, planned.rolled_bytes, planned.kept is not None
     placed = figures.stream
     if placed is None:
-        return Way(len(figures.executions), rolled_bytes=rolled)
+        return Way(len(figures.executions), rolled_bytes=rolled, is_resident=is_resident)
     groups = len(placed.stream.groups)
-    return Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows)
+    return Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows, is_resident)
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
     """What its files ask for as they are."""
+    abi = rules.abi.in_two_arenas() if entry.switching == "resident" else rules.abi
     if piece.stream is None or entry.stream is None:
         memories = rules.memories(piece.graph)
-        return replay(piece.graph, whole_model(piece.graph), memories, rules.abi)
+        return replay(piece.graph, whole_model(piece.graph), memories, abi)
     models = [
         SharedModel(group.graph, rules.memories(group.graph), group.graph.offline_offsets)
         for group in piece.groups
     ]
     offsets = [buffer.offset for buffer in entry.stream.buffers]
-    return stage_arena(piece.stream, offsets, shared_arena(models, rules.abi))
+    return stage_arena(piece.stream, offsets, shared_arena(models, abi))
 
 
 def _rolled_bytes(graph: ModelGraph, planned: SegmentEntry) -> int:
@@ -108,6 +114,7 @@ def piece_of(
     through_bytes = int(table.boundary.through[at])
     ends = table.boundary.ends(*at, in_bands=way.is_apart, by_rows=way.by_rows)
     boundary_bytes = through_bytes + (sum(ends) - way.rolled_bytes if way.is_apart else max(ends))
+    tail_bytes = 0 if way.is_resident else arena.tail_bytes
     arena_bytes = arena.size_bytes + way.interpreters_bytes + table.headroom_bytes
     return Piece(
         index=index,
@@ -118,8 +125,8 @@ def piece_of(
         live_bytes=arena.peak_load_bytes,
         fragmentation_bytes=arena.fragmentation_bytes,
         head_bytes=arena.head_bytes,
-        tail_bytes=arena.tail_bytes,
-        padding_bytes=arena.size_bytes - arena.head_bytes - arena.tail_bytes,
+        tail_bytes=tail_bytes,
+        padding_bytes=arena.size_bytes - arena.head_bytes - tail_bytes,
         interpreters_bytes=way.interpreters_bytes,
         headroom_bytes=table.headroom_bytes,
         arena_bytes=arena_bytes,

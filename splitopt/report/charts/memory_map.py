@@ -42,7 +42,7 @@ LEGEND: tuple[Key, ...] = (
     ("tensor", "tensor"),
     ("lines", "line buffer of a stream; the steps in it are rows that pass through, some of them"),
     ("scratch", "scratch of an op"),
-    ("tail", "tail"),
+    ("tail", "tail; above all pieces, what resident ones keep"),
     ("room", "headroom and rounding"),
     ("interpreters", "interpreters of a stream's further groups"),
     ("boundary", "boundary tensor"),
@@ -110,6 +110,7 @@ def memory_map(
         *_buffers(arena, frame, longest_name),
         *(() if times is None else _passing(times, frame)),
         *_tail(arena, frame),
+        *_kept(arena, frame),
         group("marks boundary", _boundary(arena, frame, names, longest_name)),
         *_rolled(arena, frame, by_rows=stream is not None or bool(arena.bands)),
         group("marks rows", _bands(arena, frame)),
@@ -151,7 +152,8 @@ def _frame(arena: ArenaMap, region_bytes: int, width: int, height: int) -> _Fram
 def _fold(arena: ArenaMap, top: int) -> tuple[int, int] | None:
     """The unused bytes above the arena, where they would take much of the drawing."""
     start = arena.arena_offset + arena.arena_bytes
-    above = [entry.offset for entry in arena.boundary if entry.offset >= start]
+    offsets = [*(entry.offset for entry in arena.boundary), *(e.offset for e in arena.kept)]
+    above = [offset for offset in offsets if offset >= start]
     stop = min(above, default=top)
     return (start, stop) if stop - start > _BREAK_ABOVE * top else None
 
@@ -209,6 +211,15 @@ def _tail(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
         says = f"interpreters of the further groups: {format_bytes(more)}"
         box = frame.in_arena(0, frame.steps, arena.arena_bytes - more, more)
         yield group("marks interpreters", [mark(*box, says)])
+
+
+def _kept(arena: ArenaMap, frame: _Frame) -> Iterator[str]:
+    """What resident pieces keep for good, this one or others."""
+    for entry in arena.kept:
+        box = frame.box(0, frame.steps, entry.offset, entry.size)
+        says = f"tail and interpreters of piece {entry.piece:02d}, resident: "
+        yield group("marks tail", [mark(*box, f"{says}{format_bytes(entry.size)}")])
+        yield rect(*box, "hatch")
 
 
 def _room(arena: ArenaMap, frame: _Frame) -> str:

@@ -196,6 +196,9 @@ def _runs(segment: Segment) -> str:
     says += ", the model's input by rows" if segment.input_by_rows else ""
     if segment.switching == "restore":
         says += f", restored from {segment.stored_in} ({format_bytes(segment.stored_bytes)})"
+    if segment.switching == "resident":
+        place = segment.kept_in or "the main SRAM"
+        says += f", resident with {format_bytes(segment.kept_bytes)} in {place}"
     runs = runs_text(segment)
     if segment.bands:
         again = added_text(segment.estimated_recomputed_insn, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from splitopt.base.units import (
     added_text,
@@ -85,12 +85,14 @@ def technique_lines(plan: Plan) -> Iterator[str]:
     and what the halo of bands costs."""
     parts, invoke = plan.added_parts, plan.invoke_insn
     if plan.added_insn and parts is not None:
-        resident = parts.copy_insn + parts.recomputed_insn
-        rebuild, restore, rest = (
+        once = parts.copy_insn + parts.recomputed_insn
+        rebuild, restore, read, rest = (
             format_percent(part, invoke) if invoke else more_text(part)
-            for part in (parts.rebuild_insn, parts.restore_insn, resident)
+            for part in (parts.rebuild_insn, parts.restore_insn, parts.read_insn, once)
         )
         restored = f"restored pieces {restore}, " if parts.restore_insn else ""
+        if parts.read_insn:
+            restored += f"tails of resident pieces in slower memory {read}, "
         by_row = "one by one or " if any(s.stream for s in plan.segments) else ""
         yield (
             f"Added to each inference{', in parts of the unsplit Invoke' if invoke else ''} "
@@ -117,19 +119,36 @@ def technique_lines(plan: Plan) -> Iterator[str]:
 
 def _restored_lines(plan: Plan) -> Iterator[str]:
     restored = [segment for segment in plan.segments if segment.switching == "restore"]
-    if not restored:
-        return
-    used = [memory for memory in plan.memories if memory.used_bytes]
-    places = " and ".join(
-        f"{memory.name} ({format_bytes(memory.used_bytes)} of {format_bytes(memory.bytes)}"
-        f"{', written at start-up only' if memory.written == 'start_up' else ''})"
-        for memory in used
-    )
-    yield (
-        f"{plural(len(restored), 'piece')} of {len(plan.segments)} built once, at start-up, and "
-        f"restored at each inference from {places}; start-up takes "
-        f"{added_text(plan.first_insn, plan.invoke_insn, 'once')}."
-    )
+    resident = [segment for segment in plan.segments if segment.switching == "resident"]
+    ways = []
+    if resident:
+        held = _held([(s.kept_in, s.kept_bytes) for s in resident])
+        ways.append(f"{plural(len(resident), 'piece')} resident, their tails in {held}")
+    if restored:
+        held = _held([(s.stored_in, s.stored_bytes) for s in restored])
+        ways.append(f"{plural(len(restored), 'piece')} restored at each inference from {held}")
+    if ways:
+        start_up = f"; start-up takes {added_text(plan.first_insn, plan.invoke_insn, 'once')}"
+        yield (
+            f"Built once, at start-up, of {plural(len(plan.segments), 'piece')}: "
+            f"{'; '.join(ways)}{start_up if plan.first_insn else ''}."
+        )
+    for memory in plan.memories:
+        if memory.used_bytes:
+            only = ", written at start-up only" if memory.written == "start_up" else ""
+            yield (
+                f"Memory {memory.name}: {format_bytes(memory.used_bytes)} of "
+                f"{format_bytes(memory.bytes)} used{only}."
+            )
+
+
+def _held(places: Sequence[tuple[str | None, int]]) -> str:
+    """Bytes in each place, None for the main SRAM."""
+    found: dict[str, int] = {}
+    for place, size in places:
+        name = place or "the main SRAM"
+        found[name] = found.get(name, 0) + size
+    return " and ".join(f"{name} ({format_bytes(size)})" for name, size in found.items())
 
 
 def _stream_lines(plan: Plan) -> Iterator[str]:

@@ -145,7 +145,8 @@ def segment_rows(plan: Plan) -> list[Row]:
 
 
 def _restored(segment: Segment) -> tuple[str, ...]:
-    return ("restored",) if segment.switching == "restore" else ()
+    names = {"restore": "restored", "resident": "resident"}
+    return (names[segment.switching],) if segment.switching in names else ()
 
 
 def runs_text(segment: Segment) -> str:
