@@ -38,8 +38,8 @@ def host_library() -> TflmLibrary:
 
 
 def checked(out: Path) -> str:
-    """What the check of an exported folder says. With the sanitisers on, where the library has
-    them."""
+    """The last line that the check of an exported folder prints. With the sanitisers on, where the
+    library has them."""
     found, build = host_library(), out / "build"
     is_sanitised = b"__asan_report" in found.library.read_bytes()
     configure = [
@@ -52,7 +52,7 @@ def checked(out: Path) -> str:
     for words in (configure, ["cmake", "--build", str(build)], [str(build / "splitopt_check")]):
         done = finished_process(words)
         assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout.splitlines()[-1]
 
 
 def finished_process(words: list[str]) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from splitopt.base.errors import UsageError
-from splitopt.base.json_input import load_json_lines
+from splitopt.base.json_input import load_json, load_json_lines
 from splitopt.bundle.documents import parse_document, read_document
+from splitopt.bundle.schema.board_timing import BoardTiming
 from splitopt.bundle.schema.common import Shape
 from splitopt.bundle.schema.explain import RunExplanation
 from splitopt.bundle.schema.graph import Graph
@@ -30,7 +31,8 @@ _PLAN_PATH = re.compile("plans/[A-Za-z0-9_-]{1,64}/plan.json")
 
 @dataclass(frozen=True)
 class RunDocuments:
-    """The files of one bundle. `diagnosis`: outputs and memory, as in explain.json."""
+    """The files of one bundle. `diagnosis`: outputs and memory, as in explain.json. `board`: what a
+    board's log says, in the bundle's timing.json or in one that was given besides."""
 
     plan: Plan
     memory: Memory
@@ -39,6 +41,7 @@ class RunDocuments:
     manifest: Manifest
     timing: Timing | None = None
     diagnosis: RunExplanation | None = None
+    board: BoardTiming | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,9 @@ def read_plan(folder: Path) -> Plan:
     return read_document(path, Plan)
 
 
-def load_run(folder: str | Path) -> RunDocuments:
+def load_run(folder: str | Path, given: Path | None = None) -> RunDocuments:
     """The documents of a run's folder, checked: plan, memory, graph, proof, and what else it has.
+    `given`: a further timing.json, which stands in for one of the same kind.
 
     Sizes in bytes, `_insn` in estimated instructions, ranges half-open. Raises UsageError, in one
     sentence, for a folder that is not a bundle of a run.
@@ -80,13 +84,16 @@ def load_run(folder: str | Path) -> RunDocuments:
     graph = read_document(folder / "graph.json", Graph, MOST_BYTES)
     _refuse_misfits(folder, plan, memory)
     _refuse_bad_graph(folder, plan, graph)
+    own, own_board = _timing(folder / "timing.json")
+    timing, board = (None, None) if given is None else _timing(given, plan)
     return RunDocuments(
         plan,
         memory,
         graph,
         verify=read_document(folder / "verify.json", Verify),
         manifest=read_document(folder / "manifest.json", Manifest),
-        timing=optional(folder / "timing.json", Timing),
+        timing=timing or own,
+        board=board or own_board,
         diagnosis=optional(folder / "diagnosis.json", RunExplanation),
     )
 
@@ -130,6 +137,22 @@ def _want_folder(folder: Path, command: str) -> None:
 def optional(path: Path, shape: type[S]) -> S | None:
     """The document, or None where the file does not exist. Raises UsageError."""
     return read_document(path, shape) if path.exists() else None
+
+
+def _timing(path: Path, plan: Plan | None = None) -> tuple[Timing | None, BoardTiming | None]:
+    """Of a simulator or of a board, whichever it is. Raises UsageError; of another plan's pieces,
+    too."""
+    if plan is None and not path.exists():
+        return None, None
+    data, where = load_json(path), str(path)
+    is_board = "board_log" in data
+    board = parse_document(data, BoardTiming, where) if is_board else None
+    timing = None if is_board else parse_document(data, Timing, where)
+    pieces = (board.pieces if board else ()) or (timing.pieces if timing else ())
+    found = [piece.predicted_arena_used_bytes for piece in pieces]
+    if plan is not None and found != [segment.arena_used_bytes for segment in plan.segments]:
+        raise UsageError(f"{path}: its pieces are not those of the run")
+    return timing, board
 
 
 def _plans(folder: Path, records: tuple[Record, ...]) -> dict[str, PointPlan]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -9,22 +10,46 @@ import typer
 
 from splitopt.cli.options import Json
 
-EXAMPLE = "Example: splitopt export results/my_job/20261123-055205 --out firmware/net"
+EXAMPLE = """\
+Example: splitopt export results/my_job/20261123-055205 --out firmware/net
+
+Example: splitopt export results/my_job/20261123-055205 --as zephyr --out modules/net"""
+
+
+class Layout(StrEnum):
+    """Those of workflows/export/layouts.py."""
+
+    CMAKE = "cmake"
+    ZEPHYR = "zephyr"
+    CMSIS_PACK = "cmsis-pack"
+    ARDUINO = "arduino"
 
 
 def export(
     run_dir: Annotated[Path, typer.Argument(help="A bundle of `splitopt run`.")],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; must be absent or empty.")],
+    layout: Annotated[
+        Layout,
+        typer.Option(
+            "--as",
+            help="A flat folder with a CMakeLists.txt, a Zephyr module, a CMSIS-Pack (.pdsc, "
+            "clayer.yml), or an Arduino library. The C++ is the same.",
+        ),
+    ] = Layout.CMAKE,
     json: Json = False,
 ) -> None:
-    """Write the runner, the pieces as C arrays, the plan, a CMake file and a README."""
+    """Write the runner, the pieces as C arrays, the plan, build files, a README, and a check.
+
+    On a board the check prints what `splitopt time --log` and `splitopt calibrate --log` read.
+    """
     from splitopt.cli import console
     from splitopt.workflows.export.exported import export_bundle
 
     with console.progress() as progress:
-        written = export_bundle(run_dir, out, progress)
+        written = export_bundle(run_dir, out, progress, layout=layout.value)
     if json:
-        console.show_json({"out": str(out), "files": [path.name for path in written]})
+        names = [path.relative_to(out).as_posix() for path in written]
+        console.show_json({"out": str(out), "as": layout.value, "files": names})
     else:
         for path in written:
             console.out.print(str(path), markup=False, soft_wrap=True)

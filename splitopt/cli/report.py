@@ -18,6 +18,10 @@ def report(
         Path | None,
         typer.Option("--out", help="Folder to write to (default: ./report, then ./report-2, ...)."),
     ] = None,
+    timing: Annotated[
+        Path | None,
+        typer.Option("--timing", help="A timing.json of `splitopt time` to show with a bundle."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write report.html and its figures (SVG, PNG) again, from the files of a finished run."""
@@ -26,7 +30,7 @@ def report(
 
     with console.progress() as progress:
         progress("writing the report")
-        written = write_report(folder, out or free_folder(Path("report")))
+        written = write_report(folder, out or free_folder(Path("report")), timing)
     if json:
         console.show_json({"files": [str(path) for path in written]})
     else:

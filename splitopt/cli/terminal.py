@@ -14,6 +14,7 @@ from splitopt.cli.console import err, out, show_step
 from splitopt.cli.plain_progress import plain_progress
 
 if TYPE_CHECKING:  # each command loads what it shows, and no more
+    from splitopt.bundle.schema.board_timing import BoardTiming
     from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
     from splitopt.bundle.schema.timing import Timing
     from splitopt.workflows.run import RunResult
@@ -102,6 +103,12 @@ def show_timing(timing: Timing) -> None:
     from splitopt.report.text.timing import timing_text
 
     show(timing_text(timing))
+
+
+def show_board(timing: BoardTiming) -> None:
+    from splitopt.report.text.board_timing import board_text
+
+    show(board_text(timing))
 
 
 def show_explanation(found: ModelExplanation | RunExplanation) -> None:

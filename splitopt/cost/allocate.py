@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 
@@ -44,14 +44,24 @@ class AllocateTable:
     offline_plan: float
     offline_plan_tensor: float
 
+    def scaled(self, factor: float) -> AllocateTable:
+        """Every coefficient times `factor`."""
+        per_op = {name: factor * insn for name, insn in self.per_op.items()}
+        others = {
+            own.name: factor * getattr(self, own.name)
+            for own in fields(self)
+            if own.name != "per_op"
+        }
+        return AllocateTable(per_op=per_op, **others)
+
 
 @cache
 def m55_table() -> AllocateTable:
     """The table counted on QEMU's Cortex-M55."""
     text = (files("splitopt.cost") / "m55_allocate_tensors.json").read_text("utf-8")
-    fields = json.loads(text)
-    del fields["about"]
-    return AllocateTable(**fields)
+    table = json.loads(text)
+    del table["about"]
+    return AllocateTable(**table)
 
 
 def prepare_insn(graph: ModelGraph, op: Op, table: AllocateTable) -> float:

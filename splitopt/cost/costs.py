@@ -59,21 +59,51 @@ class CostTable(Strict):
     fully_connected_weight: Annotated[float, Field(ge=0, le=1e3, allow_inf_nan=False)]
 
 
+class Scale(_Fitted):
+    """measured = factor * built-in estimate."""
+
+    factor: Factor
+
+
+class BoardTable(Strict):
+    """A table fitted on logs of boards, in the `unit` of their counter. All factors are units for
+    an instruction that is estimated by the built-in fits.
+
+    `runner`: of the runner's own code, which copies and builds interpreters; `other_kernels`: of
+    those that `invoke` does not have.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    schema_version: Literal[3]
+    unit: Literal["cycles", "insn", "ticks"]
+    counter: Annotated[str, Field(max_length=200)]
+    invoke: Mapping[str, Correction]
+    other_kernels: Scale
+    allocate: Scale
+    runner: Scale
+
+
 @dataclass(frozen=True)
 class Costs:
-    """Estimates of Invoke and of AllocateTensors, in instructions."""
+    """Estimates of Invoke and of AllocateTensors, in instructions; `note` says what one stands for
+    where that is not an instruction."""
 
     allocate: AllocateTable
     corrections: Mapping[str, Correction] = field(default_factory=dict)
     per_invoke: float = PER_INVOKE_INSN
+    of_others: float = 1.0
+    note: str = ""
 
     def invoke(self, graph: ModelGraph, op: Op) -> int | None:
         """Of one op; None where there is no estimate of its kernel."""
         kernel = kernel_of(graph, op)
         insn = None if kernel is None else insn_of(kernel)
         correction = None if kernel is None else self.corrections.get(kernel.name)
-        if insn is None or correction is None:
-            return insn
+        if insn is None:
+            return None
+        if correction is None:
+            return round(self.of_others * insn)
         return max(0, round(correction.constant_insn + correction.factor * insn))
 
 
@@ -119,7 +149,10 @@ def parse_costs(text: str, where: str) -> Costs:
     """The costs of a table's text; the built-in ones of an empty text. Raises UsageError."""
     if not text:
         return built_in()
-    table = check(parse_json(text.encode(), where), CostTable, where=where)
+    document = parse_json(text.encode(), where)
+    if document.get("schema_version") == 3:
+        return _of_board(check(document, BoardTable, where=where))
+    table = check(document, CostTable, where=where)
     base = m55_table()
     allocate = replace(
         base,
@@ -127,3 +160,25 @@ def parse_costs(text: str, where: str) -> Costs:
         fully_connected_weight=table.fully_connected_weight,
     )
     return Costs(allocate, table.invoke, table.per_invoke_insn)
+
+
+def _of_board(table: BoardTable) -> Costs:
+    """A plan has one unit, in which the runner's own code is counted as built in: all else is
+    divided by what an instruction of that takes on the board."""
+    runner = table.runner.factor
+    others, allocate = table.other_kernels.factor / runner, table.allocate.factor / runner
+    corrections = {
+        name: entry.model_copy(
+            update={
+                "constant_insn": entry.constant_insn / runner,
+                "factor": entry.factor / runner,
+            }
+        )
+        for name, entry in table.invoke.items()
+    }
+    note = (
+        f"Times are in instructions of {runner:.6g} {table.unit} each, by a cost table that was "
+        f"fitted on logs of a board ({table.counter})."
+    )
+    scaled = m55_table().scaled(allocate)
+    return Costs(scaled, corrections, PER_INVOKE_INSN * others, others, note)

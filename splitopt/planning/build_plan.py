@@ -132,7 +132,7 @@ def split_plan_of(
         goal=goal,
         solve_s=solve_s,
         memories=stores.used,
-        notes=table.notes,
+        notes=(*table.notes, *filter(None, [table.costs.note])),
         unfinished=None if status is Status.OPTIMAL else unfinished(table, goal.capacity),
     )
 

@@ -1,21 +1,31 @@
-"""What the simulated program printed → bytes and time of each piece, or why a piece failed."""
+"""What a simulated program or a board printed → bytes and time of each piece, or why one failed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from splitopt.base.errors import ToolError
 from splitopt.runtime.job_blob import PlannedRun
-from splitopt.runtime.simulator import Event, Simulator
+from splitopt.runtime.simulator import Event
 
 STEPS = ("zero", "construct", "allocate", "save", "restore", "copy_in", "invoke", "copy_out")
 _ONCE_A_BAND = frozenset(("copy_in", "invoke", "copy_out"))
 _ONCE_A_GROUP = frozenset(("construct", "allocate"))
 _MOST_TICKS = 2**63
-_PREPARING, _RESTARTING = 2**32 - 1, 2**32 - 2
+PREPARING, RESTARTING = 2**32 - 1, 2**32 - 2
 """What the program calls start-up in place of a sample."""
+
+
+class Counter(Protocol):
+    """What counts: a simulator, or that of a board."""
+
+    @property
+    def name(self) -> str: ...
+
+    def amount(self, ticks: int) -> float:
+        """Ticks in its unit."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +78,30 @@ class RunTime:
 
 
 def measured(
-    events: Sequence[Event], simulator: Simulator, runs: Sequence[PlannedRun]
+    events: Sequence[Event], counter: Counter, runs: Sequence[PlannedRun]
 ) -> tuple[RunTime, ...]:
-    """What the simulated runs took and used, from the lines that the program printed.
+    """What the runs took and used, from the lines that the program printed.
 
     Raises ToolError where a piece failed on the target, or the lines do not fit the job.
     """
-    reader = _Reader(events, simulator)
+    reader = _Reader(events, counter)
     return tuple(reader.run(number, run) for number, run in enumerate(runs))
 
 
+def built_at_start(run: PlannedRun) -> tuple[list[int], list[list[int]]]:
+    """(pieces that stay, those of each store), in the order in which they are built."""
+    kept = {k: piece.kept for k, piece in enumerate(run.pieces) if piece.kept}
+    residents = [k for k, own in kept.items() if own.is_resident]
+    of_store = [
+        [k for k, own in kept.items() if own.store == store and not own.is_resident]
+        for store in range(len(run.stores))
+    ]
+    return residents, of_store
+
+
 class _Reader:
-    def __init__(self, events: Sequence[Event], simulator: Simulator) -> None:
-        self._simulator = simulator
+    def __init__(self, events: Sequence[Event], counter: Counter) -> None:
+        self._counter = counter
         self._events: dict[tuple[str, int, int], list[Event]] = {}
         for event in events:
             place = event.get("run", -1), event.get("sample", -1)
@@ -98,7 +119,7 @@ class _Reader:
                 subject = "the unsplit model" if len(run.pieces) == 1 else f"piece {piece}"
                 if piece < len(run.pieces) and run.pieces[piece].groups:
                     subject = f"group {self.number(ended, 'group')} of piece {piece}"
-                raise ToolError(f"{self._simulator.name}: {subject} failed: {reason}")
+                raise ToolError(f"{self._counter.name}: {subject} failed: {reason}")
             pieces = self._all("piece", number, sample, len(run.pieces))
             samples.append(
                 tuple(self._piece(k, event, groups[k]) for k, event in enumerate(pieces))
@@ -112,14 +133,9 @@ class _Reader:
     def _prepared(self, number: int, run: PlannedRun) -> tuple[PieceTime | None, ...]:
         """Pieces are built once: those that stay, then others in the order of their stores. Where
         images outlive a reset, these are not built at the next start."""
-        kept = {k: piece.kept for k, piece in enumerate(run.pieces) if piece.kept}
-        residents = [k for k, own in kept.items() if own.is_resident]
-        of_store = [
-            [k for k, own in kept.items() if own.store == store and not own.is_resident]
-            for store in range(len(run.stores))
-        ]
+        residents, of_store = built_at_start(run)
         order = [k for own in (residents, *of_store) for k in own]
-        events = self._all("piece", number, _PREPARING, len(order))
+        events = self._all("piece", number, PREPARING, len(order))
         found = {
             k: self._piece(k, event, len(run.pieces[k].groups))
             for k, event in zip(order, events, strict=True)
@@ -127,7 +143,7 @@ class _Reader:
         if any(store.at_start_up for store in run.stores):
             stores = zip(run.stores, of_store, strict=True)
             lost = sum(len(own) for store, own in stores if not store.at_start_up)
-            self._all("piece", number, _RESTARTING, len(residents) + lost)
+            self._all("piece", number, RESTARTING, len(residents) + lost)
         return tuple(found.get(k) for k in range(len(run.pieces)))
 
     def only(self, kind: str) -> Event:
@@ -202,10 +218,10 @@ class _Reader:
 
     def _amount(self, ticks: int, times: int) -> float:
         """`ticks`, counted in `times` readings, less the ticks that the readings take."""
-        return self._simulator.amount(max(0, ticks - times * self._overhead))
+        return self._counter.amount(max(0, ticks - times * self._overhead))
 
     def _garbled(self, what: str) -> ToolError:
-        return ToolError(f"{self._simulator.name}: its output is garbled: {what}")
+        return ToolError(f"{self._counter.name}: its output is garbled: {what}")
 
 
 def _with_bytes(

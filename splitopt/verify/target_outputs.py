@@ -56,9 +56,15 @@ def forgets_on_target(graph: ModelGraph) -> bool:
 
 
 def outputs_check(
-    graph: ModelGraph, target: str, host: Ran, unsplit: Ran, pieces: Ran, names: Sequence[str]
+    graph: ModelGraph,
+    target: str,
+    host: Ran,
+    unsplit: Ran | None,
+    pieces: Ran,
+    names: Sequence[str],
 ) -> Check:
-    """`unsplit`, `pieces`: on the target; `host`: the unsplit model in TFLM on this machine.
+    """`unsplit`, `pieces`: on the target, the unsplit model only where it ran there; `host`: the
+    unsplit model in TFLM on this machine.
 
     `names`: of the model's outputs. `worst_difference` counts outputs that differ in a bit where
     none may; with floats it is the largest difference in shares of what is allowed. A warning
@@ -66,29 +72,34 @@ def outputs_check(
     """
     floats, forgets = computed_in_float(graph), forgets_on_target(graph)
     wrong, dropped, worst = [], [], 0.0
+    first = "pieces" if unsplit is None else "unsplit model"
     for k, tensor in enumerate(graph.outputs):
-        want, whole, chained = ([sample[k] for sample in ran] for ran in (host, unsplit, pieces))
+        ran = (host, pieces if unsplit is None else unsplit, pieces)
+        want, whole, chained = ([sample[k] for sample in own] for own in ran)
         if tensor in floats:
             share = _share_of_allowed(graph.tensors[tensor], want, whole)
             worst = max(worst, share)
-            wrong += [f"unsplit model: {names[k]} by {share:.3g} times"] if share > 1 else []
+            wrong += [f"{first}: {names[k]} by {share:.3g} times"] if share > 1 else []
             want = whole
         elif forgets:
-            dropped += _differing(f"unsplit model: {names[k]}", want, whole)
+            dropped += _differing(f"{first}: {names[k]}", want, whole)
             want = whole
         else:
-            wrong += _differing(f"unsplit model: {names[k]}", want, whole)
-        wrong += _differing(f"pieces: {names[k]}", want, chained)
+            wrong += _differing(f"{first}: {names[k]}", want, whole)
+        if unsplit is not None:
+            wrong += _differing(f"pieces: {names[k]}", want, chained)
     status = CheckStatus.FAILED if wrong else CheckStatus.PASSED
     if dropped and not wrong:
-        status, wrong = CheckStatus.WARNING, [f"{_DROPPED} ({dropped[0]})"]
-    within = f"computed in float, to {FLOAT_TOLERANCE:g} of their range or 1 LSB; pieces = unsplit"
+        said = _DROPPED if unsplit is None else f"{_DROPPED}; pieces = unsplit model on the target"
+        status, wrong = CheckStatus.WARNING, [f"{said} ({dropped[0]})"]
+    within = f"where computed in float, to {FLOAT_TOLERANCE:g} of their range or 1 LSB"
+    alike = "" if unsplit is None else "; pieces = unsplit there, bit for bit"
     some = floats.intersection(graph.outputs)
     return Check(
         name="target_outputs",
         status=status,
         compared=f"outputs on {target} = TFLM on this machine, "
-        + (f"{within} there, bit for bit" if some else "bit for bit"),
+        + (within + alike if some else "bit for bit"),
         inputs=len(pieces),
         worst_difference=round(worst, 6) if some else len(wrong),
         detail="; ".join(wrong[:3]),
@@ -97,7 +108,7 @@ def outputs_check(
 
 _DROPPED = (
     "CMSIS-NN's LSTM begins every inference with a state of zeros, the kernel of this machine goes "
-    "on with the last; pieces = unsplit model on the target"
+    "on with the last"
 )
 
 

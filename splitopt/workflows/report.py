@@ -13,8 +13,9 @@ from splitopt.report.pages.run import render_run
 from splitopt.report.pages.sweep import render_sweep
 
 
-def write_report(folder: Path, out: Path) -> list[Path]:
-    """The files written, report.html first. Nothing is overwritten.
+def write_report(folder: Path, out: Path, timing: Path | None = None) -> list[Path]:
+    """The files written, report.html first. Nothing is overwritten. `timing`: a timing.json that
+    `splitopt time` wrote for a run.
 
     Raises UsageError for a folder that is neither, and where `out` has a report already.
     """
@@ -22,8 +23,11 @@ def write_report(folder: Path, out: Path) -> list[Path]:
     if page.exists():
         raise UsageError(f"{page}: already exists; pass another --out")
     try:
-        is_sweep = (folder / "sweep.json").exists()
-        return (_write_sweep if is_sweep else _write_run)(folder, out)
+        if not (folder / "sweep.json").exists():
+            return _write_run(folder, out, timing)
+        if timing is not None:
+            raise UsageError(f"{folder}: a sweep, which has no timing.json; leave --timing out")
+        return _write_sweep(folder, out)
     except OSError as error:
         raise ToolError(f"{error.filename}: cannot be written ({error.strerror})") from error
 
@@ -34,8 +38,8 @@ def free_folder(wanted: Path) -> Path:
     return next(path for path in (wanted, *islice(names, 10_000)) if not path.exists())
 
 
-def _write_run(folder: Path, out: Path) -> list[Path]:
-    documents = load_run(folder)
+def _write_run(folder: Path, out: Path, timing: Path | None) -> list[Path]:
+    documents = load_run(folder, timing)
     return [
         _write(out / "report.html", render_run(documents)),
         *write_charts(documents, out / "figures"),

@@ -83,7 +83,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     is_kept = any(kept_tails(plan))
     count = max(spec.inputs, _LEAST_KEPT) if is_kept else spec.inputs
     feeds = random_inputs(bundle.graph, count, settings.verify.seed)
-    runs = _runs(bundle, plan, feeds)
+    runs = unsplit_run(bundle.graph, plan.baseline.ram_bytes, feeds), planned_run(bundle, feeds)
     op_types = bundle.graph.op_types.union(*(piece.graph.op_types for piece in bundle.pieces))
     blob = pack(runs, op_types, per_op=spec.per_op)
     progress(f"running unsplit model and pieces on {simulator.name}")
@@ -91,7 +91,7 @@ def time_bundle(folder: Path, spec: TargetSpec, progress: Progress = lambda _: N
     unsplit, split = measured(events, simulator, runs)
     progress("running the same inputs on this machine")
     checks = (
-        _bytes_check(simulator, plan, unsplit, split),
+        bytes_check(simulator.name, plan, unsplit, split),
         outputs_check(
             bundle.graph,
             simulator.name,
@@ -132,9 +132,9 @@ def _require_room(bundle: OpenBundle, plan: Plan, simulator: Simulator) -> None:
         )
 
 
-def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[PlannedRun, PlannedRun]:
-    graph = bundle.graph
-    unsplit = unsplit_run(graph, plan.baseline.ram_bytes, feeds)
+def planned_run(bundle: OpenBundle, feeds: Sequence[Array]) -> PlannedRun:
+    """The pieces as the runner has them."""
+    plan = bundle.plan
     offsets = {entry.tensor: entry.offset for entry in plan.layout.boundary}
     links = bundle_links(bundle, offsets)
     pieces = tuple(
@@ -150,15 +150,16 @@ def _runs(bundle: OpenBundle, plan: Plan, feeds: Sequence[Array]) -> tuple[Plann
             bundle.pieces, plan.segments, links, kept_tails(plan), strict=True
         )
     )
-    region_bytes, outputs = plan.layout.region_bytes, output_bytes(graph)
-    return unsplit, PlannedRun(pieces, region_bytes, tuple(feeds), outputs, store_plans(plan))
+    region_bytes, outputs = plan.layout.region_bytes, output_bytes(bundle.graph)
+    return PlannedRun(pieces, region_bytes, tuple(feeds), outputs, store_plans(plan))
 
 
-def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunTime) -> Check:
-    """Every interpreter's arena_used_bytes() against the plan's, to the byte."""
+def bytes_check(target: str, plan: Plan, unsplit: RunTime | None, split: RunTime) -> Check:
+    """Every interpreter's arena_used_bytes() against the plan's, to the byte. `unsplit`: where that
+    model ran, too."""
     wrong, worst = [], 0
     subjects: list[tuple[str, Baseline | Segment, RunTime, int]] = [
-        ("the unsplit model", plan.baseline, unsplit, 0)
+        ("the unsplit model", plan.baseline, run, 0) for run in (unsplit,) if run is not None
     ]
     subjects += [(f"piece {k}", own, split, k) for k, own in enumerate(plan.segments)]
     for name, predicted, run, k in subjects:
@@ -167,10 +168,11 @@ def _bytes_check(simulator: Simulator, plan: Plan, unsplit: RunTime, split: RunT
             if got != want and not (got < want and not predicted.exact):  # estimates are on top
                 wrong.append(f"{name} uses {got:,} B, predicted {want:,} B")
                 worst = max(worst, abs(got - want))
+    what = "every piece" if unsplit is None else "unsplit and every piece"
     return Check(
         name="target_bytes",
         status=CheckStatus.FAILED if wrong else CheckStatus.PASSED,
-        compared=f"arena_used_bytes() on {simulator.name} = predicted, unsplit and every piece",
+        compared=f"arena_used_bytes() on {target} = predicted, {what}",
         inputs=len(split.samples),
         worst_difference=worst,
         detail="; ".join(wrong[:3]),
@@ -188,7 +190,7 @@ def _figures(
             unit,
             own,
             [sample[k] for sample in split.samples],
-            positions=_positions(piece),
+            positions=op_positions(piece),
             index=k,
             piece=piece.name,
             start_up=_start_up(unit, split.prepared[k] if split.prepared else None),
@@ -237,7 +239,7 @@ def _per_op_note(spec: TargetSpec, unsplit: RunTime) -> dict[str, Any]:
     }
 
 
-def _positions(piece: Piece) -> list[tuple[int, ...]]:
+def op_positions(piece: Piece) -> list[tuple[int, ...]]:
     """For each group the places of its ops in the piece; none for what is no stream."""
     groups = () if piece.stream is None else piece.stream.groups
     return [tuple(op - piece.segment.start for op in group.ops) for group in groups]

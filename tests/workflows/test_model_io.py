@@ -17,7 +17,8 @@ from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.model_builder import ModelBuilder
 from splitopt.verify.equality import run_whole
-from splitopt.workflows.export.exported import export_bundle, namespace_of
+from splitopt.workflows.export.exported import export_bundle
+from splitopt.workflows.export.sources import namespace_of
 
 BOARD = "corstone300_64k"
 SHAPE = [1, 16, 16, 4]

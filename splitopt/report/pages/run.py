@@ -20,6 +20,7 @@ from splitopt.report.pages.page import render
 from splitopt.report.pages.provenance import facts_of_run, settings_facts
 from splitopt.report.pages.tables import (
     Grid,
+    board_grid,
     contract_grid,
     hashes,
     ram_formula,
@@ -65,6 +66,7 @@ def render_run(documents: RunDocuments) -> str:
         "conversion": list(conversion_lines(plan)),
         "onnx": list(onnx_lines(plan)),
         "timing": None if documents.timing is None else timing_grid(documents.timing),
+        "board": None if documents.board is None else board_grid(documents.board),
         "diagnosis": documents.diagnosis,
         "estimates": list(estimate_lines(plan)),
         "provenance": facts_of_run(plan, documents.manifest),
@@ -86,6 +88,7 @@ _SECTIONS = (
     ("io", "Integer inputs and outputs", "io"),
     ("conversion", "Conversion to int8", "conversion"),
     ("timing", "Timing", "timing"),
+    ("board", "Measured on a board", "board"),
     ("diagnosis", "Diagnosis", "diagnosis"),
     ("estimates", "What rests on estimates", ""),
     ("provenance", "Provenance", ""),

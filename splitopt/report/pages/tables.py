@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from splitopt.base.text import Row
 from splitopt.base.units import format_insn
+from splitopt.bundle.schema.board_timing import BoardTiming
 from splitopt.bundle.schema.conversion import Agreement
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
+from splitopt.report.text.board_timing import board_columns, board_lines, board_rows
 from splitopt.report.text.summary import SEGMENT_COLUMNS, segment_rows
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
 
@@ -77,3 +79,8 @@ def hashes(manifest: Manifest) -> Grid:
 def timing_grid(timing: Timing) -> Grid:
     """timing.json, with what its figures are not."""
     return Grid(" ".join(timing_lines(timing)), timing_columns(timing), timing_rows(timing))
+
+
+def board_grid(timing: BoardTiming) -> Grid:
+    """timing.json of a board's log."""
+    return Grid(" ".join(board_lines(timing)), board_columns(timing), board_rows(timing))

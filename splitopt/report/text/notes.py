@@ -197,6 +197,12 @@ def estimate_lines(plan: Plan) -> Iterator[str]:
         yield f"Invoke of the unsplit model: more than {known}; {no_estimate_text(unmeasured)}."
     else:
         yield f"Invoke of the unsplit model: {known} instructions."
+    if plan.job.settings.cost_table is not None:
+        yield (
+            f"Instructions are estimates by the cost table {plan.job.settings.cost_table}; a note "
+            "says so where one stands for cycles of a board."
+        )
+        return
     yield (
         "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU "
         "cycles, and no times."

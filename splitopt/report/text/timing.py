@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from splitopt.base.text import Line, Paragraph, Row, lines_of, table_of
 from splitopt.base.units import plural
 from splitopt.bundle.schema.timing import PieceTiming, Timing
+from splitopt.bundle.schema.verify import Check
 
 OP_COLUMNS: Row = ("piece", "op", "type", "simulated")
 
@@ -16,15 +17,20 @@ def timing_text(timing: Timing) -> Iterator[Paragraph]:
     yield table_of(timing_columns(timing), timing_rows(timing))
     if ops := op_rows(timing):
         yield table_of(OP_COLUMNS, ops)
-    yield tuple(
+    yield check_paragraph(timing.checks)
+    yield lines_of(timing_lines(timing))
+
+
+def check_paragraph(checks: Sequence[Check]) -> Paragraph:
+    """A line for each check."""
+    return tuple(
         Line(
             f"{found.status.upper()} {found.name}: {found.compared}"
             + (f" - {found.detail}" if found.detail else ""),
             found.status,
         )
-        for found in timing.checks
+        for found in checks
     )
-    yield lines_of(timing_lines(timing))
 
 
 def timing_columns(timing: Timing) -> Row:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from splitopt.cost.costs import Correction, Preparation
+from splitopt.cost.costs import Correction, Preparation, Scale
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,15 @@ def fit(points: Sequence[Point]) -> Correction:
     errors = [_error(_line([*points[:k], *points[k + 1 :]]), points[k]) for k in range(len(points))]
     line = {"constant_insn": round(constant, 3), "factor": round(factor, 6)}
     return Correction(**line, samples=len(points), **_summary(errors))
+
+
+def fit_scale(points: Sequence[Point]) -> Scale:
+    """measured = factor · estimated. Its errors are those of each point under a factor fitted
+    without it."""
+    lines = [(0.0, _through_zero([*points[:k], *points[k + 1 :]])) for k in range(len(points))]
+    errors = [_error(line, point) for line, point in zip(lines, points, strict=True)]
+    factor = round(_through_zero(points), 6)
+    return Scale(factor=factor, samples=len(points), **_summary(errors))
 
 
 def fit_prepare(

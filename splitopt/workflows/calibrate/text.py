@@ -19,6 +19,61 @@ HELD_OUT_COLUMNS: Row = (
 )  # fmt: skip
 
 
+LOG_COLUMNS: Row = ("kernel or step", "samples", "factor", "left out, mean", "worst")
+FITTED_COLUMNS: Row = ("log", "measured", "sum by the table")
+
+
+def log_calibration_text(document: Document) -> str:
+    """Of a table fitted on logs: factors, samples and errors, and what is not in it."""
+    return "\n".join(
+        [
+            table(LOG_COLUMNS, log_rows(document)),
+            "",
+            table(FITTED_COLUMNS, fitted_rows(document)),
+            *log_lines(document),
+        ]
+    )
+
+
+def log_rows(document: Document) -> list[Row]:
+    """Relative errors are those of samples that were left out of the fit."""
+    names = {"other_kernels": "other kernels", "allocate": "AllocateTensors", "runner": "runner"}
+    if not document["invoke"]:
+        names["other_kernels"] = "Invoke"
+    found = [*document["invoke"].items(), *((names[key], document[key]) for key in names)]
+    return [
+        (
+            name,
+            str(entry["samples"]),
+            f"{entry['factor']:.4g}",
+            _share(entry["mean_error"]),
+            _share(entry["worst_error"]),
+        )
+        for name, entry in found
+    ]
+
+
+def fitted_rows(document: Document) -> list[Row]:
+    return [
+        (own["log"], f"{own['measured']:,} {document['unit']}", _signed(own["error"]))
+        for own in document["fitted"]
+    ]
+
+
+def log_lines(document: Document) -> Sequence[str]:
+    """What the fit rests on, and what it lacks."""
+    found = [document["about"]]
+    if document["has_ops"] and document["too_few"]:
+        few = ", ".join(f"{name} ({count})" for name, count in document["too_few"].items())
+        found.append(f"Too few samples for a line of their own, with the other kernels: {few}.")
+    if not document["has_ops"]:
+        found.append(
+            "The logs have no times of ops: one factor stands for all kernels. A TFLM that was "
+            "built with BUILD_TYPE=release_with_logs tells them apart."
+        )
+    return [*found, *(f"Left out: {text}" for text in document["left_out"])]
+
+
 def calibration_text(document: Document) -> str:
     """All of it, as the command line prints it."""
     parts = [table(COLUMNS, rows(document))]

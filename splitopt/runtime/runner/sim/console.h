@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "room.h"
+
 namespace sim {
 
 void Write(const char* text);
@@ -26,7 +28,7 @@ class Line {
   void Key(const char* key);
   void Quoted(const char* text);
 
-  char text_[4608];
+  char text_[kLineBytes];
   std::size_t size_ = 0;
 };
 

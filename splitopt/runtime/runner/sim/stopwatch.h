@@ -6,8 +6,8 @@
 
 #include <cstdint>
 
+#include "room.h"
 #include "splitopt_runner.h"
-#include "stopwatch_limits.h"
 
 namespace sim {
 

@@ -1,0 +1,166 @@
+"""The C++ files of an export, the same in every layout, and the words of its README."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from splitopt.base.text import code_span
+from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.runner_links import used_memories
+from splitopt.bundle.schema.io import IoEnd
+from splitopt.graph.model import Tensor
+from splitopt.runtime.arrays import Array
+from splitopt.runtime.op_resolver import resolver_header
+from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
+from splitopt.workflows.export.by_rows import rows_text
+from splitopt.workflows.export.code import (
+    golden_text,
+    header_text,
+    piece_names,
+    piece_text,
+    plan_text,
+)
+from splitopt.workflows.export.flash import file_paths, flash_text
+from splitopt.workflows.export.io_header import NamedEnd, io_header_text
+from splitopt.workflows.export.room import room_text
+from splitopt.workflows.export.stores import check_text, kept_text, prepare_text
+from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
+
+_FROM_SIMULATOR = ("console.h", "line.cc", "stopwatch.h", "stopwatch.cc")
+_OWN = ("check.h", "check.cc", "counter.h")
+_MAIN = "check_main.cc"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Name → text. `library`: runner, pieces and plan; `check`: what compares with golden outputs
+    and times, without its `main`, which some layouts have a program of their own for. `words`:
+    what stands between @...@ in templates."""
+
+    namespace: str
+    library: Mapping[str, str]
+    check: Mapping[str, str]
+    main: Mapping[str, str]
+    words: Mapping[str, str]
+
+
+def namespace_of(job_name: str) -> str:
+    """A C++ name: `kws-v2` → `kws_v2_model`."""
+    name = re.sub(r"[^A-Za-z0-9]+", "_", job_name).strip("_").lower()[:60] or "split"
+    return f"{'m' if name[0].isdigit() else ''}{name}_model"
+
+
+def sources_of(
+    bundle: OpenBundle, feeds: Sequence[Array], outputs: Sequence[Sequence[bytes]]
+) -> Sources:
+    """`feeds`: golden inputs, several of each; `outputs`: what they must give, [sample][output]."""
+    graph, plan, namespace = bundle.graph, bundle.plan, namespace_of(bundle.plan.job.name)
+    planned = planned_tables(
+        bundle,
+        [(segment.arena_offset, segment.arena_bytes) for segment in plan.segments],
+        {entry.tensor: entry.offset for entry in plan.layout.boundary},
+        plan.layout.region_bytes,
+    )
+    about = f"{plural(len(bundle.pieces), 'piece')} of {plan.job.name}, made by splitopt."
+    ops = {name for piece in bundle.pieces for name in piece.graph.op_types}
+    inputs = [[_bytes(feed, n) for feed in feeds] for n in range(len(outputs))]
+    words = _words(bundle, namespace, planned, outputs[0])
+    pieces = {path: path.read_bytes() for path in file_paths(bundle)}
+    ends, models = (len(graph.inputs), len(graph.outputs)), list(pieces.values())
+    host, memories = host_tables(bundle), used_memories(plan)
+    runner = RUNNER_HEADERS + RUNNER_SOURCES
+    library = {name: (runner_folder() / name).read_text("utf-8") for name in runner}
+    for (path, data), name in zip(pieces.items(), piece_names(planned.links), strict=True):
+        library[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
+    library |= {
+        "resolver.h": resolver_header(ops, namespace),
+        f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
+        f"{namespace}.h": header_text(namespace, about, planned, host, memories),
+        f"{namespace}.cc": plan_text(namespace, planned, host, models, ends),
+    }
+    simulated = runner_folder() / "sim"
+    check = {name: (simulated / name).read_text("utf-8") for name in _FROM_SIMULATOR}
+    check |= {name: filled(f"check/{name}", words) for name in _OWN}
+    check |= {"room.h": room_text(bundle), "golden.h": golden_text(namespace, inputs, outputs)}
+    main = {_MAIN: filled(f"check/{_MAIN}", words)}
+    return Sources(namespace, library, check, main, words)
+
+
+def _words(
+    bundle: OpenBundle,
+    namespace: str,
+    planned: Tables,
+    outputs: Sequence[bytes],
+) -> dict[str, str]:
+    """What stands between @...@ in the files that are the same for every plan."""
+    graph = bundle.graph
+    ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
+    ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
+    return {
+        "NAMESPACE": namespace,
+        "PIECES": plural(len(bundle.pieces), "piece"),
+        "MODEL": code_span(Path(bundle.plan.model.path).name),
+        "BOARD": code_span(bundle.plan.board.name),
+        "REGION": format_bytes(planned.region_bytes),
+        "HEADROOM": format_bytes(bundle.plan.board.headroom_bytes),
+        "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),
+        "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
+        "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
+        "ENDS": "\n".join(ends),
+        "INPUT_COUNT": str(len(graph.inputs)),
+        "OUTPUT_COUNT": str(len(outputs)),
+        "FLASH": flash_text(bundle, planned),
+        "STORES": check_text(namespace, used_memories(bundle.plan)),
+        "PREPARE": prepare_text(bundle.plan),
+        "KEPT": kept_text(namespace, bundle.plan),
+        "ROWS": rows_text(planned.links),
+        "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
+    }
+
+
+def _named_ends(bundle: OpenBundle) -> tuple[list[NamedEnd], list[NamedEnd]]:
+    """Inputs and outputs as the pieces have them, by the names of the model as given."""
+    graph, io = bundle.graph, bundle.plan.io
+    inputs = [_input(bundle, tensor) for tensor in graph.inputs]
+    outputs = [_output(bundle, tensor) for tensor in graph.outputs]
+    if io is None or (len(io.inputs), len(io.outputs)) != (len(inputs), len(outputs)):
+        return [NamedEnd(t.name, t) for t in inputs], [NamedEnd(t.name, t) for t in outputs]
+
+    def named(tensor: Tensor, end: IoEnd) -> NamedEnd:
+        return NamedEnd(end.name, tensor, end.was if end.is_changed else "")
+
+    return list(map(named, inputs, io.inputs)), list(map(named, outputs, io.outputs))
+
+
+def _input(bundle: OpenBundle, tensor: int) -> Tensor:
+    piece = bundle.readers[tensor][0]
+    return next(own for index, own in piece.inputs if index == tensor)
+
+
+def _output(bundle: OpenBundle, tensor: int) -> Tensor:
+    return next(own for index, own in bundle.makers[tensor].outputs if index == tensor)
+
+
+def _end(tensor: Tensor) -> str:
+    text = f"{list(tensor.shape)} {tensor.dtype.name}, {format_bytes(tensor.bytes)}"
+    affine = tensor.quantization
+    if affine is None or not affine.scales:
+        return text
+    return f"{text}, real = {affine.scales[0]:.9g} · (integer - {affine.zero_points[0]})"
+
+
+def _bytes(arrays: Array, sample: int) -> bytes:
+    return np.ascontiguousarray(arrays[sample]).tobytes()
+
+
+def filled(name: str, words: Mapping[str, str]) -> str:
+    """A template of this folder with its @WORDS@ in place."""
+    text = (files("splitopt.workflows.export") / "static" / name).read_text("utf-8")
+    return re.sub(r"@([A-Z_]+)@", lambda found: words[found[1]], text)
