@@ -24,6 +24,8 @@ from splitopt.convert.unsupported_nodes import refusal
 from splitopt.runtime.worker_process import Array, Task, serve
 
 OLDEST_OPSET = 7
+Given = Sequence[tuple[str, str, tuple[str, ...]]]
+"""Type, name and outputs of each node as the user has it."""
 
 
 def handle(task: Task) -> tuple[dict[str, Any], Mapping[str, Array]]:
@@ -45,14 +47,14 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     batch = fix_shapes(model, shapes)
     group_norms = unfold_group_norms(model, partial(_infer, strict=False))
     _check_whole(model)
-    given = [(node.op_type, node.name) for node in model.graph.node]
+    given = [(node.op_type, node.name, tuple(node.output)) for node in model.graph.node]
     tensors = {value.name for value in inputs_of(model.graph)}
     tensors |= {name for node in model.graph.node for name in node.output}
     model, simplified = _simplify(model)
     rewritten = rewrite(model, _check_whole)
     if group_norms:
         rewritten["GroupNormalization"] = group_norms
-    refused = refusal(model, given)
+    refused = refusal(model, [(kind, name) for kind, name, _ in given])
     if refused is not None:
         raise Refusal(refused)
     renamed, renamed_nodes = plain_tensors(model.graph), plain_nodes(model.graph)
@@ -64,7 +66,7 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
         "opset": _opset(model),
         "renamed": renamed,
         "renamed_nodes": renamed_nodes,
-        "told_nodes": _told_nodes(graph, renamed_nodes, {name for _, name in given}),
+        "told_nodes": _told_nodes(graph, renamed_nodes, renamed, given),
         "told_tensors": _told_tensors(graph, renamed, tensors),
         "batch_was_open": batch,
         "simplified": simplified,
@@ -84,10 +86,20 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     return described, model.SerializeToString()
 
 
-def _told_nodes(graph: Any, renamed: Mapping[str, str], given: set[str]) -> dict[str, str]:
-    """Node of the cleaned model → the user's node that it is, or that it stands for."""
-    owners = {node.name: owner_of(renamed.get(node.name, node.name), given) for node in graph.node}
-    return {name: owner for name, owner in owners.items() if owner is not None}
+def _told_nodes(
+    graph: Any, renamed: Mapping[str, str], renamed_tensors: Mapping[str, str], given: Given
+) -> dict[str, str]:
+    """Node of the cleaned model → the user's node that it is, or that it stands for: the one in
+    whose place it was made, else the one that makes the same tensor."""
+    names, maker = {name for _, name, _ in given}, {out: n for _, n, outs in given for out in outs}
+    told = {}
+    for node in graph.node:
+        owner = owner_of(renamed.get(node.name, node.name), names)
+        made = (maker.get(renamed_tensors.get(out, out)) for out in node.output)
+        owner = owner or next((name for name in made if name is not None), None)
+        if owner is not None:
+            told[node.name] = owner
+    return told
 
 
 def _told_tensors(graph: Any, renamed: Mapping[str, str], given: set[str]) -> dict[str, str]:

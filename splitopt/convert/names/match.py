@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from splitopt.base.errors import ModelError
@@ -33,6 +34,7 @@ _CLAMPS = frozenset({"Relu", "Clip", "Min", "Max"})
 
 _ALIKE_DB = 6.0  # sums that differ by one term of a long residual chain come to 8 dB at most
 _MOST_DB, _LEAST_DB = 40.0, -10.0  # more likeness says nothing; with less, a tensor has no match
+_ANOTHERS_DB = 20.0
 _NOTHING_DONE_DB = 15.0
 _SECOND_HEAVY_DB = 10.0
 _MISSED_CLAMP_DB, _EXTRA_CLAMP_DB = 5.0, 2.0
@@ -151,7 +153,24 @@ class _Matching:
             value = self.onnx.root.get(name, "")
             if self.onnx.maker.get(value) in self.onnx.useful or value in self.value.values():
                 found[value] = max(found.get(value, like.merit_db), like.merit_db)
-        return sorted(((db, value) for value, db in found.items()), reverse=True)
+        own = ((db, value) for value, db in found.items() if not self._is_anothers(db, value))
+        return sorted(own, reverse=True)
+
+    def _is_anothers(self, like_db: float, value: str) -> bool:
+        """Whether a tensor is unlike the value, and some other holds it: where nodes were rewritten
+        before the conversion, ops come between that hold no value of the model."""
+        most_db = self._most_db.get(value, _LEAST_DB)
+        return like_db < _ALIKE_DB and most_db > max(_ALIKE_DB, like_db + _ANOTHERS_DB)
+
+    @cached_property
+    def _most_db(self) -> Mapping[str, float]:
+        """Value → how alike the tensor is that is most alike."""
+        found: dict[str, float] = {}
+        for alike in self.table.values():
+            for name, like in alike.items():
+                value = self.onnx.root.get(name, "")
+                found[value] = max(found.get(value, like.merit_db), like.merit_db)
+        return found
 
     def _misfit_db(self, op: Op, nodes: tuple[int, ...]) -> float:
         """What speaks against the op doing just these nodes; 0 for a perfect fit."""
