@@ -24,6 +24,7 @@ _MAKERS = {
     "CONV_3D": "Conv",
     "CONV_3D_TRANSPOSE": "ConvTranspose",
     "DENSIFY": "Conv Gemm MatMul",
+    "GATHER_ND": "GatherND GatherElements GridSample",
     "GELU": "Gelu Erf",
     "ONE_HOT": "OneHot",
     "POW": "Pow Reciprocal Sqrt",
