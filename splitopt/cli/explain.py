@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, Json
+from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, Json, Verbose
 
 EXAMPLE = "Example: splitopt explain model.tflite --board corstone300_256k"
 
@@ -29,6 +29,7 @@ def explain(
     key: Annotated[str | None, typer.Option("--key", help="The array of --data's .npz.")] = None,
     allow_commands: AllowCommands = False,
     json: Json = False,
+    verbose: Verbose = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Folder for explain.txt, explain.json (of a model: .html too)."),
@@ -63,6 +64,6 @@ def explain(
     if json:
         console.show_json(found)
     else:
-        terminal.show_explanation(found)
+        terminal.show_explanation(found, verbose=verbose)
     if isinstance(found, ModelExplanation) and found.is_interrupted:
         raise KeyboardInterrupt

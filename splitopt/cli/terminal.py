@@ -111,12 +111,16 @@ def show_board(timing: BoardTiming) -> None:
     show(board_text(timing))
 
 
-def show_explanation(found: ModelExplanation | RunExplanation) -> None:
+def show_explanation(found: ModelExplanation | RunExplanation, *, verbose: bool = False) -> None:
+    """Of a model, the answer; with `verbose`, all that stands behind it. Of a run, everything."""
     from splitopt.bundle.schema.explain import ModelExplanation
+    from splitopt.explain.fit import answer_text
     from splitopt.explain.text import model_text
 
     if isinstance(found, ModelExplanation):
-        out.print(escape(model_text(found)), soft_wrap=True, end="")
+        out.print(escape(answer_text(found)), soft_wrap=True, end="")
+        if verbose:
+            out.print(escape(f"\n{model_text(found)}"), soft_wrap=True, end="")
     else:
         _show_run_explanation(found)
 

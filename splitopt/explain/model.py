@@ -19,6 +19,7 @@ from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
+from splitopt.explain.fit import cheapest_fit
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
@@ -41,9 +42,10 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import state_note
 from splitopt.planning.unsplit import Baseline, unsplit
 
-_OWN, _INTEGER_ENDS = 0.7, 0.5
-"""How much of the time goes into the job's own board, and of what is left into the model with
-integers at its ends; the rest is for boards of another ABI."""
+_OWN, _FIT, _INTEGER_ENDS = 0.7, 0.5, 0.5
+"""How much of the time goes into the lowest peaks on the job's own board, of what is left into the
+cheapest plan that fits it, then into the model with integers at its ends; the rest is for boards of
+another ABI."""
 
 
 def explain_model(
@@ -64,7 +66,9 @@ def explain_model(
     arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
     loads = load_by_op(arena.buffers, len(graph.ops))
     peak_op = loads.index(max(loads))
-    least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress)
+    made = [table]
+    least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress, made)
+    fit = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
     tensors = tensor_facts(graph, arena.buffers, peak_op)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     facts = memory_facts(
@@ -101,6 +105,7 @@ def explain_model(
         no_cuts=no_cuts,
         saved_bytes=saved,
         lowest_bytes=lowest,
+        fit=fit,
         streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )
@@ -140,10 +145,15 @@ def _boards(
 
 
 def _lowest(
-    job: Job, table: SegmentTable, baseline: Baseline, deadline: Deadline, progress: Progress
+    job: Job,
+    table: SegmentTable,
+    baseline: Baseline,
+    deadline: Deadline,
+    progress: Progress,
+    made: list[SegmentTable],
 ) -> tuple[LowestPeak | None, tuple[LowestPeak, ...], str]:
     """The best cuts, the lowest peaks by technique, and why there are none: a model that keeps
-    state can be explained, too, but not cut."""
+    state can be explained, too, but not cut. `made`: takes the tables of what jobs may use."""
     graph = table.graph
     request = request_of(graph, job).without_capacity()
     if note := state_note(graph):
@@ -157,6 +167,8 @@ def _lowest(
     def planner_of(techniques: Techniques) -> Planner:
         nonlocal table
         table = table.under(techniques)
+        if not techniques.input_by_rows:
+            made.append(table)
         kind = "bands" if techniques.bands else "offline plans"
         kind = "streams" if techniques.streams else kind
         return Planner(table, within(progress, f"{so_far}; with {kind}"))
@@ -217,6 +229,6 @@ def _need_of(
         there = replace(job, board=board)
         table = segment_options(there, graph, CUTS_ONLY)
         baseline = unsplit(table)
-        least, peaks, _ = _lowest(there, table, baseline, deadline, within(progress, abi))
+        least, peaks, _ = _lowest(there, table, baseline, deadline, within(progress, abi), [])
         known[abi] = _need(baseline.ram_bytes, least, peaks)
     return known[abi]

@@ -293,6 +293,7 @@ class ModelExplanation(Memory, Document):
     `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
     `streamable`: null in files that were written before there were streams.
+    `fit`: the cheapest plan within the budget; null where none was found.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
     """
@@ -318,6 +319,7 @@ class ModelExplanation(Memory, Document):
     no_cuts: Text
     saved_bytes: Count
     lowest_bytes: Count
+    fit: LowestPeak | None = None
     boards: tuple[BoardFit, ...]
     streamable: Streamable | None = None
     io: Io | None = None

@@ -1,0 +1,122 @@
+"""At what price a model fits a board, told in one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from splitopt.base.progress import Progress, within
+from splitopt.base.text import Row, first_few, table
+from splitopt.base.units import added_text, format_bytes, format_percent, plural, signed_insn
+from splitopt.bundle.left_out import cause_text
+from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
+from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.config.job import Job, aiming
+from splitopt.planning.aims import plan_aimed
+from splitopt.planning.job_table import techniques_of
+from splitopt.planning.lowest_peak import LowestPeak
+from splitopt.planning.planner import Planner
+from splitopt.planning.request import Deadline, request_of
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import SplitPlan
+
+_COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
+
+
+def cheapest_fit(
+    job: Job, known: SegmentTable, deadline: Deadline, progress: Progress
+) -> PeakEntry | None:
+    """The plan of least added time within the job's budget, with all that a job may use by itself;
+    None where there is none, or none was found in time. `known`: what was priced already."""
+    request = request_of(known.graph, aiming(job, "fit"))
+    planner = Planner(
+        known.under(techniques_of(job)), within(progress, "planning: the cheapest plan that fits")
+    )
+    found = plan_aimed(planner, request, deadline)
+    if not isinstance(found, SplitPlan):
+        return None
+    is_proved = found.unfinished is None
+    plan = LowestPeak("fit", "the cheapest that fits", found, found.unfinished, is_proved)
+    return PeakEntry.model_validate(plan, from_attributes=True)
+
+
+def answer_text(found: ModelExplanation) -> str:
+    """Whether it fits and at what price, what each technique would bring, what is next."""
+    parts = [
+        "\n".join(_verdict(found)),
+        table(_COLUMNS, tuple(_rows(found))),
+        "\n".join(_ends(found)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _verdict(found: ModelExplanation) -> Iterator[str]:
+    """Two lines: the fit and its price."""
+    unsplit, budget, fit = found.ram.ram_bytes, found.budget_bytes, found.fit
+    of = f"of {format_bytes(budget)}"
+    if unsplit <= budget:
+        yield f"FITS {found.board} unsplit: {found.model} takes {format_bytes(unsplit)} {of}."
+        yield "Price: none. A smaller peak is at the prices below."
+    elif fit is not None:
+        way = f"in {plural(fit.pieces, 'piece')}" if fit.pieces > 1 else "in one piece"
+        yield (
+            f"FITS {found.board} when it is split: {found.model} takes "
+            f"{format_bytes(fit.peak_ram_bytes)} {way} {of}; unsplit it needs "
+            f"{format_bytes(unsplit)}."
+        )
+        sure = "" if fit.is_cheapest else "; a cheaper one may exist"
+        yield f"Price: {added_text(fit.added_insn, found.invoke_insn)}{sure}."
+    elif found.lowest_bytes <= budget:
+        yield f"FITS {found.board} when it is split; the cheapest way was not found in time."
+    else:
+        yield (
+            f"DOES NOT FIT {found.board}: {found.model} needs {format_bytes(found.lowest_bytes)} "
+            f"at least, and has {format_bytes(budget)}; unsplit it needs {format_bytes(unsplit)}."
+        )
+
+
+def _rows(found: ModelExplanation) -> Iterator[Row]:
+    """The unsplit model is what all others are compared with."""
+    yield _row("unsplit", found.ram.ram_bytes, 0, 1, found)
+    if found.fit is not None and found.ram.ram_bytes > found.budget_bytes:
+        fit = found.fit
+        yield _row("cheapest that fits", fit.peak_ram_bytes, fit.added_insn, fit.pieces, found)
+    for peak in found.lowest_peaks:
+        sure = "" if peak.is_proved else " (unproved)"
+        yield _row(f"{peak.name}{sure}", peak.peak_ram_bytes, peak.added_insn, peak.pieces, found)
+
+
+def _row(name: str, peak: int, insn: int, pieces: int, found: ModelExplanation) -> Row:
+    budget, invoke = found.budget_bytes, found.invoke_insn
+    own = signed_insn(insn) if insn else "0"
+    time = f"{format_percent(insn, invoke)} of Invoke, {own}" if insn and invoke else own
+    share = f"{100 * peak / budget:.0f} %" if budget else "-"
+    return name, format_bytes(peak), share, time, str(pieces)
+
+
+def _ends(found: ModelExplanation) -> Iterator[str]:
+    late = [peak for peak in found.lowest_peaks if not peak.is_proved]
+    if found.is_interrupted:
+        yield "INTERRUPTED: lowest peaks are the best that were found until then."
+    elif late:
+        yield f"Unproved: {cause_text(late[0].unfinished).lower()}; lower ones may exist."
+    elif found.lowest_peaks:
+        yield "Each peak is the lowest of its kind (proved), each time the least that was found."
+    else:
+        yield found.no_cuts or "Plans were not looked at in time."
+    if not found.exact:
+        yield f"Bytes are ESTIMATES on the safe side: {first_few(found.ram.estimates, 2)}."
+    if found.not_run:
+        yield f"NOT RUN: {found.not_run}"
+    yield "Details: -v (where the RAM goes, what would lower it, other boards)"
+    if found.lowest_bytes <= found.budget_bytes:
+        yield f"Next: {_next(found)}"
+
+
+def _next(found: ModelExplanation) -> str:
+    aim = "" if found.ram.ram_bytes <= found.budget_bytes else " --plan fit"
+    budgets = {board.board: board.budget_bytes for board in found.boards}
+    if found.board not in budgets:
+        return f"splitopt run with the same model, board and budget{aim}"
+    is_own = found.budget_bytes == budgets[found.board]
+    budget = "" if is_own else f" --budget {found.budget_bytes}"
+    return f"splitopt run {found.path} --board {found.board}{budget}{aim}"

@@ -1,0 +1,51 @@
+"""At what price a model fits: against the plans that runs make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.config.job import Job
+from splitopt.explain.fit import answer_text
+from splitopt.workflows.explain import explain
+from splitopt.workflows.plan import plan
+
+MODEL = Path(__file__).resolve().parents[2] / "configs" / "models" / "squeeze_digits_int8.tflite"
+BOARD = "corstone300_64k"
+
+
+def explained(budget: str) -> tuple[ModelExplanation, list[str]]:
+    found = explain(MODEL, BOARD, budget=budget)
+    assert isinstance(found, ModelExplanation)
+    text = answer_text(found).rstrip().split("\n")
+    assert len(text) <= 20
+    return found, text
+
+
+@pytest.mark.parametrize("budget", [20_000, 57_344])
+def test_the_price_is_that_of_the_cheapest_plan_that_a_run_makes(budget: int) -> None:
+    found, text = explained(str(budget))
+    own = plan(Job.of(model=MODEL, board=BOARD, budget_bytes=budget, objective={"minimise": "fit"}))
+    assert found.fit is not None
+    assert (found.fit.added_insn, found.fit.peak_ram_bytes) == (own.added_insn, own.peak_ram_bytes)
+    assert found.fit.is_cheapest
+    assert text[0].startswith(f"FITS {BOARD} ")
+    next_one = text[-1]
+    if budget == 57_344:
+        assert (found.fit.added_insn, text[1].split(".")[0]) == (0, "Price: none")
+        assert next_one == f"Next: splitopt run {MODEL} --board {BOARD}"
+    else:
+        assert f"{own.peak_ram_bytes:,} B" in text[0]
+        assert next_one == f"Next: splitopt run {MODEL} --board {BOARD} --budget 20000 --plan fit"
+    rows = text[3 : text.index("", 4)]
+    shares = [int(row.split(" B", 1)[1].split("%")[0]) for row in rows[1:]]
+    assert shares[0] == round(100 * found.ram.ram_bytes / budget)
+
+
+def test_what_does_not_fit_says_how_much_is_missing() -> None:
+    found, text = explained("8K")
+    assert found.fit is None
+    assert text[0].startswith(f"DOES NOT FIT {BOARD}: {MODEL.name} needs {found.lowest_bytes:,} B")
+    assert not any(line.startswith("Next:") for line in text)
