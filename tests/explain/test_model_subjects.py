@@ -119,7 +119,10 @@ def run(*args: object) -> Any:
 
 def test_the_command(tmp_path: Path, board: Path) -> None:
     out = tmp_path / "out"
-    shown = run(small(tmp_path), "--board", board, "--out", out)
+    shown = run(small(tmp_path), "--board", board, "-v", "--out", out)
+    brief = run(small(tmp_path), "--board", board).stdout
+    assert brief.startswith("FITS ")
+    assert shown.stdout.startswith(brief)
     assert shown.exit_code == 0, shown.output
     assert (out / "explain.txt").read_text() == shown.stdout
     document = json.loads(run(small(tmp_path), "--board", board, "--json").stdout)
