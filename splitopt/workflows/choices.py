@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splitopt.base.progress import Progress, within
 from splitopt.config.objective import Aim
@@ -45,7 +45,11 @@ def choices(
         if aim in plans or deadline.is_over or is_asked_to_stop():
             continue
         within(progress, aim)("planning")
-        found = plan_aimed(planner, request_of(aim), deadline.share(1 / 2))
+        request = request_of(aim)
+        if aim == "smallest":  # no higher than what is known; less is left to look at
+            least = min(plan.peak_ram_bytes for plan in plans.values())
+            request = replace(request, goal=replace(request.goal, capacity=least))
+        found = plan_aimed(planner, request, deadline.share(1 / 2))
         if isinstance(found, SplitPlan):
             plans[aim] = found
     order = sorted(plans, key=lambda aim: (*AIMS, "weighted").index(aim))
