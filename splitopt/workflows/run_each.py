@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from splitopt.base.errors import SplitoptError
+from splitopt.base.errors import InfeasibleError, SplitoptError
 from splitopt.base.progress import Heading, Progress, within
 from splitopt.base.text import Line, Paragraph, Row, printable, table_of
 from splitopt.base.units import format_bytes, format_percent
@@ -35,7 +35,9 @@ class EachRun:
         """Cells of the table."""
         result = self.result
         if result is None:
-            return (self.name, *["-"] * (len(_COLUMNS) - 2), f"exit {self.exit_code}, see below")
+            is_unfit = self.exit_code == InfeasibleError.exit_code
+            status = "DOES NOT FIT" if is_unfit else "FAILED"
+            return (self.name, *["-"] * 5, status, "-", f"exit {self.exit_code}, see below")
         plan = result.document
         equal = "equal" if result.is_equal else "NOT EQUAL"
         return (
