@@ -151,7 +151,7 @@ def _record(plan: Plan, name: str, board: str, kind: str, chance: random.Random)
         "model": plan.model.path,
         "board": board,
         "budget_bytes": 200_000 + 500 * int(name),
-        "objective": {"minimise": "peak_ram" if int(name) % 2 else "weighted"},
+        "objective": {"minimise": "smallest" if int(name) % 2 else "weighted"},
         "max_pieces": None,
         "status": "FEASIBLE" if planned and int(name) % 7 == 0 else status,
         "peak_ram_bytes": 230_000 + 16 * chance.randint(0, 4000) if planned else None,

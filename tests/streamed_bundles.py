@@ -22,7 +22,7 @@ def streamed_run(
     job = home / f"{model}.yaml"
     job.write_text(
         f"model: {{path: {digits(model)}}}\nboard: corstone300_128k\n"
-        "objective: {minimise: peak_ram}\nverify: {inputs: 3, litert: false}\n"
+        "objective: {minimise: smallest}\nverify: {inputs: 3, litert: false}\n"
     )
     with pytest.MonkeyPatch.context() as patch:
         streams = replace(CUTS_ONLY, streams=True, rolled_ends=True, input_by_rows=by_rows)

@@ -12,7 +12,7 @@ MODELS = Path(__file__).resolve().parents[1] / "configs" / "models"
 
 ROW: dict[str, Any] = {
     "id": "0001", "kind": "budget", "job": "job", "model": "/somewhere/m.tflite", "board": "b",
-    "budget_bytes": 1000, "objective": {"minimise": "peak_ram"}, "max_pieces": None,
+    "budget_bytes": 1000, "objective": {"minimise": "smallest"}, "max_pieces": None,
     "status": "OPTIMAL", "peak_ram_bytes": 900, "added_insn": 50, "pieces": 2, "cuts": [3],
     "exact": True, "largest_arena_bytes": 800, "unsplit_ram_bytes": 1200,
     "estimated_invoke_insn": 1000, "floor": None, "smallest_feasible_budget_bytes": None,
@@ -40,7 +40,7 @@ def asking(folder: Path) -> Ask:
     def make(grid: str, *, name: str = "resnet8", more: str = "", job: str = "") -> Path:
         (folder / "job.yaml").write_text(
             f"model: {{path: {MODELS / f'{name}_digits_int8.tflite'}}}\n"
-            f"board: corstone300_128k\nobjective: {{minimise: peak_ram}}\n{job}"
+            f"board: corstone300_128k\nobjective: {{minimise: smallest}}\n{job}"
         )
         sweep = folder / "sweep.yaml"
         sweep.write_text(f"job: job.yaml\ngrid: {grid}\n{more}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from splitopt.arena.replay import Arena
 from splitopt.base.progress import Progress, within
 from splitopt.base.text import printable
 from splitopt.base.units import format_bytes
@@ -63,13 +64,10 @@ def explain_model(
     price = partial(segment_options, job, techniques=CUTS_ONLY)
     table = price(graph)
     baseline = unsplit(table)
-    arena, ram = baseline.arena, ram_of(baseline.arena, board.headroom_bytes)
-    loads = load_by_op(arena.buffers, len(graph.ops))
-    peak_op = loads.index(max(loads))
+    ram = ram_of(baseline.arena, board.headroom_bytes)
     made = [table]
     least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress, made)
     fit = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
-    tensors = tensor_facts(graph, arena.buffers, peak_op)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     facts = memory_facts(
         table,
@@ -96,11 +94,7 @@ def explain_model(
         f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.",
         **_about(job, source),
         ram=ram,
-        peak_op=peak_op,
-        peak_op_name=graph.op_name(peak_op),
-        load_by_op=loads,
-        longest_lived=longest_lived(tensors),
-        largest=largest(tensors),
+        **_alive(graph, baseline.arena),
         least=None if least is None else PeakEntry.model_validate(least, from_attributes=True),
         no_cuts=no_cuts,
         saved_bytes=saved,
@@ -109,6 +103,20 @@ def explain_model(
         streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )
+
+
+def _alive(graph: ModelGraph, arena: Arena) -> dict[str, Any]:
+    """What is in the head of the unsplit model, and when most is."""
+    loads = load_by_op(arena.buffers, len(graph.ops))
+    peak_op = loads.index(max(loads))
+    tensors = tensor_facts(graph, arena.buffers, peak_op)
+    return {
+        "peak_op": peak_op,
+        "peak_op_name": graph.op_name(peak_op),
+        "load_by_op": loads,
+        "longest_lived": longest_lived(tensors),
+        "largest": largest(tensors),
+    }
 
 
 def _about(job: Job, source: ModelSource) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def job(tmp_path: Path) -> Job:
         settings: dict[str, object] = {
             "model": {"path": str(model)},
             "board": "corstone300_128k",
-            "objective": {"minimise": "peak_ram"},
+            "objective": {"minimise": "smallest"},
             "verify": {"inputs": 2},
             **keys,
         }

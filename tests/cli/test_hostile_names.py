@@ -43,7 +43,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = Job.of(
         model=home / "m.tflite",
         board="corstone300_64k",
-        objective={"minimise": "peak_ram"},
+        objective={"minimise": "smallest"},
         pieces=CUTS_ONLY,
         verify={"inputs": 1},
     )

@@ -51,7 +51,7 @@ def words_of(kind: str, home: Path) -> list[str]:
             {
                 "model": {"path": str(MODEL)},
                 "board": "corstone300_128k",
-                "objective": {"minimise": "peak_ram"},
+                "objective": {"minimise": "smallest"},
                 "verify": {"inputs": 2},
             }
         )

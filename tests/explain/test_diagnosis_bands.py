@@ -26,7 +26,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = home / "resnet.yaml"
     job.write_text(
         f"model: {{path: {digits('resnet8')}}}\nboard: corstone300_128k\n"
-        "objective: {minimise: peak_ram}\npieces: {streams: false}\n"
+        "objective: {minimise: smallest}\npieces: {streams: false}\n"
     )
     return run_job(read_job(job), out=home / "out", verify=False).folder
 

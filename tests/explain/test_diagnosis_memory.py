@@ -220,7 +220,7 @@ def test_fragmentation_is_named_with_its_bytes(name: str, tmp_path: Path) -> Non
         ({"pieces": {"max": 1}}, "pieces.max"),
         ({"cut": {"allow": [60]}}, "cut.allow"),
         (
-            {"objective": {"minimise": "added_time", "max_added_insn": 0}},
+            {"objective": {"minimise": "fit", "max_added_insn": 0}},
             "objective.max_added_insn",
         ),
     ],
@@ -243,7 +243,7 @@ def test_a_limit_of_the_job_is_named_with_what_it_costs(
 
 
 def test_the_objective_is_named_where_it_gives_memory_away(tmp_path: Path) -> None:
-    settings = {"objective": {"minimise": "added_time"}}
+    settings = {"objective": {"minimise": "fit"}}
     found = memory_of(make_bundle(tmp_path / "bundle", MBV2, (), settings))
     assert found.causes[0].code == "objective"
     assert found.causes[0].size_bytes == 298_704 - 238_848

@@ -60,7 +60,7 @@ def plan_and_cut(data: bytes, folder: Path) -> str:
     job = Job.of(
         model=path,
         board="corstone300_256k",
-        objective={"minimise": "peak_ram"},
+        objective={"minimise": "smallest"},
         solve={"time_limit_s": 2},
     )
     try:

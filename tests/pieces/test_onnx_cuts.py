@@ -24,7 +24,7 @@ from splitopt.workflows.run import RunResult
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 
-BOARD = "board: corstone300_128k\nobjective: {minimise: peak_ram}\n"
+BOARD = "board: corstone300_128k\nobjective: {minimise: smallest}\n"
 
 Run = tuple[Job, RunResult]
 

@@ -73,7 +73,7 @@ def test_no_band_is_as_high_as_a_kernel_without_an_estimate() -> None:
 def test_shares_of_invoke_only_where_it_has_an_estimate(tmp_path: Path, op_type: str) -> None:
     (tmp_path / "m.tflite").write_bytes(narrow_after_wide(op_type))
     (tmp_path / "j.yaml").write_text(
-        "model: {path: m.tflite}\nboard: corstone300_256k\nobjective: {minimise: peak_ram}\n"
+        "model: {path: m.tflite}\nboard: corstone300_256k\nobjective: {minimise: smallest}\n"
         "pieces: {streams: false}\n"
     )
     job = read_job(tmp_path / "j.yaml")

@@ -45,12 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "peak": job(
             folder,
             "peak",
-            f"objective: {{minimise: peak_ram}}\npieces: {{{CUTS_ONLY}}}\n",
+            f"objective: {{minimise: smallest}}\npieces: {{{CUTS_ONLY}}}\n",
         ),
         "time": job(
             folder,
             "time",
-            f"objective: {{minimise: added_time}}\npieces: {{max: 3, {CUTS_ONLY}}}\n",
+            f"objective: {{minimise: fit}}\npieces: {{max: 3, {CUTS_ONLY}}}\n",
         ),
         "other": job(folder, "other", model="unet"),
     }

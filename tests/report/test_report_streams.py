@@ -44,7 +44,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     model = MODELS / f"{name}_digits_int8.tflite"
     (home / "job.yaml").write_text(
         f"model: {{path: {model}}}\nboard: {{name: b, sram_bytes: 1048576, headroom_bytes: 0}}\n"
-        f"objective: {{minimise: peak_ram}}\npieces: {pieces}\n"
+        f"objective: {{minimise: smallest}}\npieces: {pieces}\n"
     )
     return load_run(run_job(read_job(home / "job.yaml"), out=home, verify=False).folder)
 

@@ -118,7 +118,7 @@ def timed(program: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("timed")
     (home / "net.yaml").write_text(
         f"model: {{path: {digits('squeeze')}}}\nboard: corstone300_256k\ntarget: qemu\n"
-        "objective: {minimise: peak_ram}\npieces: {zero_arena: true}\n"
+        "objective: {minimise: smallest}\npieces: {zero_arena: true}\n"
     )
     return run_job(read_job(home / "net.yaml"), out=home / "out").folder
 
@@ -193,7 +193,7 @@ def test_bands_and_offline_plans_take_what_is_predicted(
     (tmp_path / "net.yaml").write_text(
         f"model: {{path: {shared_model(name)}}}\n"
         "board: {name: b, sram_bytes: 524288, headroom_bytes: 0}\n"
-        f"budget_bytes: {budget}\nobjective: {{minimise: added_time}}\n"
+        f"budget_bytes: {budget}\nobjective: {{minimise: fit}}\n"
         "pieces: {streams: false}\nverify: {inputs: 2}\n"
     )
     folder = run_job(read_job(tmp_path / "net.yaml"), out=tmp_path / "out").folder

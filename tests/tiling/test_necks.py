@@ -108,7 +108,7 @@ def test_a_plan_that_saves_instructions(tmp_path: Path) -> None:
     job = Job.of(
         model=str(model),
         board="corstone300_64k",
-        objective={"minimise": "added_time"},
+        objective={"minimise": "fit"},
         pieces={"streams": False, "rolled_ends": False},
     )
     made = run_job(job, out=tmp_path)

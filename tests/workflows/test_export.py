@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = home / "squeeze-v2.yaml"
     job.write_text(
         f"model: {{path: {digits('squeeze')}}}\nboard: corstone300_256k\n"
-        "objective: {minimise: peak_ram}\n"
+        "objective: {minimise: smallest}\n"
     )
     return run_job(read_job(job), out=home / "out", verify=False).folder
 

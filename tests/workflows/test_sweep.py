@@ -52,7 +52,7 @@ def test_a_grid_is_the_product_of_its_axes(write: Ask, tmp_path: Path) -> None:
     sweep = write(
         f"{{budget_bytes: [60000, 90000], board: [corstone300_128k, corstone300_256k], "
         f"model: [{MODELS / 'resnet8_digits_int8.tflite'}, {unet}], max_pieces: [1, 3], "
-        "objective: [{minimise: peak_ram}, {minimise: added_time}]}"
+        "objective: [{minimise: smallest}, {minimise: fit}]}"
     )
     rows = run_sweep(sweep, out=tmp_path / "out").rows
     assert len(rows) == 32
@@ -287,7 +287,7 @@ def alive_in_group(group: int) -> list[int]:
             r"at most 10,000",
         ),
         (
-            "job: job.yaml\ngrid: {budget_bytes: auto, objective: {minimise: peak_ram}}\n",
+            "job: job.yaml\ngrid: {budget_bytes: auto, objective: {minimise: smallest}}\n",
             r"\$.grid.objective",
         ),
     ],
