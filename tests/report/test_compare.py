@@ -282,7 +282,7 @@ def test_points_of_sweeps_are_matched_by_what_was_asked(tmp_path: Path) -> None:
     )
     assert "not wholly comparable: boards that only one of the sweeps has: c" in found.warnings
     assert verdict(found) == "1 of 3 shared points differ; 2 points in one of them only."
-    assert "m.tflite, b, 2,000 B, minimise=peak_ram" in comparison_text(found)
+    assert "m.tflite, b, 2,000 B, minimise=smallest" in comparison_text(found)
     assert json.loads(json.dumps(found.to_dict()))["differing"][0]["budget_bytes"] == "2000"
 
 
