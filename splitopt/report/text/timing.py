@@ -47,7 +47,7 @@ def timing_rows(timing: Timing) -> list[Row]:
 
 
 def _is_restored(timing: Timing) -> bool:
-    return any(piece.start_up for piece in timing.pieces)
+    return any(piece.simulated("restore", timing.unit) for piece in timing.pieces)
 
 
 def _named(timing: Timing) -> Iterator[tuple[str, PieceTiming]]:
@@ -65,11 +65,11 @@ def timing_lines(timing: Timing) -> Iterator[str]:
         f"{plural(len(timing.pieces), 'piece')}: {after - before:+,} {unit} (estimated "
         f"{timing.estimated_added_insn:+,} insn); the largest of {timing.inputs} inputs."
     )
-    if timing.first is not None and _is_restored(timing):
+    if timing.first is not None and any(piece.start_up for piece in timing.pieces):
         own, whole = (timing.first.simulated(name, unit) for name in ("split", "unsplit"))
         yield (
-            "Of pieces that are restored, build and AllocateTensors are those of start-up. With "
-            f"these the first inference takes {own:,} {unit}, unsplit {whole:,}; the above is "
+            "Of pieces that stay or are restored, build and AllocateTensors are those of start-up. "
+            f"With these the first inference takes {own:,} {unit}, unsplit {whole:,}; the above is "
             "every further one."
         )
     if timing.per_op is not None:
