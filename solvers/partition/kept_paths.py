@@ -4,7 +4,7 @@ As best_first.py searches, but here a path is dropped where another to the same 
 peak, keeps no more and costs no more; and, where layouts count beside loads, asks for no more of
 the values alive there. Paths are followed by their bounds under a price of each byte above the
 capacity (see kept_pool.py), so that few come before the best plan. Only options that such paths
-come to are settled.
+come to are settled. A limit on cost is judged at the end of paths, as there may be savings.
 """
 
 from __future__ import annotations
@@ -114,9 +114,11 @@ class KeptPaths:
         if not self._goal.fits(taken) or (most is not None and segments > most):
             return None
         value = self._rest.value(path.cut, path.peak, path.added)
-        if value is None or path.cut < self._pool.n or self._goal.capacity is None:
+        if value is None or path.cut < self._pool.n:
             return value
-        return value + self._priced.price * (self._goal.capacity - taken)
+        weight = self._priced.cost_weight
+        left = self._priced.left(taken, self._spent(path) // weight if weight else 0)
+        return None if left is None else value + left
 
     def _extend(self, path: _Path, number: int, rank: int) -> None:
         """By an option; later on, where it turns out to weigh more."""
@@ -136,9 +138,12 @@ class KeptPaths:
 
     def _asked(self, path: _Path) -> tuple[int, ...]:
         """Of two paths to a cut, one is enough where none of these is larger."""
-        spent = path.added - self._priced.weight * path.kept
         is_counted = self._goal.max_segments is not None
-        return (path.peak, path.kept, spent, *([path.segments] * is_counted))
+        return (path.peak, path.kept, self._spent(path), *([path.segments] * is_counted))
+
+    def _spent(self, path: _Path) -> int:
+        """On cost alone."""
+        return path.added - self._priced.weight * path.kept
 
     def _found(self, path: _Path, rank: int) -> Found:
         return Found(self._names(path), rank, is_proved=True)

@@ -3,8 +3,8 @@
 The bytes that a plan keeps add up, as its cost does, and so they count like cost: for weights of
 RAM and cost, what an option adds is cost_weight * cost + ram_weight * kept. A capacity is on the
 largest region and all that is kept together, which no path knows. But every plan within the
-capacity weighs no more with a price for each byte of RAM above that (below it, less than nothing).
-So the least weight of any plan under any price is a bound.
+capacity weighs no more with a price for each byte of RAM above that (below it, less than nothing),
+and so with a limit on cost. So the least weight of any plan under any prices is a bound.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds, OptionPool, Settled
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
 
-_SCALE, _SMALL = 64, 2**12
+_SCALE, _SMALL = 2**14, 2**12
 """How much finer a price is than weights, where these are small."""
 
 
@@ -32,10 +32,12 @@ class Amounts(NamedTuple):
 
 @dataclass(frozen=True)
 class Priced:
-    """A goal with a price of each byte above its capacity, in parts of `scale`; 0 without one."""
+    """A goal with a price of each byte above its capacity, and one of cost above its limit, in
+    parts of `scale`; 0 without one."""
 
     goal: Goal
     price: int = 0
+    cost_price: int = 0
 
     @property
     def scale(self) -> int:
@@ -47,17 +49,35 @@ class Priced:
         return self.scale * self.goal.ram_weight + self.price
 
     @property
+    def cost_weight(self) -> int:
+        return self.scale * self.goal.cost_weight + self.cost_price
+
+    @property
     def plain(self) -> Goal:
         """As a pool of these weights takes it."""
         return replace(self.goal, ram_weight=self.weight, cost_weight=1, max_cost=None)
 
     def limit(self, value: int) -> int:
-        """What plans within the capacity weigh at most whose value is at most that."""
-        return self.scale * value + self.price * (self.goal.capacity or 0)
+        """What plans within the limits weigh at most whose value is at most that."""
+        return self.scale * value + self._free
 
     def unlimited(self, weighed: int) -> int:
-        """At least the value of plans within the capacity that weigh that much."""
-        return -(-(weighed - self.price * (self.goal.capacity or 0)) // self.scale)
+        """At least the value of plans within the limits that weigh that much."""
+        return -(-(weighed - self._free) // self.scale)
+
+    def left(self, peak: int, cost: int) -> int | None:
+        """What a plan of this peak and cost weighs less than its value; None where it keeps the
+        limits not."""
+        goal = self.goal
+        if not goal.fits(peak) or (goal.max_cost is not None and cost > goal.max_cost):
+            return None
+        return self._free - self.price * peak - self.cost_price * cost
+
+    @property
+    def _free(self) -> int:
+        """What a plan at the limits pays."""
+        paid = self.price * (self.goal.capacity or 0)
+        return paid + self.cost_price * (self.goal.max_cost or 0)
 
 
 class SettledKept(NamedTuple):
@@ -90,7 +110,7 @@ class KeptPool:
 
     def weighed(self, priced: Priced) -> OptionPool:
         """All options, what they keep counted as cost."""
-        weight, cost_weight = priced.weight, priced.scale * priced.goal.cost_weight
+        weight, cost_weight = priced.weight, priced.cost_weight
         bounds = self._bounds
 
         def exact(start: int, stop: int, key: int) -> Settled | None:

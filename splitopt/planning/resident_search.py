@@ -26,7 +26,9 @@ from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.stored import most_stored
 
-_FIRST_PRICE, _MOST_PRICE = 16, 2**24
+_MOST_PRICE, _COSTS_LESS = 2**34, 2**10
+"""The highest price that is tried; an instruction is cheaper than a byte."""
+
 _STEPS = 6
 """Bisections of a price."""
 
@@ -47,8 +49,10 @@ def with_residents(
 ) -> Solved:
     """The optimum where pieces may be resident in the main SRAM, too. `solved`: where none is."""
     switching, (outcome, _) = table.techniques.switching, solved
-    is_moot = outcome.status is Status.INFEASIBLE or not request.goal.cost_weight
-    if not switching.may_reside or (switching.may_rebuild and is_moot):
+    goal = request.goal
+    is_moot = outcome.status is Status.INFEASIBLE or not goal.cost_weight
+    is_moot &= goal.max_cost is None and switching.may_rebuild
+    if not switching.may_reside or is_moot:
         return solved
     return _ResidentSearch(table, solved, request, instance_of, deadline).run()
 
@@ -75,16 +79,16 @@ class _ResidentSearch:
             return self._answer(None if pruner is None else priced.unlimited(pruner.bound))
         if pruner is None:
             return self._answer(self._value, is_proved=True)
-        if self._value is None or self._goal.max_cost is not None:
+        limit = self._limit(priced)
+        if limit is None or not priced.cost_weight:
             return self._by_cpsat(priced, pruner)
-        limit = priced.limit(self._value - (self._best is self._known.plan))
         among = pruner.within(limit)
         found = KeptPaths(self._pool, pruner.pool, among, priced, limit).best(self._deadline)
         bound = priced.unlimited(found.bound)
         if not found.is_proved:
             return self._answer(bound)
         if found.names and self._take(self._plan_of(found.names)) != bound:
-            limit = priced.limit(self._value - (self._best is self._known.plan))
+            limit = self._limit(priced) or limit
             among, boundaries = pruner.within(limit), boundaries_of(self._table.graph)
             search = KeptLayouts(
                 self._pool, pruner.pool, among, priced, limit, boundaries, self._option
@@ -95,6 +99,15 @@ class _ResidentSearch:
             if found.plan is not None and self._take(found.plan) is None:
                 return self._by_cpsat(priced, pruner)
         return self._answer(self._value, is_proved=True)
+
+    def _limit(self, priced: Priced) -> int | None:
+        """What plans weigh at most that are better than that without such pieces, and no worse than
+        the best one so far; None where nothing is known of that."""
+        value = self._goal.most_value if self._value is None else self._value
+        if value is None:
+            return None
+        is_beaten = self._value is None or self._best is not self._known.plan
+        return priced.limit(value if is_beaten else value - 1)
 
     def _answer(self, bound: int | None, *, is_proved: bool = False) -> Solved:
         """The best plan so far. `bound`: no plan with such pieces weighs less; none is better, if
@@ -172,23 +185,34 @@ class _ResidentSearch:
     def _prices(self) -> tuple[Priced, Priced]:
         """Of a byte above the capacity, by present figures: one whose bound is high, and one, no
         lower, whose best plan keeps the capacity."""
-        low, high = Priced(self._goal), Priced(self._goal, _FIRST_PRICE)
-        if self._goal.capacity is None or self._fits(low):
+        low = high = Priced(self._goal)
+        if self._fits(low):
             return low, low
-        while not self._fits(high) and high.price < _MOST_PRICE:
-            low, high = high, replace(high, price=8 * high.price)
+        part = 1 if self._goal.cost_weight else _COSTS_LESS
+        price = max(1, low.scale // part)
+        while not self._fits(high := self._at(price)) and price < _MOST_PRICE // part:
+            low, price = high, 8 * price
+        bounds = [price // 8 if low.price or low.cost_price else 0, price]
         for _ in range(_STEPS):
-            middle = replace(low, price=(low.price + high.price) // 2)
-            if self._fits(middle):
-                high = middle
-            else:
-                low = middle
-        return low, high
+            middle = sum(bounds) // 2
+            bounds[self._fits(self._at(middle))] = middle
+        return self._at(bounds[0]), self._at(bounds[1])
+
+    def _at(self, price: int) -> Priced:
+        """Of what is limited: RAM, or cost where that is not minimised."""
+        if self._goal.cost_weight:
+            return Priced(self._goal, price=price)
+        return Priced(self._goal, cost_price=price)
 
     def _fits(self, priced: Priced) -> bool:
-        """Whether the best plan keeps the capacity; so does none."""
+        """Whether the best plan keeps the limit; so does none."""
         path = Pruner(self._pool.weighed(priced), priced.plain).best_now()
-        return path is None or self._goal.fits(self._pool.amounts(path.options).peak)
+        if path is None:
+            return True
+        peak, cost = self._pool.amounts(path.options)
+        if self._goal.cost_weight:
+            return self._goal.fits(peak)
+        return self._goal.max_cost is None or cost <= self._goal.max_cost
 
     def _settled(self, priced: Priced) -> Pruner | None:
         """With the best plan under exact figures; None where there is none."""
