@@ -82,7 +82,7 @@ def ways_of(piece: SegmentFigures, switching: Switching) -> Iterator[tuple[int, 
         objects = 1 if piece.stream is None else len(piece.stream.stream.groups)
         assert piece.image_bytes == align_up(piece.arena.tail_bytes, 16) + 208 * objects
         blocks = 3 * piece.image_bytes // 16
-        calls = 61 if piece.stream is None else 86
+        calls = 86 if piece.stream is None else 127
         yield calls + -(-blocks * round(1000 * memory.read_cost) // 1000), number
 
 
