@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from splitopt.bundle.documents import dump, parse_document, row_lines
+from splitopt.bundle.front_marks import budget_costs, marks_of
 from splitopt.bundle.load import (
     PointPlan,
     RunDocuments,
@@ -24,8 +25,9 @@ from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.memory import Memory
 from splitopt.bundle.schema.outputs import Finding, Outputs, SamplesRun, Severity
 from splitopt.bundle.schema.plan import Plan
-from splitopt.bundle.schema.sweep import Record, Sweep
+from splitopt.bundle.schema.sweep import PlannedRecord, Record, Sweep
 from splitopt.bundle.schema.timing import STEPS, Timing
+from splitopt.config.board import Board
 from splitopt.config.job import aiming, read_job
 from splitopt.workflows.run import run_job
 
@@ -218,6 +220,7 @@ def _sweep_document(records: list[Record], manifest: Manifest) -> Sweep:
                 "board": board,
                 "is_complete": board == "board_a",
                 "points": [record.id for record in planned if record.board == board],
+                **_marks([record for record in planned if record.board == board]),
             }
             for board in boards
         ],
@@ -226,6 +229,14 @@ def _sweep_document(records: list[Record], manifest: Manifest) -> Sweep:
         "created_utc": "2026-01-01T00:00:00+00:00",
     }
     return parse_document(data, Sweep, "sweep.json")
+
+
+def _marks(points: list[Record]) -> Document:
+    front = [point for point in points if isinstance(point, PlannedRecord)]
+    swept = Board(name="swept", sram_bytes=1 << 20)
+    boards = [swept, Board(name="small", sram_bytes=1 << 12)]
+    marks = marks_of(front, boards, swept)
+    return {"marks": [*map(dump, marks)], "budgets": [*map(dump, budget_costs(front))]}
 
 
 def write_sweep(documents: SweepDocuments, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -158,6 +159,16 @@ def list_boards(job_folder: Path | None = None) -> dict[str, Path]:
 def known_boards() -> tuple[Board, ...]:
     """The boards that a job can name, by name. Raises UsageError."""
     return tuple(read_board(path) for path in list_boards().values())
+
+
+def readable_boards(job_folder: Path) -> tuple[Board, ...]:
+    """The boards that a job beside this path can name, without those whose files are broken:
+    `splitopt boards` says what is wrong with them."""
+    found = []
+    for path in list_boards(job_folder).values():
+        with contextlib.suppress(UsageError):
+            found.append(read_board(path))
+    return tuple(found)
 
 
 def read_board(path: Path) -> Board:

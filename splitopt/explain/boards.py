@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from splitopt.base.errors import UsageError
 from splitopt.bundle.schema.explain import BoardFit
-from splitopt.config.board import Board, list_boards, read_board
+from splitopt.config.board import Board, readable_boards
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,7 @@ def board_fits(job_folder: Path, need: Callable[[str], Need]) -> tuple[BoardFit,
     Headroom is added to every arena alike, so that the best cuts are the same with any of it.
     Broken files are left out: `splitopt boards` says what is wrong with them.
     """
-    found = []
-    for path in list_boards(job_folder).values():
-        try:
-            board = read_board(path)
-        except UsageError:
-            continue
-        found.append(_fit(board, need(board.abi)))
+    found = (_fit(board, need(board.abi)) for board in readable_boards(job_folder))
     return tuple(sorted(found, key=lambda fit: (fit.budget_bytes, fit.board)))
 
 

@@ -243,6 +243,52 @@ def test_a_marker_leads_to_its_plan(browser: Browser, sweep_page: str) -> None:
     assert plan.find_elements(By.CSS_SELECTOR, "table tbody tr")
 
 
+def test_a_budget_points_at_the_cheapest_plan_within_it(browser: Browser, sweep_page: str) -> None:
+    """And a part of a chart that is dragged over is enlarged."""
+    browser.get(sweep_page)
+    chart = "document.querySelector('svg[data-frame]')"
+    points = browser.execute_script(
+        f"return [...{chart}.querySelectorAll('a[data-x]')]"
+        ".map(a => [Number(a.dataset.x), Number(a.dataset.y), a.getAttribute('href')])"
+    )
+    most = sorted(points)[len(points) // 2][0]
+    box = browser.find_element(By.CSS_SELECTOR, ".controls input[type=number]")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", box)
+    box.send_keys(f"{most / 1024}")
+    _, _, cheapest = min((added, peak, link) for peak, added, link in points if peak <= most)
+    link = browser.find_element(By.CSS_SELECTOR, ".controls output a")
+    assert link.get_dom_attribute("href") == cheapest
+    beyond = f"return {chart}.querySelectorAll('a.beyond').length"
+    assert browser.execute_script(beyond) == sum(peak > most for peak, _, _ in points)
+    svg = browser.find_element(By.CSS_SELECTOR, "svg[data-frame]")
+    seen = f"return [...{chart}.querySelectorAll('a[data-x]')].filter(a => !a.style.display).length"
+    assert browser.execute_script(seen) == len(points)
+    empty = browser.execute_script(f"return {chart}.dataset.frame").split()
+    right, top = float(empty[1]), float(empty[2])
+    width, height = svg.size["width"], svg.size["height"]
+    start = ActionChains(browser).move_to_element_with_offset(
+        svg, right - 4 - width / 2, top + 3 - height / 2
+    )
+    start.click_and_hold().move_by_offset(-150, 150).release().perform()
+    assert browser.execute_script(seen) < len(points)
+    browser.find_element(By.CSS_SELECTOR, ".controls button").click()
+    assert browser.execute_script(seen) == len(points)
+
+
+@pytest.mark.parametrize("page", ["run_page", "sweep_page"])
+def test_no_table_is_cut_off_on_a_wide_screen(
+    browser: Browser, page: str, request: pytest.FixtureRequest
+) -> None:
+    emulate(browser, 1400, "light")
+    browser.get(request.getfixturevalue(page))
+    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
+    clipped = (
+        "return [...document.querySelectorAll('.scroll')].filter(e => e.querySelector('table')"
+        " && e.scrollWidth > e.clientWidth + 1).map(e => e.getAttribute('aria-label'))"
+    )
+    assert browser.execute_script(clipped) == []
+
+
 @pytest.mark.parametrize("page", ["run_page", "sweep_page"])
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_phone_scrolls_no_page_sideways(

@@ -29,16 +29,37 @@ Id = Annotated[str, Field(pattern="^[A-Za-z0-9_-]{1,64}$")]
 PLANNED = ("OPTIMAL", "FEASIBLE")
 
 
+class Mark(Shape):
+    """A point of a front that stands out. `fits`: the cheapest within the budget of a known board;
+    `point` is null where none fits. `balanced`, `knee`, `smallest`: of the whole front."""
+
+    mark: Literal["fits", "balanced", "knee", "smallest"]
+    point: Id | None
+    board: Line | None = None
+    budget_bytes: Count | None = None
+
+
+class BudgetCost(Shape):
+    """What a round budget costs: the cheapest point within it."""
+
+    budget_bytes: Count
+    point: Id
+    added_insn: Signed
+
+
 class Front(Shape):
     """The undominated points of a model on a board, by falling peak.
 
     `is_complete`: all budgets were asked for at once, and it is proved that no point is missing.
+    `budgets` fall.
     """
 
     model: Text
     board: Line
     is_complete: bool
     points: tuple[Id, ...]
+    marks: tuple[Mark, ...] = ()
+    budgets: tuple[BudgetCost, ...] = ()
 
 
 class Sweep(Document):

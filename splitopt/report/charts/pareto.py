@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -18,6 +18,7 @@ from splitopt.report.charts.svg import Chart, Key, drawing, group, line, number,
 _LEFT, _TOP, _HEIGHT, _BOTTOM, _RIGHT = 52, 22, 300, 46, 14
 _WIDE, _NARROW = 960, 474
 _CLOSE = 3
+_RADIUS = 4.5
 _CSV_COLUMNS = (
     "id", "kind", "job", "model", "board", "budget_bytes", "max_pieces", "status",
     "peak_ram_bytes", "added_insn", "pieces", "cuts", "exact", "largest_arena_bytes",
@@ -26,7 +27,7 @@ _CSV_COLUMNS = (
 )  # fmt: skip
 
 LEGEND: tuple[Key, ...] = (
-    ("point-front", "on the front, OPTIMAL; number and size: pieces"),
+    ("point-front", "on the front, OPTIMAL"),
     ("point-open", "on the front, FEASIBLE: a better plan may exist"),
     ("point-dominated", "dominated: another plan is at least as good in all that is measured"),
     ("point-refused", "a budget that no plan fits (INFEASIBLE), or none was found for (UNKNOWN)"),
@@ -42,11 +43,14 @@ class _Frame:
         return self.x(row.peak_ram_bytes), self.y(row.added_insn)
 
 
-def pareto_charts(rows: Sequence[Record], ident: str, where: str) -> list[Chart]:
+def pareto_charts(
+    rows: Sequence[Record], ident: str, where: str, marks: Mapping[str, str] | None = None
+) -> list[Chart]:
     """All points; then only the split ones, where they stand too close to be told apart.
 
-    Points that share a plan are one marker.
+    Points that share a plan are one marker. `marks`: by id of a point, the words beside it.
     """
+    words = marks or {}
     planned = first_of_plan(rows)
     if not planned:
         return []
@@ -54,11 +58,11 @@ def pareto_charts(rows: Sequence[Record], ident: str, where: str) -> list[Chart]
     split = [row for row in planned if row.added_insn]
     near = are_close(split, planned, refused)
     whole = _framed(_peaks(planned, refused), [0, *_added(planned)], _NARROW if near else _WIDE)
-    charts = [_chart(planned, refused, whole, ident, f"Pareto front: {where}")]
+    charts = [_chart(planned, refused, whole, ident, f"Pareto front: {where}", words)]
     if near:
         frame = _framed(_peaks(split, []), _added(split), _NARROW)
         title = f"Pareto front, split plans only, enlarged: {where}"
-        charts.append(_chart(split, [], frame, f"{ident}-split", title))
+        charts.append(_chart(split, [], frame, f"{ident}-split", title, words))
     return charts
 
 
@@ -115,25 +119,23 @@ def _chart(
     frame: _Frame,
     ident: str,
     title: str,
+    words: Mapping[str, str],
 ) -> Chart:
     dominated = [row for row in planned if row.dominated]
     front = [row for row in planned if not row.dominated]
     parts = [
         group("axis", _axes(frame)),
-        *(
-            line(frame.x(value), _TOP, frame.x(value), frame.y.start, name)
-            for name, _, value in _references(planned[0], frame)
-        ),
+        *(upright(frame, value, name) for name, _, value in _references(planned[0], frame)),
         group("marks point-refused", (_cross(row, frame) for row in refused)),
         group("marks point-dominated", (_point(row, frame) for row in dominated)),
         group("marks points", (_point(row, frame) for row in front)),
-        group("point-labels", _point_labels(front, frame)),
+        group("point-labels", _point_labels(front, frame, words)),
     ]
     size = frame.x.stop + _RIGHT, _TOP + _HEIGHT + _BOTTOM
     return Chart(
         ident,
         title,
-        drawing(ident, title, *size, parts),
+        drawing(ident, title, *size, parts, data=_data(frame)),
         legend=_keys(front, dominated, refused, frame),
     )
 
@@ -172,21 +174,33 @@ def _references(row: PlannedRecord, frame: _Frame) -> list[tuple[str, str, int]]
     """Where the unsplit model and the single-op bound are, if that is in sight."""
     bound = row.floor
     found = [("line-unsplit", "unsplit model", row.unsplit_ram_bytes)]
+    budget = row.board_budget_bytes
+    if budget:
+        found.append(("line-budget", f"budget of {row.board}", budget))
     if bound is not None:
         says = f"single-op bound, because of op {bound.op} {bound.type}"
         found.append(("line-floor", says, bound.least_ram_bytes))
     return [entry for entry in found if frame.x.low <= entry[2] <= frame.x.high]
 
 
-def _radius(row: PlannedRecord) -> float:
-    """Grows with the number of pieces, and stays a marker."""
-    return 3.5 + 0.4 * min(row.pieces, 16)
+def upright(frame: _Frame, value: int, name: str) -> str:
+    """A line at a peak RAM; the page's script moves it where a part is enlarged."""
+    x = number(frame.x(value))
+    ends = f'x1="{x}" x2="{x}" y1="{number(_TOP)}" y2="{number(frame.y.start)}"'
+    return f'<line {ends} class="{name}" data-x="{value}"/>'
+
+
+def _data(frame: _Frame) -> str:
+    """Where the axes are, in units of the drawing and in bytes and instructions."""
+    x, y = frame.x, frame.y
+    places = (x.start, x.stop, y.stop, y.start, x.low, x.high, y.low, y.high)
+    return " ".join(number(place) for place in places)
 
 
 def _point(row: PlannedRecord, frame: _Frame) -> str:
     """A link to the plan: a disc; a square where the status is not OPTIMAL."""
     x, y = frame.place(row)
-    r = 3.0 if row.dominated else _radius(row)
+    r = 3.0 if row.dominated else _RADIUS
     says = f"<title>{escape(point_text(row))}</title>"
     if row.status == "OPTIMAL":
         shape = f'<circle cx="{number(x)}" cy="{number(y)}" r="{number(r)}">{says}</circle>'
@@ -195,7 +209,8 @@ def _point(row: PlannedRecord, frame: _Frame) -> str:
             f'<rect class="open" x="{number(x - r)}" y="{number(y - r)}" width="{number(2 * r)}" '
             f'height="{number(2 * r)}">{says}</rect>'
         )
-    return f'<a href="#p-{escape(row.id)}">{shape}</a>'
+    data = f'data-x="{row.peak_ram_bytes}" data-y="{row.added_insn}"'
+    return f'<a href="#p-{escape(row.id)}" {data}>{shape}</a>'
 
 
 def point_text(row: PlannedRecord) -> str:
@@ -219,25 +234,30 @@ def _cross(row: Record, frame: _Frame) -> str:
     )
 
 
-def _point_labels(rows: Sequence[PlannedRecord], frame: _Frame) -> Iterator[str]:
-    """The number of pieces beside a point, where it covers no other point and no other label."""
-    taken = []
+def _point_labels(
+    rows: Sequence[PlannedRecord], frame: _Frame, words: Mapping[str, str]
+) -> Iterator[str]:
+    """What a point is marked as beside it, where that covers no other label and leaves no frame."""
+    taken: list[tuple[float, ...]] = []
     for row in rows:
-        x, y = frame.place(row)
-        taken.append((x - _radius(row), y - _radius(row), x + _radius(row), y + _radius(row)))
-    for row in rows:
-        (x, y), says = frame.place(row), str(row.pieces)
-        width, reach = 7.0 * len(says), _radius(row) + 3
+        says = words.get(row.id, "")
+        if not says:
+            continue
+        (x, y), width, reach = frame.place(row), 6.4 * len(says), _RADIUS + 3
         for left, top in (
             (x + reach, y - 6),
+            (x + reach, y + 6),
+            (x + reach, y - 18),
             (x - reach - width, y - 6),
             (x - width / 2, y - reach - 11),
             (x - width / 2, y + reach),
         ):
             box = (left, top, left + width, top + 12)
-            if not any(_overlap(box, other) for other in taken):
+            inside = frame.x.start <= left and box[2] <= frame.x.stop and box[3] <= frame.y.start
+            if inside and not any(_overlap(box, other) for other in taken):
                 taken.append(box)
-                yield text(left, top + 10, says)
+                data = f'data-x="{row.peak_ram_bytes}" data-y="{row.added_insn}"'
+                yield f"<g {data}>{text(left, top + 10, says)}</g>"
                 break
 
 

@@ -90,11 +90,19 @@ def group(name: str, parts: Iterable[str]) -> str:
 
 
 def drawing(
-    ident: str, title: str, width: float, height: float, parts: Iterable[str], name: str = ""
+    ident: str,
+    title: str,
+    width: float,
+    height: float,
+    parts: Iterable[str],
+    name: str = "",
+    data: str = "",
 ) -> str:
-    """The whole SVG, as wide as it is drawn; `title` is its name for those who don't see it."""
+    """The whole SVG, as wide as it is drawn; `title` is its name for those who don't see it, `data`
+    what the page's script needs to redraw it."""
+    held = f' data-frame="{data}"' if data else ""
     return (
         f'<svg viewBox="0 0 {number(width)} {number(height)}" width="{number(width)}" '
-        f'height="{number(height)}" role="group" aria-labelledby="{ident}-t"{_class(name)}>'
+        f'height="{number(height)}" role="group" aria-labelledby="{ident}-t"{_class(name)}{held}>'
         f'<title id="{ident}-t">{escape(title)}</title>{"".join(parts)}</svg>'
     )

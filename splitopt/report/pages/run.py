@@ -22,10 +22,18 @@ from splitopt.report.pages.tables import (
     Grid,
     board_grid,
     contract_grid,
+    file_grid,
     hashes,
     ram_formula,
     segment_grid,
     timing_grid,
+)
+from splitopt.report.text.answer import (
+    COLUMNS,
+    choice_rows,
+    end_lines,
+    fits_line,
+    next_command,
 )
 from splitopt.report.text.notes import contract_lines, conversion_lines, estimate_lines, onnx_lines
 from splitopt.report.text.summary import (
@@ -38,7 +46,6 @@ from splitopt.report.text.summary import (
     proof_line,
     route_rows,
     runs_text,
-    unproved,
     verdict,
 )
 
@@ -51,8 +58,15 @@ def render_run(documents: RunDocuments) -> str:
     context = {
         "title": f"{plan.job.name}: splitopt run",
         "about": _about(plan),
+        "fits": fits_line(plan),
+        "choices": Grid(
+            "The unsplit model and what could be written", COLUMNS, list(choice_rows(plan))
+        ),
+        "ends": list(end_lines(plan, documents.verify.checks)),
+        "flash": _flash(plan),
+        "files": file_grid(plan),
+        "next": next_command(plan, documents.verify.checks, "."),
         "verdict": verdict(plan),
-        "unproved": list(unproved(documents.verify.checks)),
         "limit": _limit(plan),
         "before_after": Grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
         "proof": proof_line(plan),
@@ -77,9 +91,9 @@ def render_run(documents: RunDocuments) -> str:
 
 
 _SECTIONS = (
-    ("verdict", "Verdict", ""),
-    ("proof", "Proof and checks", ""),
+    ("verdict", "Answer", ""),
     ("ram", "RAM against step", ""),
+    ("proof", "Proof and checks", ""),
     ("maps", "Memory maps", ""),
     ("graph", "Graph and cuts", ""),
     ("segments", "Pieces", ""),
@@ -100,6 +114,22 @@ def _contents(context: dict[str, Any]) -> list[tuple[str, str]]:
     found = dict(context)
     found["routes"] = context["routes"] or context["contract"]
     return [(ident, name) for ident, name, needs in _SECTIONS if not needs or found[needs]]
+
+
+def _flash(plan: Plan) -> str:
+    """What goes where on the device."""
+    region = format_bytes(plan.peak_ram_bytes)
+    ram = f"one region of RAM of {region}, aligned to 16 bytes"
+    if plan.is_unsplit:
+        return f"Flash: the model as it is, {format_bytes(plan.model.bytes)}. Declare: {ram}."
+    written = "the pieces were not written"
+    if plan.piece_bytes is not None:
+        written = f"{plural(len(file_grid(plan).rows), 'file')} of {format_bytes(plan.piece_bytes)}"
+    return (
+        f"Flash: {written} (the model itself takes {format_bytes(plan.model.bytes)}, and stays "
+        f"away). Declare: {ram}, which arenas of at most {format_bytes(plan.largest_arena_bytes)} "
+        "and the boundary tensors share."
+    )
 
 
 def _limit(plan: Plan) -> str:

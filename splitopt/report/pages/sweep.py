@@ -6,16 +6,25 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
+from splitopt.base.text import Row
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.load import SweepDocuments
-from splitopt.bundle.schema.sweep import PlannedRecord, Record, Sweep
+from splitopt.bundle.schema.sweep import Front, PlannedRecord, Record, Sweep
 from splitopt.report.charts.pareto import pareto_charts
 from splitopt.report.charts.svg import Chart
 from splitopt.report.pages.page import render
 from splitopt.report.pages.point_table import point_table
 from splitopt.report.pages.points import PointView, point_views
 from splitopt.report.pages.provenance import facts_of_sweep, settings_facts
-from splitopt.report.text.sweep import least_peak
+from splitopt.report.text.sweep import (
+    KNEE,
+    MARKED_COLUMNS,
+    marked_rows,
+    marks_by_point,
+    points_of,
+    priced,
+    unfit_lines,
+)
 
 
 @dataclass(frozen=True)
@@ -26,8 +35,11 @@ class FrontView:
     name: str
     verdict: str
     completeness: str
+    marked: list[tuple[str, Row]]
+    unfit: list[str]
     charts: list[Chart]
     points: list[PointView]
+    others: list[PointView]
 
 
 def render_sweep(documents: SweepDocuments) -> str:
@@ -41,6 +53,8 @@ def render_sweep(documents: SweepDocuments) -> str:
         fronts=fronts,
         verdicts=[front.verdict for front in fronts] or ["No point has a plan."],
         table_of_points=point_table(records),
+        marked_columns=MARKED_COLUMNS,
+        knee=KNEE,
         estimated=any(row.exact is False for row in records),
         provenance=facts_of_sweep(sweep),
         settings=settings_facts(sweep.settings),
@@ -69,15 +83,25 @@ def _fronts(documents: SweepDocuments) -> Iterator[FrontView]:
         if row.model is not None and row.board is not None:
             groups.setdefault((row.model, row.board), []).append(row)
     views = point_views(documents)
+    entries = {(front.model, front.board): front for front in documents.sweep.fronts}
     for number, ((model, board), rows) in enumerate(groups.items()):
+        entry = entries.get((model, board))
+        points = [] if entry is None else list(points_of(entry, rows))
+        marked = [] if entry is None else list(marked_rows(entry, points))
+        short = {} if entry is None else marks_by_point(entry, short=True)
+        first = {row.id for row, _ in marked}
+        shown = [views[row.id] for row in _by_place(rows) if row.id in views]
         ident, name = f"front-{number}", f"{PurePath(model).name} on {board}"
         yield FrontView(
             ident,
             name,
-            f"{name}: {_verdict(rows)}",
+            f"{name}: {_verdict(entry, rows)}",
             _completeness(complete.get((model, board), False), rows),
-            pareto_charts(rows, f"{ident}-chart", name),
-            [views[row.id] for row in _by_place(rows) if row.id in views],
+            [(row.id, cells) for row, cells in marked],
+            [] if entry is None else list(unfit_lines(entry)),
+            pareto_charts(rows, f"{ident}-chart", name, short),
+            [view for view in shown if view.id in first],
+            [view for view in shown if view.id not in first],
         )
 
 
@@ -87,10 +111,10 @@ def _by_place(rows: Sequence[Record]) -> list[PlannedRecord]:
     return sorted(planned, key=lambda row: (row.dominated, -row.peak_ram_bytes, row.added_insn))
 
 
-def _verdict(rows: Sequence[Record]) -> str:
+def _verdict(front: Front | None, rows: Sequence[Record]) -> str:
     """How far RAM falls, and at what cost; or what would have to be granted."""
     if planned := [row for row in rows if isinstance(row, PlannedRecord)]:
-        return least_peak(planned)
+        return priced(front, planned)
     budgets = (row.smallest_feasible_budget_bytes for row in rows)
     least = min((size for size in budgets if size is not None), default=None)
     hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"
@@ -101,8 +125,8 @@ def _completeness(is_complete: bool, rows: Sequence[Record]) -> str:
     front = [row for row in rows if row.plan and not row.dominated]
     if is_complete:
         return (
-            f"{plural(len(front), 'undominated point')}: the whole Pareto front of peak RAM, added "
-            "instructions and pieces; it is proved that none is missing."
+            f"{plural(len(front), 'undominated point')}: the whole Pareto front; it is "
+            "proved that none is missing."
         )
     return (
         f"{plural(len(front), 'undominated point')} among those that were asked for; between them "

@@ -56,6 +56,19 @@ def ram_formula(plan: Plan) -> str:
     return f"RAM = {larger} where a piece runs once; {both} where it is {ways}"
 
 
+def file_grid(plan: Plan) -> Grid:
+    """Every file of the pieces, with what its piece takes of RAM; empty where none was written."""
+    rows: list[Row] = []
+    for segment in plan.segments:
+        files = segment.stream.groups if segment.stream is not None else (segment,)
+        for made in files:
+            if made.piece is not None and made.piece_bytes is not None:
+                own = segment.index, segment.arena_bytes
+                rows.append((made.piece, f"{made.piece_bytes:,}", f"{own[0]:02d}", f"{own[1]:,}"))
+    header = ("file", "bytes of flash", "piece", "its arena in RAM")
+    return Grid("Files of the pieces; sizes in bytes", header, rows)
+
+
 def contract_grid(contract: Sequence[Agreement]) -> Grid:
     """What the two sides of each boundary agree on, or do not."""
     header = ("boundary tensor", "from piece", "writes scale", "zero point", "to piece",

@@ -126,9 +126,9 @@
   // A link to a folded point unfolds it; printing a run unfolds everything.
   const unfold = () => {
     const target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
-    const folded = target && target.closest("details");
+    let folded = target && target.closest("details");
     if (!folded) return;
-    folded.open = true;
+    for (; folded; folded = folded.parentElement.closest("details")) folded.open = true;
     target.scrollIntoView();
   };
   addEventListener("hashchange", unfold);
@@ -142,4 +142,121 @@
   addEventListener("afterprint", () => {
     for (const one of opened) one.open = false;
   });
+
+  // Charts of fronts: drag to enlarge a part, set a budget to see what it costs, hide points.
+  const make = (parent, name, attributes, says) => {
+    const made = document.createElementNS(parent.namespaceURI, name);
+    for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+    if (says !== undefined) made.textContent = says;
+    parent.append(made);
+    return made;
+  };
+  const roundTicks = (low, high) => {
+    const power = 10 ** Math.floor(Math.log10((high - low) / 6));
+    const step = [1, 2, 5, 10].map((k) => k * power).find((s) => s * 6 >= (high - low) * 0.999);
+    const found = [];
+    for (let k = Math.ceil(low / step); k * step <= high; k++) found.push(Number((k * step).toPrecision(12)));
+    return found;
+  };
+  for (const svg of document.querySelectorAll("svg[data-frame]")) {
+    const [left, right, top, bottom, ...whole] = svg.dataset.frame.split(" ").map(Number);
+    let view = whole;
+    const place = ([lowX, highX, lowY, highY], x, y) => [
+      left + ((x - lowX) / (highX - lowX)) * (right - left),
+      bottom - ((y - lowY) / (highY - lowY)) * (bottom - top),
+    ];
+    const points = [...svg.querySelectorAll("a[data-x]")];
+    const labels = [...svg.querySelectorAll(".point-labels > g")];
+    const axis = svg.querySelector(".axis");
+    const names = [...axis.querySelectorAll("text")].slice(-2);
+    const box = document.createElement("p");
+    box.className = "controls";
+    svg.closest("figure").prepend(box);
+    const label = make(box, "label", {}, "Budget, KiB: ");
+    const budget = make(label, "input", { type: "number", min: 1, step: "any" });
+    const only = make(make(box, "label", {}, " "), "input", { type: "checkbox", checked: "" });
+    only.after(" dominated, too");
+    const back = make(box, "button", { type: "button", hidden: "" }, "Whole chart");
+    const says = make(box, "output", {});
+    const rule = make(svg, "line", { class: "line-asked", y1: top, y2: bottom, style: "display: none" });
+    const draw = () => {
+      axis.replaceChildren();
+      for (const tick of roundTicks(view[0] / 1024, view[1] / 1024)) {
+        const [x] = place(view, tick * 1024, 0);
+        make(axis, "line", { class: "grid", x1: x, x2: x, y1: top, y2: bottom });
+        make(axis, "text", { x, y: bottom + 17, "text-anchor": "middle" }, tick.toLocaleString("en"));
+      }
+      for (const tick of roundTicks(view[2] / 1e6, view[3] / 1e6)) {
+        const [, y] = place(view, 0, tick * 1e6);
+        make(axis, "line", { class: "grid", x1: left, x2: right, y1: y, y2: y });
+        make(axis, "text", { x: left - 7, y: y + 4, "text-anchor": "end" }, tick.toLocaleString("en"));
+      }
+      axis.append(...names);
+      const most = budget.value === "" ? Infinity : Number(budget.value) * 1024;
+      const fitting = points.filter((p) => Number(p.dataset.x) <= most);
+      fitting.sort((a, b) => a.dataset.y - b.dataset.y || a.dataset.x - b.dataset.x);
+      for (const one of [...points, ...labels, ...svg.querySelectorAll(":scope > line[data-x]")]) {
+        const x = Number(one.dataset.x), y = Number(one.dataset.y || view[2]);
+        const [x0, y0] = place(whole, x, one.dataset.y ? y : whole[2]);
+        const [x1, y1] = place(view, x, y);
+        const out = x < view[0] || x > view[1] || y < view[2] || y > view[3];
+        const hidden = !only.checked && one.closest(".point-dominated");
+        one.setAttribute("transform", `translate(${x1 - x0} ${one.dataset.y ? y1 - y0 : 0})`);
+        one.style.display = out || hidden ? "none" : "";
+        one.classList.toggle("beyond", x > most);
+        one.classList.toggle("chosen", most < Infinity && one === fitting[0]);
+      }
+      const [at] = place(view, most, 0);
+      const seen = most >= view[0] && most <= view[1];
+      rule.style.display = seen ? "" : "none";
+      if (seen) for (const end of ["x1", "x2"]) rule.setAttribute(end, at);
+      says.replaceChildren();
+      if (most === Infinity) return;
+      if (!fitting.length) says.textContent = "none of these plans fits";
+      else make(says, "a", { href: fitting[0].getAttribute("href") }, labelOf(fitting[0].firstElementChild));
+      back.hidden = view === whole;
+    };
+    const pointed = (event) => {
+      const scale = svg.getBoundingClientRect();
+      const wide = svg.viewBox.baseVal;
+      return [((event.clientX - scale.left) * wide.width) / scale.width, ((event.clientY - scale.top) * wide.height) / scale.height];
+    };
+    let from = null, band = null;
+    svg.addEventListener("pointerdown", (event) => {
+      if (event.pointerType !== "mouse" || event.button || event.target.closest("a")) return;
+      event.preventDefault();
+      from = pointed(event);
+      band = make(svg, "rect", { class: "band" });
+      svg.setPointerCapture(event.pointerId);
+    });
+    svg.addEventListener("pointermove", (event) => {
+      if (!from) return;
+      const to = pointed(event);
+      for (const [k, name, size] of [[0, "x", "width"], [1, "y", "height"]]) {
+        band.setAttribute(name, Math.min(from[k], to[k]));
+        band.setAttribute(size, Math.abs(from[k] - to[k]));
+      }
+    });
+    svg.addEventListener("pointerup", (event) => {
+      if (!from) return;
+      const to = pointed(event);
+      band.remove();
+      const x = [from[0], to[0]].sort((a, b) => a - b).map((v) => view[0] + ((v - left) / (right - left)) * (view[1] - view[0]));
+      const y = [from[1], to[1]].sort((a, b) => b - a).map((v) => view[2] + ((bottom - v) / (bottom - top)) * (view[3] - view[2]));
+      const isWide = Math.abs(from[0] - to[0]) > 8 && Math.abs(from[1] - to[1]) > 8;
+      from = null;
+      if (!isWide) return;
+      view = [Math.max(x[0], whole[0]), Math.min(x[1], whole[1]), Math.max(y[0], whole[2]), Math.min(y[1], whole[3])];
+      back.hidden = false;
+      draw();
+    });
+    back.addEventListener("click", () => {
+      view = whole;
+      back.hidden = true;
+      draw();
+    });
+    budget.addEventListener("input", draw);
+    only.addEventListener("change", draw);
+    document.documentElement.classList.add("has-script");
+  }
 })();

@@ -30,12 +30,16 @@ MEANINGS = {
 
 def answer_text(plan: Plan, checks: Checks, folder: str) -> Iterator[Paragraph]:
     """At most 15 lines. `folder`: of the bundle, as the next command names it."""
-    yield (Line(_fits(plan), "verdict"),)
+    yield (Line(fits_line(plan), "verdict"),)
     yield table_of(COLUMNS, list(choice_rows(plan)))
-    yield tuple(_ends(plan, checks, folder))
+    yield (
+        *end_lines(plan, checks),
+        Line(f"Bundle: {folder} (report.html; -v prints the details)"),
+        Line(f"Next: {next_command(plan, checks, folder)}"),
+    )
 
 
-def _fits(plan: Plan) -> str:
+def fits_line(plan: Plan) -> str:
     budget, peak = plan.budget_bytes, plan.peak_ram_bytes
     unsplit = plan.baseline.ram_bytes
     way = "unsplit" if plan.is_unsplit else f"in {plural(len(plan.segments), 'piece')}"
@@ -52,7 +56,7 @@ def choice_rows(plan: Plan) -> Iterator[Row]:
     unsplit, invoke = plan.baseline.ram_bytes, plan.invoke_insn
     size = format_bytes(plan.model.bytes)
     yield ("unsplit", format_bytes(unsplit), _share(plan, unsplit), "0", "1", size)
-    for choice in plan.choices:
+    for choice in plan.choices or (_own_choice(plan),):
         flash = "-" if choice.flash_bytes is None else format_bytes(choice.flash_bytes)
         yield (
             f"{MEANINGS.get(choice.aim, choice.aim)}{' *' if choice.is_written else ''}",
@@ -76,8 +80,8 @@ def _share(plan: Plan, peak: int) -> str:
     return f"{100 * peak / plan.budget_bytes:.0f} %"
 
 
-def _ends(plan: Plan, checks: Checks, folder: str) -> Iterator[Line]:
-    """What was written, what was proved, what to watch, what to do."""
+def end_lines(plan: Plan, checks: Checks) -> Iterator[Line]:
+    """What was written, what was proved, what to watch."""
     aim = plan.objective.minimise
     others = [MEANINGS[c.aim].split(":")[0] for c in plan.choices if c.aim != aim]
     more = f"; --plan {' or '.join(others)} writes another" if others else ""
@@ -88,8 +92,6 @@ def _ends(plan: Plan, checks: Checks, folder: str) -> Iterator[Line]:
         yield Line(f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}.", "warning")
     if not all(choice.status == "OPTIMAL" for choice in plan.choices):
         yield Line("A longer solve.time_limit_s may prove the rest, or find better.", "warning")
-    yield Line(f"Bundle: {folder} (report.html; -v prints the details)")
-    yield Line(f"Next: {_next(plan, checks, folder)}")
 
 
 def _proved(plan: Plan) -> str:
@@ -110,6 +112,8 @@ def _proved(plan: Plan) -> str:
 def _own_choice(plan: Plan) -> Choice:
     return Choice(
         aim=plan.objective.minimise,
+        is_written=True,
+        flash_bytes=plan.piece_bytes,
         status=plan.status,
         peak_ram_bytes=plan.peak_ram_bytes,
         added_insn=plan.added_insn,
@@ -133,7 +137,7 @@ def _checked(plan: Plan, checks: Checks) -> Line:
     return Line(f"{says}.", "passed")
 
 
-def _next(plan: Plan, checks: Checks, folder: str) -> str:
+def next_command(plan: Plan, checks: Checks, folder: str) -> str:
     if any(check.status == "failed" for check in checks):
         return f"splitopt explain {folder}"
     if not checks:

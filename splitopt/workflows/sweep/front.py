@@ -8,8 +8,10 @@ from pathlib import Path
 
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, format_percent, plural
+from splitopt.bundle.front_marks import budget_costs, marks_of
 from splitopt.bundle.schema import sweep as schema
 from splitopt.bundle.schema.sweep import PlannedRecord, Record
+from splitopt.config.board import Board
 from splitopt.report.charts.drawing import Drawing, drawing_of
 from splitopt.report.charts.pareto import pareto_charts
 
@@ -35,14 +37,15 @@ class Front:
         """Of the unsplit model, estimated; None where one of its ops has no estimate."""
         return self.points[0].estimated_invoke_insn
 
-    @property
-    def entry(self) -> schema.Front:
-        """The front as sweep.json has it."""
+    def entry(self, swept: Board, boards: Sequence[Board]) -> schema.Front:
+        """The front as sweep.json has it. `boards`: for which the cheapest that fits is marked."""
         return schema.Front(
             model=self.model,
             board=self.board,
             is_complete=self.is_complete,
             points=tuple(point.id for point in self.points),
+            marks=tuple(marks_of(self.points, boards, swept)),
+            budgets=tuple(budget_costs(self.points))[::-1],
         )
 
     def chart(self) -> Drawing:

@@ -16,7 +16,9 @@ from splitopt.base.json_input import frozen
 from splitopt.bundle.documents import dump
 from splitopt.bundle.folder import command_line, now_utc, sha256_of, versions
 from splitopt.bundle.load import load_sweep
+from splitopt.bundle.schema import sweep as schema
 from splitopt.bundle.schema.sweep import Record, Sweep
+from splitopt.config.board import readable_boards
 from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.config.own import folder_name, results_folder
@@ -243,13 +245,19 @@ class _Sweep:
             settings=frozen(self.spec.model_dump(mode="json")),
             points=len(rows),
             counts=dict(Counter(row.status for row in rows)),
-            fronts=tuple(front.entry for front in fronts_of(rows)),
+            fronts=self._fronts(rows),
             resumed_points=self.store.resumed,
             wall_s=round(time.monotonic() - self.started, 3),
             solver_s=round(sum(row.solver_s for row in rows), 3),
             versions=versions(),
             command=command_line(),
             created_utc=now_utc(),
+        )
+
+    def _fronts(self, rows: Sequence[Record]) -> tuple[schema.Front, ...]:
+        swept = {point.job.board.name: point.job.board for point in self.points if point.job}
+        return tuple(
+            front.entry(swept[front.board], readable_boards(self.path)) for front in fronts_of(rows)
         )
 
 
