@@ -154,7 +154,13 @@ def _keys(
         (name, f"{says}: {format_bytes(value)}")
         for name, says, value in _references([*front, *dominated][0], frame)
     )
-    return (*(key for key in LEGEND if key[0] in kinds), *lines)
+    row = [*front, *dominated][0]
+    budget = row.board_budget_bytes
+    beyond: tuple[Key, ...] = ()
+    if budget and not frame.x.low <= budget <= frame.x.high:
+        says = f"budget of {row.board}: {format_bytes(budget)} (beyond this chart)"
+        beyond = (("line-budget", says),)
+    return (*(key for key in LEGEND if key[0] in kinds), *lines, *beyond)
 
 
 def _axes(frame: _Frame) -> Iterator[str]:

@@ -120,15 +120,19 @@ def _flash(plan: Plan) -> str:
     """What goes where on the device."""
     region = format_bytes(plan.peak_ram_bytes)
     ram = f"one region of RAM of {region}, aligned to 16 bytes"
-    if plan.is_unsplit:
-        return f"Flash: the model as it is, {format_bytes(plan.model.bytes)}. Declare: {ram}."
     written = "the pieces were not written"
     if plan.piece_bytes is not None:
-        written = f"{plural(len(file_grid(plan).rows), 'file')} of {format_bytes(plan.piece_bytes)}"
+        files = plural(len(file_grid(plan).rows), "file")
+        written = f"{files} of {format_bytes(plan.piece_bytes)}"
+    whole = f"the model's own file takes {format_bytes(plan.model.bytes)} and is not needed"
+    if plan.is_unsplit:
+        return f"Flash: {written} ({whole}). Declare: {ram}, as the arena."
+    arenas = f"arenas of at most {format_bytes(plan.largest_arena_bytes)}"
+    memories = sorted({segment.stored_in for segment in plan.segments if segment.stored_in})
+    more = f" What is kept for good lies in {', '.join(memories)}, too." if memories else ""
     return (
-        f"Flash: {written} (the model itself takes {format_bytes(plan.model.bytes)}, and stays "
-        f"away). Declare: {ram}, which arenas of at most {format_bytes(plan.largest_arena_bytes)} "
-        "and the boundary tensors share."
+        f"Flash: {written} ({whole}). Declare: {ram}, which {arenas} and the boundary tensors "
+        f"share.{more}"
     )
 
 

@@ -176,6 +176,7 @@
     const budget = make(label, "input", { type: "number", min: 1, step: "any" });
     const only = make(make(box, "label", {}, " "), "input", { type: "checkbox", checked: "" });
     only.after(" dominated, too");
+    only.parentElement.hidden = !svg.querySelector(".point-dominated");
     const back = make(box, "button", { type: "button", hidden: "" }, "Whole chart");
     const says = make(box, "output", {});
     const rule = make(svg, "line", { class: "line-asked", y1: top, y2: bottom, style: "display: none" });
