@@ -128,7 +128,8 @@ def _flash(plan: Plan) -> str:
     if plan.is_unsplit:
         return f"Flash: {written} ({whole}). Declare: {ram}, as the arena."
     arenas = f"arenas of at most {format_bytes(plan.largest_arena_bytes)}"
-    memories = sorted({segment.stored_in for segment in plan.segments if segment.stored_in})
+    kept = {name for s in plan.segments for name in (s.stored_in, s.kept_in) if name}
+    memories = sorted(kept)
     more = f" What is kept for good lies in {', '.join(memories)}, too." if memories else ""
     return (
         f"Flash: {written} ({whole}). Declare: {ram}, which {arenas} and the boundary tensors "
