@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from arena_picture import FILE, drawing
 from figures_page import ON_QEMU, PAGE, TABLES, compared, row, stored
 from golden_figures import MODELS
 
@@ -52,3 +53,8 @@ def test_a_figure_that_was_changed_in_the_page_is_seen() -> None:
 def test_every_model_has_a_row_of_its_own() -> None:
     for heading, (_, models) in TABLES.items():
         assert len({stored(FIGURES, heading, model) for model in models}) == len(models)
+
+
+@pytest.mark.needs("public models")
+def test_the_picture_of_arenas_is_what_is_drawn_now() -> None:
+    assert FILE.read_text("utf-8") == drawing(), "tests/arena_picture.py"
