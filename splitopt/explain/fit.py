@@ -50,7 +50,9 @@ def answer_text(found: ModelExplanation) -> str:
 
 
 def _verdict(found: ModelExplanation) -> Iterator[str]:
-    """Two lines: the fit and its price."""
+    """The fit and its price; before them, that TFLM cannot run the model."""
+    if found.not_run:
+        yield f"NOT RUN: {found.not_run}"
     unsplit, budget, fit = found.ram.ram_bytes, found.budget_bytes, found.fit
     of = f"of {format_bytes(budget)}"
     if unsplit <= budget:
@@ -105,8 +107,6 @@ def _ends(found: ModelExplanation) -> Iterator[str]:
         yield found.no_cuts or "Plans were not looked at in time."
     if not found.exact:
         yield f"Bytes are ESTIMATES on the safe side: {first_few(found.ram.estimates, 2)}."
-    if found.not_run:
-        yield f"NOT RUN: {found.not_run}"
     yield "Details: -v (where the RAM goes, what would lower it, other boards)"
     if found.lowest_bytes <= found.budget_bytes:
         yield f"Next: {_next(found)}"

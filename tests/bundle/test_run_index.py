@@ -30,7 +30,8 @@ def one_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = MODELS / "resnet8_digits_int8.tflite"
     job.write_text(
         f"model: {{path: {model}}}\nboard: corstone300_128k\n"
-        "pieces: {bands: false, offline_plans: false}\n"
+        "pieces: {bands: false, offline_plans: false, switching: [rebuild]}\n"
+        "objective: {minimise: weighted}\n"
     )
     return run_job(read_job(job), out=folder / "out", verify=False).folder
 

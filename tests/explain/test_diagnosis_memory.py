@@ -247,7 +247,7 @@ def test_the_objective_is_named_where_it_gives_memory_away(tmp_path: Path) -> No
     found = memory_of(make_bundle(tmp_path / "bundle", MBV2, (), settings))
     assert found.causes[0].code == "objective"
     assert found.causes[0].size_bytes == 298_704 - 238_848
-    assert "the job minimises 'added_time'" in found.causes[0].sentence
+    assert "the job minimises 'fit'" in found.causes[0].sentence
 
 
 def test_two_limits_that_only_together_matter(tmp_path: Path) -> None:
