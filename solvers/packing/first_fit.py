@@ -5,6 +5,7 @@ The places are those of `place_in_order`, which is quicker where most buffers li
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 
 from splitopt.solvers.packing.greedy_by_size import place_in_order
 
@@ -22,7 +23,7 @@ class FirstFit:
         pinned: Mapping[int, int],
     ) -> None:
         self._sizes, self._ranges, self._pinned = sizes, ranges, pinned
-        self.beside = _beside(ranges)
+        self.beside = _beside(tuple(ranges))
         """For each buffer, in ascending order, those that live when it does, itself among them."""
         self._is_dense = sum(map(len, self.beside)) * _DENSE > len(ranges) ** 2
 
@@ -63,7 +64,8 @@ def mark(offsets: Sequence[int], sizes: Sequence[int]) -> int:
     return max([o + s for o, s in zip(offsets, sizes, strict=True)], default=0)
 
 
-def _beside(ranges: Sequence[tuple[int, int]]) -> list[list[int]]:
+@lru_cache(maxsize=4)
+def _beside(ranges: tuple[tuple[int, int], ...]) -> list[list[int]]:
     by_start = sorted(range(len(ranges)), key=lambda buffer: ranges[buffer][0])
     starts = [ranges[buffer][0] for buffer in by_start]
     found: list[list[int]] = [[buffer] for buffer in range(len(ranges))]

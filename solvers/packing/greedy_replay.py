@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from operator import ge
 from typing import TypeVar
 
+from splitopt.solvers.packing.first_fit import FirstFit
 from splitopt.solvers.packing.greedy_by_size import placing_order
 from splitopt.solvers.packing.greedy_work import PlannerWork, sort_work
 from splitopt.solvers.packing.instance import PackingInstance, held_steps
@@ -20,9 +21,10 @@ def plan_greedy(instance: PackingInstance) -> PackingPlan:
     """The plan TFLM makes; it may exceed the capacity, and overlapping pins stay overlapping."""
     buffers = instance.buffers
     pinned = {i: b.offset for i, b in enumerate(buffers) if b.offset is not None}
-    starts = [b.live.start for b in buffers]
-    stops = [b.live.stop for b in buffers]
-    offsets, _ = greedy_with_work([b.size for b in buffers], starts, stops, pinned)
+    sizes = [b.size for b in buffers]
+    fit = FirstFit(sizes, [b.live.steps for b in buffers], pinned)
+    offsets = fit.offsets(placing_order(sizes, pinned))
+    assert offsets is not None, "without a limit, there is a place for everything"
     return PackingPlan(tuple(offsets))
 
 

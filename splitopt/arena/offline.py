@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from splitopt.arena.head import HeadColumns, head_columns
+from splitopt.arena.head import HeadColumns, PlannedHead, head_columns
 from splitopt.arena.replay import Memories
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
@@ -30,8 +30,12 @@ class OfflinePlan:
     head that results, and a bound that no head goes below."""
 
     offsets: Mapping[int, int]
-    head_bytes: int
+    head: PlannedHead
     least_head_bytes: int
+
+    @property
+    def head_bytes(self) -> int:
+        return self.head.head_bytes
 
 
 def best_offline_plan(
@@ -39,11 +43,10 @@ def best_offline_plan(
 ) -> OfflinePlan:
     """Of the segment's arena, as far as it is found before the deadline."""
     columns = head_columns(graph, segment, memories)
-    greedy = columns.planned({})
-    head, bound = greedy.head_bytes, greedy.peak_load_bytes
-    best = dict[int, int]()
+    head = columns.planned({})
+    bound, best = head.peak_load_bytes, dict[int, int]()
     for is_joined in (False, True):
-        if head == bound:
+        if head.head_bytes == bound:
             break
         shapes = _scratch_joined(columns) if is_joined else columns.shapes
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
@@ -55,8 +58,8 @@ def best_offline_plan(
         if not is_joined:
             bound = max(bound, least)
         plan = dict(zip(columns.tensors, offsets, strict=False))  # scratch comes behind tensors
-        reached = columns.planned(plan).head_bytes
-        if reached < head:
+        reached = columns.planned(plan)
+        if reached.head_bytes < head.head_bytes:
             best, head = plan, reached
     return OfflinePlan(best, head, bound)
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from splitopt.arena.abi import Abi, reached, stacked
-from splitopt.arena.head import head_columns
+from splitopt.arena.head import PlannedHead, head_columns
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import (
     Arena,
@@ -43,7 +43,8 @@ class ArenaRequest:
 @dataclass(frozen=True, slots=True)
 class ArenaFigures:
     """Bytes of an arena, as `Arena` has them; its planned buffers, those of scratch among them, and
-    the planner's work on them. `is_pinned`: an offline plan places some."""
+    the planner's work on them. `is_pinned`: an offline plan places some. `reach_bytes`: what the
+    tail and temporary data take together at any step."""
 
     head_bytes: int
     peak_load_bytes: int
@@ -53,6 +54,7 @@ class ArenaFigures:
     scratch: int
     is_pinned: bool
     work: PlannerWork
+    reach_bytes: int = 0
 
 
 class QuickReplay:
@@ -71,27 +73,49 @@ class QuickReplay:
         """As `request.replayed()` has them; its graph is this one, maybe on fewer rows."""
         columns = head_columns(request.graph, request.segment, request.memories)
         head, buffers = columns.planned(request.offline), len(columns.sizes)
-        tail, size = self._tail_and_size(request, buffers, head.head_bytes)
+        tail, reach = self._tail_and_reach(request, buffers)
         return ArenaFigures(
             head_bytes=head.head_bytes,
             peak_load_bytes=head.peak_load_bytes,
             tail_bytes=tail,
-            size_bytes=size,
+            size_bytes=self._size(tail, reach, head.head_bytes),
             buffers=buffers,
             scratch=buffers - len(columns.tensors),
             is_pinned=head.is_pinned,
             work=head.work,
+            reach_bytes=reach,
         )
 
     def with_head(self, request: ArenaRequest, known: ArenaFigures) -> ArenaFigures:
         """The same for a request whose head is known from another ABI."""
-        tail, size = self._tail_and_size(request, known.buffers, known.head_bytes)
-        return replace(known, tail_bytes=tail, size_bytes=size)
+        tail, reach = self._tail_and_reach(request, known.buffers)
+        size = self._size(tail, reach, known.head_bytes)
+        return replace(known, tail_bytes=tail, size_bytes=size, reach_bytes=reach)
 
-    def _tail_and_size(self, request: ArenaRequest, buffers: int, head: int) -> tuple[int, int]:
-        """The tail, and the least multiple of 16 in which it stays, at every step, above what
-        temporary data reach then, and in the end above the head; or, with an arena of its own, of
-        the other one."""
+    def with_plan(
+        self, request: ArenaRequest, known: ArenaFigures, head: PlannedHead
+    ) -> ArenaFigures:
+        """The same for a request that is known without its offline plan. `head`: under that."""
+        if self._has_resources:
+            return self.figures(request)
+        return replace(
+            known,
+            head_bytes=head.head_bytes,
+            size_bytes=self._size(known.tail_bytes, known.reach_bytes, head.head_bytes),
+            is_pinned=head.is_pinned,
+            work=head.work,
+        )
+
+    def _size(self, tail: int, reach: int, head: int) -> int:
+        """The least multiple of 16 in which the tail stays, at every step, above what temporary
+        data reach then, and in the end above the head; or, with an arena of its own, of the other
+        one."""
+        end = head if self._abi.has_two_arenas else tail + head
+        return align_up(max(reach, end), ARENA_ALIGNMENT)
+
+    def _tail_and_reach(self, request: ArenaRequest, buffers: int) -> tuple[int, int]:
+        """The tail, and what it takes at any step together with temporary data; or, with an arena
+        of its own, what these take. With resources, the size of the arena holds both."""
         if self._has_resources:
             arena = request.replayed()
             return arena.tail_bytes, arena.size_bytes
@@ -118,8 +142,7 @@ class QuickReplay:
                 tail = align_up(tail + self._variables[tensor], ARENA_ALIGNMENT)
         reach = planning_reach(abi, len(tensors), scratch, buffers)
         needed = max(needed, reach if is_apart else tail + reach)
-        tail = self._with_ends(tail, segment)
-        return tail, align_up(max(needed, head if is_apart else tail + head), ARENA_ALIGNMENT)
+        return self._with_ends(tail, segment), needed
 
     def _with_ends(self, tail: int, segment: Segment) -> int:
         """The tail with the structures of inputs and outputs."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from splitopt.arena.abi import Abi
+from splitopt.arena.head import PlannedHead
 from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest, QuickReplay
 from splitopt.arena.replay import Memories
 from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
@@ -81,24 +82,49 @@ class Pricer:
             rows=piece.rows,
         )
 
+    def planned(
+        self, piece: SegmentFigures, offline: Mapping[int, int], head: PlannedHead
+    ) -> SegmentFigures:
+        """The piece with an offline plan that it has not, and the head that results."""
+        assert piece.request is not None, "pickled figures are not priced again"
+        request = replace(piece.request, offline=offline)
+        memory = self._replay.with_plan(request, piece.memory, head)
+        arena_bytes = memory.size_bytes + self.headroom_bytes
+        allocate = self._allocate_insn(piece.segment, memory)
+        rebuild = allocate + CONSTRUCT_INSN if piece.rebuild_insn else 0
+        spared = self._less_zeroing(piece, arena_bytes) + piece.rebuild_insn - rebuild
+        return replace(
+            piece,
+            request=request,
+            memory=memory,
+            arena_bytes=arena_bytes,
+            allocate_insn=allocate,
+            added_insn=piece.added_insn - spared,
+            rebuild_insn=rebuild,
+        )
+
     def resident(self, piece: SegmentFigures) -> SegmentFigures:
         """The piece with persistent data in an arena of their own, which stays for good."""
         assert piece.request is not None, "pickled figures are not priced again"
         request = replace(piece.request, abi=self.abi.in_two_arenas())
         memory = self._replay_of_two.with_head(request, piece.memory)
         arena_bytes = memory.size_bytes + self.headroom_bytes
-        is_zeroed = self.zero_arena and piece.rebuild_insn > 0
-        zeroing = fill_insn(piece.arena_bytes) - fill_insn(arena_bytes) if is_zeroed else 0
         kept = image_bytes(memory.tail_bytes, self.abi.interpreter_bytes)
         return replace(
             piece,
             request=request,
             memory=memory,
             arena_bytes=arena_bytes,
-            added_insn=piece.added_insn - zeroing,
+            added_insn=piece.added_insn - self._less_zeroing(piece, arena_bytes),
             kept_bytes=kept,
             read_bytes=memory.tail_bytes * max(1, len(piece.executions)),
         )
+
+    def _less_zeroing(self, piece: SegmentFigures, arena_bytes: int) -> int:
+        """Instructions that it takes less where its arena is so large."""
+        if not (self.zero_arena and piece.rebuild_insn):
+            return 0
+        return fill_insn(piece.arena_bytes) - fill_insn(arena_bytes)
 
     def _allocate_insn(self, segment: Segment, memory: ArenaFigures) -> int:
         """As `allocate_insn` has it."""

@@ -131,7 +131,7 @@ class SegmentTable(AllRowsBounds):
                 self._options[name] = self._streamed(name)
         elif name not in self._options:
             bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
-            pieces = self._planned(name, bands) if key % 2 else self._greedy_pieces(name, bands)
+            pieces = self._planned(name) if key % 2 else self._greedy_pieces(name, bands)
             rolled = self._rolled(pieces)
             found = SegmentOption(key, pieces, bands, rolled) if pieces else None
             self._options[name] = found
@@ -213,19 +213,14 @@ class SegmentTable(AllRowsBounds):
         pieces = self._in_bands(start, stop, bands)
         return tuple(self._pricer.figures(piece) for piece in pieces)
 
-    def _planned(self, name: OptionName, bands: BandPlan | None) -> tuple[SegmentFigures, ...]:
+    def _planned(self, name: OptionName) -> tuple[SegmentFigures, ...]:
         """The pieces with offline plans where these lower the arena; empty where none does."""
         start, stop, key = name
         stock = self.option(start, stop, key - 1)
         if stock is None or not self.could_be_planned(stock):
             return ()
-        pieces = [self._on_all_rows(start, stop)]
-        if bands is not None:
-            pieces = list(self._in_bands(start, stop, bands))
-        planned = [
-            self._offline(piece, known) for piece, known in zip(pieces, stock.pieces, strict=True)
-        ]
-        return tuple(planned) if any(p.has_offline_plan for p in planned) else ()
+        planned = tuple(map(self._offline, stock.pieces))
+        return planned if any(piece.has_offline_plan for piece in planned) else ()
 
     def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
@@ -265,17 +260,21 @@ class SegmentTable(AllRowsBounds):
                 rows=counts,
             )
 
-    def _offline(self, piece: Piece, greedy: SegmentFigures) -> SegmentFigures:
-        """The piece with the best offline plan; `greedy`, what it is without one, where none gives
-        a smaller arena."""
+    def _offline(self, greedy: SegmentFigures) -> SegmentFigures:
+        """The piece with the best offline plan; as it is without one where none gives a smaller
+        arena."""
         if greedy.memory.head_bytes == greedy.memory.peak_load_bytes:
             return greedy
         if self.deadline.is_over:
             self.is_complete = False
             return greedy
-        found = best_offline_plan(piece.graph, piece.segment, piece.memories, self.deadline)
+        asked = greedy.request
+        assert asked is not None, "pickled figures are not priced again"
+        found = best_offline_plan(asked.graph, asked.segment, asked.memories, self.deadline)
         self.unproved_bytes = max(self.unproved_bytes, found.head_bytes - found.least_head_bytes)
-        planned = self._pricer.figures(piece, found.offsets) if found.offsets else greedy
+        if not found.offsets:
+            return greedy
+        planned = self._pricer.planned(greedy, found.offsets, found.head)
         return planned if planned.memory.size_bytes < greedy.memory.size_bytes else greedy
 
     @cached_property
