@@ -11,6 +11,7 @@ finds those that are in a plan which no known one dominates.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,41 +63,60 @@ def kept_for_front(
     limits = (goal.capacity, most_peak)
     level = min((limit for limit in limits if limit is not None), default=int(NEVER) - 1)
     found: set[int] = set()
+    below = _Below(pool, level)
     while not deadline.is_over:
-        paths = _cheapest(pool, goal, level, counts_segments=counts_segments)
+        paths = below.cheapest(goal, counts_segments=counts_segments)
         used = {number for path in paths for number in path}
         unsettled = sorted(number for number in used if not pool.is_exact[number])
         if unsettled:
             pool.settle(unsettled, deadline)
+            below.renew(unsettled)
             continue
         if not paths:
             return KeptForFront(pool.names(found), is_complete=True)
         found |= used
-        level = max(int(pool.ram[list(path)].max()) for path in paths) - 1
+        below = _Below(pool, max(int(pool.ram[list(path)].max()) for path in paths) - 1)
     return KeptForFront(pool.names(found), is_complete=False)
 
 
-def _cheapest(pool: OptionPool, goal: Goal, level: int, *, counts_segments: bool) -> list[Options]:
-    """The cheapest plan with no option above the level, or that of each number of segments."""
-    left = pool.survivors(pool.ram <= level)
-    weights = pool.weights(left, pool.cost[left.numbers])
-    if counts_segments:
-        found = shortest_by_edges(weights, goal.max_segments)
-    else:
-        cheapest_of_all = shortest(weights, goal.max_segments)
-        found = [] if cheapest_of_all is None else [cheapest_of_all]
-    cheapest: dict[tuple[int, int], int] = {}
-    paths = []
-    for nodes in found:
-        segments = tuple(pairwise(nodes))
-        for segment in segments:
-            if segment not in cheapest:
-                numbers = left.of_segment(*segment)
-                cheapest[segment] = int(numbers[pool.cost[numbers].argmin()])
-        paths.append(tuple(cheapest[segment] for segment in segments))
-    if goal.max_cost is not None:
-        paths = [path for path in paths if pool.cost[list(path)].sum() <= goal.max_cost]
-    return paths
+class _Below:
+    """The options of a pool that are not above a level, and the cheapest of each segment."""
+
+    def __init__(self, pool: OptionPool, level: int) -> None:
+        self._pool, self._level = pool, level
+        left = pool.survivors(pool.ram <= level)
+        self._weights = pool.weights(left, pool.cost[left.numbers])
+
+    def cheapest(self, goal: Goal, *, counts_segments: bool) -> list[Options]:
+        """The cheapest plan, or that of each number of segments."""
+        if counts_segments:
+            found = shortest_by_edges(self._weights, goal.max_segments)
+        else:
+            cheapest_of_all = shortest(self._weights, goal.max_segments)
+            found = [] if cheapest_of_all is None else [cheapest_of_all]
+        segments = {segment for nodes in found for segment in pairwise(nodes)}
+        options = {segment: self._option(*segment) for segment in segments}
+        paths = [tuple(options[segment] for segment in pairwise(nodes)) for nodes in found]
+        if goal.max_cost is not None:
+            costs = self._pool.cost
+            paths = [path for path in paths if costs[list(path)].sum() <= goal.max_cost]
+        return paths
+
+    def renew(self, numbers: Iterable[int]) -> None:
+        """After the pool has settled these options."""
+        for start, stop, _ in self._pool.names(numbers):
+            usable = self._usable(start, stop)
+            cost = self._pool.cost[usable].min() if len(usable) else NEVER
+            self._weights[start, stop] = cost
+
+    def _option(self, start: int, stop: int) -> int:
+        usable = self._usable(start, stop)
+        return int(usable[self._pool.cost[usable].argmin()])
+
+    def _usable(self, start: int, stop: int) -> Column:
+        numbers = self._pool.of_segment(start, stop)
+        usable: Column = numbers[self._pool.ram[numbers] <= self._level]
+        return usable
 
 
 def wanted_beside(front: Front, pool: OptionPool, goal: Goal, deadline: Deadline) -> KeptForFront:

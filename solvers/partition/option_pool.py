@@ -102,6 +102,12 @@ class OptionPool:
     def name(self, number: int) -> OptionName:
         return int(self.starts[number]), int(self.stops[number]), int(self.keys[number])
 
+    def of_segment(self, start: int, stop: int) -> Column:
+        """The numbers of one segment's options, ascending."""
+        low, high = np.searchsorted(self.starts, [start, start + 1])
+        first, last = low + np.searchsorted(self.stops[low:high], [stop, stop + 1])
+        return np.arange(first, last)
+
     def names(self, numbers: Iterable[int]) -> list[OptionName]:
         """In ascending order, each once."""
         return sorted({self.name(int(number)) for number in numbers})

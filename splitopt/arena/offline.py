@@ -79,8 +79,13 @@ def _packed(shapes: Shapes) -> tuple[tuple[int, ...], int]:
     return _packed_within(shapes, _PACKING.time_limit_s)
 
 
+@lru_cache(maxsize=16384)
+def _buffer(size: int, start: int, stop: int) -> Buffer:
+    return Buffer(size, LiveRange(start, stop))
+
+
 def _packed_within(shapes: Shapes, limit_s: float) -> tuple[tuple[int, ...], int]:
     """Offsets of buffers (size, start, stop), and a bound of their high-water mark."""
-    buffers = tuple(Buffer(size, LiveRange(start, stop)) for size, start, stop in shapes)
+    buffers = tuple(_buffer(*shape) for shape in shapes)
     outcome = solve(PackingInstance(buffers), replace(_PACKING, time_limit_s=limit_s))
     return outcome.found.offsets, outcome.bound or 0
