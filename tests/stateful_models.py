@@ -43,6 +43,16 @@ class Drawn(ModelBuilder):
         self.op("FULLY_CONNECTED", [source, weights, bias], [made], fb.FullyConnectedOptionsT())
         return made
 
+    def pointwise(self, source: int, depth: int) -> int:
+        """CONV_2D of 1 x 1."""
+        *rows, before = (int(extent) for extent in self.graph.tensors[source].shape)
+        made, options = self.activation([*rows, depth]), fb.Conv2DOptionsT()
+        options.padding, options.strideH, options.strideW = fb.Padding.VALID, 1, 1
+        weights = self.drawn([depth, 1, 1, before], "INT8", 0.1, 127)
+        bias = self.drawn([depth], "INT32", 0.05 * 0.1, 500)
+        self.op("CONV_2D", [source, weights, bias], [made], options)
+        return made
+
     def svdf(self, source: int, units: int, memory: int, state: str = "INT16") -> int:
         """SVDF of rank 1 with RELU, its state a variable."""
         depth, made = int(self.graph.tensors[source].shape[-1]), self.activation([1, units])
@@ -122,6 +132,30 @@ def delay_net(variables: int = 1, *, computes: bool = False, idle: int = 0) -> b
     source = last = net.activation([1, 1, 4, 2])
     for k in range(variables):
         last = _delayed(net, last, f"rows {k}", shape)
+    return net.bytes([source], [last])
+
+
+def streaming_net(width: int = 12, depths: Sequence[int] = (16, 2)) -> bytes:
+    """As wake-word models are: CONV_2Ds of one row in front of two delay lines, between them, and
+    behind them. Ops 1 to 7 and 9 to 15 are the lines, each with the CALL_ONCE that sets it."""
+    net, shape = Drawn(), [1, 3, width, 2]
+    main, lines = net.graph, ("first", "second")
+    for name in lines:
+        own = fb.SubGraphT()
+        own.tensors, own.operators, own.inputs, own.outputs = [], [], [], []
+        net.model.subgraphs.append(own)
+        target = handle(net, own, name)
+        net.op("ASSIGN_VARIABLE", [target, net.drawn(shape, "INT8", 0.05, 99)], [])
+    net.graph = main
+    source = net.activation([1, 1, width, 2])
+    last = net.pointwise(source, 2)
+    for number, name in enumerate(lines, start=1):
+        once = fb.CallOnceOptionsT()
+        once.initSubgraphIndex = number
+        net.op("CALL_ONCE", [], [], once)
+        last = net.pointwise(_delayed(net, last, name, shape), 2)
+    for depth in depths:
+        last = net.pointwise(last, depth)
     return net.bytes([source], [last])
 
 

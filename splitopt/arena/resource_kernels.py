@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from splitopt.arena.kernel import KernelMemory, OpView, Rule, measured
+from splitopt.graph.model import ModelGraph, Op
 
 RESOURCE_OPS = frozenset({"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
 _TYPES = "RESOURCE INT8 INT16 FLOAT32 INT32"
@@ -37,6 +38,17 @@ def _assign_variable(view: OpView) -> KernelMemory:
     producer = view.graph.producer[view.input(0).index]
     maker = OpView(view.graph, view.graph.ops[producer])
     return KernelMemory(temporaries=view.tensors("1"), variable=(_name(maker), view.input(1).bytes))
+
+
+def variable_names(graph: ModelGraph, op: Op) -> tuple[str, ...]:
+    """The resource variables that an op of RESOURCE_OPS names; of a CALL_ONCE, those that the
+    subgraph it runs names."""
+    if op.type == "CALL_ONCE":
+        own = graph.called[int(op.options.get("initSubgraphIndex", 1)) - 1]
+        names = (_name(OpView(own, one)) for one in own.ops if one.type == "VAR_HANDLE")
+        return tuple(dict.fromkeys(names))
+    maker = op if op.type == "VAR_HANDLE" else graph.ops[graph.producer[op.inputs[0]]]
+    return (_name(OpView(graph, maker)),)
 
 
 def _name(view: OpView) -> str:

@@ -40,7 +40,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.state import state_note
+from splitopt.planning.state import state_note, where_state_needs_it
 from splitopt.planning.unsplit import Baseline, unsplit
 
 _OWN, _FIT, _INTEGER_ENDS = 0.7, 0.5, 0.5
@@ -61,7 +61,8 @@ def explain_model(
     graph, board = source.graph, job.board
     deadline = Deadline(job.spec.solve.time_limit_s)
     progress("replaying TFLM's memory planner")
-    price = partial(segment_options, job, techniques=CUTS_ONLY)
+    switching = switching_of(board, job.spec.pieces.switching)
+    price = partial(segment_options, job, techniques=_cuts_only(job, graph))
     table = price(graph)
     baseline = unsplit(table)
     ram = ram_of(baseline.arena, board.headroom_bytes)
@@ -82,16 +83,18 @@ def explain_model(
         limits=float_end_remedy(
             graph, job, price, ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
         ),
-        switching=switching_of(board, job.spec.pieces.switching),
+        switching=switching,
     )
     need = _need(ram.ram_bytes, least, peaks)
     lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
     reach = no_cuts if least is None else _reach(least, peaks, saved, lowest)
+    note = "" if least is None else state_note(graph, may_reside=True)
+    note = note and f" {note}"
     return ModelExplanation(
         **dict(facts),
         splitopt=VERSION,
         verdict=f"{printable(job.model_path.name)} needs {format_bytes(ram.ram_bytes)} unsplit; "
-        f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.",
+        f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.{note}",
         **_about(job, source),
         ram=ram,
         **_alive(graph, baseline.arena),
@@ -103,6 +106,11 @@ def explain_model(
         streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )
+
+
+def _cuts_only(job: Job, graph: ModelGraph) -> Techniques:
+    switching = switching_of(job.board, job.spec.pieces.switching)
+    return replace(CUTS_ONLY, switching=where_state_needs_it(graph, switching))
 
 
 def _alive(graph: ModelGraph, arena: Arena) -> dict[str, Any]:
@@ -161,10 +169,12 @@ def _lowest(
     made: list[SegmentTable],
 ) -> tuple[LowestPeak | None, tuple[LowestPeak, ...], str]:
     """The best cuts, the lowest peaks by technique, and why there are none: a model that keeps
-    state can be explained, too, but not cut. `made`: takes the tables of what jobs may use."""
+    state can be explained, too, but is cut only where pieces may stay. `made`: takes the tables of
+    what jobs may use."""
     graph = table.graph
     request = request_of(graph, job).without_capacity()
-    if note := state_note(graph):
+    switching = table.techniques.switching
+    if not switching.may_reside and (note := state_note(graph, may_reside=False)):
         return None, (), note
     planner = Planner(table, within(progress, "planning: the lowest peak of any cuts"))
     cuts = lowest_peak(planner, request, deadline=deadline.share(1 / 2))
@@ -174,7 +184,7 @@ def _lowest(
 
     def planner_of(techniques: Techniques) -> Planner:
         nonlocal table
-        table = table.under(techniques)
+        table = table.under(replace(techniques, switching=switching))
         if not techniques.input_by_rows:
             made.append(table)
         kind = "bands" if techniques.bands else "offline plans"
@@ -235,7 +245,7 @@ def _need_of(
     if abi not in known:
         board = job.board.model_copy(update={"abi": abi, "headroom_bytes": 0})
         there = replace(job, board=board)
-        table = segment_options(there, graph, CUTS_ONLY)
+        table = segment_options(there, graph, _cuts_only(there, graph))
         baseline = unsplit(table)
         least, peaks, _ = _lowest(there, table, baseline, deadline, within(progress, abi), [])
         known[abi] = _need(baseline.ram_bytes, least, peaks)

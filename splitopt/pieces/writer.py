@@ -9,6 +9,7 @@ same segment gives the same bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from ai_edge_litert import schema_py_generated as fb
 
 from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
 from splitopt.graph.packed import aligned_buffer, pack
-from splitopt.graph.segments import Segment
+from splitopt.graph.segments import Segment, whole_model
 from splitopt.graph.tflite_reader import OFFLINE_PLAN
 
 _PLAN_VERSION, _PLANNED_BY_TFLM = 1, -1
@@ -31,42 +32,85 @@ def write_piece(
     """The piece of a segment, with its inputs and outputs in the segment's order.
 
     `offline`: an offline plan (tensor → offset in bytes) for TFLM's memory planner. `origins`: of a
-    graph that has some of its source's ops only, their numbers there. A model that runs further
-    subgraphs is its own piece.
+    graph that has some of its source's ops only, their numbers there. Subgraphs that CALL_ONCEs of
+    the segment run go with it; a whole model that has some is its own piece.
     """
-    if graph.called:
-        assert len(segment.tensors) == len(graph.tensors), "a model with a CALL_ONCE stays whole"
+    if graph.called and origins is None and (segment.start, segment.stop) == (0, len(graph.ops)):
+        assert len(segment.tensors) == len(graph.tensors), "such a model stays as it is"
         return graph.source
     source = fb.Model.GetRootAs(graph.source)
-    subgraph = source.Subgraphs(0)
-    tensors = {old: new for new, old in enumerate(segment.tensors)}
-    buffers = _renumber_buffers(graph, segment)
     ops = graph.ops[segment.start : segment.stop]
-    op_tables = [subgraph.Operators(op) for op in origins or [op.index for op in ops]]
-    codes = {old: new for new, old in enumerate(dict.fromkeys(t.OpcodeIndex() for t in op_tables))}
-
+    called = _called(ops)
+    parts = [_Part(graph, segment, source.Subgraphs(0), origins or [op.index for op in ops])]
+    for number in called:
+        own = graph.called[number - 1]
+        everything = [op.index for op in own.ops]
+        parts.append(_Part(own, whole_model(own), source.Subgraphs(number), everything))
+    constants = _constants(parts)
+    used = (table.OpcodeIndex() for part in parts for table in part.op_tables)
+    numbers = _Numbers(
+        codes={old: new for new, old in enumerate(dict.fromkeys(used))},
+        buffers={old: new for new, old in enumerate(constants, start=1)},
+        subgraphs={old: new for new, old in enumerate(called, start=1)},
+    )
     piece = fb.ModelT()
     piece.version = source.Version()
     piece.description = source.Description()
-    piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(source.OperatorCodes(c)) for c in codes]
-    piece.buffers = [
-        aligned_buffer(b""),
-        *(aligned_buffer(data) for data in _constants(graph, segment).values()),
-    ]
-    part = fb.SubGraphT()
-    part.name = subgraph.Name()
-    part.tensors = [
-        _tensor(subgraph.Tensors(old), graph.tensors[old], buffers) for old in segment.tensors
-    ]
-    part.operators = [
-        _operator(table, op, codes, tensors) for table, op in zip(op_tables, ops, strict=True)
-    ]
-    part.inputs = _mapped(segment.inputs, tensors)
-    part.outputs = _mapped(segment.outputs, tensors)
-    piece.subgraphs = [part]
+    codes = (source.OperatorCodes(code) for code in numbers.codes)
+    piece.operatorCodes = [fb.OperatorCodeT.InitFromObj(code) for code in codes]
+    piece.buffers = [aligned_buffer(b""), *map(aligned_buffer, constants.values())]
+    piece.subgraphs = [_subgraph(part, numbers) for part in parts]
     if offline:
         _add_offline_plan(piece, [offline.get(old, _PLANNED_BY_TFLM) for old in segment.tensors])
     return pack(piece)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A segment of one of the source's subgraphs, its table there, and its ops' numbers in that."""
+
+    graph: ModelGraph
+    segment: Segment
+    table: Any
+    origins: Sequence[int]
+
+    @property
+    def op_tables(self) -> list[Any]:
+        return [self.table.Operators(number) for number in self.origins]
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """Old → new index of op codes, subgraphs, and the buffers that hold constants; buffer 0 is the
+    empty one."""
+
+    codes: Mapping[int, int]
+    buffers: Mapping[int, int]
+    subgraphs: Mapping[int, int]
+
+
+def _called(ops: Iterable[Op]) -> list[int]:
+    """The source's numbers of the subgraphs that these ops run, ascending."""
+    return sorted({int(op.options["initSubgraphIndex"]) for op in ops if op.type == "CALL_ONCE"})
+
+
+def _subgraph(part: _Part, numbers: _Numbers) -> Any:
+    graph, segment = part.graph, part.segment
+    tensors = {old: new for new, old in enumerate(segment.tensors)}
+    made = fb.SubGraphT()
+    made.name = part.table.Name()
+    made.tensors = [
+        _tensor(part.table.Tensors(old), graph.tensors[old], numbers.buffers)
+        for old in segment.tensors
+    ]
+    ops = graph.ops[segment.start : segment.stop]
+    made.operators = [
+        _operator(table, op, numbers, tensors)
+        for table, op in zip(part.op_tables, ops, strict=True)
+    ]
+    made.inputs = _mapped(segment.inputs, tensors)
+    made.outputs = _mapped(segment.outputs, tensors)
+    return made
 
 
 def _add_offline_plan(piece: fb.ModelT, offsets: Sequence[int]) -> None:
@@ -82,19 +126,14 @@ def _add_offline_plan(piece: fb.ModelT, offsets: Sequence[int]) -> None:
     piece.metadata = [entry]
 
 
-def _constants(graph: ModelGraph, segment: Segment) -> dict[int, memoryview]:
+def _constants(parts: Iterable[_Part]) -> dict[int, memoryview]:
     """Data by the source's index of their buffer."""
-    held = (graph.tensors[t] for t in segment.tensors)
+    held = (part.graph.tensors[t] for part in parts for t in part.segment.tensors)
     found: dict[int, memoryview] = {}
     for tensor in held:
         if tensor.is_constant:
             found.setdefault(tensor.buffer, tensor.data)
     return found
-
-
-def _renumber_buffers(graph: ModelGraph, segment: Segment) -> dict[int, int]:
-    """Old → new index of the buffers that hold constants; 0 is the empty one."""
-    return {old: new for new, old in enumerate(_constants(graph, segment), start=1)}
 
 
 def _tensor(table: Any, known: Tensor, buffers: Mapping[int, int]) -> Any:
@@ -106,12 +145,15 @@ def _tensor(table: Any, known: Tensor, buffers: Mapping[int, int]) -> Any:
     return tensor
 
 
-def _operator(table: Any, op: Op, codes: Mapping[int, int], tensors: Mapping[int, int]) -> Any:
+def _operator(table: Any, op: Op, numbers: _Numbers, tensors: Mapping[int, int]) -> Any:
     operator = fb.OperatorT.InitFromObj(table)
     if "strideH" in op.options:
         operator.builtinOptions.strideH = op.options["strideH"]
         operator.builtinOptions.padding = op.options["padding"]
-    operator.opcodeIndex = codes[operator.opcodeIndex]
+    if op.type == "CALL_ONCE":
+        own = numbers.subgraphs[operator.builtinOptions.initSubgraphIndex]
+        operator.builtinOptions.initSubgraphIndex = own
+    operator.opcodeIndex = numbers.codes[operator.opcodeIndex]
     operator.inputs = _mapped(_indices(operator.inputs), tensors)
     operator.outputs = _mapped(_indices(operator.outputs), tensors)
     if operator.intermediates is not None:

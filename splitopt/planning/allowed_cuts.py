@@ -12,7 +12,7 @@ from splitopt.base.errors import UsageError
 from splitopt.config.job import Job
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment_bounds import has_both_ends
-from splitopt.planning.state import segments_without_loss
+from splitopt.planning.state import segments_of_whole_variables
 from splitopt.solvers.partition.option_pool import Mask
 
 MAX_OPS = 1500
@@ -32,7 +32,7 @@ class CutNames:
 
 def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None) -> Mask:
     """Matrix [start, stop]: true for each segment that the job's cuts allow, that has an input and
-    an output to hand over, and that loses no state.
+    an output to hand over, and that parts no variable from its ops.
 
     Raises UsageError for a cut that the model does not have, and for a model of too many ops.
     """
@@ -51,7 +51,7 @@ def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None)
         ends[positions(cut.allow, "allow")] = True
     ends[positions(cut.forbid, "forbid")] = False
     allowed: Mask = np.triu(ends[:, None] & ends[None, :], 1) & has_both_ends(graph)
-    allowed &= segments_without_loss(graph)
+    allowed &= segments_of_whole_variables(graph)
     return allowed
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from splitopt.planning.band_bounds import band_bounds
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.state import segments_without_loss, segments_without_state
 from splitopt.planning.switching import INSIDE
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 from splitopt.solvers.partition.shortest_paths import Column
@@ -39,13 +40,15 @@ def _together(parts: list[OptionBounds]) -> OptionBounds:
 
 
 def _parts(table: SegmentTable, allowed: Mask, place: int) -> Iterator[tuple[OptionBounds, Column]]:
-    """Bounds by technique, and the bytes of images. `place`: of resident pieces; 0 for others."""
+    """Bounds by technique, and the bytes of images. `place`: of resident pieces; 0 for others.
+    Only pieces on all rows that stay keep state."""
+    allowed = allowed & segments_without_loss(table.graph, is_resident=place > 0)
     if place == INSIDE:
-        allowed = allowed.copy()
         allowed[0, len(table.graph.ops)] = False  # mostly built once anyhow
     yield _as_tflm_plans(table, allowed, place)
     if table.techniques.offline_plans:
         yield _with_offline_plans(table, allowed & table.may_be_planned, place)
+    allowed = allowed & segments_without_state(table.graph)
     if table.techniques.bands:
         banded, image = band_bounds(table, allowed, place)
         yield banded, image

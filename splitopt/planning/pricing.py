@@ -19,6 +19,7 @@ from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.planning.segment import SegmentFigures
+from splitopt.planning.state import stateful_ops
 from splitopt.planning.switching import image_bytes
 from splitopt.tiling.plan import Execution
 
@@ -65,6 +66,7 @@ class Pricer:
         rebuild = allocate + CONSTRUCT_INSN if piece.is_rebuilt else 0
         image = image_bytes(memory.tail_bytes, self.abi.interpreter_bytes)
         copied = sum(copy_insn(size) for size in piece.copies)
+        keeps_state = any(segment.start <= op < segment.stop for op in self._stateful)
         return SegmentFigures(
             request=request,
             segment=segment,
@@ -77,7 +79,8 @@ class Pricer:
             copy_insn=copied,
             recomputed_insn=piece.recomputed_insn,
             rebuild_insn=rebuild,
-            image_bytes=image if piece.is_rebuilt else 0,
+            image_bytes=image if piece.is_rebuilt and not keeps_state else 0,
+            keeps_state=keeps_state,
             executions=piece.executions,
             rows=piece.rows,
         )
@@ -131,6 +134,10 @@ class Pricer:
         prepare = sum(self._prepare_insn[segment.start : segment.stop])
         fixed = piece_insn(segment, prepare, memory.scratch, memory.is_pinned, self.table)
         return round(fixed + work_insn(memory.buffers, memory.work, self.table))
+
+    @cached_property
+    def _stateful(self) -> tuple[int, ...]:
+        return stateful_ops(self.graph)
 
     @cached_property
     def _replay(self) -> QuickReplay:

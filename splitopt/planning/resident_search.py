@@ -1,7 +1,8 @@
 """Which options plans may need whose pieces are resident in the main SRAM.
 
 What such pieces keep adds to the peak of the whole plan. Nothing that is kept makes a peak lower:
-one that is rebuilt instead has room for its tail in its arena. It only saves instructions.
+one that is rebuilt instead has room for its tail in its arena. It only saves instructions, but
+where a model keeps state: a piece with state is resident, or there is no cut.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from splitopt.planning.priced_options import kept_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.state import stateful_ops
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
@@ -52,6 +54,7 @@ def with_residents(
     goal = request.goal
     is_moot = outcome.status is Status.INFEASIBLE or not goal.cost_weight
     is_moot &= goal.max_cost is None and switching.may_rebuild
+    is_moot &= not stateful_ops(table.graph)
     if not switching.may_reside or is_moot:
         return solved
     return _ResidentSearch(table, solved, request, instance_of, deadline).run()

@@ -28,8 +28,8 @@ class SegmentFigures:
     `arena_bytes` is what the runner grants: the minimum arena rounded up to 16, plus headroom.
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
     than once, and zeroing if on; `rebuild_insn` of it are construction and AllocateTensors, 0 where
-    it is built once. `image_bytes`, and, of a resident piece, `kept_bytes` and `read_bytes`: see
-    `planning.switching`. `invoke_insn`: of all its executions.
+    it is built once. `image_bytes`, and, of a resident piece, `kept_bytes` and `read_bytes`, and
+    `keeps_state`: see `planning.switching`. `invoke_insn`: of all its executions.
     `executions`, `rows` (of its activations) and `recomputed_insn` are empty or 0 for a piece that
     runs once on all rows. `request` is what the arena is replayed from. `stream`: the groups of a
     segment that makes one row at a time, which share the arena; then there is no request.
@@ -49,6 +49,7 @@ class SegmentFigures:
     image_bytes: int = 0
     kept_bytes: int = 0
     read_bytes: int = 0
+    keeps_state: bool = False
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
     stream: PlacedStream | None = None

@@ -334,7 +334,8 @@ class SegmentTable(AllRowsBounds):
     @property
     def notes(self) -> tuple[str, ...]:
         """What a model's state or size, or CMSIS-NN, leaves out of the options, as sentences."""
-        found = [note] if (note := state_note(self.graph)) else []
+        note = state_note(self.graph, may_reside=self.techniques.switching.may_reside)
+        found = [note] if note else []
         found += self.bands.notes if self.techniques.bands else []
         if self.techniques.streams and self.streams.has_longer:
             found.append(f"Streams of more than {MOST_GROUPS} groups were left out.")

@@ -34,7 +34,8 @@ Amounts = npt.NDArray[np.int64]
 class Piece(Protocol):
     """Of a piece: bytes of its arena; what it adds, and of this what building it takes; the bytes
     of its image, 0 where it cannot be restored, or is built once anyhow. Of one that is resident:
-    the bytes that it keeps, and those of its tail that Invokes read, each at most once."""
+    the bytes that it keeps, and those of its tail that Invokes read, each at most once. One that
+    `keeps_state` from one inference to the next is resident, or built once."""
 
     @property
     def arena_bytes(self) -> int: ...
@@ -48,6 +49,8 @@ class Piece(Protocol):
     def kept_bytes(self) -> int: ...
     @property
     def read_bytes(self) -> int: ...
+    @property
+    def keeps_state(self) -> bool: ...
     @property
     def is_streamed(self) -> bool: ...
 
@@ -247,7 +250,7 @@ class Switching:
             if resident is not None and self.may_reside:
                 yield from self._resident_ways(piece, resident, place)
             return
-        if self.may_rebuild or not piece.rebuild_insn:
+        if not piece.rebuild_insn or (self.may_rebuild and not piece.keeps_state):
             yield _Own(Begin(), piece.rebuild_insn, piece.arena_bytes, 0)
         if piece.image_bytes:
             for number, memory in enumerate(self.memories):

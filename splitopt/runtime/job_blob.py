@@ -15,7 +15,7 @@ from splitopt.runtime.links import PieceLinks, links_of
 from splitopt.runtime.stream_tables import StreamTables
 from splitopt.runtime.worker_process import Array
 
-MAGIC, VERSION = 0x4A504C53, 6
+MAGIC, VERSION = 0x4A504C53, 7
 _HEADER_WORDS = 8
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}
@@ -39,7 +39,7 @@ class PlannedPiece:
 class PlannedRun:
     """Pieces in one region; `feeds`: an array [samples, *shape] for each input of the model.
     `stores`: memories that tails of pieces are kept in. `region_offset`: of the region in the
-    SRAM."""
+    SRAM. `reset_before`: the sample that a new sequence begins with, 0 for none."""
 
     pieces: tuple[PlannedPiece, ...]
     region_bytes: int
@@ -47,6 +47,7 @@ class PlannedRun:
     output_bytes: tuple[int, ...]
     stores: tuple[StorePlan, ...] = ()
     region_offset: int = 0
+    reset_before: int = 0
 
     @property
     def samples(self) -> int:
@@ -118,6 +119,7 @@ def _run(blob: _Blob, run: PlannedRun) -> tuple[int, ...]:
         word_hash(_tables(piece) for piece in run.pieces),
         word_hash(data for piece in run.pieces for data in (piece.data, *piece.groups)),
         run.region_offset,
+        run.reset_before,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import typer
 from builder import Builder
 from model_facts import facts, small
 from models import with_variable
+from stateful_models import svdf_net
 from typer.testing import CliRunner
 
 from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.json_input import load_json
 from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.cli.explain import explain
+from splitopt.convert.open_model import open_model
+from splitopt.explain.model import explain_model
 from splitopt.explain.model_html import render_model
 from splitopt.explain.subject import subject_of
 from splitopt.explain.text import model_text
@@ -45,10 +49,27 @@ def test_a_job_gives_board_and_headroom_but_no_limits() -> None:
     assert subject_of(job.file, "corstone300_64k").board.name == "corstone300_64k"
 
 
-def test_a_model_that_keeps_state_has_facts_but_no_cuts(tmp_path: Path, board: Path) -> None:
+def test_a_model_that_keeps_state_is_explained_with_pieces_that_stay(
+    tmp_path: Path, board: Path
+) -> None:
+    model = tmp_path / "stateful.tflite"
+    model.write_bytes(svdf_net())
+    found = facts(model, board)
+    assert found.least is not None
+    assert found.lowest_bytes == found.least.peak_ram_bytes < found.ram.ram_bytes
+    note = "op 1 SVDF, op 3 SVDF keep state between inferences: a piece with such an op runs whole"
+    assert note in found.verdict
+    assert note in model_text(found)
+    assert note in render_model(found)
+
+
+def test_where_pieces_cannot_stay_it_has_facts_but_no_cuts(tmp_path: Path, board: Path) -> None:
     model = tmp_path / "stateful.tflite"
     model.write_bytes(with_variable())
-    found = facts(model, board)
+    job = subject_of(model, str(board))
+    pieces = job.spec.pieces.model_copy(update={"switching": ("rebuild",)})
+    spec = job.spec.model_copy(update={"pieces": pieces})
+    found = explain_model(replace(job, spec=spec), open_model(job))
     assert found.least is None
     assert "keeps state" in found.no_cuts
     assert found.no_cuts in model_text(found)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from host_builds import said_with_stand_in
 from limits import seconds
-from stateful_models import delay_net, svdf_net
+from stateful_models import delay_net, streaming_net, svdf_net
 from targets import (
     placed_stream,
     resident,
@@ -121,6 +122,29 @@ def test_a_resident_piece_keeps_its_state(
     made = run_litert(path, feeds, ["out"], timeout_s=seconds(60)).arrays["out"]
     for got in run_on_qemu(program, graph, [run, run]):
         assert [output for [output] in got.outputs] == [sample.tobytes() for sample in made]
+
+
+@pytest.mark.needs("compiler", "qemu", "tflm")
+@pytest.mark.parametrize(
+    ("net", "cuts", "ways"),
+    [(svdf_net, (1, 2, 3, 4), "-r-m-"), (streaming_net, (1, 8, 9, 16), "-r-mr")],
+)
+def test_pieces_keep_their_state_beside_others_until_a_reset(
+    net: Callable[[], bytes], cuts: Sequence[int], ways: str, program: Path
+) -> None:
+    """A sequence of eight, a reset, the same again: bit for bit what the unsplit model makes, in
+    the bytes that are predicted."""
+    graph = parse_tflite(net(), name="net")
+    feeds = [np.concatenate([feed, feed]) for feed in random_inputs(graph, 8, 0)]
+    whole, split = whole_run(graph, feeds), split_run(graph, cuts, feeds)
+    every = [whole, *(resident(split, way) for way in (ways, "rrrrr"))]
+    unsplit, *found = run_on_qemu(program, graph, [replace(run, reset_before=8) for run in every])
+    assert unsplit.outputs[:8] == unsplit.outputs[8:]
+    assert len(set(unsplit.outputs)) > 1
+    for run, got in zip(every[1:], found, strict=True):
+        assert got.outputs == unsplit.outputs
+        used = [start and start.arena_used_bytes for start in got.prepared]
+        assert used == [piece.kept and piece.kept.used_bytes for piece in run.pieces]
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
-from stateful_models import Drawn, lstm_net, svdf_net
+from stateful_models import Drawn, lstm_net, streaming_net, svdf_net
 
+from splitopt.bundle.open import open_bundle
 from splitopt.config.job import Job
 from splitopt.graph.tflite_reader import parse_tflite
-from splitopt.runtime.arrays import random_inputs
-from splitopt.verify.equality import CheckStatus, run_whole
+from splitopt.runtime.arrays import Array, random_inputs
+from splitopt.verify.equality import CheckStatus, PieceFile, run_pieces, run_whole
 from splitopt.verify.sequence import sequence_check
 from splitopt.workflows.run import run_job
 
@@ -34,6 +36,34 @@ def test_a_run_proves_one_piece_and_the_sequence(tmp_path: Path) -> None:
     checks = {check.name: (check.status.value, check.inputs) for check in run.checks}
     assert checks["outputs"] == checks["sequence"] == checks["litert"] == ("passed", 8)
     assert "keep state between inferences" in (run.folder / "summary.txt").read_text("utf-8")
+
+
+@pytest.mark.parametrize("model", [svdf_net(), streaming_net(60, [64, 2, 64, 2])])
+def test_pieces_carry_state_as_the_unsplit_model_does(model: bytes, tmp_path: Path) -> None:
+    """Over eight inferences, bit for bit; one that began anew at each of them would not."""
+    path, graph = tmp_path / "net.tflite", parse_tflite(model, name="net")
+    path.write_bytes(model)
+    settings = {"objective": {"minimise": "smallest"}, "pieces": {"bands": False}}
+    job = Job.of(model=str(path), board="corstone300_64k", **settings)
+    run = run_job(job, out=tmp_path / "out")
+    checks = {check.name: (check.status.value, check.inputs) for check in run.checks}
+    names = ("outputs", "boundaries", "sequence", "litert")
+    assert [checks[name] for name in names] == [("passed", 8)] * 4
+    opened, [output] = open_bundle(run.folder).pieces, graph.outputs
+    files = [PieceFile(piece.path, piece.segment) for piece in opened]
+    assert len(files) > 1
+
+    def cut(fed: Mapping[int, Array]) -> list[bytes]:
+        """Of interpreters that are made for this."""
+        made = run_pieces(files, [graph] * len(files), fed, LIMIT_S)[output]
+        return [sample.tobytes() for sample in made]
+
+    feeds = dict(zip(graph.inputs, random_inputs(graph, 8, 0), strict=True))
+    whole = [sample.tobytes() for sample in run_whole(graph, path, feeds, LIMIT_S)[output]]
+    assert cut(feeds) == whole
+    anew = [cut({t: feed[k : k + 1] for t, feed in feeds.items()})[0] for k in range(3)]
+    assert anew[0] == whole[0]
+    assert anew != whole[:3]
 
 
 def test_outputs_depend_on_what_was_run_before(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.subject import without_limits
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.allowed_cuts import CutNames
-from splitopt.planning.job_table import Pricing, priced_segments, pricing_of
+from splitopt.planning.job_table import Pricing, priced_segments, pricing_of, switching_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline, PlanRequest, request_of
@@ -36,7 +36,7 @@ from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
-from splitopt.planning.state import segments_without_loss
+from splitopt.planning.state import segments_without_loss, where_state_needs_it
 
 _SHOWN_CUTS = 10
 SOLVE_S = 20.0
@@ -46,7 +46,7 @@ _LEAST_SHARE = 0.02
 def single_cuts(table: SegmentTable, unsplit_bytes: int) -> SingleCuts:
     """Replays only what a bound does not rule out already."""
     n = len(table.graph.ops)
-    possible = has_both_ends(table.graph) & segments_without_loss(table.graph)
+    possible = has_both_ends(table.graph) & segments_without_loss(table.graph, is_resident=False)
     cuts = [c for c in range(1, n) if possible[0, c] and possible[c, n]]
     found = []
     for cut in cuts:
@@ -84,7 +84,10 @@ def planner_of(bundle: OpenBundle, techniques: Techniques) -> Planner:
 
 def _pricing(bundle: OpenBundle, techniques: Techniques) -> Pricing:
     table, where = cost_table_of(bundle)
-    pricing = pricing_of(job_of(bundle), techniques)
+    settings = bundle.plan.job.settings.pieces
+    switching = switching_of(bundle.plan.board, settings.switching)
+    stays = where_state_needs_it(bundle.graph, switching)
+    pricing = pricing_of(job_of(bundle), replace(techniques, switching=stays))
     return replace(pricing, cost_table=table, cost_table_from=where)
 
 

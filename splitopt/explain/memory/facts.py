@@ -91,7 +91,8 @@ def _price(peak: LowestPeak, invoke: InvokeEstimate, switching: Switching) -> st
         return f"{start} {more_text(rest)}, AllocateTensors {more_text(rebuild)} (estimates)"
     share = 100 / invoke.whole
     restored = ""
-    ways = switching.fitting_ways([segment.figures for segment in peak.plan.segments])
+    pieces = [segment.figures for segment in peak.plan.segments if segment.kept is None]
+    ways = switching.fitting_ways(pieces)
     if any(begin.is_restored for way in ways for begin in way.begins):
         least = sum(way.insn for way in ways)
         restored = f", {share * least:+.1f} % where pieces are restored from saved tails"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes, plural
@@ -62,7 +63,7 @@ def explain_run_memory(
         progress("looking for the lowest peak with offline plans, bands and streams")
 
         def planner_under(techniques: Techniques) -> Planner:
-            return Planner(table.under(techniques))
+            return Planner(table.under(replace(techniques, switching=table.techniques.switching)))
 
         peaks = lowest_peaks(cuts, planner_under, request, before.invoke.whole, deadline)
     facts = memory_facts(
@@ -100,7 +101,9 @@ def _after(
     largest = max(piece.ram_bytes for piece in pieces)
     if not all(piece.as_planned for piece in pieces):
         return largest
-    if any(piece.bands or piece.groups for piece in pieces) or has_offline_plans(bundle):
+    stays = any(entry.switching == "resident" for entry in bundle.plan.segments)
+    is_more = any(piece.bands or piece.groups for piece in pieces) or has_offline_plans(bundle)
+    if stays or is_more:
         return bundle.plan.peak_ram_bytes
     return peak_as_cut(bundle, planner, deadline) or largest
 

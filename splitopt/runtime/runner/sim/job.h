@@ -10,7 +10,7 @@
 namespace sim {
 
 inline constexpr std::uintptr_t kJobAddress = 0x61000000;
-inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 6;
+inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 7;
 
 struct JobHeader {
   std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
@@ -21,6 +21,7 @@ struct RunEntry {
   std::uint32_t pieces, inputs, output_bytes;  // offsets: PieceEntry[], [sample][input], [output]
   std::uint32_t stores, store_count, tables_hash, models_hash;
   std::uint32_t region_offset;  // in the memory for it, a multiple of 16
+  std::uint32_t reset_before;   // the sample that begins a new sequence; 0: none
 };
 
 struct PieceEntry {

@@ -21,7 +21,8 @@ using sim::JobHeader;
 using sim::RunEntry;
 
 constexpr std::uint32_t kMostPieces = 512, kMostTensors = 64, kMostStores = 16;
-constexpr std::uint32_t kPreparing = 0xFFFFFFFF, kRestarting = 0xFFFFFFFE;  // no samples
+// No samples.
+constexpr std::uint32_t kPreparing = 0xFFFFFFFF, kRestarting = 0xFFFFFFFE, kResetting = 0xFFFFFFFD;
 constexpr std::uint32_t kHexBytes = 2048;
 
 [[noreturn]] void Refuse(const char* reason) {
@@ -156,8 +157,13 @@ void RunJob(const JobHeader& job, const RunEntry& run, std::uint32_t index) {
     for (std::uint32_t i = 0; i < run.input_count; ++i) {
       inputs[i] = At<void>(At<std::uint32_t>(run.inputs)[sample * run.input_count + i]);
     }
+    splitopt::Result result = {splitopt::Error::kNone, 0, 0};
+    if (sample != 0 && sample == run.reset_before) {
+      stopwatch.Begin(index, kResetting);
+      result = runner->Reset();
+    }
     stopwatch.Begin(index, sample);
-    const splitopt::Result result = runner->Run(inputs, outputs);
+    if (result.ok()) result = runner->Run(inputs, outputs);
     PrintEnd(index, sample, result);
     if (!result.ok()) return;
     PrintOutputs(run, index, sample, outputs);
