@@ -6,7 +6,7 @@
 ... )
 >>> planned = splitopt.plan(job)
 >>> planned.unsplit_ram_bytes, planned.peak_ram_bytes, len(planned.segments)
-(52944, 12320, 6)
+(52944, 15872, 5)
 
 `read_job` reads a job file, `Job.of` makes a job without one. `plan` chooses the cuts and writes
 nothing, `run` writes the pieces and proves them, `sweep` finds a Pareto front over budgets,
