@@ -64,7 +64,7 @@ def _allocations(figures: Mapping[str, Any]) -> Allocations:
     return Allocations(**{**figures, "categories": categories})
 
 
-def _handle(task: Task) -> Made:
+def handle(task: Task) -> Made:
     found = []
     for path, arena_bytes in task.request["models"]:
         task.working_on(tflm_subject(path, arena_bytes))
@@ -115,4 +115,4 @@ def _printed_to_stderr(call: Callable[[], object]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(serve(Path(sys.argv[1]), _handle))
+    sys.exit(serve(Path(sys.argv[1]), handle))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import prepared_workers
 import pytest
 from extras import need_onnx_extra
 from filelock import FileLock
@@ -16,12 +17,14 @@ from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
+from splitopt.runtime import worker_process
 
 MODELS = REPOSITORY / "configs" / "models"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*things): tools or libraries, see tests/needs.py")
+    prepared_workers.install()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each child process compiles all it imports
 
 
@@ -32,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         limit = item.get_closest_marker("timeout") or pytest.mark.timeout(config.option.timeout)
         if limit.args and limit.args[0]:
             item.add_marker(pytest.mark.timeout(limit.args[0] * TIME_FACTOR), append=False)
+
+
+@pytest.fixture
+def own_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each worker starts anew, as it does for users."""
+    monkeypatch.setattr(worker_process, "run_in_group", prepared_workers.in_its_own_interpreter)
 
 
 @pytest.fixture

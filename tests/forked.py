@@ -22,6 +22,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO
 
+from prepared_workers import prepare_host
+
 MAIN = "from splitopt.cli.app import main\nmain()"
 LOADED = (
     *(f"splitopt.workflows.{name}" for name in ("run", "explain", "report", "pack", "doctor")),
@@ -36,6 +38,7 @@ def _load() -> None:
     """Before the first copy. Not `splitopt.cli.console`, which reads COLUMNS when it is loaded."""
     for name in LOADED:
         import_module(name)
+    prepare_host()
 
 
 def run_forked(

@@ -12,7 +12,7 @@ from splitopt.runtime import worker_process
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def started(own_interpreters: None, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Process ids of all workers that the test starts."""
     pids: list[int] = []
     popen = worker_process.subprocess.Popen

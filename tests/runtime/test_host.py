@@ -99,7 +99,9 @@ def test_litert_refuses_a_bias_of_a_false_axis_unless_repaired(shared_model: Fin
     assert run_litert(path, x, ["y"], repair_bias_axis=True).repaired_biases == 14
 
 
-def test_litert_repairs_nothing_in_a_sound_model(shared_model: FindModel) -> None:
+def test_litert_repairs_nothing_in_a_sound_model(
+    own_interpreters: None, shared_model: FindModel
+) -> None:
     path = shared_model("resnet8_digits_int8")
     x = [int8_samples(INPUT_SHAPES[path.stem], samples=1)]
     plain, asked = run_litert(path, x, ["y"]), run_litert(path, x, ["y"], repair_bias_axis=True)
@@ -199,7 +201,7 @@ def test_versions_are_known() -> None:
 
 
 def test_the_worker_never_imports_from_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model: Path
+    own_interpreters: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, small_model: Path
 ) -> None:
     (tmp_path / "numpy.py").write_text("raise SystemExit('imported from the working folder')")
     monkeypatch.chdir(tmp_path)
