@@ -76,7 +76,8 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
         n = len(graph.ops)
         allowed = allowed_everywhere(n) & has_both_ends(graph)
         request = PlanRequest(Goal(1, 0, max_cost=limit), allowed, SolveParams(60.0))
-        best = dp_outcome(planners[techniques], request)  # its bound holds for loads, before a layout
+        # The bound of the programme holds for loads, before a layout.
+        best = dp_outcome(planners[techniques], request)
         assert (best.bound or 0) <= peak.peak_ram_bytes <= (best.cost or 0)
         assert best.status is not Status.OPTIMAL or best.cost == peak.peak_ram_bytes
     lines = found.lowest_peak_lines

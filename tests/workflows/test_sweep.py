@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import splitopt
 from limits import seconds
 from planning_helpers import allowed_everywhere
 from sweep_files import ROW, UNPLANNED, Ask, asking, points_of
@@ -203,7 +204,8 @@ def test_a_point_that_kills_workers_is_given_up_and_no_other_is_lost(
     assert all(answers[name].plans for name in "abcde")
 
 
-GRID = "{budget_bytes: {start: 56000, stop: 75000, step: 190}}"
+GRID = "{budget_bytes: {start: 56000, stop: 75000, step: 500}}"
+POINTS = 39
 
 
 def command(sweep: Path, out: Path) -> list[str]:
@@ -220,17 +222,16 @@ def test_a_killed_sweep_is_resumed_by_the_same_command(write: Ask, tmp_path: Pat
     process.kill()
     process.wait()
     kept = {path: path.read_bytes() for path in out.glob("sweep/.unfinished-*/points/*.jsonl")}
-    assert 3 <= len(kept) < 101
+    assert 3 <= len(kept) < POINTS
     time.sleep(0.5)
     assert not alive_in_group(process.pid)
-    done = subprocess.run(
-        command(sweep, out), cwd=REPOSITORY, capture_output=True, text=True, check=True
-    )
+    done = splitopt("sweep", sweep, "--out", out, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert document["resumed_points"] >= len(kept)
-    assert document["points"] == 101
+    assert document["points"] == POINTS
     rows = [json.loads(line) for line in (Path(document["run_dir"]) / "records.jsonl").open()]
-    assert len({row["id"] for row in rows}) == 101
+    assert len({row["id"] for row in rows}) == POINTS
     by_id = {row["id"]: row for row in rows}
     for data in kept.values():
         for old in map(json.loads, data.splitlines()):

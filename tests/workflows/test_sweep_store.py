@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import without_progress
+from commands import splitopt, without_progress
 from limits import seconds
 from processes import all_gone
 from sweep_files import Ask, asking, points_of
@@ -313,16 +313,10 @@ def test_a_sweep_in_which_every_point_failed_is_no_success(write: Ask, tmp_path:
     sweep = write(f"{{budget_bytes: [60000, 50000], model: {broken}}}")
     with pytest.raises(UsageError, match=r"every point failed; the first: .*broken\.tflite"):
         run_sweep(sweep, out=tmp_path / "out").require()
-    done = subprocess.run(
-        command(sweep, tmp_path / "out"),
-        cwd=REPOSITORY,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = splitopt("sweep", sweep, "--out", tmp_path / "out", "--json", cwd=tmp_path)
     assert done.returncode == 2
     assert json.loads(done.stdout)["counts"] == {"FAILED": 2}
-    assert len(without_progress(done.stderr).splitlines()) == 1
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_a_sweep_whose_workers_died_at_every_point_ends_with_5(
