@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(BIN)/splitopt run configs/jobs/onnx_mbv2_digits.yaml
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow
