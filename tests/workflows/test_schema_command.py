@@ -36,7 +36,7 @@ JOB = {"model": {"path": "a.tflite"}, "board": "b"}
     [
         ("job", {**JOB, "pices": {}}),
         ("job", {"board": "b"}),
-        ("job", {**JOB, "budget_bytes": "64k"}),
+        ("job", {**JOB, "budget_bytes": "64kB"}),
         ("job", {**JOB, "pieces": {"max": 0}}),
         ("job", {**JOB, "board": {"name": "b"}}),
         ("board", {"name": "b", "sram_bytes": 0}),
