@@ -149,7 +149,7 @@ def least_peak(graph: ModelGraph, headroom: int) -> int:
     return least
 
 
-@pytest.mark.parametrize("seed", [0, 5, 17, 20, 21])
+@pytest.mark.parametrize("seed", [0, 17, 21])
 def test_the_smallest_plan_of_a_chain_is_the_best_of_all(seed: int, tmp_path: Path) -> None:
     job = job_of(tmp_path, chain_net(seed), objective={"minimise": "smallest"}, pieces=CUTS_ONLY)
     found = plan(job)
