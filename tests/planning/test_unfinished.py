@@ -23,6 +23,7 @@ from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unsplit import unsplit
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import ask_to_stop, go_on
 from splitopt.solvers.outcome import Status
@@ -100,7 +101,7 @@ def test_a_budget_that_was_not_found_in_time_is_not_said_not_to_exist(tmp_path: 
     job = Job.of(model=MODEL, board="corstone300_128k", budget_bytes=4096)
     table = SegmentTable(chain(3), target_rules("m55"))
     for is_searched, says in [(False, "was not found in time"), (True, "at any budget")]:
-        error = infeasible(job, table, Infeasible(Goal(1, 0), None, is_searched))
+        error = infeasible(job, table, Infeasible(Goal(1, 0), None, is_searched), unsplit(table))
         assert says in str(error)
         assert error.exit_code == 3
 
@@ -111,7 +112,7 @@ def test_an_interrupt_is_not_called_lack_of_time() -> None:
     planner, request = planner_of(6, Techniques())
     least = plan(planner, request, 60)
     for answer in (Infeasible(request.goal, None, False), Infeasible(request.goal, least)):
-        said = str(infeasible(job, planner.table, answer))
+        said = str(infeasible(job, planner.table, answer, unsplit(planner.table)))
         assert "found before the interrupt" in said
         assert "in time" not in said
         assert "time_limit" not in said
