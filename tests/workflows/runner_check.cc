@@ -80,6 +80,34 @@ void ExpectError(Error error, std::uint32_t piece, const char* what) {
   Reset();
 }
 
+class Whole : public splitopt::RowSource {
+ public:
+  bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) override {
+    Expect(input == 0 && row == 0 && rows == kWhole, "all of an input is asked for at once");
+    for (std::uint32_t i = 0; i < 4; ++i) static_cast<std::uint8_t*>(to)[i] = i + 1;
+    return gives;
+  }
+  bool gives = true;
+};
+
+// An input without a buffer is written where the first piece reads it.
+void ExpectGiven() {
+  Reset();
+  std::uint8_t made[4] = {};
+  tflite::MicroOpResolver resolver;
+  splitopt::Runner runner(plan, resolver, region, 80);
+  Whole whole;
+  const void* inputs[] = {nullptr};
+  void* outputs[] = {made};
+  Expect(runner.Prepare().ok(), "it is prepared");
+  Expect(runner.Run(inputs, outputs, &whole).ok(), "an input may be given when it is asked for");
+  const std::uint8_t want[4] = {12, 13, 14, 15};
+  Expect(std::memcmp(made, want, 4) == 0, "and is read where it was put");
+  whole.gives = false;
+  Expect(runner.Run(inputs, outputs, &whole).error == Error::kNoRows, "an input that does not come");
+  Expect(tflite::MicroInterpreter::alive == 0, "no interpreter is left");
+}
+
 void ExpectSound() {
   Reset();
   std::uint8_t made[4] = {};
@@ -193,8 +221,11 @@ void ExpectBandsByRows() {
     Expect(runner.Run(inputs, outputs, &camera).error == Error::kNoRows, "rows that do not come");
     Expect(runner.Run(inputs, outputs).error == Error::kMissingBuffer, "nobody to give rows");
     rows_in.offset = 64;
-    Expect(runner.Run(inputs, outputs, &camera).error == Error::kMissingBuffer,
-           "an input that has a place is not taken by rows");
+    Whole whole;
+    Expect(runner.Run(inputs, outputs, &whole).ok(), "an input that has a place is asked for whole");
+    Expect(std::memcmp(made, want, 4) == 0, "and is put there");
+    whole.gives = false;
+    Expect(runner.Run(inputs, outputs, &whole).error == Error::kNoRows, "it does not come");
   }
 }
 
@@ -277,6 +308,7 @@ void ExpectBandFaults() {
 
 int main() {
   ExpectSound();
+  ExpectGiven();
   ExpectKept();
   ExpectBands();
   ExpectBandsByRows();

@@ -22,12 +22,14 @@ Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const En
     if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
     TfLiteTensor* tensor = interpreter.input(link.position);
     if (!Matches(tensor, link)) return Error::kTensorMismatch;
-    const void* source = ends.region + link.offset;
-    if (link.model_index != kNowhere) {
-      source = ends.inputs[link.model_index];
-      if (link.offset != kNowhere) ends.Keep(link);
+    Error error = Error::kNone;
+    if (link.offset == kNowhere) {
+      error = ends.Take(link, tensor->data.data);
+    } else {
+      if (link.model_index != kNowhere) error = ends.Keep(link);
+      std::memcpy(tensor->data.data, ends.region + link.offset, link.bytes);
     }
-    std::memcpy(tensor->data.data, source, link.bytes);
+    if (error != Error::kNone) return error;
   }
   return Error::kNone;
 }

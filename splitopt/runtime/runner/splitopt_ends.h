@@ -10,12 +10,16 @@
 
 namespace splitopt {
 
-// Gives rows of the model's inputs while Run is at work, for plans that do not hold them whole.
+// Gives the model's inputs while Run is at work, for those that have no buffer.
 class RowSource {
  public:
+  // In the place of a count of rows: all of the input.
+  static constexpr std::uint32_t kWhole = 0xFFFFFFFF;
+
   // Writes rows [row, row + rows) of input `input` to `to`. Returns whether it did; if not, Run
   // ends with Error::kNoRows. A streamed stage asks for each row once, from the top, one at a time,
-  // but for none that it does not need; the bands of a piece may ask for some rows again.
+  // but for none that it does not need; the bands of a piece may ask for some rows again. An input
+  // that has a place in the region, or that a piece takes whole, is asked for once: row 0, kWhole.
   virtual bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) = 0;
 
  protected:
@@ -29,16 +33,25 @@ struct Ends {
   RowSource* rows;
 
   // Inputs of the model that have a place go there.
-  void KeepInputs(const Piece& piece) const {
-    for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+  Error KeepInputs(const Piece& piece) const {
+    Error error = Error::kNone;
+    for (std::uint32_t i = 0; error == Error::kNone && i < piece.input_count; ++i) {
       const Link& link = piece.inputs[i];
-      if (link.model_index != kNowhere && link.offset != kNowhere) Keep(link);
+      if (link.model_index != kNowhere && link.offset != kNowhere) error = Keep(link);
     }
+    return error;
   }
 
-  void Keep(const Link& link) const {
+  Error Keep(const Link& link) const { return Take(link, region + link.offset); }
+
+  // A whole input, from its buffer or from the source.
+  Error Take(const Link& link, void* to) const {
     const void* given = inputs[link.model_index];
-    if (given != region + link.offset) std::memcpy(region + link.offset, given, link.bytes);
+    if (given == nullptr) {
+      return Give(link, 0, RowSource::kWhole, to) ? Error::kNone : Error::kNoRows;
+    }
+    if (given != to) std::memcpy(to, given, link.bytes);
+    return Error::kNone;
   }
 
   // Outputs of the model leave their places for the application's buffers.

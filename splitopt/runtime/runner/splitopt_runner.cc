@@ -74,9 +74,7 @@ Result Runner::CheckPlan() const {
 
 Error Runner::CheckBuffers(const Ends& ends) const {
   for (std::uint32_t i = 0; i < plan_.input_count; ++i) {
-    if (ends.inputs[i] == nullptr && (ends.rows == nullptr || !IsTakenByRows(plan_, i))) {
-      return Error::kMissingBuffer;
-    }
+    if (ends.inputs[i] == nullptr && ends.rows == nullptr) return Error::kMissingBuffer;
   }
   for (std::uint32_t i = 0; i < plan_.output_count; ++i) {
     if (ends.outputs[i] == nullptr) return Error::kMissingBuffer;
@@ -264,8 +262,8 @@ Error Runner::RunBands(std::uint32_t index, tflite::MicroInterpreter& interprete
   const Slice* slices = piece.slices;
   for (std::uint32_t band = 0; band < piece.execution_count; ++band) {
     Tell(index, Step::kCopyIn);
-    if (band == 0) ends.KeepInputs(piece);
-    Error error = CopyRowsIn(piece, slices, interpreter, ends);
+    Error error = band == 0 ? ends.KeepInputs(piece) : Error::kNone;
+    if (error == Error::kNone) error = CopyRowsIn(piece, slices, interpreter, ends);
     if (error != Error::kNone) return error;
     slices += piece.input_count;
     Tell(index, Step::kInvoke);

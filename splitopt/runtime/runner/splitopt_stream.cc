@@ -100,8 +100,8 @@ Error StreamedStage::Build() {
 
 Error StreamedStage::RunBuilt() {
   Tell(0, Step::kCopyIn);
-  ends_.KeepInputs(piece_);
-  const Error error = Loop();
+  Error error = ends_.KeepInputs(piece_);
+  if (error == Error::kNone) error = Loop();
   if (error != Error::kNone) return error;
   Tell(0, Step::kCopyOut);
   ends_.HandOver(piece_);

@@ -1,4 +1,4 @@
-"""How an application hands over inputs that the plan takes row by row."""
+"""How an application hands over inputs that have no place in the region."""
 
 from __future__ import annotations
 
@@ -7,6 +7,34 @@ from collections.abc import Sequence
 from splitopt.base.units import plural
 from splitopt.runtime.links import PieceLinks
 from splitopt.runtime.stream_tables import NOWHERE
+
+
+def whole_text(links: Sequence[PieceLinks]) -> str:
+    """Markdown, of inputs that a piece takes whole into its arena; none where there are none."""
+    ends = [
+        f"input {link.model_index} ({link.size_bytes:,} B)"
+        for own in links
+        for link in own.inputs
+        if not link.row_bytes and link.model_index != NOWHERE and link.offset == NOWHERE
+    ]
+    if not ends:
+        return ""
+    return f"""
+## Input without a buffer
+
+The region has no place for {"; ".join(ends)}: it is copied from the buffer in `inputs` into the arena
+of the piece that reads it. That buffer is RAM of yours, beside the region. To do without it, give
+null in `inputs`, and a `splitopt::RowSource` that writes the whole input when it is asked:
+
+```cpp
+struct Sensor : splitopt::RowSource {{
+  bool Give(std::uint32_t input, std::uint32_t row, std::uint32_t rows, void* to) override {{
+    return Capture(to);  // rows is kWhole: all of the input; false ends Run with Error::kNoRows
+  }}
+}} sensor;
+splitopt::Result result = runner.Run(inputs, outputs, &sensor);
+```
+"""
 
 
 def rows_text(links: Sequence[PieceLinks]) -> str:

@@ -19,7 +19,7 @@ from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
-from splitopt.workflows.export.by_rows import rows_text
+from splitopt.workflows.export.by_rows import rows_text, whole_text
 from splitopt.workflows.export.code import (
     golden_text,
     header_text,
@@ -120,7 +120,7 @@ def _words(
         "STORES": check_text(namespace, used_memories(bundle.plan)),
         "PREPARE": prepare_text(bundle.plan),
         "KEPT": kept_text(namespace, bundle.plan),
-        "ROWS": rows_text(planned.links),
+        "ROWS": whole_text(planned.links) + rows_text(planned.links),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
 
