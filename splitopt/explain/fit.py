@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from splitopt.base.progress import Progress, within
 from splitopt.base.text import Row, first_few, table
@@ -10,33 +11,50 @@ from splitopt.base.units import added_text, format_bytes, format_percent, plural
 from splitopt.bundle.left_out import cause_text
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.bundle.schema.switching import SwitchingWorth
 from splitopt.config.job import Job, aiming
+from splitopt.explain.switching import worth_lines, worth_of
 from splitopt.planning.aims import plan_aimed
 from splitopt.planning.job_table import techniques_of
 from splitopt.planning.lowest_peak import LowestPeak
-from splitopt.planning.planner import Planner
+from splitopt.planning.planner import Answer, Planner
 from splitopt.planning.request import Deadline, request_of
+from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.switching import REBUILT
 
 _COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
 
 
+_REBUILT = 0.5
+"""How much of the time the cheapest plan may take; the rest is for that without built pieces."""
+
+
 def cheapest_fit(
     job: Job, known: SegmentTable, deadline: Deadline, progress: Progress
-) -> PeakEntry | None:
-    """The plan of least added time within the job's budget, with all that a job may use by itself;
-    None where there is none, or none was found in time. `known`: what was priced already."""
+) -> tuple[PeakEntry | None, SwitchingWorth | None]:
+    """The plan of least added time within the job's budget, with all that a job may use by itself,
+    and what resident and restored pieces spare of it; None where there is none, or none was found
+    in time. `known`: what was priced already."""
     request = request_of(known.graph, aiming(job, "fit"))
-    planner = Planner(
-        known.under(techniques_of(job)), within(progress, "planning: the cheapest plan that fits")
-    )
-    found = plan_aimed(planner, request, deadline)
+
+    def cheapest(techniques: Techniques, words: str, time: Deadline) -> Answer:
+        planner = Planner(known.under(techniques), within(progress, f"planning: {words}"))
+        return plan_aimed(planner, request, time)
+
+    every = techniques_of(job)
+    found = cheapest(every, "the cheapest plan that fits", deadline.share(_REBUILT))
     if not isinstance(found, SplitPlan):
-        return None
+        return None, None
     is_proved = found.unfinished is None
     plan = LowestPeak("fit", "the cheapest that fits", found, found.unfinished, is_proved)
-    return PeakEntry.model_validate(plan, from_attributes=True)
+    entry = PeakEntry.model_validate(plan, from_attributes=True)
+    if len(found.segments) == 1 and not found.first_insn:
+        return entry, None
+    words = "the same with pieces that are rebuilt"
+    rebuilt = cheapest(replace(every, switching=REBUILT), words, deadline)
+    return entry, worth_of(found, rebuilt)
 
 
 def answer_text(found: ModelExplanation) -> str:
@@ -50,7 +68,8 @@ def answer_text(found: ModelExplanation) -> str:
 
 
 def _verdict(found: ModelExplanation) -> Iterator[str]:
-    """The fit and its price; before them, that TFLM cannot run the model."""
+    """The fit, its price, and what of it built pieces spare; before them, that TFLM cannot run the
+    model."""
     if found.not_run:
         yield f"NOT RUN: {found.not_run}"
     unsplit, budget, fit = found.ram.ram_bytes, found.budget_bytes, found.fit
@@ -67,6 +86,8 @@ def _verdict(found: ModelExplanation) -> Iterator[str]:
         )
         sure = "" if fit.is_cheapest else "; a cheaper one may exist"
         yield f"Price: {added_text(fit.added_insn, found.invoke_insn)}{sure}."
+        if found.switching is not None:
+            yield next(worth_lines(found.switching, found.invoke_insn))
     elif found.lowest_bytes <= budget:
         yield f"FITS {found.board} when it is split; the cheapest way was not found in time."
     else:

@@ -68,7 +68,7 @@ def explain_model(
     ram = ram_of(baseline.arena, board.headroom_bytes)
     made = [table]
     least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress, made)
-    fit = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
+    fit, worth = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     facts = memory_facts(
         table,
@@ -103,6 +103,7 @@ def explain_model(
         saved_bytes=saved,
         lowest_bytes=lowest,
         fit=fit,
+        switching=worth,
         streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )

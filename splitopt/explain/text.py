@@ -19,6 +19,7 @@ from splitopt.bundle.schema.explain import (
     TensorFact,
 )
 from splitopt.bundle.schema.outputs import Difference, Finding, Outputs
+from splitopt.explain.switching import SWITCHING, worth_lines
 
 _SHOWN_CUTS = 16
 _NOTE = "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU cycles."
@@ -39,7 +40,8 @@ class Table:
 def model_text(found: ModelExplanation) -> str:
     """explain.txt of a model: everything, for a terminal, a file or a bug report."""
     head = [f"{found.model} on {found.board}", "\n".join(_model_verdict(found))]
-    parts = [*_memory_parts(found), *_stream_parts(found), *map(_shown, _model_tables(found))]
+    parts = [*_switching_parts(found), *_memory_parts(found)]
+    parts += [*_stream_parts(found), *map(_shown, _model_tables(found))]
     return _joined([*head, *parts, _NOTE])
 
 
@@ -63,6 +65,12 @@ def _joined(parts: Sequence[str]) -> str:
 
 def _shown(shown: Table) -> str:
     return f"{shown.title}\n{table(shown.header, shown.rows)}"
+
+
+def _switching_parts(found: ModelExplanation) -> Iterator[str]:
+    if found.switching is not None:
+        lines = worth_lines(found.switching, found.invoke_insn)
+        yield f"{SWITCHING}:\n" + "\n".join(lines)
 
 
 def _stream_parts(found: ModelExplanation) -> Iterator[str]:

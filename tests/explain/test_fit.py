@@ -39,9 +39,31 @@ def test_the_price_is_that_of_the_cheapest_plan_that_a_run_makes(budget: int) ->
     else:
         assert f"{own.peak_ram_bytes:,} B" in text[0]
         assert next_one == f"Next: splitopt run {MODEL} --board {BOARD} --budget 20000 --plan fit"
-    rows = text[3 : text.index("", 4)]
+    header = next(at for at, line in enumerate(text) if line.startswith("lowest peak by"))
+    rows = text[header : text.index("", header)]
     shares = [int(row.split(" B", 1)[1].split("%")[0]) for row in rows[1:]]
     assert shares[0] == round(100 * found.ram.ram_bytes / budget)
+
+
+def test_what_resident_pieces_spare_is_the_difference_to_a_run_that_rebuilds_all() -> None:
+    found, text = explained("20000")
+    worth = found.switching
+    assert worth is not None
+    assert worth.is_proved
+    asked = {"model": MODEL, "board": BOARD, "budget_bytes": 20_000}
+    rebuilt = plan(
+        Job.of(**asked, objective={"minimise": "fit"}, pieces={"switching": ["rebuild"]})
+    )
+    assert (worth.rebuilt, worth.rebuilt_insn) == ("found", rebuilt.added_insn)
+    own = plan(Job.of(**asked, objective={"minimise": "fit"}))
+    assert worth.added_insn == own.added_insn < rebuilt.added_insn
+    kept = [segment.kept.bytes for segment in own.segments if segment.kept]
+    [held] = worth.held
+    assert (held.way, held.memory) == ("resident", None)
+    assert (held.pieces, held.size_bytes) == (len(kept), sum(kept))
+    assert sum(worth.parts.model_dump().values()) == worth.added_insn
+    share = 100 * rebuilt.added_insn / own.baseline.invoke.insn
+    assert text[2].endswith(f"the cheapest plan that fits would add {share:+.1f} %.")
 
 
 def test_what_does_not_fit_says_how_much_is_missing() -> None:

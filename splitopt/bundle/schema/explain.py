@@ -24,6 +24,7 @@ from splitopt.bundle.schema.common import (
 from splitopt.bundle.schema.explain_v1 import upgraded
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.outputs import Outputs
+from splitopt.bundle.schema.switching import SwitchingWorth
 
 PEAK_PARTS = frozenset(
     {"floor_op", "live_set", "fragmentation", "tail", "boundary", "headroom", "padding"}
@@ -293,7 +294,8 @@ class ModelExplanation(Memory, Document):
     `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
     `streamable`: null in files that were written before there were streams.
-    `fit`: the cheapest plan within the budget; null where none was found.
+    `fit`: the cheapest plan within the budget; null where none was found. `switching`: what of its
+    price resident and restored pieces spare; null where it has one piece that is built once.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
     """
@@ -320,6 +322,7 @@ class ModelExplanation(Memory, Document):
     saved_bytes: Count
     lowest_bytes: Count
     fit: LowestPeak | None = None
+    switching: SwitchingWorth | None = None
     boards: tuple[BoardFit, ...]
     streamable: Streamable | None = None
     io: Io | None = None

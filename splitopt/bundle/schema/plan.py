@@ -102,6 +102,16 @@ class AddedParts(Shape):
     read_insn: Signed = 0
 
 
+PRICE_PARTS = {
+    "recomputed_insn": "rows computed again or one by one",
+    "copy_insn": "copies",
+    "rebuild_insn": "AllocateTensors and construction",
+    "restore_insn": "restored pieces",
+    "read_insn": "tails of resident pieces in slower memory",
+}
+"""Field of `AddedParts` → what it is, in words."""
+
+
 class Baseline(Shape):
     """The unsplit model on the same board."""
 

@@ -35,7 +35,14 @@ from splitopt.report.text.answer import (
     fits_line,
     next_command,
 )
-from splitopt.report.text.notes import contract_lines, conversion_lines, estimate_lines, onnx_lines
+from splitopt.report.text.notes import (
+    PRICE_COLUMNS,
+    contract_lines,
+    conversion_lines,
+    estimate_lines,
+    onnx_lines,
+    price_rows,
+)
 from splitopt.report.text.summary import (
     CHANGE_COLUMNS,
     HAND_COLUMNS,
@@ -69,6 +76,7 @@ def render_run(documents: RunDocuments) -> str:
         "verdict": verdict(plan),
         "limit": _limit(plan),
         "before_after": Grid("Before and after", CHANGE_COLUMNS, before_after(plan)),
+        "price": _price(plan),
         "proof": proof_line(plan),
         "checks": list(check_lines(documents.verify.checks)),
         "checked_on": _checked_on(documents.verify),
@@ -242,6 +250,11 @@ def _runs(segment: Segment) -> str:
         again = added_text(segment.estimated_recomputed_insn, None)
         return f"{says}, {runs} (rows computed more than once: {again})"
     return f"{says}, {runs}" if runs else says
+
+
+def _price(plan: Plan) -> Grid | None:
+    rows = price_rows(plan)
+    return Grid("What is added to each inference", PRICE_COLUMNS, rows) if rows else None
 
 
 def _tables(plan: Plan) -> dict[str, Any]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from splitopt.base.text import Row
 from splitopt.base.units import (
     added_text,
     format_bytes,
     format_insn,
     format_percent,
-    more_text,
     no_estimate_text,
     plural,
+    signed_insn,
 )
 from splitopt.bundle.io_json import io_lines
-from splitopt.bundle.schema.plan import Plan
+from splitopt.bundle.schema.plan import PRICE_PARTS, Plan
+
+PRICE_COLUMNS = ("what is added", "instructions (estimate)", "of the unsplit Invoke")
 
 
 def notes(plan: Plan) -> Iterator[str]:
@@ -83,21 +86,13 @@ def conversion_lines(plan: Plan) -> Iterator[str]:
 def technique_lines(plan: Plan) -> Iterator[str]:
     """What the added instructions are made of; what bands, streams and offline plans there are,
     and what the halo of bands costs."""
-    parts, invoke = plan.added_parts, plan.invoke_insn
-    if plan.added_insn and parts is not None:
-        once = parts.copy_insn + parts.recomputed_insn
-        rebuild, restore, read, rest = (
-            format_percent(part, invoke) if invoke else more_text(part)
-            for part in (parts.rebuild_insn, parts.restore_insn, parts.read_insn, once)
-        )
-        restored = f"restored pieces {restore}, " if parts.restore_insn else ""
-        if parts.read_insn:
-            restored += f"tails of resident pieces in slower memory {read}, "
-        by_row = "one by one or " if any(s.stream for s in plan.segments) else ""
+    rows = price_rows(plan)
+    invoke = plan.invoke_insn
+    if plan.added_insn and rows:
+        told = (f"{name} {share or insn}" for name, insn, share in rows if insn != "0")
         yield (
             f"Added to each inference{', in parts of the unsplit Invoke' if invoke else ''} "
-            f"(estimates): AllocateTensors and construction {rebuild}, {restored}copies and rows "
-            f"computed {by_row}more than once {rest}."
+            f"(estimates): {', '.join(told)}."
         )
     yield from _restored_lines(plan)
     banded = [segment for segment in plan.segments if segment.bands]
@@ -115,6 +110,20 @@ def technique_lines(plan: Plan) -> Iterator[str]:
             "Offline memory plans, exact and checked, take the place of TFLM's own in "
             f"{'piece' if len(planned) == 1 else 'pieces'} {', '.join(planned)}."
         )
+
+
+def price_rows(plan: Plan) -> list[Row]:
+    """What the added instructions of an inference are made of; none in plans that do not say."""
+    parts, invoke = plan.added_parts, plan.invoke_insn
+    if parts is None or not plan.added_insn:
+        return []
+    rest = plan.added_insn - sum(getattr(parts, field) for field in PRICE_PARTS)
+    told = [(words, getattr(parts, field)) for field, words in PRICE_PARTS.items()]
+    told += [("QUANTIZE between pieces", rest)] if rest else []
+    return [
+        (words, signed_insn(insn) if insn else "0", format_percent(insn, invoke) if invoke else "")
+        for words, insn in told
+    ]
 
 
 def _restored_lines(plan: Plan) -> Iterator[str]:
