@@ -293,8 +293,9 @@ def test_text_and_lines_stand_out(theme: int) -> None:
 def test_no_colour_of_a_drawing_means_two_things(theme: int) -> None:
     """Nor is one that of a link or of a check that failed."""
     colours = themes()[theme]
-    meanings = ("tensor", "lines", "scratch", "tail", "room", "interpreters", "boundary", "plan",
-                "budget", "floor", "unsplit", "grey", "accent", "ok", "bad", "warn")  # fmt: skip
+    meanings = ("tensor", "lines", "scratch", "tail", "room", "interpreters", "boundary", "held",
+                "saved", "plan", "budget", "floor", "unsplit", "grey", "accent", "ok", "bad",
+                "warn")  # fmt: skip
     assert len({colours[name] for name in meanings}) == len(meanings)
 
 

@@ -13,6 +13,7 @@ from splitopt.bundle.schema.memory import Memory
 from splitopt.bundle.schema.plan import Plan, Segment
 from splitopt.bundle.schema.verify import Verify
 from splitopt.report.charts.dag import dag_chart
+from splitopt.report.charts.memory_bars import bars_legend, memory_bars
 from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
 from splitopt.report.charts.ram_chart import ram_chart
 from splitopt.report.charts.svg import Chart, keys_drawn
@@ -204,7 +205,11 @@ def _charts(documents: RunDocuments) -> dict[str, Any]:
         height=300,
     )
     maps = [] if plan.is_unsplit else list(memory_maps(plan, memory))
+    bars = memory_bars(plan)
     return {
+        "board_name": plan.board.name,
+        "bars": bars,
+        "bars_legend": bars_legend(bars),
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,
         "map_legend": keys_drawn(LEGEND, [whole, *(chart for _, chart in maps)]),

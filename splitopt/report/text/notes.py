@@ -120,9 +120,10 @@ def price_rows(plan: Plan) -> list[Row]:
     rest = plan.added_insn - sum(getattr(parts, field) for field in PRICE_PARTS)
     told = [(words, getattr(parts, field)) for field, words in PRICE_PARTS.items()]
     told += [("QUANTIZE between pieces", rest)] if rest else []
+    shares = (format_percent(insn, invoke) if insn and invoke else "" for _, insn in told)
     return [
-        (words, signed_insn(insn) if insn else "0", format_percent(insn, invoke) if invoke else "")
-        for words, insn in told
+        (words, signed_insn(insn) if insn else "0", share)
+        for (words, insn), share in zip(told, shares, strict=True)
     ]
 
 
