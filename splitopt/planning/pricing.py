@@ -15,7 +15,12 @@ from splitopt.arena.head import PlannedHead
 from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest, QuickReplay
 from splitopt.arena.replay import Memories
 from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
-from splitopt.cost.copying import CONSTRUCT_INSN, copy_insn, fill_insn
+from splitopt.cost.copying import (
+    CONSTRUCT_INSN,
+    copy_insn,
+    fill_insn,
+    resident_construct_insn,
+)
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
 from splitopt.planning.segment import SegmentFigures
@@ -107,18 +112,22 @@ class Pricer:
         )
 
     def resident(self, piece: SegmentFigures) -> SegmentFigures:
-        """The piece with persistent data in an arena of their own, which stays for good."""
+        """The piece with persistent data in an arena of their own, which stays for good. Building
+        it, which happens once, takes somewhat more."""
         assert piece.request is not None, "pickled figures are not priced again"
         request = replace(piece.request, abi=self.abi.in_two_arenas())
         memory = self._replay_of_two.with_head(request, piece.memory)
         arena_bytes = memory.size_bytes + self.headroom_bytes
         kept = image_bytes(memory.tail_bytes, self.abi.interpreter_bytes)
+        ops = piece.segment.stop - piece.segment.start
+        more = resident_construct_insn(ops) - CONSTRUCT_INSN if piece.rebuild_insn else 0
         return replace(
             piece,
             request=request,
             memory=memory,
             arena_bytes=arena_bytes,
-            added_insn=piece.added_insn - self._less_zeroing(piece, arena_bytes),
+            added_insn=piece.added_insn - self._less_zeroing(piece, arena_bytes) + more,
+            rebuild_insn=piece.rebuild_insn + more,
             kept_bytes=kept,
             read_bytes=memory.tail_bytes * max(1, len(piece.executions)),
         )

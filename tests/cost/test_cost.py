@@ -13,7 +13,7 @@ from golden_figures import MODELS, SPLIT_MODELS, measured_pieces
 from splitopt.arena.replay import plan_head, replay
 from splitopt.arena.rules import target_rules
 from splitopt.cost.allocate import allocate_insn, m55_table
-from splitopt.cost.copying import copy_insn, fill_insn
+from splitopt.cost.copying import copy_insn, fill_insn, resident_construct_insn
 from splitopt.cost.costs import built_in, estimate_invoke
 from splitopt.graph.segments import segment_of, whole_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
@@ -150,3 +150,18 @@ def test_what_offline_plans_change_in_allocate_tensors(name: str, shared_model: 
         allocate_insn(graph, whole, arena.buffers, m55_table()) for arena in (greedy, pinned)
     )
     assert under - without == pytest.approx(want, abs=0.005 * counted["repacked_no_plan"])
+
+
+COUNTED_RESIDENT = {
+    1: (521, 545, 546), 2: (562,), 4: (678, 701), 5: (686, 710, 722), 10: (911,),
+    13: (1_031, 1_058), 18: (1_245,), 19: (1_313,), 23: (1_460,), 24: (1_614,), 31: (1_822,),
+    45: (2_643,), 53: (2_995,), 61: (3_377,),
+}  # fmt: skip
+"""Ops of a resident piece → counts of QEMU: pieces of ad01, ic_resnet8, kws_dscnn, mbv2_digits and
+person_detect, kept in the main SRAM or in a second memory."""
+
+
+@pytest.mark.parametrize("ops", COUNTED_RESIDENT)
+def test_constructing_resident_pieces_within_6_percent(ops: int) -> None:
+    for counted in COUNTED_RESIDENT[ops]:
+        assert resident_construct_insn(ops) == pytest.approx(counted, rel=0.06)
