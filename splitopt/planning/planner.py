@@ -63,7 +63,7 @@ class Planner:
         if outcome.plan is None:
             return outcome
         check_plan(instance, outcome.plan, outcome.cost)
-        return self._built(outcome, request)
+        return self.built(outcome, request)
 
     def uncut(self, request: PlanRequest, deadline: Deadline) -> SplitPlan | None:
         """The model in one piece that runs once, on all rows, where that adds nothing and fits: of
@@ -89,7 +89,7 @@ class Planner:
         check_plan(instance, outcome.plan, outcome.cost)
         cost = request.goal.weigh(outcome.cost or 0, plan_cost(outcome.plan).added)
         found = replace(outcome, cost=cost, bound=cost)
-        return self._built(found, request)
+        return self.built(found, request)
 
     def solve(self, request: PlanRequest, deadline: Deadline | None = None) -> Solved:
         """The optimum over all segments, proved on those that pruning left.
@@ -296,10 +296,11 @@ class Planner:
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
         outcome, _ = self.solve(replace(request, goal=goal), deadline)
-        least = None if outcome.plan is None else self._built(outcome, request)
+        least = None if outcome.plan is None else self.built(outcome, request)
         return Infeasible(request.goal, least, outcome.status is not Status.UNKNOWN)
 
-    def _built(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
+    def built(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
+        """Of an outcome that has a plan."""
         return split_plan_of(
             self.table,
             outcome.found,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from splitopt.base.errors import InfeasibleError
 from splitopt.base.text import first_few
@@ -11,37 +12,43 @@ from splitopt.config.board import known_boards
 from splitopt.config.job import Job
 from splitopt.planning.lower_bound import single_op_bound
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.short_memories import Missing
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unfinished import Cause, cause_of, found_text
 from splitopt.planning.unsplit import Baseline
 
 
 def infeasible(
-    job: Job, table: SegmentTable, answer: Infeasible, unsplit: Baseline
+    job: Job,
+    table: SegmentTable,
+    answer: Infeasible,
+    unsplit: Baseline,
+    lacks: Missing | None = None,
 ) -> InfeasibleError:
-    """The error for a job without a plan: which budget would do, and which op needs most."""
+    """The error for a job without a plan: which budget would do, and which op needs most; `lacks`:
+    what else would do."""
     bound = single_op_bound(table)
     op = table.graph.op_name(bound.op)
     if answer.least is None and not answer.is_searched:
         error = InfeasibleError(
-            f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)} (proved); "
-            f"the smallest feasible budget {_NOT_FOUND[cause_of(table)]}"
+            f"{job.file}: no plan{_limits(job)} fits {_budget(job)} (proved); "
+            f"the smallest feasible budget {_NOT_FOUND[cause_of(table)]}{_would_do(lacks)}"
         )
         error.facts = {"status": "INFEASIBLE", "budget_bytes": job.budget_bytes}
         return error
     if answer.least is None:
         return InfeasibleError(
             f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
-            "loosen pieces.max, cut or objective.max_added_insn"
+            f"loosen pieces.max, cut or objective.max_added_insn{_would_do(lacks)}"
         )
     least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
     left = answer.least.unfinished
     sure = "" if left is None else f" {found_text(left.cause)}"
     error = InfeasibleError(
-        f"{job.file}: no plan{_limits(job)} fits {format_bytes(job.budget_bytes)}; "
+        f"{job.file}: no plan{_limits(job)} fits {_budget(job)}; "
         f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); "
         f"{_needs_most(answer.least, op, bound.least_ram_bytes)}"
-        f"{_rests_on(answer.least)}{_left_out(answer.least)}"
+        f"{_would_do(lacks)}{_rests_on(answer.least)}{_left_out(answer.least)}"
     )
     error.facts = {
         "status": "INFEASIBLE",
@@ -51,7 +58,11 @@ def infeasible(
         "unsplit_ram_bytes": unsplit.ram_bytes,
         "invoke_insn": unsplit.invoke.whole,
         "added_insn": answer.least.added_insn,
-        "help": _help(job, answer.least, op, bound.least_ram_bytes),
+        "help": [
+            *_help(job, answer.least, op, bound.least_ram_bytes),
+            *(() if lacks is None else lacks.lines()),
+        ],
+        "memories": [asdict(memory) for memory in lacks.memories] if lacks else [],
         "smallest_feasible_budget_bytes": least,
         "smallest_is_proved": answer.least.status.name == "OPTIMAL",
         "exact": answer.least.exact,
@@ -64,6 +75,17 @@ def infeasible(
         },
     }
     return error
+
+
+def _budget(job: Job) -> str:
+    """`20,000 B`; of the main SRAM, where a board has other memories."""
+    of = f" of the main SRAM of {job.board.name}" if job.board.memories else ""
+    return f"{format_bytes(job.budget_bytes)}{of}"
+
+
+def _would_do(lacks: Missing | None) -> str:
+    """What a plan would need beside the main SRAM; empty where that would not help."""
+    return "" if lacks is None else f"; what would do, too: {'; '.join(lacks.lines())}"
 
 
 def _help(job: Job, least: SplitPlan, op: str, bound_bytes: int) -> list[str]:

@@ -29,6 +29,7 @@ from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible
 from splitopt.planning.request import Deadline, PlanRequest, request_of
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.short_memories import missing
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unfinished import cause_of
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
@@ -198,7 +199,7 @@ def plan_job(
     found: tuple[Choice, ...] = ()
     with ends_on_interrupt(keep_interrupted, progress):
         own = deadline.share(OWN) if with_choices else deadline
-        plan = _found(job, prepared, plan_aimed(planner, request, own))
+        plan = _found(job, prepared, plan_aimed(planner, request, own), request, deadline)
         if with_choices:
             mine = aim, plan
             found = choices(prepared.graph, planner, mine, request_of, deadline, progress)
@@ -215,14 +216,19 @@ def plan_job(
 
 
 def _found(
-    job: Job, prepared: Prepared, answer: SplitPlan | Infeasible | Outcome[PartitionPlan]
+    job: Job,
+    prepared: Prepared,
+    answer: SplitPlan | Infeasible | Outcome[PartitionPlan],
+    request: PlanRequest,
+    deadline: Deadline,
 ) -> SplitPlan:
     """The plan. Raises InfeasibleError and ToolError where there is none, KeyboardInterrupt where
     none was found before an interrupt."""
     if isinstance(answer, SplitPlan):
         return answer
     if isinstance(answer, Infeasible):
-        error = infeasible(job, prepared.table, answer, prepared.baseline)
+        lacks = missing(job, prepared.table, request, deadline)
+        error = infeasible(job, prepared.table, answer, prepared.baseline, lacks)
         error.exit_code = INTERRUPTED if is_asked_to_stop() else error.exit_code
         raise error
     if is_asked_to_stop():

@@ -21,6 +21,7 @@ from splitopt.bundle.schema.common import (
     Shape,
     Signed,
     Text,
+    Texts,
 )
 from splitopt.bundle.schema.plan import SingleOpBound
 from splitopt.bundle.thresholds import Figure
@@ -51,7 +52,7 @@ class Front(Shape):
     """The undominated points of a model on a board, by falling peak.
 
     `is_complete`: all budgets were asked for at once, and it is proved that no point is missing.
-    `budgets` fall.
+    `budgets` fall. `notes`: what the choice of plans did not hold, such as resident pieces.
     """
 
     model: Text
@@ -60,6 +61,7 @@ class Front(Shape):
     points: tuple[Id, ...]
     marks: tuple[Mark, ...] = ()
     budgets: tuple[BudgetCost, ...] = ()
+    notes: Texts = ()
 
 
 class Sweep(Document):
@@ -89,6 +91,7 @@ class Record(Shape):
 
     `kind` `front`: all budgets at once. `streamed`: how many of its pieces are streams. `proved`:
     whether its pieces were run and found equal. `shared_from`: the point whose plan this is.
+    `notes`: of a plan of a front, those of the plan.
     """
 
     id: Id
@@ -118,6 +121,7 @@ class Record(Shape):
     proved: bool | None = None
     dominated: bool
     front_is_complete: bool = False
+    notes: Texts = ()
     shared_from: Text | None = None
     wall_s: Number
     solver_s: Number

@@ -96,9 +96,9 @@ def _fronts(documents: SweepDocuments) -> Iterator[FrontView]:
             ident,
             name,
             f"{name}: {_verdict(entry, rows)}",
-            _completeness(complete.get((model, board), False), rows),
+            _completeness(complete.get((model, board), False), rows, entry),
             [(row.id, cells) for row, cells in marked],
-            [] if entry is None else list(unfit_lines(entry)),
+            [] if entry is None else [*unfit_lines(entry), *entry.notes],
             pareto_charts(rows, f"{ident}-chart", name, short),
             [view for view in shown if view.id in first],
             [view for view in shown if view.id not in first],
@@ -121,11 +121,12 @@ def _verdict(front: Front | None, rows: Sequence[Record]) -> str:
     return f"no point has a plan{hint}."
 
 
-def _completeness(is_complete: bool, rows: Sequence[Record]) -> str:
+def _completeness(is_complete: bool, rows: Sequence[Record], entry: Front | None) -> str:
     front = [row for row in rows if row.plan and not row.dominated]
     if is_complete:
+        but = " but for what a note says" if entry is not None and entry.notes else ""
         return (
-            f"{plural(len(front), 'undominated point')}: the whole Pareto front; it is "
+            f"{plural(len(front), 'undominated point')}: the whole Pareto front{but}; it is "
             "proved that none is missing."
         )
     return (

@@ -48,7 +48,7 @@ def sweep_text(sweep: Sweep, rows: Sequence[Record]) -> Iterator[Paragraph]:
         rows_shown = [cells for _, cells in marked_rows(front, points)]
         yield (Line(_title(front)), *table_of(MARKED_COLUMNS, rows_shown))
         where = "All points: report.html, pareto.csv, --json."
-        yield lines_of([*unfit_lines(front), f"{KNEE}. {where}"])
+        yield lines_of([*unfit_lines(front), *front.notes, f"{KNEE}. {where}"])
     failures = lines_of(f"{row.status} {row.id}: {row.error}" for row in rows if row.error)
     if failures:
         yield tuple(Line(line.text, "failed") for line in failures)
@@ -65,6 +65,7 @@ def _title(front: Front) -> str:
 
 def _front_verdict(front: Front, points: Sequence[PlannedRecord]) -> str:
     whole = ", the whole Pareto front" if front.is_complete else ""
+    whole += " but for what a note says" if whole and front.notes else ""
     return f"{priced(front, points)} {plural(len(points), 'undominated point')}{whole}."
 
 

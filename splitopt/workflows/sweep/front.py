@@ -37,6 +37,11 @@ class Front:
         """Of the unsplit model, estimated; None where one of its ops has no estimate."""
         return self.points[0].estimated_invoke_insn
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the choice of its plans did not hold."""
+        return tuple(dict.fromkeys(note for point in self.points for note in point.notes))
+
     def entry(self, swept: Board, boards: Sequence[Board]) -> schema.Front:
         """The front as sweep.json has it. `boards`: for which the cheapest that fits is marked."""
         return schema.Front(
@@ -46,6 +51,7 @@ class Front:
             points=tuple(point.id for point in self.points),
             marks=tuple(marks_of(self.points, boards, swept)),
             budgets=tuple(budget_costs(self.points))[::-1],
+            notes=self.notes,
         )
 
     def chart(self) -> Drawing:
@@ -78,7 +84,8 @@ class Front:
             )
             for point in self.points
         ]
-        return html_table(f"Pareto front of {self._where}", _HEADER, rows)
+        caption = ". ".join([f"Pareto front of {self._where}", *self.notes])
+        return html_table(caption, _HEADER, rows)
 
 
 def fronts_of(rows: Sequence[Record]) -> tuple[Front, ...]:

@@ -57,6 +57,7 @@ def made_of(point: Point, prepared: Prepared, answer: Answer) -> Iterator[Made]:
                 "id": name,
                 "plan": f"plans/{answer.shared_from or name}/plan.json",
                 "front_is_complete": point.kind == FRONT and answer.is_complete,
+                "notes": plan.notes if point.kind == FRONT else (),
             }
         )
         yield Made(row) if shared else Made(row, *_documents(point, prepared, plan))
