@@ -95,7 +95,7 @@ def _run_in_group(
         try:
             connection.settimeout(timeout_s)
             return int(connection.recv(16))
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # the latter of a limit of 0 s
             raise subprocess.TimeoutExpired(command, timeout_s) from None
         finally:
             connection.settimeout(None)
