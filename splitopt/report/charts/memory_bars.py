@@ -30,7 +30,8 @@ class _Part(NamedTuple):
 
 
 def memory_bars(plan: Plan) -> list[Chart]:
-    """The main SRAM first. `title`: how much of it is used, and for what."""
+    """The main SRAM first. `title`, which the page shows under `ident`: how much of it is used, and
+    for what."""
     kept = _kept_in(plan, None)
     shared = plan.peak_ram_bytes - kept
     parts = [_Part("held", shared, "arenas and boundary tensors"), _kept(kept)]
@@ -48,9 +49,9 @@ def bars_legend(bars: Sequence[Chart]) -> list[Key]:
 def _parts(plan: Plan, memory: Memory) -> Iterator[_Part]:
     kept = _kept_in(plan, memory.name)
     stored = sum(s.stored_bytes for s in plan.segments if s.stored_in == memory.name)
+    yield _Part("room", memory.used_bytes - kept - stored, "the runner's header")
     yield _kept(kept)
     yield _Part("saved", stored, "saved images of pieces that are restored")
-    yield _Part("room", memory.used_bytes - kept - stored, "the runner's header")
 
 
 def _kept_in(plan: Plan, place: str | None) -> int:
@@ -74,12 +75,13 @@ def _bar(number: int, name: str, room_bytes: int, parts: Sequence[_Part]) -> Cha
     for part in held:
         drawn.append(_drawn(part, start, room_bytes))
         start += part.size_bytes
+    ident = f"memory-{number}"
     svg = (
         f'<svg class="bar" width="100%" height="{_HEIGHT}" role="group" '
-        f'aria-label="{escape(title)}">{"".join(drawn)}'
+        f'aria-labelledby="{ident}">{"".join(drawn)}'
         f'<rect class="frame" width="100%" height="{_HEIGHT}"/></svg>'
     )
-    return Chart(f"memory-{number}", title, svg)
+    return Chart(ident, title, svg)
 
 
 def _drawn(part: _Part, start: int, room_bytes: int) -> str:
