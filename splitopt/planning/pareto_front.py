@@ -10,6 +10,7 @@ from splitopt.planning.build_plan import split_plan_of
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.switching import Switching
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
@@ -89,9 +90,17 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
-    if table.techniques.switching.may_reside:
-        plans = tuple(replace(plan, notes=(*plan.notes, _WITHOUT_RESIDENTS)) for plan in plans)
-    return PlanFront(plans, front.is_complete)
+    return _without_residents(PlanFront(plans, front.is_complete), table.techniques.switching)
+
+
+def _without_residents(front: PlanFront, switching: Switching) -> PlanFront:
+    """Says what is missing where pieces may be resident in the main SRAM: plans that add less than
+    one of the same peak. They have no lower peak, unless nothing may be built again."""
+    if not switching.may_reside:
+        return front
+    plans = tuple(replace(plan, notes=(*plan.notes, _WITHOUT_RESIDENTS)) for plan in front.plans)
+    adds_nothing = all(plan.added_insn <= 0 for plan in plans) and switching.may_rebuild
+    return PlanFront(plans, front.is_complete and adds_nothing)
 
 
 def _beside(

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +18,7 @@ from samples import seeds
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
 from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.pareto_front import plan_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
@@ -233,6 +235,21 @@ def test_the_front_keeps_to_its_memory(room: int) -> None:
         assert plan.added_insn == least(planner, cheapest)
     lowest = least(planner, request_of(graph, RAM))
     assert min(plan.peak_ram_bytes for plan in front.plans) == lowest
+
+
+def test_a_front_that_a_resident_piece_beats_is_not_called_complete() -> None:
+    """squeeze_digits: a budget of a point of the front has a quicker plan."""
+    graph = read_tflite(Path("configs/models/squeeze_digits_int8.tflite"))
+    request = request_of(graph, RAM)
+    planner = planner_of(graph, "cuts", Switching(may_reside=True))
+    front = plan_front(planner, request)
+    some = front.plans[1]
+    quicker = planner.plan(replace(request, goal=Goal(0, 1, capacity=some.peak_ram_bytes)))
+    assert isinstance(quicker, SplitPlan)
+    assert quicker.added_insn < some.added_insn
+    assert not front.is_complete
+    assert all("resident" in plan.notes[-1] for plan in front.plans)
+    assert plan_front(planner_of(graph, "cuts", Switching()), request).is_complete
 
 
 def test_without_a_memory_nothing_changes() -> None:

@@ -26,6 +26,8 @@ from splitopt.solvers.partition import dp
 from splitopt.solvers.partition.instance import Goal
 from splitopt.workflows.sweep.run import run_sweep
 
+NO_RESIDENTS = "pieces: {switching: [rebuild, restore]}\n"
+
 
 @pytest.fixture
 def write(tmp_path: Path) -> Ask:
@@ -58,7 +60,7 @@ def test_the_front_is_what_an_exhaustive_dp_finds(
     cuts: list[int], write: Ask, tmp_path: Path
 ) -> None:
     """unet_digits, 13 ops, limited to few cuts so that the oracle ends: point by point."""
-    job_lines = f"cut: {{allow: {cuts}}}\n"
+    job_lines = f"cut: {{allow: {cuts}}}\n{NO_RESIDENTS}"
     counted = len(cuts) > 3
     more = "measures: [peak_ram, added_time, pieces]\n" if counted else ""
     sweep = write("{budget_bytes: auto}", name="unet", job=job_lines, more=more)
@@ -100,7 +102,8 @@ def test_points_of_a_front_are_optima_of_their_budgets(
 ) -> None:
     """CP-SAT at a point's own budget, and just below: nothing as cheap. Every fifth point, and both
     ends."""
-    rows = run_sweep(write("{budget_bytes: auto}", name=name), out=tmp_path / "out").rows
+    sweep = write("{budget_bytes: auto}", name=name, job=NO_RESIDENTS)
+    rows = run_sweep(sweep, out=tmp_path / "out").rows
     job = read_job(tmp_path / "job.yaml")
     graph = read_tflite(job.model_path)
     planner = planner_of(graph, job)
