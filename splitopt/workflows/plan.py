@@ -203,6 +203,7 @@ def plan_job(
         if with_choices:
             mine = aim, plan
             found = choices(prepared.graph, planner, mine, request_of, deadline, progress)
+            plan = next(choice.plan for choice in found if choice.aim == aim)
         return Planned(
             graph=prepared.graph,
             table=prepared.table,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from splitopt.bundle.load import load_run
 from splitopt.config.job import Job, read_job
 from splitopt.config.objective import Aim
 from splitopt.convert.open_model import open_model
+from splitopt.solvers.outcome import Status
+from splitopt.workflows.choices import best_known
 from splitopt.workflows.plan import plan, plan_job
 from splitopt.workflows.run import run_job
 
@@ -47,3 +50,20 @@ def test_they_are_in_the_bundle_and_its_job_makes_it_again(tmp_path: Path) -> No
     again = run_job(read_job(first.folder / "job.yaml"), out=tmp_path, verify=False)
     assert again.plan.cuts == first.plan.cuts
     assert again.document.objective == first.document.objective
+
+
+def test_a_plan_that_is_not_proved_is_never_worse_than_another_of_the_run() -> None:
+    planned = plan_job(job("fit"), open_model(job("fit")), with_choices=True)
+    plans = {choice.aim: choice.plan for choice in planned.choices}
+    dear = replace(
+        plans["smallest"], goal=plans["fit"].goal, status=Status.FEASIBLE, bound=0, cost=10**9
+    )
+    assert dear.added_insn > plans["fit"].added_insn
+    found = best_known(dear, plans.values())
+    assert (found.added_insn, found.peak_ram_bytes) == (
+        plans["fit"].added_insn,
+        plans["fit"].peak_ram_bytes,
+    )
+    assert (found.status, found.cost) == (Status.FEASIBLE, plans["fit"].added_insn)
+    tight = replace(dear, goal=replace(dear.goal, capacity=dear.peak_ram_bytes))
+    assert best_known(tight, plans.values()) is tight

@@ -23,8 +23,8 @@ def whole_text(links: Sequence[PieceLinks]) -> str:
 ## Input without a buffer
 
 The region has no place for {"; ".join(ends)}: it is copied from the buffer in `inputs` into the
-arena of the piece that reads it. That buffer is RAM of yours, beside the region. To do without it, give
-null in `inputs`, and a `splitopt::RowSource` that writes the whole input when it is asked:
+arena of the piece that reads it. That buffer is RAM of yours, beside the region. To do without
+it, give null in `inputs`, and a `splitopt::RowSource` that writes the whole input when it is asked:
 
 ```cpp
 struct Sensor : splitopt::RowSource {{
