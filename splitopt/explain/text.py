@@ -201,7 +201,7 @@ _PIECE_COLUMNS = {
     "tail": "tail_bytes", "other": "padding_bytes",
     "interpreters": "interpreters_bytes", "headroom": "headroom_bytes",
     "arena": "arena_bytes", "through": "through_bytes", "in": "in_bytes", "out": "out_bytes",
-    "boundary": "boundary_bytes", "RAM": "ram_bytes",
+    "boundary": "boundary_bytes", "RAM": "ram_bytes", "kept": "kept_bytes",
 }  # fmt: skip
 """Heading → field of `Piece`."""
 
@@ -210,8 +210,13 @@ def _piece_table(title: str, memory: Memory) -> Table:
     columns = dict(_PIECE_COLUMNS)
     if not any(piece.groups for piece in memory.pieces):
         del columns["interpreters"]
+    kept = ""
+    if any(piece.kept_bytes for piece in memory.pieces):
+        kept = "; the peak is the largest RAM and all that is kept"
+    else:
+        del columns["kept"]
     return Table(
-        f"{title}: RAM of each piece in bytes, and the op at which most is alive",
+        f"{title}: RAM of each piece in bytes, and the op at which most is alive{kept}",
         ("piece", "ops", *columns, "tail %", "peak op"),
         tuple(
             (

@@ -9,7 +9,7 @@ import numpy as np
 from splitopt.base.units import format_bytes
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 from splitopt.planning.state import stateful_ops
 
 
@@ -50,10 +50,7 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
     """One sentence: which piece sets the peak, what it is made of, and, where the model can be cut,
     what no cut can change."""
     segment, bound = plan.limiting_segment, single_op_bound(table)
-    arena = segment.figures.arena
-    held = f"head {format_bytes(arena.head_bytes)}, tail {format_bytes(arena.tail_bytes)}"
-    if segment.boundary_bytes:
-        held += f", boundary tensors {format_bytes(segment.boundary_bytes)}"
+    held = _held(plan, segment)
     where = f"Piece {segment.index} (ops {segment.start} to {segment.stop - 1}) sets the peak"
     level = [str(s.index) for s in plan.segments if s.ram_bytes == segment.ram_bytes]
     if len(level) > 1:
@@ -74,3 +71,19 @@ def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -
         f"{where} ({held}); no cut gets below {least}, the least that a piece with "
         f"{op} needs on all rows {live}."
     )
+
+
+def _held(plan: SplitPlan, segment: PlannedSegment) -> str:
+    """The parts of its RAM; where resident pieces keep bytes, all that adds up to the peak."""
+    arena, kept = segment.figures.arena, plan.kept_bytes
+    tail_bytes = 0 if segment.kept else arena.tail_bytes
+    parts = {"head": arena.head_bytes, "tail": tail_bytes}
+    if segment.kept:
+        del parts["tail"]
+    if kept:
+        parts["headroom and rest"] = segment.figures.arena_bytes - arena.head_bytes - tail_bytes
+    if segment.boundary_bytes:
+        parts["boundary tensors"] = segment.boundary_bytes
+    if kept:
+        parts["kept by resident pieces"] = kept
+    return ", ".join(f"{name} {format_bytes(size)}" for name, size in parts.items())

@@ -158,6 +158,12 @@ class SplitPlan:
     unfinished: Unfinished | None = None
 
     @property
+    def kept_bytes(self) -> int:
+        """What resident pieces keep in the main SRAM: the peak is the largest RAM and this."""
+        kept = (segment.kept for segment in self.segments)
+        return sum(own.bytes for own in kept if own is not None and own.memory is None)
+
+    @property
     def copy_insn(self) -> int:
         return sum(segment.figures.copy_insn for segment in self.segments)
 

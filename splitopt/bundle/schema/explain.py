@@ -27,9 +27,9 @@ from splitopt.bundle.schema.outputs import Outputs
 from splitopt.bundle.schema.switching import SwitchingWorth
 
 PEAK_PARTS = frozenset(
-    {"floor_op", "live_set", "fragmentation", "tail", "boundary", "headroom", "padding"}
+    {"floor_op", "live_set", "fragmentation", "tail", "kept", "boundary", "headroom", "padding"}
 )
-"""Codes of remedies that are parts of the piece that sets the peak."""
+"""Codes of remedies that are parts of the piece that sets the peak, and what resident ones keep."""
 
 
 class LiveTensor(Shape):
@@ -88,11 +88,12 @@ class Piece(Shape):
 
     `live_bytes`: the most that is alive in the head at once, while `peak_op` runs; None is the
     index of an op that the model does not have. `padding_bytes`: what the arena needs beyond head
-    and tail to prepare and to be aligned. `bands`: how many times it runs on rows of its inputs; 0
-    for a piece that runs once, on all. `groups`: of a stream, else 0; `interpreters_bytes`: of all
-    of them but one. `largest_held`: of a stream or of bands, the largest buffer that is alive while
-    `peak_op` runs; it holds some rows of a tensor. `as_planned`: the file needs what the plan's own
-    piece does.
+    and tail to prepare and to be aligned. `kept_bytes`: of a resident piece, what it keeps in the
+    region for good, beside `ram_bytes`; it has no tail in its arena. `bands`: how many times it
+    runs on rows of its inputs; 0 for a piece that runs once, on all. `groups`: of a stream, else 0;
+    `interpreters_bytes`: of all of them but one. `largest_held`: of a stream or of bands, the
+    largest buffer that is alive while `peak_op` runs; it holds some rows of a tensor. `as_planned`:
+    the file needs what the plan's own piece does.
     """
 
     index: Op
@@ -113,6 +114,7 @@ class Piece(Shape):
     out_bytes: Count
     boundary_bytes: Count
     ram_bytes: Count
+    kept_bytes: Count = 0
     bands: Count
     groups: Count = 0
     largest_held: LiveTensor | None = None

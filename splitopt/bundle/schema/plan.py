@@ -308,6 +308,11 @@ class Plan(Document):
     """Of the pieces against the model on this machine; null for plans without pieces."""
 
     @property
+    def kept_bytes(self) -> int:
+        """What resident pieces keep in the main SRAM, for good."""
+        return sum(segment.kept_bytes for segment in self.segments if segment.kept_in is None)
+
+    @property
     def largest_arena_bytes(self) -> int:
         return max(segment.arena_bytes for segment in self.segments)
 

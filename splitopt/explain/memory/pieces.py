@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from splitopt.arena.replay import Arena, replay
 from splitopt.arena.rules import TargetRules
 from splitopt.arena.shared import SharedModel, shared_arena
+from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece as PieceFile
 from splitopt.bundle.schema.explain import LiveTensor, Piece
@@ -41,6 +42,7 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
             rolled_bytes=_rolled_bytes(bundle.graph, entry),
             by_rows=entry.input_by_rows,
             is_resident=entry.switching == "resident",
+            kept_bytes=_kept_bytes(entry, arena),
         )
         made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
@@ -53,7 +55,8 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
 class Way:
     """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
     all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share; `by_rows`: it is
-    handed inputs of the model row by row; `is_resident`: its tail is elsewhere."""
+    handed inputs of the model row by row; `is_resident`: its tail is elsewhere, with `kept_bytes`
+    of the region."""
 
     bands: int = 0
     groups: int = 0
@@ -61,6 +64,7 @@ class Way:
     rolled_bytes: int = 0
     by_rows: bool = False
     is_resident: bool = False
+    kept_bytes: int = 0
 
     @property
     def is_apart(self) -> bool:
@@ -69,12 +73,23 @@ class Way:
 
 
 def _way_of(planned: PlannedSegment) -> Way:
-    figures, rolled, is_resident = planned.figures, planned.rolled_bytes, planned.kept is not None
+    figures, rolled, kept = planned.figures, planned.rolled_bytes, planned.kept
     placed = figures.stream
-    if placed is None:
-        return Way(len(figures.executions), rolled_bytes=rolled, is_resident=is_resident)
-    groups = len(placed.stream.groups)
-    return Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows, is_resident)
+    way = Way(len(figures.executions), rolled_bytes=rolled)
+    if placed is not None:
+        groups = len(placed.stream.groups)
+        way = Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows)
+    if kept is None:
+        return way
+    return replace(way, is_resident=True, kept_bytes=0 if kept.memory else kept.bytes)
+
+
+def _kept_bytes(entry: SegmentEntry, arena: Arena) -> int:
+    """What a resident piece keeps in the region with the tail of its file as it is."""
+    if entry.switching != "resident" or entry.kept_in is not None:
+        return 0
+    interpreters = entry.kept_bytes - entry.persistent_bytes
+    return interpreters + align_up(arena.tail_bytes, ARENA_ALIGNMENT)
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
@@ -135,6 +150,7 @@ def piece_of(
         out_bytes=ends[1],
         boundary_bytes=boundary_bytes,
         ram_bytes=arena_bytes + boundary_bytes,
+        kept_bytes=way.kept_bytes,
         bands=way.bands,
         groups=way.groups,
         largest_held=_largest_held(table.graph, arena, peak_op - start + 1, way),

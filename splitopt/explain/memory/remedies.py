@@ -11,6 +11,7 @@ from splitopt.bundle.schema.explain import Piece, Remedy, SingleOpBound
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.lowest_peak import BY_ROWS, MORE_TIME, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.state import stateful_ops
 from splitopt.planning.unfinished import found_text
 
 _NEARLY = 0.9
@@ -71,6 +72,11 @@ def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_byt
     if peak.code == BY_ROWS:
         next_step = f"pieces.input: rows, if your application can; then {next_step}"
     return _remedy(peak.code, worth, sentence, next_step)
+
+
+def peak_of(pieces: Sequence[Piece]) -> int:
+    """The largest RAM of a piece, and on it what resident pieces keep in the region."""
+    return max(piece.ram_bytes for piece in pieces) + sum(piece.kept_bytes for piece in pieces)
 
 
 def _remedy(code: str, worth: int, sentence: str, next_step: str, size: int = 0) -> Remedy:
@@ -217,6 +223,7 @@ def _other_parts(
         "it grows with ops, tensors and channels, not with resolution: use fewer channels and ops, "
         "fuse activations, and cut this piece in two where the head allows it",
     )
+    yield from _kept(table, pieces)
     yield _part(
         "fragmentation",
         "fragmentation_bytes",
@@ -253,13 +260,41 @@ def _other_parts(
 
 
 def _part(code: str, field: str, pieces: Sequence[Piece], sentence: str, next_step: str) -> Remedy:
-    """Without this part in any piece, the largest piece of what is left sets the peak."""
+    """Without this part in any piece, the largest piece of what is left sets the peak. Shares are
+    of the peak with what resident pieces keep."""
     part = attrgetter(field)
     peak = max(pieces, key=attrgetter("ram_bytes"))
     size = part(peak)
     worth = peak.ram_bytes - max(piece.ram_bytes - part(piece) for piece in pieces)
-    said = f"{sentence} ({_share(size, peak.ram_bytes)})"
+    said = f"{sentence} ({_share(size, peak_of(pieces))})"
     return _remedy(code, worth, said, next_step, size)
+
+
+def _kept(table: SegmentTable, pieces: Sequence[Piece]) -> Iterator[Remedy]:
+    """What resident pieces keep: in a memory for tails it is no part of the peak."""
+    kept = sum(piece.kept_bytes for piece in pieces)
+    if not kept:
+        return
+    own = sorted((p for p in pieces if p.kept_bytes), key=lambda p: -p.kept_bytes)
+    largest = f"{format_bytes(own[0].kept_bytes)} of it piece {own[0].index}"
+    who = f"the resident piece {own[0].index} keeps its tail and interpreters"
+    if len(own) > 1:
+        who = f"{len(own)} resident pieces keep their tails and interpreters ({largest})"
+    # Once rebuilt, a piece has its tail in its own arena, and the tails share the region.
+    rebuilt_bytes = max(piece.ram_bytes + piece.kept_bytes for piece in pieces)
+    rebuild = (
+        "pieces.switching: [rebuild] with a smaller budget_bytes: rebuilt pieces share these "
+        f"bytes, for more time (these cuts would need about {format_bytes(rebuilt_bytes)}, other "
+        "cuts less)"
+    )
+    elsewhere = "name a memory of the board that holds tails"
+    yield _remedy(
+        "kept",
+        kept,
+        f"{who} in the main SRAM between inferences ({_share(kept, peak_of(pieces))})",
+        elsewhere if stateful_ops(table.graph) else f"{rebuild}; or {elsewhere}",
+        kept,
+    )
 
 
 def _share(size: int, whole: int) -> str:

@@ -21,7 +21,7 @@ from splitopt.explain.memory.cuts import (
 )
 from splitopt.explain.memory.facts import memory_facts
 from splitopt.explain.memory.pieces import written_pieces
-from splitopt.explain.memory.remedies import proof_of
+from splitopt.explain.memory.remedies import peak_of, proof_of
 from splitopt.explain.memory.single_op_bound import explained_bound
 from splitopt.planning.job_table import switching_of
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
@@ -98,7 +98,7 @@ def _after(
     bundle: OpenBundle, planner: Planner, pieces: Sequence[Piece], deadline: Deadline
 ) -> int:
     """The peak of the files as they are; with a checked layout where they are the plan's own."""
-    largest = max(piece.ram_bytes for piece in pieces)
+    largest = peak_of(pieces)
     if not all(piece.as_planned for piece in pieces):
         return largest
     stays = any(entry.switching == "resident" for entry in bundle.plan.segments)
