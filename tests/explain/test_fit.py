@@ -9,6 +9,7 @@ import pytest
 from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.config.job import Job
 from splitopt.explain.fit import answer_text
+from splitopt.explain.model_html import render_model
 from splitopt.workflows.explain import explain
 from splitopt.workflows.plan import plan
 
@@ -63,6 +64,7 @@ def test_what_resident_pieces_spare_is_the_difference_to_a_run_that_rebuilds_all
     assert (held.pieces, held.size_bytes) == (len(kept), sum(kept))
     assert sum(worth.parts.model_dump().values()) == worth.added_insn
     share = 100 * rebuilt.added_insn / own.baseline.invoke.insn
+    assert f"<li>{text[2]}</li>" in render_model(found)
     assert text[2].endswith(f"the cheapest plan that fits would add {share:+.1f} %.")
 
 
