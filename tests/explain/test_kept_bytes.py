@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
@@ -12,6 +13,8 @@ from splitopt.bundle.load import load_run
 from splitopt.bundle.schema.explain import RunMemory
 from splitopt.bundle.schema.plan import Plan
 from splitopt.explain.run import diagnose_run
+from splitopt.report.pages.tables import ram_formula
+from splitopt.report.text.summary import before_after, segment_columns, segment_rows
 from splitopt.workflows.run import RunResult, run_job
 
 
@@ -68,3 +71,45 @@ def test_what_sets_the_peak_adds_up_to_it(finished: RunResult, plan: Plan) -> No
     parts = re.search(r"\((.* B)\)[,;]", finished.limit)
     assert parts is not None, finished.limit
     assert sum(sizes(parts[1])) == plan.peak_ram_bytes
+
+
+def test_the_table_of_pieces_adds_up_to_the_peak(plan: Plan) -> None:
+    columns = segment_columns(plan)
+    rows = [dict(zip(columns, row, strict=True)) for row in segment_rows(plan)]
+    arenas, rams, all_kept = [], [], []
+    for row in rows:
+        number = {name: int(row[name].replace(",", "")) for name in columns[3:-1]}
+        least = number["head"] + number["tail"] + plan.board.headroom_bytes
+        assert least <= number["arena"] < least + 16 + 208 * 6
+        assert (number["tail"] == 0) == (number["kept"] > 0) == ("resident" in row["runs"])
+        ends = number["in"], number["out"]
+        both = sum(ends) if "streamed" in row["runs"] else max(ends)
+        assert number["RAM"] <= number["arena"] + number["through"] + both
+        rams.append(number["RAM"])
+        arenas.append(number["arena"])
+        all_kept.append(number["kept"])
+    assert max(rams) + sum(all_kept) == plan.peak_ram_bytes
+    formula = ram_formula(plan)
+    total = f"{max(rams):,} + {sum(all_kept):,} = {plan.peak_ram_bytes:,}"
+    assert formula.endswith(total)
+    change = {row[0]: row[1:] for row in before_after(plan)}
+    [arena] = (cells for title, cells in change.items() if title.startswith("largest arena"))
+    assert arena[1:] == (f"{max(arenas):,} B", "")
+    assert change["of it kept by resident pieces, for good"][1] == f"{sum(all_kept):,} B"
+
+
+def test_the_report_draws_and_declares_what_is_kept(finished: RunResult, plan: Plan) -> None:
+    page = (finished.folder / "report.html").read_text("utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    own, peak = f"{kept(plan):,} B", f"{plan.peak_ram_bytes:,} B"
+    assert f"on the {own} that resident pieces keep: at most {peak}" in page
+    assert f"kept by resident pieces, for good: {own}" in page
+    assert f"its top {own} are kept by resident pieces for good" in page
+    for segment in plan.segments:
+        says = f"tail and interpreters kept above all pieces {segment.kept_bytes:,} B"
+        assert (says in page) == (segment.switching == "resident")
+
+
+def test_plans_that_keep_nothing_have_no_such_column() -> None:
+    old = load_run(Path(__file__).resolve().parents[1] / "golden" / "bundle_v1").plan
+    assert "kept" not in segment_columns(old)
+    assert all(len(row) == len(segment_columns(old)) for row in segment_rows(old))

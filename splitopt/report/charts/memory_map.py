@@ -127,8 +127,20 @@ def caption(arena: ArenaMap, times: StreamTimes | None = None) -> str:
     return (
         f"Head {format_bytes(arena.head_bytes)}, peak load "
         f"{format_bytes(arena.peak_load_bytes)}, fragmentation "
-        f"{format_bytes(arena.fragmentation_bytes)}, tail {format_bytes(arena.tail_bytes)}; "
+        f"{format_bytes(arena.fragmentation_bytes)}, {_tail_words(arena)}; "
         f"arena {format_bytes(arena.arena_bytes)} with headroom.{more}"
+    )
+
+
+def _tail_words(arena: ArenaMap) -> str:
+    """Of a resident piece the tail is above all pieces, or in another memory."""
+    if arena.index is None or arena.tail_bytes:
+        return f"tail {format_bytes(arena.tail_bytes)}"
+    own = sum(entry.size for entry in arena.kept if entry.piece == arena.index)
+    return (
+        f"tail and interpreters kept above all pieces {format_bytes(own)}"
+        if own
+        else ("no tail in the arena")
     )
 
 

@@ -62,6 +62,7 @@ def ram_chart(plan: Plan, memory: Memory, graph: Graph) -> Chart:
             for name, value in _lines(plan)
             if value <= frame.y.high
         ),
+        *_kept(plan, frame),
         path(_pieces_path(plan, frame), "line-plan"),
         group("marks pieces", _pieces(plan, frame)),
     ]
@@ -86,13 +87,21 @@ def _lines(plan: Plan) -> list[tuple[str, int]]:
 
 
 def _keys(plan: Plan) -> tuple[Key, ...]:
-    baseline, bound = plan.baseline, plan.floor
+    baseline, bound, kept = plan.baseline, plan.floor, plan.kept_bytes
+    held = f"RAM of each piece: at most {format_bytes(plan.peak_ram_bytes)}"
+    if kept:
+        held = (
+            f"RAM of each piece, on the {format_bytes(kept)} that resident pieces keep: at most "
+            f"{format_bytes(plan.peak_ram_bytes)}"
+        )
+    band = (("line-kept", f"kept by resident pieces: {format_bytes(kept)}"),) if kept else ()
     above = "" if plan.budget_bytes <= _top(plan) * 1.04 else " (above this chart)"
     return (
         ("tensor", "alive in the unsplit model's head"),
         ("tail", f"its tail: {format_bytes(baseline.tail_bytes)}"),
         ("line-unsplit", f"RAM of the unsplit model: {format_bytes(baseline.ram_bytes)}"),
-        ("line-plan", f"RAM of each piece: at most {format_bytes(plan.peak_ram_bytes)}"),
+        ("line-plan", held),
+        *band,
         ("line-budget", f"budget: {format_bytes(plan.budget_bytes)}{above}"),
         (
             "line-floor",
@@ -150,12 +159,23 @@ def _outline(live: list[int], tail: int, frame: _Frame) -> str:
     )
 
 
+def _kept(plan: Plan, frame: _Frame) -> Iterator[str]:
+    """A band at the bottom: what resident pieces keep, whichever piece runs."""
+    if plan.kept_bytes:
+        top = frame.y(plan.kept_bytes)
+        says = f"kept by resident pieces, for good: {format_bytes(plan.kept_bytes)}"
+        band = mark(frame.x(0), top, frame.right - frame.x(0), frame.y(0) - top, says)
+        yield group("marks kept", [band])
+        yield line(frame.x(0), top, frame.right, top, "line-kept")
+
+
 def _pieces_path(plan: Plan, frame: _Frame) -> str:
-    """Steps up and down from piece to piece. The inputs' step belongs to the first piece."""
+    """Steps up and down from piece to piece, on what resident ones keep. The inputs' step belongs
+    to the first piece."""
     parts: list[str] = []
     for span in spans_of(plan):
         start, stop = _ends(span, frame)
-        y = frame.y(span.ram_bytes)
+        y = frame.y(span.ram_bytes + plan.kept_bytes)
         parts.append(f"{'L' if parts else 'M'}{start:.1f} {y:.1f}L{stop:.1f} {y:.1f}")
     return "".join(parts)
 
@@ -164,10 +184,11 @@ def _pieces(plan: Plan, frame: _Frame) -> Iterator[str]:
     """Wide, unseen targets on the line of each piece, and its number where there is room."""
     for span in spans_of(plan):
         start, stop = _ends(span, frame)
-        y = frame.y(span.ram_bytes)
-        yield mark(
-            start, y - 5, stop - start, 10, f"{span.says}: {format_bytes(span.ram_bytes)} RAM"
-        )
+        y = frame.y(span.ram_bytes + plan.kept_bytes)
+        says = f"{span.says}: {format_bytes(span.ram_bytes)} RAM"
+        if plan.kept_bytes:
+            says += f", and {format_bytes(plan.kept_bytes)} kept by resident pieces"
+        yield mark(start, y - 5, stop - start, 10, says)
         if stop - start >= _NUMBER_WIDTH * (1 + span.last - span.first):
             yield text((start + stop) / 2, y + 15, span.number, "halo", "middle")
 

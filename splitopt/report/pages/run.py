@@ -137,12 +137,16 @@ def _flash(plan: Plan) -> str:
     if plan.is_unsplit:
         return f"Flash: {written} ({whole}). Declare: {ram}, as the arena."
     arenas = f"arenas of at most {format_bytes(plan.largest_arena_bytes)}"
+    if plan.kept_bytes:
+        share = format_bytes(plan.peak_ram_bytes - plan.kept_bytes)
+        ram += f"; its top {format_bytes(plan.kept_bytes)} are kept by resident pieces for good"
+        arenas = f"{share} below are what {arenas}"
     kept = {name for s in plan.segments for name in (s.stored_in, s.kept_in) if name}
     memories = sorted(kept)
     more = f" What is kept for good lies in {', '.join(memories)}, too." if memories else ""
     return (
-        f"Flash: {written} ({whole}). Declare: {ram}, which {arenas} and the boundary tensors "
-        f"share.{more}"
+        f"Flash: {written} ({whole}). Declare: {ram}, {'the ' if plan.kept_bytes else 'which '}"
+        f"{arenas} and the boundary tensors share.{more}"
     )
 
 
@@ -155,6 +159,11 @@ def _limit(plan: Plan) -> str:
         where = f"Pieces {', '.join(level[:-1])} and {level[-1]} set the peak"
     if plan.is_unsplit:
         where = "The unsplit model sets the peak"
+    if plan.kept_bytes:
+        where += (
+            f" ({format_bytes(segment.ram_bytes)} while it runs, and "
+            f"{format_bytes(plan.kept_bytes)} that resident pieces keep)"
+        )
     least = format_bytes(bound.least_ram_bytes)
     op = f"op {bound.op} {bound.type}"
     if plan.peak_ram_bytes < bound.least_ram_bytes:

@@ -13,7 +13,7 @@ from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Plan
 from splitopt.bundle.schema.timing import Timing
 from splitopt.report.text.board_timing import board_columns, board_lines, board_rows
-from splitopt.report.text.summary import SEGMENT_COLUMNS, segment_rows
+from splitopt.report.text.summary import segment_columns, segment_rows
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
 
 
@@ -29,7 +29,7 @@ class Grid:
 
 def segment_grid(plan: Plan) -> Grid:
     """A row for each piece. Where some bytes are estimates, each row says whether its own are."""
-    header = (*SEGMENT_COLUMNS, "Invoke insn", *(() if plan.exact else ("bytes are",)))
+    header = (*segment_columns(plan), "Invoke insn", *(() if plan.exact else ("bytes are",)))
     rows: list[Row] = []
     for segment, row in zip(plan.segments, segment_rows(plan), strict=True):
         basis = ("exact" if segment.exact else "estimated",)
@@ -40,7 +40,23 @@ def segment_grid(plan: Plan) -> Grid:
 
 
 def ram_formula(plan: Plan) -> str:
-    """How the columns of `segment_grid` add up to a piece's RAM, in the ways that the plan has."""
+    """How the columns of `segment_grid` add up to a piece's RAM, and to the peak where resident
+    pieces keep bytes."""
+    formula = _piece_formula(plan)
+    if not any(segment.kept_bytes for segment in plan.segments):
+        return formula
+    more = "kept: tail and interpreters of a resident piece, which stay outside its arena"
+    if not plan.kept_bytes:
+        return f"{formula}; {more}"
+    peak, kept = plan.peak_ram_bytes, plan.kept_bytes
+    return (
+        f"{formula}; {more}. Peak RAM = the largest RAM of a piece + all that is kept in the main "
+        f"SRAM = {peak - kept:,} + {kept:,} = {peak:,}"
+    )
+
+
+def _piece_formula(plan: Plan) -> str:
+    """Of a piece's RAM, in the ways that the plan has."""
     larger, both = "arena + through + the larger of in and out", "arena + through + in + out"
     if any(segment.rolled for segment in plan.segments):
         both += ", less the bytes that in and out share"

@@ -34,9 +34,9 @@ _MOST_REASONS, _LEAST_SHARE = 2, 0.1
 CHANGE_COLUMNS = ("", "unsplit", "split", "change")
 ROUTE_COLUMNS = ("the same cuts by route", "whole", "pieces")
 HAND_COLUMNS = ("cuts chosen by", "peak RAM", "added instructions (estimate)")
-SEGMENT_COLUMNS = (
+_SEGMENT_COLUMNS = (
     *("piece", "ops", "runs", "head", "tail", "arena"),
-    *("through", "in", "out", "RAM", "added insn"),
+    *("through", "in", "out", "RAM", "kept", "added insn"),
 )
 
 
@@ -50,7 +50,7 @@ def run_text(
     """Before and after, segment by segment, what was proved, and what limits the result."""
     yield (Line(f"{plan.job.name}: {verdict(plan)}", "verdict"), *lines_of(unproved(checks)))
     yield table_of(CHANGE_COLUMNS, before_after(plan))
-    yield table_of(SEGMENT_COLUMNS, segment_rows(plan))
+    yield table_of(segment_columns(plan), segment_rows(plan))
     yield table_of(HAND_COLUMNS, hand_rows(plan))
     if plan.routes is not None:
         yield table_of(ROUTE_COLUMNS, route_rows(plan))
@@ -96,18 +96,28 @@ def _with_input(plan: Plan) -> Iterator[Row]:
         yield "with the model's input held whole", format_bytes(ram), format_bytes(peak), share
 
 
+def _kept_row(plan: Plan) -> Iterator[Row]:
+    """What of the peak resident pieces keep."""
+    if kept := plan.kept_bytes:
+        share = f"{100 * kept / plan.peak_ram_bytes:.1f} % of the peak"
+        yield "of it kept by resident pieces, for good", "0 B", format_bytes(kept), share
+
+
 def before_after(plan: Plan) -> list[Row]:
     """The unsplit model beside the plan; file sizes only where pieces were written."""
     ram, peak, arena = plan.baseline.ram_bytes, plan.peak_ram_bytes, plan.largest_arena_bytes
     invoke = plan.invoke_insn
+    has_apart = any(segment.switching == "resident" for segment in plan.segments)
+    apart = "; tails of resident pieces lie apart" if has_apart else ""
     rows: list[Row] = [
         ("peak RAM", format_bytes(ram), format_bytes(peak), format_percent(peak - ram, ram)),
+        *_kept_row(plan),
         *_with_input(plan),
         (
-            f"largest arena (with {plan.board.headroom_bytes:,} B headroom)",
+            f"largest arena (with {plan.board.headroom_bytes:,} B headroom{apart})",
             format_bytes(ram),
             format_bytes(arena),
-            format_percent(arena - ram, ram),
+            "" if has_apart else format_percent(arena - ram, ram),
         ),
         ("pieces", "1", pieces_text(len(plan.segments), streamed_pieces(plan)), ""),
         (
@@ -131,17 +141,28 @@ def streamed_pieces(plan: Plan) -> int:
     return sum(segment.stream is not None for segment in plan.segments)
 
 
+def segment_columns(plan: Plan) -> Row:
+    """What is kept only where a piece keeps bytes."""
+    return tuple(name for name in _SEGMENT_COLUMNS if name != "kept" or _has_kept(plan))
+
+
 def segment_rows(plan: Plan) -> list[Row]:
+    has_kept = _has_kept(plan)
     return [
         (
             f"{s.index:02d}",
             f"{s.start}-{s.stop - 1}",
             ", ".join([runs_text(s) or "once", *_restored(s)]),
             *(f"{size:,}" for size in _sizes(s)),
+            *((f"{s.kept_bytes:,}{f' in {s.kept_in}' if s.kept_in else ''}",) if has_kept else ()),
             format_insn(s.estimated_added_insn),
         )
         for s in plan.segments
     ]
+
+
+def _has_kept(plan: Plan) -> bool:
+    return any(segment.kept_bytes for segment in plan.segments)
 
 
 def _restored(segment: Segment) -> tuple[str, ...]:
@@ -159,7 +180,8 @@ def runs_text(segment: Segment) -> str:
 
 
 def _sizes(s: Segment) -> tuple[int, ...]:
-    arena = s.head_bytes, s.tail_bytes, s.arena_bytes
+    """A resident piece has no tail in its arena."""
+    arena = s.head_bytes, 0 if s.switching == "resident" else s.tail_bytes, s.arena_bytes
     return (*arena, s.through_bytes, s.in_bytes, s.out_bytes, s.ram_bytes)
 
 
