@@ -21,6 +21,9 @@ from splitopt.arena.kernel import (
 )
 from splitopt.arena.resource_kernels import resource_rules
 
+TFLM_COMMIT, CMSIS_NN_COMMIT = "90b983c2", "4ab83cc3"
+"""Of the sources that these rules were measured on."""
+
 _EVAL_TENSOR_BYTES = 12
 _INT16_TABLE_BYTES = 2 * 513
 _FLOAT_GATE_BYTES, _INTEGER_GATE_BYTES = 4, 2

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from splitopt.base.errors import UsageError
 from splitopt.base.json_input import load_json, load_json_lines
+from splitopt.base.text import first_few
 from splitopt.bundle.documents import parse_document, read_document
 from splitopt.bundle.schema.board_timing import BoardTiming
 from splitopt.bundle.schema.common import Shape
@@ -26,6 +28,7 @@ S = TypeVar("S", bound=Shape)
 ROWS = "records.jsonl"
 MOST_POINTS = 20_000
 MOST_BYTES = 64 << 20
+_MOST_LISTED = 1000
 _PLAN_PATH = re.compile("plans/[A-Za-z0-9_-]{1,64}/plan.json")
 
 
@@ -67,8 +70,16 @@ def read_plan(folder: Path) -> Plan:
     path = folder / "plan.json"
     if not path.is_file():
         what = "not a file" if path.exists() else "no such file"
-        raise UsageError(f"{path}: {what}; want a bundle that `splitopt run` wrote")
+        want = f"{what}; want a bundle that `splitopt run` wrote"
+        raise UsageError(f"{path}: {want}{_runs_text(folder)}")
     return read_document(path, Plan)
+
+
+def _runs_text(folder: Path) -> str:
+    """The bundles in a folder that is none, the newest first; nothing where there are none."""
+    found = islice(folder.glob("*/plan.json"), _MOST_LISTED)
+    names = sorted((path.parent.name for path in found), reverse=True)
+    return f", one of these in {folder}: {first_few(names)}" if names else ""
 
 
 def load_run(folder: str | Path, given: Path | None = None) -> RunDocuments:
@@ -84,8 +95,8 @@ def load_run(folder: str | Path, given: Path | None = None) -> RunDocuments:
     graph = read_document(folder / "graph.json", Graph, MOST_BYTES)
     _refuse_misfits(folder, plan, memory)
     _refuse_bad_graph(folder, plan, graph)
-    own, own_board = _timing(folder / "timing.json")
-    timing, board = (None, None) if given is None else _timing(given, plan)
+    own, own_board = read_timing(folder / "timing.json")
+    timing, board = (None, None) if given is None else read_timing(given, plan)
     return RunDocuments(
         plan,
         memory,
@@ -139,7 +150,7 @@ def optional(path: Path, shape: type[S]) -> S | None:
     return read_document(path, shape) if path.exists() else None
 
 
-def _timing(path: Path, plan: Plan | None = None) -> tuple[Timing | None, BoardTiming | None]:
+def read_timing(path: Path, plan: Plan | None = None) -> tuple[Timing | None, BoardTiming | None]:
     """Of a simulator or of a board, whichever it is. Raises UsageError; of another plan's pieces,
     too."""
     if plan is None and not path.exists():

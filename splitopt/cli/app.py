@@ -104,7 +104,9 @@ def _outcome() -> int:
         if message.startswith("Usage:"):  # of a bare `splitopt`
             sys.stderr.write(f"{message}\n")
             return UsageError.exit_code
-        return _report(f"{message} (see splitopt --help)", UsageError.exit_code)
+        called = [name for name in _COMMANDS if name in sys.argv[1:2]]
+        see = " ".join(["splitopt", *called, "-h"])
+        return _report(f"{message} (see {see})", UsageError.exit_code)
     except SystemExit as error:
         if not sys.stdout.isatty() and error.code == 1:  # what typer makes of a closed pipe
             raise BrokenPipeError from error

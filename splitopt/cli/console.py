@@ -95,5 +95,9 @@ def show_notices(lines: Iterable[str]) -> None:
         err.print(f"[yellow]note:[/yellow] {escape(one_line(line))}")
 
 
+def show_warning(line: str) -> None:
+    err.print(f"[bold yellow]warning:[/bold yellow] {escape(one_line(line))}")
+
+
 def show_error(message: str) -> None:
     err.print(f"[bold red]error:[/bold red] {escape(one_line(message))}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import Json
+from splitopt.cli.options import Json, Verbose
 
 EXAMPLE = """\
 Example: splitopt export results/my_job/20261123-055205 --out firmware/net
@@ -36,6 +36,7 @@ def export(
             "clayer.yml), or an Arduino library. The C++ is the same.",
         ),
     ] = Layout.CMAKE,
+    verbose: Verbose = False,
     json: Json = False,
 ) -> None:
     """Write the runner, the pieces as C arrays, the plan, build files, a README, and a check.
@@ -43,13 +44,17 @@ def export(
     On a board the check prints what `splitopt time --log` and `splitopt calibrate --log` read.
     """
     from splitopt.cli import console
-    from splitopt.workflows.export.exported import export_bundle
+    from splitopt.workflows.export.exported import export_bundle, export_lines
 
     with console.progress() as progress:
         written = export_bundle(run_dir, out, progress, layout=layout.value)
     if json:
-        names = [path.relative_to(out).as_posix() for path in written]
-        console.show_json({"out": str(out), "as": layout.value, "files": names})
-    else:
-        for path in written:
-            console.out.print(str(path), markup=False, soft_wrap=True)
+        names = [path.relative_to(out).as_posix() for path in written.files]
+        document = {"out": str(out), "as": layout.value, "files": names}
+        console.show_json(document | {"unproved": written.unproved or None})
+    elif verbose:
+        console.show_lines("\n".join(map(str, written.files)))
+    if not json:
+        console.show_lines("\n".join(export_lines(run_dir, out, written)))
+    if written.unproved:
+        console.show_warning(written.unproved)

@@ -50,7 +50,7 @@ def test_every_reader_reads_version_1(tmp_path: Path) -> None:
     assert (kinds["bundle_v1"], kinds["sweep_v1"]) == ("run", "sweep")
     bundle = open_bundle(RUN)
     assert explain_run_memory(bundle).before_bytes == bundle.plan.baseline.ram_bytes
-    assert export_bundle(RUN, tmp_path / "exported")
+    assert export_bundle(RUN, tmp_path / "exported").files
     assert write_report(RUN, tmp_path)[0].name == "report.html"
     assert write_report(SWEEP, tmp_path / "sweep")
 

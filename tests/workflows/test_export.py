@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from commands import splitopt
 from diagnosis_bundles import digits
 from host_builds import checked, finished_process, said_with_stand_in
 
@@ -52,7 +53,7 @@ def test_the_runner_by_a_stand_in_for_tflm(zero_arena: int, tmp_path: Path) -> N
 
 def test_the_sources_hold_the_pieces_and_the_plan(bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "firmware" / "net"
-    written = export_bundle(bundle, out)
+    written = export_bundle(bundle, out).files
     assert {path.name for path in written} == {path.name for path in out.iterdir()}
     pieces = sorted((bundle / "pieces").iterdir())
     assert len(pieces) > 1
@@ -66,6 +67,48 @@ def test_the_sources_hold_the_pieces_and_the_plan(bundle: Path, tmp_path: Path) 
     assert set(re.findall(r"Add\w+", resolver)) < set(re.findall(r"Add\w+", any_op_header()))
     assert "AddConv2D();" in resolver
     assert not [path for path in out.iterdir() if "@" in path.read_text("utf-8")]
+
+
+def test_what_was_not_proved_is_said_at_the_top(bundle: Path, tmp_path: Path) -> None:
+    written = export_bundle(bundle, tmp_path / "net")
+    assert written.unproved.startswith("NOT PROVED")
+    head = (tmp_path / "net" / "README.md").read_text().split("- RAM:")[0]
+    assert f"**{written.unproved}**" in head
+    header = (tmp_path / "net" / "squeeze_v2_model.h").read_text()
+    assert f"kRegionBytes = {written.region_bytes};" in header
+    assert sum(written.kinds.values()) == len(written.files)
+    assert written.kinds["pieces"] == len(list((tmp_path / "net").glob("piece_*.cc")))
+
+
+def test_a_failed_check_is_said_at_the_top(bundle: Path, tmp_path: Path) -> None:
+    check = {"name": "outputs", "status": "failed", "compared": "a", "inputs": 1, "detail": ""}
+    verify = json.loads((bundle / "verify.json").read_text())
+    verify |= {"status": "failed", "checks": [check | {"worst_difference": 3}]}
+    (bundle / "verify.json").write_text(json.dumps(verify))
+    export_bundle(bundle, tmp_path / "net")
+    head = (tmp_path / "net" / "README.md").read_text().split("- RAM:")[0]
+    assert "Check outputs FAILED" in head
+
+
+def test_the_command_says_what_it_wrote(bundle: Path, tmp_path: Path) -> None:
+    done = splitopt("export", bundle, "--out", "net", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[1].rstrip(":") for line in done.stdout.splitlines()] == [
+        "files", "to", "read",
+    ]  # fmt: skip
+    assert "warning: NOT PROVED" in done.stderr
+    listed = splitopt("export", bundle, "--out", "other", "-v", cwd=tmp_path)
+    assert "other/squeeze_v2_model.h" in listed.stdout.splitlines()
+
+
+def test_a_folder_of_runs_names_them(bundle: Path, tmp_path: Path) -> None:
+    done = splitopt("export", tmp_path, "--out", "net", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"one of these in {tmp_path}: {bundle.name}" in done.stderr
+    done = splitopt("export", bundle, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'--out'" in done.stderr
+    assert "splitopt export -h" in done.stderr
 
 
 def test_nothing_is_overwritten_and_nothing_half_written(bundle: Path, tmp_path: Path) -> None:

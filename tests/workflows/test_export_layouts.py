@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -26,7 +27,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for each layout."""
     home = tmp_path_factory.mktemp("exported")
     for layout in LAYOUTS:
-        written = export_bundle(GOLDEN, home / layout, layout=layout)
+        written = export_bundle(GOLDEN, home / layout, layout=layout).files
         there = {path for path in (home / layout).rglob("*") if path.is_file()}
         assert set(written) == there
     return home
@@ -50,6 +51,21 @@ def test_the_sources_are_the_same_in_each_layout(exported: Path) -> None:
         for path in (exported / layout).rglob("*"):
             if path.is_file():
                 assert not re.search(r"@[A-Z_]+@", path.read_text("utf-8")), path
+
+
+def test_the_readme_says_what_was_proved(exported: Path) -> None:
+    verify = json.loads((GOLDEN / "verify.json").read_text())
+    plan = json.loads((GOLDEN / "plan.json").read_text())
+    for layout in LAYOUTS:
+        readme = (exported / layout / "README.md").read_text("utf-8")
+        proved = readme[readme.index("## Proved") : readme.index("## Files")]
+        for check in verify["checks"]:
+            assert f"| {check['name']} | {check['status']} | {check['inputs']} |" in proved
+        for said in ("on a PC", plan["status"], GOLDEN.name, plan["model"]["sha256"], "90b983c2"):
+            assert said in proved
+        assert "NOT PROVED" not in readme
+        assert "\n\n\n" not in readme
+        assert "int8_t input0[4];" in readme
 
 
 def test_cmake_names_every_source(exported: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from splitopt.arena.m55_kernels import CMSIS_NN_COMMIT, TFLM_COMMIT
 from splitopt.base.text import code_span
 from splitopt.base.units import format_bytes, plural
-from splitopt.bundle.open import OpenBundle
+from splitopt.bundle.open import CORRESPONDENCE, OpenBundle, correspondence_of
 from splitopt.bundle.runner_links import used_memories
 from splitopt.bundle.schema.io import IoEnd
 from splitopt.graph.model import Tensor
@@ -29,6 +30,7 @@ from splitopt.workflows.export.code import (
 )
 from splitopt.workflows.export.flash import file_paths, flash_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
+from splitopt.workflows.export.proved import proved_text, unproved_line
 from splitopt.workflows.export.room import room_text
 from splitopt.workflows.export.stores import check_text, kept_text, prepare_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
@@ -36,6 +38,14 @@ from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 _FROM_SIMULATOR = ("console.h", "line.cc", "stopwatch.h", "stopwatch.cc")
 _OWN = ("check.h", "check.cc", "counter.h")
 _MAIN = "check_main.cc"
+_ELEMENTS = {
+    "INT8": ("std::int8_t", 1),
+    "INT16": ("std::int16_t", 2),
+    "INT32": ("std::int32_t", 4),
+    "INT64": ("std::int64_t", 8),
+    "FLOAT32": ("float", 4),
+}
+"""Type of element → its C++ type and bytes; others are arrays of bytes."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +113,16 @@ def _words(
     graph = bundle.graph
     ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
     ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
+    ends += _order_lines(bundle)
+    buffers = [_buffer(f"input{k}", _input(bundle, t)) for k, t in enumerate(graph.inputs)]
+    buffers += [_buffer(f"output{k}", _output(bundle, t)) for k, t in enumerate(graph.outputs)]
+    unproved = unproved_line(bundle)
     return {
         "NAMESPACE": namespace,
+        "TFLM": TFLM_COMMIT,
+        "CMSIS_NN": CMSIS_NN_COMMIT,
+        "UNPROVED": f"\n**{unproved}**\n" if unproved else "",
+        "PROVED": proved_text(bundle),
         "PIECES": plural(len(bundle.pieces), "piece"),
         "MODEL": code_span(Path(bundle.plan.model.path).name),
         "BOARD": code_span(bundle.plan.board.name),
@@ -113,6 +131,7 @@ def _words(
         "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),
         "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
+        "BUFFERS": "\n".join(buffers),
         "ENDS": "\n".join(ends),
         "INPUT_COUNT": str(len(graph.inputs)),
         "OUTPUT_COUNT": str(len(outputs)),
@@ -146,6 +165,25 @@ def _input(bundle: OpenBundle, tensor: int) -> Tensor:
 
 def _output(bundle: OpenBundle, tensor: int) -> Tensor:
     return next(own for index, own in bundle.makers[tensor].outputs if index == tensor)
+
+
+def _order_lines(bundle: OpenBundle) -> list[str]:
+    """What the ONNX model has with channels first, as far as its names were matched by values."""
+    if not (bundle.folder / CORRESPONDENCE).is_file():
+        return []
+    layouts = {own.tflite_tensor: own.layout for own in correspondence_of(bundle).matches}
+    ends = [(f"input {k}", t) for k, t in enumerate(bundle.graph.inputs)]
+    ends += [(f"output {k}", t) for k, t in enumerate(bundle.graph.outputs)]
+    names = [name for name, tensor in ends if layouts.get(tensor) == "nhwc"]
+    if not names:
+        return []
+    return ["", f"{', '.join(names)}: NHWC, channels last, where the ONNX model has NCHW."]
+
+
+def _buffer(name: str, tensor: Tensor) -> str:
+    """A C++ array that holds a tensor."""
+    element, element_bytes = _ELEMENTS.get(tensor.dtype.name, ("std::uint8_t", 1))
+    return f"alignas(16) static {element} {name}[{tensor.bytes // element_bytes}];"
 
 
 def _end(tensor: Tensor) -> str:

@@ -40,7 +40,7 @@ def check_text(namespace: str, memories: Sequence[Memory]) -> str:
 def prepare_text(plan: Plan) -> str:
     """How the README's example prepares."""
     if not any(kept_tails(plan)):
-        return "splitopt::Result ready = runner.Prepare();  // once, at start-up: checks the plan"
+        return "// Once, at start-up: checks the plan.\nsplitopt::Result ready = runner.Prepare();"
     return (
         "// Once, at start-up: builds the pieces that stay or are restored (see below).\n"
         f"splitopt::Result ready = runner.Prepare({'stores' if used_memories(plan) else ''});"
