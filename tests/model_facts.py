@@ -7,13 +7,14 @@ from pathlib import Path
 from models import chain_of_sizes
 
 from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.config.given import Given
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.subject import subject_of
 
 
 def facts(model: Path, board: Path | str | None) -> ModelExplanation:
-    job = subject_of(model, None if board is None else str(board))
+    job = subject_of(model, Given(board=None if board is None else str(board)))
     return explain_model(job, open_model(job))
 
 

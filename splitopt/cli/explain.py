@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Board, Budget, Calibration, Json, Verbose
+from splitopt.cli.options import (
+    AllowCommands,
+    Board,
+    Budget,
+    Calibration,
+    InputShape,
+    Json,
+    Verbose,
+)
 
 EXAMPLE = "Example: splitopt explain model.tflite --board corstone300_256k"
 
@@ -22,6 +30,7 @@ def explain(
     board: Board = None,
     budget: Budget = None,
     calibration: Calibration = None,
+    input_shape: InputShape = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Of a bundle: samples as they are fed in use, .npy or .npz."),
@@ -53,6 +62,7 @@ def explain(
             key=key,
             budget=budget,
             calibration=calibration,
+            input_shapes=input_shape or (),
             out=out,
             allow_commands=allow_commands,
             keep_interrupted=True,

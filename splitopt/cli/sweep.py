@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Board, Calibration, Json
+from splitopt.cli.options import AllowCommands, Board, Calibration, InputShape, Json
 
 
 def sweep(
@@ -21,6 +21,7 @@ def sweep(
     ],
     board: Board = None,
     calibration: Calibration = None,
+    input_shape: InputShape = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results (default: the sweep's).")
     ] = None,
@@ -38,7 +39,9 @@ def sweep(
     with terminal.sweep_progress() as notify:
         result = workflow.sweep(
             file,
-            given=Given(board=board, calibration=calibration),
+            given=Given(
+                board=board, calibration=calibration, input_shapes=tuple(input_shape or ())
+            ),
             out=out,
             workers=workers,
             allow_commands=allow_commands,

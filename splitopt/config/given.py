@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,19 @@ class Given:
     calibration: str | None = None
     input_shapes: tuple[str, ...] = ()
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The options as words of a command line."""
+        options = {
+            "--board": self.board,
+            "--budget": self.budget,
+            "--objective": self.objective,
+            "--calibration": self.calibration,
+        }
+        named = [word for item in options.items() if item[1] is not None for word in item]
+        shapes = [word for shape in self.input_shapes for word in ("--input-shape", shape)]
+        return tuple(str(word) for word in (*named, *shapes))
+
     def over(self, loaded: Mapping[str, Any]) -> dict[str, Any]:
         """The keys of a job that these options replace. Raises UsageError."""
         found: dict[str, Any] = {}
@@ -45,7 +59,17 @@ class Given:
 def read_given(what: Path, given: Given, *, allow_commands: bool = False) -> Job:
     """A job file or a model, under these options. Raises UsageError."""
     loaded = load_job(what)
+    if is_model(what) and not what.exists():
+        raise UsageError(f"{what}: no such file{_meant(what)}")
     return job_of(what, loaded, given.over(loaded), allow_commands=allow_commands)
+
+
+def _meant(what: Path) -> str:
+    """The model or job beside it whose name is nearest."""
+    beside = sorted(what.parent.iterdir()) if what.parent.is_dir() else []
+    files = [path.name for path in beside if is_model(path) or path.suffix in (".yaml", ".yml")]
+    near = difflib.get_close_matches(what.name, files, n=1)
+    return f"; did you mean {str(what.parent / near[0])!r}?" if near else ""
 
 
 def found_models(whats: list[Path]) -> list[Path]:
@@ -84,6 +108,11 @@ def _shape(text: str) -> tuple[str, list[int]]:
 
 def _samples(text: str) -> dict[str, str]:
     path, colon, key = text.rpartition(":")
+    if colon and Path(path).suffix.lower() == ".npy" and not Path(text).exists():
+        raise UsageError(
+            f"--calibration: got {text!r}, but an .npy holds one array and has no key; "
+            f"want --calibration {path}"
+        )
     if colon and Path(path).suffix.lower() == ".npz":
         return {"path": str(Path(path).absolute()), "key": key}
     return {"path": str(Path(text).absolute())}

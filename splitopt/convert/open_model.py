@@ -9,7 +9,7 @@ from splitopt.arena.supported import refuse_unsupported
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.config.conversion import PreprocessSpec
-from splitopt.config.job import Job
+from splitopt.config.job import Job, is_model
 from splitopt.config.own import own_config
 from splitopt.convert.cache import default_folder, keep_model
 from splitopt.convert.calibration import Preprocess
@@ -89,9 +89,12 @@ def _opened(job: Job, progress: Progress) -> ModelSource:
 def _request(job: Job) -> ConversionRequest:
     spec, home = job.spec, job.file.parent
     if spec.calibration is None:
+        option, line = "--calibration data.npz:key", "calibration: {path: data.npz, key: key}"
+        is_bare = is_model(job.file)
         raise UsageError(
-            f"{job.file}: $.calibration: missing; an .onnx model is quantised with samples of its "
-            "input (calibration: {path: data.npz, key: calibration})"
+            f"{job.file}: {'' if is_bare else '$.calibration: missing; '}an .onnx model is "
+            "quantised with samples of its input: "
+            + (f"{option}, or in a job {line}" if is_bare else f"{line}, or {option}")
         )
     given, preprocess = spec.calibration, spec.preprocess
     return ConversionRequest(

@@ -135,9 +135,4 @@ def _ends(found: ModelExplanation) -> Iterator[str]:
 
 def _next(found: ModelExplanation) -> str:
     aim = "" if found.ram.ram_bytes <= found.budget_bytes else " --plan fit"
-    budgets = {board.board: board.budget_bytes for board in found.boards}
-    if found.board not in budgets:
-        return f"splitopt run with the same model, board and budget{aim}"
-    is_own = found.budget_bytes == budgets[found.board]
-    budget = "" if is_own else f" --budget {found.budget_bytes}"
-    return f"splitopt run {found.path} --board {found.board}{budget}{aim}"
+    return f"splitopt run {found.asked or found.path}{aim}"

@@ -16,10 +16,8 @@ _JOB_SUFFIXES = (".yaml", ".yml")
 
 def subject_of(
     what: Path,
-    board: str | None = None,
+    given: Given,
     *,
-    budget: str | None = None,
-    calibration: str | None = None,
     allow_commands: bool = False,
 ) -> Job:
     """A model, or a job file, under what the command line says beside it.
@@ -30,7 +28,6 @@ def subject_of(
         raise UsageError(f"{what}: a folder; want a .tflite model or a job's .yaml")
     if not is_model(what) and what.suffix.lower() not in _JOB_SUFFIXES:
         raise UsageError(f"{what}: want a .tflite or .onnx model, or a job's .yaml")
-    given = Given(board=board, budget=budget, calibration=calibration)
     return without_limits(read_given(what, given, allow_commands=allow_commands))
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import refuse_to_overwrite
 from splitopt.base.progress import Heading, Progress
-from splitopt.base.text import printable
+from splitopt.base.text import clean, printable
 from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
+from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.explain.model import explain_model
@@ -31,6 +34,7 @@ def explain(
     key: str | None = None,
     budget: str | None = None,
     calibration: str | None = None,
+    input_shapes: Sequence[str] = (),
     out: str | Path | None = None,
     allow_commands: bool = False,
     keep_interrupted: bool = False,
@@ -40,8 +44,10 @@ def explain(
 
     `what`: a model (then `board` is wanted, too), a job's YAML file, or the folder of a run.
     `budget`: RAM in place of the board's, as `240K`; `calibration`: samples of an ONNX or float
-    model, as `data.npz:key`. `data`, `key`: of a folder, samples as they are fed in use: an .npy,
-    or an .npz and the name of its array, of shape [samples, *the model's input without its batch*].
+    model, as `data.npz:key`; `input_shapes`: of an ONNX model's inputs whose axes its file leaves
+    open, each as `image=1,3,48,192`. `data`, `key`: of a folder, samples as they are fed in use: an
+    .npy, or an .npz and the name of its array, of shape [samples, *the model's input without its
+    batch*].
     `out`: a folder for the same as files. `allow_commands`: whether programs of a job may run.
     `keep_interrupted`: Ctrl-C while a model is planned ends the planning, and what was found until
     then is explained.
@@ -55,27 +61,28 @@ def explain(
     52944
     """
     what, out = Path(what), None if out is None else Path(out)
+    given = Given(
+        board=board, budget=budget, calibration=calibration, input_shapes=tuple(input_shapes)
+    )
     if what.is_dir():
-        options = {"--board": board, "--budget": budget, "--calibration": calibration}
-        if given := next((name for name, value in options.items() if value is not None), ""):
-            raise UsageError(f"{given}: a bundle has its own; want it with a model only")
+        if given.words:
+            raise UsageError(f"{given.words[0]}: a bundle has its own; want it with a model only")
         return _run(what, None if data is None else Path(data), key, out, progress)
     if data is not None or key is not None:
         raise UsageError("--data: want it with a bundle only")
-    job = subject_of(
-        what, board, budget=budget, calibration=calibration, allow_commands=allow_commands
-    )
-    return _model(job, out, keep_interrupted, progress)
+    job = subject_of(what, given, allow_commands=allow_commands)
+    asked = clean(shlex.join((str(what), *given.words)))
+    return _model(job, asked, out, keep_interrupted, progress)
 
 
 def _model(
-    job: Job, out: Path | None, keep_interrupted: bool, progress: Progress
+    job: Job, asked: str, out: Path | None, keep_interrupted: bool, progress: Progress
 ) -> ModelExplanation:
     if out is not None:
         refuse_to_overwrite(out, MODEL_FILES)
     source = open_model(job, progress)
     progress(Heading(_about(job, source)))
-    more: dict[str, Any] = {"not_run": why_not_runnable(job, source, progress)}
+    more: dict[str, Any] = {"asked": asked, "not_run": why_not_runnable(job, source, progress)}
     with ends_on_interrupt(keep_interrupted, progress):
         found = explain_model(job, source, progress)
         more["is_interrupted"] = is_asked_to_stop()

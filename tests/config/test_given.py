@@ -64,6 +64,17 @@ def test_samples_are_a_path_and_a_key(tmp_path: Path, monkeypatch: pytest.Monkey
     assert keys == {"path": str(tmp_path / "images:of_mine")}
 
 
+def test_an_npy_has_no_key() -> None:
+    with pytest.raises(UsageError, match=r"one array and has no key; want --calibration x/a.npy"):
+        Given(calibration="x/a.npy:foo").over({})
+
+
+def test_a_model_that_is_not_there_is_named_with_the_one_that_is(tmp_path: Path) -> None:
+    (tmp_path / "classifier.onnx").touch()
+    with pytest.raises(UsageError, match=r"no such file; did you mean '.*/classifier.onnx'"):
+        read_given(tmp_path / "clasifier.onnx", Given(board=BOARD))
+
+
 def test_another_aim_keeps_the_limits_of_the_job(write: Write) -> None:
     file = write("objective: {minimise: fit, max_added_insn: 7}")
     objective = read_given(file, Given(objective="smallest")).spec.objective

@@ -16,6 +16,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
 from splitopt.bundle.open import open_bundle
 from splitopt.bundle.schema.explain import RunExplanation, RunMemory
+from splitopt.config.given import Given
 from splitopt.convert.open_model import open_model
 from splitopt.explain.memory.cuts import single_cuts
 from splitopt.explain.memory.run_memory import explain_run_memory
@@ -102,7 +103,7 @@ def test_a_model_and_its_uncut_run_are_explained_alike(tmp_path: Path) -> None:
     model = single_op(tmp_path)
     board = tmp_path / "board.yaml"
     board.write_text("name: board\nsram_bytes: 1048576\nheadroom_bytes: 1024\n")
-    job = subject_of(model, str(board))
+    job = subject_of(model, Given(board=str(board)))
     unsplit_model = explain_model(job, open_model(job))
     run = memory_of(make_bundle(tmp_path / "bundle", model, ()))
     assert unsplit_model.floor == run.floor

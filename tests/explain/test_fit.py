@@ -36,7 +36,7 @@ def test_the_price_is_that_of_the_cheapest_plan_that_a_run_makes(budget: int) ->
     next_one = text[-1]
     if budget == 57_344:
         assert (found.fit.added_insn, text[1].split(".")[0]) == (0, "Price: none")
-        assert next_one == f"Next: splitopt run {MODEL} --board {BOARD}"
+        assert next_one == f"Next: splitopt run {MODEL} --board {BOARD} --budget 57344"
     else:
         assert f"{own.peak_ram_bytes:,} B" in text[0]
         assert next_one == f"Next: splitopt run {MODEL} --board {BOARD} --budget 20000 --plan fit"
@@ -44,6 +44,14 @@ def test_the_price_is_that_of_the_cheapest_plan_that_a_run_makes(budget: int) ->
     rows = text[header : text.index("", header)]
     shares = [int(row.split(" B", 1)[1].split("%")[0]) for row in rows[1:]]
     assert shares[0] == round(100 * found.ram.ram_bytes / budget)
+
+
+def test_the_next_command_is_of_the_job_that_was_explained(tmp_path: Path) -> None:
+    job = tmp_path / "my job.yaml"
+    job.write_text(f"model: {{path: {MODEL}}}\nboard: {BOARD}\nbudget_bytes: 20000\n")
+    found = explain(job)
+    assert isinstance(found, ModelExplanation)
+    assert answer_text(found).rstrip().endswith(f"\nNext: splitopt run '{job}' --plan fit")
 
 
 def test_what_resident_pieces_spare_is_the_difference_to_a_run_that_rebuilds_all() -> None:

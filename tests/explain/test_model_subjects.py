@@ -20,6 +20,7 @@ from splitopt.base.errors import ModelError, UsageError
 from splitopt.base.json_input import load_json
 from splitopt.bundle.schema.explain import ModelExplanation
 from splitopt.cli.explain import explain
+from splitopt.config.given import Given
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
 from splitopt.explain.model_html import render_model
@@ -40,13 +41,13 @@ EVIL = "<script>alert(1)</script>\x1b[31m"
 
 def test_a_job_gives_board_and_headroom_but_no_limits() -> None:
     """resnet8_digits.yaml forbids cut 1 and allows four pieces; facts are the model's."""
-    job = subject_of(CHECKOUT / "configs" / "jobs" / "resnet8_digits.yaml", None)
+    job = subject_of(CHECKOUT / "configs" / "jobs" / "resnet8_digits.yaml", Given())
     assert (job.board.name, job.spec.pieces.max, job.spec.cut.forbid) == (
         "corstone300_128k",
         None,
         (),
     )
-    assert subject_of(job.file, "corstone300_64k").board.name == "corstone300_64k"
+    assert subject_of(job.file, Given(board="corstone300_64k")).board.name == "corstone300_64k"
 
 
 def test_a_model_that_keeps_state_is_explained_with_pieces_that_stay(
@@ -66,7 +67,7 @@ def test_a_model_that_keeps_state_is_explained_with_pieces_that_stay(
 def test_where_pieces_cannot_stay_it_has_facts_but_no_cuts(tmp_path: Path, board: Path) -> None:
     model = tmp_path / "stateful.tflite"
     model.write_bytes(with_variable())
-    job = subject_of(model, str(board))
+    job = subject_of(model, Given(board=str(board)))
     pieces = job.spec.pieces.model_copy(update={"switching": ("rebuild",)})
     spec = job.spec.model_copy(update={"pieces": pieces})
     found = explain_model(replace(job, spec=spec), open_model(job))
@@ -88,7 +89,7 @@ def test_where_pieces_cannot_stay_it_has_facts_but_no_cuts(tmp_path: Path, board
 )
 def test_wrong_subjects(tmp_path: Path, name: str, board: str | None, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        subject_of(tmp_path / name, board)
+        subject_of(tmp_path / name, Given(board=board))
 
 
 def test_a_broken_model_is_a_model_error(tmp_path: Path, board: Path) -> None:

@@ -11,6 +11,7 @@ from limits import seconds
 from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
+from splitopt.config.given import Given
 from splitopt.config.job_keys import SolveSpec
 from splitopt.convert.open_model import open_model
 from splitopt.explain.model import explain_model
@@ -38,7 +39,7 @@ def test_they_are_what_runs_reach(name: str, shared_model: FindModel, tmp_path: 
     model = shared_model(name)
     board = tmp_path / "bare.yaml"
     board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
-    job = subject_of(model, str(board))
+    job = subject_of(model, Given(board=str(board)))
     patient = job.spec.model_copy(update={"solve": SolveSpec(time_limit_s=seconds(300))})
     found = explain_model(replace(job, spec=patient), open_model(job))
     graph = read_tflite(model)
@@ -99,7 +100,7 @@ def test_streams_get_lower_than_bands_for_less(tmp_path: Path) -> None:
     """Bands compute rows twice."""
     board = tmp_path / "bare.yaml"
     board.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
-    job = subject_of(MODELS / "unet_digits_int8.tflite", str(board))
+    job = subject_of(MODELS / "unet_digits_int8.tflite", Given(board=str(board)))
     found = explain_model(job, open_model(job))
     peaks = {peak.code: peak for peak in found.lowest_peaks}
     assert peaks["streams"].peak_ram_bytes < peaks["bands"].peak_ram_bytes == 25_680

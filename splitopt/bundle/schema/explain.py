@@ -300,9 +300,11 @@ class ModelExplanation(Memory, Document):
     price resident and restored pieces spare; null where it has one piece that is built once.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
+    `asked`: the model or job and the options, as words of a command line.
     """
 
     is_interrupted: bool = False
+    asked: Long = ""
     not_run: Long = ""
     verdict: Long
     model: Text

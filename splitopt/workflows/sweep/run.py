@@ -102,7 +102,7 @@ def run_sweep(
     """
     spec, given = read_sweep(path), given or Given()
     if given != Given() and spec.job != path.name:
-        raise UsageError(f"{path}: a sweep has its own boards and budgets; want no --board with it")
+        raise UsageError(f"{path}: a sweep has its own jobs; want no {given.words[0]} with it")
     points = expand(path, spec, given, allow_commands=allow_commands)
     home = results_folder(spec.out, out, str(path)) / folder_name(path.stem, str(path))
     facts = {
