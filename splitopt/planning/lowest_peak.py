@@ -48,9 +48,9 @@ _TECHNIQUES = (
 _NAMES = {
     "cuts": "cuts only",
     "offline_plans": "with exact offline plans",
-    "bands_within": f"with bands, at most {MORE_TIME} % of Invoke more",
+    "bands_within": f"with bands, at most {MORE_TIME} % more than cuts",
     "bands": "with bands",
-    "streams_within": f"with streams, at most {MORE_TIME} % of Invoke more",
+    "streams_within": f"with streams, at most {MORE_TIME} % more than cuts",
     "streams": "with streams",
     BY_ROWS: "with streams and the model's input by rows",
 }

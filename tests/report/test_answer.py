@@ -51,7 +51,11 @@ def lines(plan: Plan, *checks: Check) -> list[str]:
 def test_it_has_the_three_plans_and_what_comes_next(plan: Plan) -> None:
     text = lines(plan, PASSED)
     assert len(text) <= 15
-    assert text[0].startswith(f"FITS {plan.board.name}: {plan.job.name} takes ")
+    assert text[0] == (
+        f"FITS {plan.board.name} unsplit: {plan.job.name} takes {plan.baseline.ram_bytes:,} B of a "
+        f"budget of {plan.budget_bytes:,} B. No split is needed; this plan takes "
+        f"{plan.peak_ram_bytes:,} B in {len(plan.segments)} pieces."
+    )
     rows = {line[:14].strip(" *"): line for line in text[2:7]}
     assert list(rows) == ["plan", "unsplit", "fit: cheapest", "balanced", "smallest"]
     assert f"{plan.baseline.ram_bytes:,} B" in rows["unsplit"]

@@ -40,14 +40,19 @@ def answer_text(plan: Plan, checks: Checks, folder: str) -> Iterator[Paragraph]:
 
 
 def fits_line(plan: Plan) -> str:
-    budget, peak = plan.budget_bytes, plan.peak_ram_bytes
-    unsplit = plan.baseline.ram_bytes
-    way = "unsplit" if plan.is_unsplit else f"in {plural(len(plan.segments), 'piece')}"
-    whole = "" if plan.is_unsplit else f"; unsplit it needs {format_bytes(unsplit)}"
-    verb = "" if plan.is_unsplit else " and fits, too" if unsplit <= budget else " and does not fit"
+    board, name, budget = plan.board.name, plan.job.name, format_bytes(plan.budget_bytes)
+    peak, unsplit = format_bytes(plan.peak_ram_bytes), format_bytes(plan.baseline.ram_bytes)
+    if plan.is_unsplit:
+        return f"FITS {board}: {name} takes {peak} unsplit, of a budget of {budget}."
+    pieces = plural(len(plan.segments), "piece")
+    if plan.baseline.ram_bytes <= plan.budget_bytes:
+        return (
+            f"FITS {board} unsplit: {name} takes {unsplit} of a budget of {budget}. No split is "
+            f"needed; this plan takes {peak} in {pieces}."
+        )
     return (
-        f"FITS {plan.board.name}: {plan.job.name} takes {format_bytes(peak)} {way} of "
-        f"{format_bytes(budget)}{whole}{verb}."
+        f"FITS {board}: {name} takes {peak} in {pieces}, of a budget of {budget}; unsplit it needs "
+        f"{unsplit} and does not fit."
     )
 
 
@@ -129,9 +134,13 @@ def _checked(plan: Plan, checks: Checks) -> Line:
     if failed:
         return Line(f"Outputs: check {' and '.join(failed)} FAILED; do not use these.", "failed")
     ran = max(check.inputs for check in checks)
-    equal = "judged on held-out samples" if plan.route == "pieces" else "equal, bit for bit"
+    is_exact = plan.route != "pieces"
+    equal = "equal to the unsplit model's, bit for bit" if is_exact else "judged on held-out samples"
     passed = [check.name for check in checks if check.status == "passed"]
-    says = f"Outputs: {equal}, on {plural(ran, 'input')} in TFLM ({', '.join(passed)} passed)"
+    says = (
+        f"Outputs: {equal}, on {plural(ran, 'input')} in TFLM on this machine "
+        f"({', '.join(passed)} passed)"
+    )
     if warned:
         return Line(f"{says}; WARNING: {', '.join(warned)}, see -v.", "warning")
     return Line(f"{says}.", "passed")
