@@ -129,7 +129,7 @@ def plan(
     >>> from splitopt import Job
     >>> model = "configs/models/squeeze_digits_int8.tflite"
     >>> plan(Job.of(model=model, board="corstone300_64k", objective={"minimise": "smallest"}))
-    <Planned 52,944 B unsplit, 12,320 B in 4 pieces, OPTIMAL>
+    <Planned 52,944 B unsplit, 12,320 B in 6 pieces, OPTIMAL>
     """
     job = job_from(job, allow_commands=allow_commands)
     source = open_model(job, progress)
@@ -139,7 +139,7 @@ def plan(
 
 
 def plan_line(baseline: Baseline, plan: SplitPlan) -> str:
-    """`52,944 B unsplit, 12,320 B in 4 pieces, OPTIMAL`."""
+    """`52,944 B unsplit, 12,320 B in 6 pieces, OPTIMAL`."""
     return (
         f"{format_bytes(baseline.ram_bytes)} unsplit, {format_bytes(plan.peak_ram_bytes)} in "
         f"{plural(len(plan.segments), 'piece')}, {plan.status.name}"

@@ -134,11 +134,11 @@ def _checked(plan: Plan, checks: Checks) -> Line:
     if failed:
         return Line(f"Outputs: check {' and '.join(failed)} FAILED; do not use these.", "failed")
     ran = max(check.inputs for check in checks)
-    is_exact = plan.route != "pieces"
-    equal = "equal to the unsplit model's, bit for bit" if is_exact else "judged on held-out samples"
+    is_judged = plan.route == "pieces"
+    how = "judged on held-out samples" if is_judged else "equal to the unsplit model's, bit for bit"
     passed = [check.name for check in checks if check.status == "passed"]
     says = (
-        f"Outputs: {equal}, on {plural(ran, 'input')} in TFLM on this machine "
+        f"Outputs: {how}, on {plural(ran, 'input')} in TFLM on this machine "
         f"({', '.join(passed)} passed)"
     )
     if warned:
