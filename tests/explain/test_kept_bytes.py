@@ -9,11 +9,13 @@ import pytest
 from diagnosis_bundles import digits
 
 from splitopt import Job
+from splitopt.base.text import plain_text
 from splitopt.bundle.load import load_run
 from splitopt.bundle.schema.explain import RunMemory
 from splitopt.bundle.schema.plan import Plan
 from splitopt.explain.run import diagnose_run
 from splitopt.report.pages.tables import ram_formula
+from splitopt.report.text.answer import answer_text
 from splitopt.report.text.summary import before_after, segment_columns, segment_rows
 from splitopt.workflows.run import RunResult, run_job
 
@@ -113,3 +115,17 @@ def test_plans_that_keep_nothing_have_no_such_column() -> None:
     old = load_run(Path(__file__).resolve().parents[1] / "golden" / "bundle_v1").plan
     assert "kept" not in segment_columns(old)
     assert all(len(row) == len(segment_columns(old)) for row in segment_rows(old))
+
+
+def test_the_answer_says_what_stays_taken_and_what_start_up_costs(plan: Plan) -> None:
+    own = [segment for segment in plan.segments if segment.switching == "resident"]
+    is_all = {"exact": False, "status": "FEASIBLE", "estimated_ops": ("op 1 X",)}
+    late = tuple(c.model_copy(update={"status": "FEASIBLE"}) for c in plan.choices)
+    for told in (plan, plan.model_copy(update={**is_all, "choices": late})):
+        lines = plain_text(answer_text(told, (), "results/x/1")).rstrip("\n").split("\n")
+        assert len(lines) <= 15
+        [said] = [line for line in lines if line.startswith("Resident: ")]
+        assert said.startswith(f"Resident: {len(own)} pieces")
+        assert f"in the main SRAM ({kept(plan):,} B); +" in said
+        share = 100 * plan.first_insn / plan.baseline.estimated_invoke_insn
+        assert said.endswith(f"once, at start-up (estimate, {share:+.1f} % of Invoke).")

@@ -7,6 +7,7 @@ from typing import Any
 
 from splitopt.base.text import Line, Paragraph, Row, first_few, table_of
 from splitopt.base.units import (
+    added_text,
     format_bytes,
     format_percent,
     pieces_text,
@@ -16,6 +17,7 @@ from splitopt.base.units import (
 from splitopt.bundle.left_out import cause_text, most_better_text
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.bundle.schema.verify import Check as CheckEntry
+from splitopt.report.text.notes import held_text
 from splitopt.verify.equality import Check
 
 Checks = Sequence[Check | CheckEntry]
@@ -91,12 +93,30 @@ def end_lines(plan: Plan, checks: Checks) -> Iterator[Line]:
     others = [MEANINGS[c.aim].split(":")[0] for c in plan.choices if c.aim != aim]
     more = f"; --plan {' or '.join(others)} writes another" if others else ""
     yield Line(f"Written (*): {aim}, the job's objective.minimise{more}.")
+    yield from map(Line, _resident_lines(plan))
     yield Line(f"Proved: {_proved(plan)}.")
     yield _checked(plan, checks)
+    if warnings := " ".join(_warnings(plan)):
+        yield Line(warnings, "warning")
+
+
+def _resident_lines(plan: Plan) -> Iterator[str]:
+    """One, where pieces are resident: what they hold between inferences, and what it costs once."""
+    own = [segment for segment in plan.segments if segment.switching == "resident"]
+    if own:
+        held = held_text([(segment.kept_in, segment.kept_bytes) for segment in own])
+        start = added_text(plan.first_insn, plan.invoke_insn, "once, at start-up")
+        yield (
+            f"Resident: {plural(len(own), 'piece')}; between inferences they keep their bytes in "
+            f"{held}; {start}."
+        )
+
+
+def _warnings(plan: Plan) -> Iterator[str]:
     if not plan.exact:
-        yield Line(f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}.", "warning")
+        yield f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}."
     if not all(choice.status == "OPTIMAL" for choice in plan.choices):
-        yield Line("A longer solve.time_limit_s may prove the rest, or find better.", "warning")
+        yield "A longer solve.time_limit_s may prove the rest, or find better."
 
 
 def _proved(plan: Plan) -> str:

@@ -132,10 +132,10 @@ def _restored_lines(plan: Plan) -> Iterator[str]:
     resident = [segment for segment in plan.segments if segment.switching == "resident"]
     ways = []
     if resident:
-        held = _held([(s.kept_in, s.kept_bytes) for s in resident])
+        held = held_text([(s.kept_in, s.kept_bytes) for s in resident])
         ways.append(f"{plural(len(resident), 'piece')} resident, their tails in {held}")
     if restored:
-        held = _held([(s.stored_in, s.stored_bytes) for s in restored])
+        held = held_text([(s.stored_in, s.stored_bytes) for s in restored])
         ways.append(f"{plural(len(restored), 'piece')} restored at each inference from {held}")
     if ways:
         start_up = f"; start-up takes {added_text(plan.first_insn, plan.invoke_insn, 'once')}"
@@ -152,7 +152,7 @@ def _restored_lines(plan: Plan) -> Iterator[str]:
             )
 
 
-def _held(places: Sequence[tuple[str | None, int]]) -> str:
+def held_text(places: Sequence[tuple[str | None, int]]) -> str:
     """Bytes in each place, None for the main SRAM."""
     found: dict[str, int] = {}
     for place, size in places:
