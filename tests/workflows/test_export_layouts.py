@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -66,6 +67,19 @@ def test_the_readme_says_what_was_proved(exported: Path) -> None:
         assert "NOT PROVED" not in readme
         assert "\n\n\n" not in readme
         assert "int8_t input0[4];" in readme
+
+
+@pytest.mark.parametrize(("layout", "is_said"), [("nhwc", True), ("same", False)])
+def test_the_readme_says_where_channels_moved(layout: str, is_said: bool, tmp_path: Path) -> None:
+    """A model from ONNX; its names tell in which layout each tensor was found."""
+    bundle = Path(shutil.copytree(GOLDEN, tmp_path / "bundle"))
+    tensor = json.loads((bundle / "plan.json").read_text())["segments"][0]["inputs"][0]
+    match = {"onnx_tensor": "image", "tflite_tensor": tensor, "sqnr_db": 40.0, "layout": layout}
+    names = {"matches": [match], "ops": [], "unmatched_nodes": [], "unmatched_ops": []}
+    (bundle / "correspondence.json").write_text(json.dumps(names))
+    export_bundle(bundle, tmp_path / "net")
+    said = "input 0: NHWC, channels last, where the ONNX model has NCHW."
+    assert (said in (tmp_path / "net" / "README.md").read_text().splitlines()) == is_said
 
 
 def test_cmake_names_every_source(exported: Path) -> None:

@@ -79,6 +79,7 @@ def test_an_export_says_which_pieces_stay_and_where(finished: Path, tmp_path: Pa
     first = min(own.kept_offset for own in kept if own.kept_in is None)
     assert f"bytes from {first:,} on" in readme
     assert "runner.Prepare(stores);" in readme
+    assert "\n\n\n" not in readme
 
 
 def test_residents_of_the_region_need_no_store(finished: Path, tmp_path: Path) -> None:
@@ -86,3 +87,4 @@ def test_residents_of_the_region_need_no_store(finished: Path, tmp_path: Path) -
     readme = (tmp_path / "net" / "README.md").read_text()
     assert "runner.Prepare();" in readme
     assert "## Stores" not in readme
+    assert "\n\n\n" not in readme

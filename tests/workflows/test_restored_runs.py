@@ -74,10 +74,11 @@ def test_an_export_says_where_images_lie(finished: Path, tmp_path: Path) -> None
     assert f"kStoreOtherRamBytes = {used};" in header
     for segment in plan.segments:
         image = f"0, {segment.stored_offset}, {segment.stored_bytes}, {segment.arena_used_bytes}"
-        assert f"kKept{segment.index} = {{{segment.stored_bytes - 208}, {image}, 1}};" in source
+        assert f"kKept{segment.index} = {{{segment.stored_bytes - 208}, {image}, 1, 0}};" in source
     assert f"kStores[] = {{{{{used}, 1}}}};" in source
     readme = (tmp_path / "net" / "README.md").read_text()
     assert "## Stores" in readme
     assert "unused" not in readme
     assert f"- other-ram: {used:,} B, may be written at start-up only" in readme
     assert "runner.Prepare(stores);" in readme
+    assert "\n\n\n" not in readme
