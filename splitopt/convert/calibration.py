@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,13 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class Samples:
-    """`calibration` and `held_out`: float32 [N, ...], images NHWC; `labels` of the held-out."""
+    """`calibration` and `held_out`: float32 [N, ...], images NHWC; `labels` of the held-out.
+    `layout`: what the data were taken for."""
 
     calibration: Array
     held_out: Array
     labels: Array | None
+    layout: str = "nhwc"
 
 
 def load_samples(
@@ -47,23 +49,29 @@ def load_samples(
     where: str,
     *,
     channels_first: bool = True,
+    may_be_nchw: bool = False,
 ) -> Samples:
     """Samples as the model wants them, channels last.
 
+    `may_be_nchw`: data that are of the model's shape with channels first, and not with channels
+    last, are taken for nchw.
     `input_shape` is the model's, batch included, with channels first where it is of ONNX.
     Without a test key, the last fifth is held out and not calibrated on; labels are then those of
     all samples, or of the held-out ones only.
     Raises UsageError that names the file, what it holds and what is wanted.
     """
     shape = nhwc_shape(input_shape) if channels_first else tuple(input_shape)
-    given = _ready(_load(path, key, shape, where), preprocess, shape, f"{where}: {path}")
+    data = _load(path, key, shape, where)
+    if may_be_nchw and _is_nchw_only(data, shape[1:]):
+        preprocess = replace(preprocess, layout="nchw")
+    given = _ready(data, preprocess, shape, f"{where}: {path}")
     if test_key is not None:
         held = _ready(_load(path, test_key, shape, where), preprocess, shape, f"{where}: {path}")
     else:
         cut = len(given) - max(1, len(given) // HELD_OUT_SHARE)
         given, held = given[:cut], given[cut:]
     if label_key is None:
-        return Samples(given, held, None)
+        return Samples(given, held, None, preprocess.layout)
     labels = load_array(path, label_key, where)
     if test_key is None and labels.shape == (len(given) + len(held),):
         labels = labels[len(given) :]
@@ -72,7 +80,7 @@ def load_samples(
             f"{where}: {path}: {label_key!r} holds {labels.dtype}{list(labels.shape)}, want one "
             f"integer for each of {len(held)} held-out samples"
         )
-    return Samples(given, held, labels)
+    return Samples(given, held, labels, preprocess.layout)
 
 
 def folder_files(folder: Path) -> list[Path]:
@@ -140,15 +148,14 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], w
     if not _LEAST_SAMPLES <= len(data) <= MAX_SAMPLES:
         raise UsageError(f"{where}: {len(data)} samples, want {_LEAST_SAMPLES} to {MAX_SAMPLES}")
     wanted = shape[1:]
-    images: Array = data.astype(np.float32)
-    if images.ndim == len(wanted) + 2 and images.shape[1] == 1:
-        images = images[:, 0]
+    images = data.astype(np.float32).reshape(len(data), *without_batch(data.shape, len(wanted)))
     if preprocess.layout == "nchw":
         images = channels_last(images)
     if images.shape[1:] != wanted:
         raise UsageError(
             f"{where}: holds {list(data.shape)}, want [N, {', '.join(map(str, wanted))}] "
-            "(channels last; set preprocess.layout: nchw if they are not)"
+            "(channels last; for data with channels first, write into the job, at its top level, "
+            "preprocess: {layout: nchw}; splitopt init writes a job for a model)"
         )
     for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
         if values and len(values) not in (1, wanted[-1]):
@@ -163,6 +170,24 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], w
     if images.min() == images.max():
         raise UsageError(f"{where}: every value is {images.min():g}; that calibrates nothing")
     return np.ascontiguousarray(images)
+
+
+def without_batch(shape: Sequence[int], rank: int) -> tuple[int, ...]:
+    """The shape of one sample of [N, ...] or [N, 1, ...]. `rank`: of the model's input, less its
+    batch."""
+    inner = tuple(shape[1:])
+    return inner[1:] if len(inner) == rank + 1 and inner[0] == 1 else inner
+
+
+def _is_nchw_only(data: Array, wanted: tuple[int | None, ...]) -> bool:
+    first = (*wanted[-1:], *wanted[:-1])
+    inner = without_batch(data.shape, len(wanted)) if data.ndim else ()
+    return len(inner) + 1 in WITH_CHANNELS and inner == first != wanted
+
+
+def data_shape(path: Path, key: str | None, where: str) -> tuple[int, ...]:
+    """[N, ...] of data as they lie. Raises UsageError."""
+    return _load(path, key, (), where).shape
 
 
 def preprocessed(images: Array, preprocess: Preprocess) -> Array:

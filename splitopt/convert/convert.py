@@ -20,6 +20,7 @@ from splitopt.convert.model_samples import (
     InputData,
     ModelSamples,
     load_model_samples,
+    sizes_of_samples,
 )
 from splitopt.convert.names.match import correspond
 from splitopt.convert.names.onnx_graph import OnnxNode
@@ -33,7 +34,7 @@ from splitopt.convert.quality import (
     run_float_onnx,
     run_float_tflite,
 )
-from splitopt.convert.source import OnnxModel, read_onnx
+from splitopt.convert.source import OnnxModel, OpenAxesError, read_onnx
 from splitopt.convert.unsupported_ops import not_run, require_runnable, unmapped
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
@@ -64,7 +65,8 @@ class ConversionRequest:
     @property
     def files(self) -> DataFiles:
         one = InputData(self.key, self.test_key, self.preprocess)
-        return DataFiles(self.data, one, self.label_key, self.inputs, self.where)
+        is_onnx = self.onnx.suffix == ".onnx"
+        return DataFiles(self.data, one, self.label_key, self.inputs, self.where, is_onnx)
 
 
 @dataclass(frozen=True)
@@ -161,10 +163,21 @@ def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
 
 def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
     progress("checking the ONNX model")
-    model = read_onnx(request.onnx, request.input_shapes)
+    try:
+        model = read_onnx(request.onnx, request.input_shapes)
+    except OpenAxesError as error:
+        sizes = sizes_of_samples(request.files, error.inputs)
+        raise OpenAxesError(request.onnx, error.inputs, sizes) from error
     names = [value.name for value in model.inputs]
     inputs = [(model.renamed.get(v.name, v.name), v.shape) for v in model.inputs]
     samples = load_model_samples(request.files, inputs, channels_first=True)
+    notes = [*model.notes]
+    notes += [
+        f"the samples of {name!r} were taken for NCHW, as the model has it"
+        for name in samples.as_nchw
+    ]
+    for note in notes[len(model.notes) :]:
+        progress(f"note: {note}")
     reference = run_float_onnx(model, samples.held_out, request.time_limit_s)
     progress("converting with onnx2tf (some 10 to 60 s)")
     try:
@@ -191,7 +204,7 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
         reference=[reference[places.index(position)] for position in range(len(places))],
         onnx=model,
         facts={
-            "onnx": {"opset": model.opset, "nodes": len(model.nodes), "notes": [*model.notes]},
+            "onnx": {"opset": model.opset, "nodes": len(model.nodes), "notes": notes},
             "renamed": dict(model.renamed),
             "external": dict(model.external),
         },
@@ -242,7 +255,7 @@ def _record(request: ConversionRequest, made: _Made) -> dict[str, Any]:
         "preprocess": {
             "mean": list(request.preprocess.mean),
             "std": list(request.preprocess.std),
-            "layout": request.preprocess.layout,
+            "layout": "nchw" if samples.as_nchw == samples.names else request.preprocess.layout,
         },
         "conversion_s": round(made.wall_s, 3),
         "quality": asdict(quality),

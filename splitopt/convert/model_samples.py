@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from splitopt.base.errors import UsageError
-from splitopt.convert.calibration import Preprocess, load_samples
+from splitopt.convert.calibration import (
+    WITH_CHANNELS,
+    Preprocess,
+    data_shape,
+    load_samples,
+    without_batch,
+)
 from splitopt.runtime.arrays import Array
 
 Inputs = Sequence[tuple[str, tuple[int | None, ...]]]
@@ -27,7 +34,8 @@ class InputData:
 class DataFiles:
     """A job's calibration data. `one`: for a model of one input; `by_name`: for several.
 
-    `where` is what messages begin with.
+    `where` is what messages begin with. `is_onnx`: whether the model is, whose images may lie as
+    its own inputs do.
     """
 
     path: Path
@@ -35,19 +43,21 @@ class DataFiles:
     label_key: str | None
     by_name: Mapping[str, InputData]
     where: str
+    is_onnx: bool = False
 
 
 @dataclass(frozen=True)
 class ModelSamples:
     """For each input, in the model's order: float32 [N, ...], images NHWC; labels of the held-out.
 
-    All inputs have as many samples.
+    All inputs have as many samples. `as_nchw`: inputs whose data were taken for nchw unasked.
     """
 
     names: tuple[str, ...]
     calibration: tuple[Array, ...]
     held_out: tuple[Array, ...]
     labels: Array | None
+    as_nchw: tuple[str, ...] = ()
 
     def in_order(self, positions: Sequence[int]) -> ModelSamples:
         """`positions`: for each of these inputs, its place in another order."""
@@ -77,6 +87,7 @@ def load_model_samples(data: DataFiles, inputs: Inputs, *, channels_first: bool)
             shape,
             data.where if len(inputs) == 1 else f"{data.where}.inputs: {name!r}",
             channels_first=channels_first,
+            may_be_nchw=data.is_onnx,
         )
         for name, shape in inputs
     ]
@@ -94,7 +105,42 @@ def load_model_samples(data: DataFiles, inputs: Inputs, *, channels_first: bool)
         tuple(s.calibration for s in loaded),
         tuple(s.held_out for s in loaded),
         loaded[0].labels,
+        tuple(
+            name
+            for name, found in zip(names, loaded, strict=True)
+            if found.layout != asked[name].preprocess.layout
+        ),
     )
+
+
+def sizes_of_samples(
+    data: DataFiles, inputs: Mapping[str, Sequence[int | str]]
+) -> dict[str, tuple[int, ...]]:
+    """Sizes for the open axes (words) of ONNX inputs, batch first, where the samples tell them."""
+    found = {}
+    with suppress(UsageError):
+        for name, own in _asked(data, tuple(inputs)).items():
+            shape = data_shape(data.path, own.key, data.where)
+            sizes = _fitting(shape, inputs[name], own.preprocess.layout)
+            if sizes is not None:
+                found[name] = sizes
+    return found
+
+
+def _fitting(
+    shape: Sequence[int], axes: Sequence[int | str], layout: str
+) -> tuple[int, ...] | None:
+    """One sample of `shape` as `axes` have it, its layout first, else the other."""
+    inner = without_batch(shape, len(axes) - 1)
+    if len(inner) + 1 != len(axes):
+        return None
+    turned = inner
+    if len(axes) in WITH_CHANNELS:
+        turned = (*inner[-1:], *inner[:-1])
+    for sizes in (inner, turned) if layout == "nchw" else (turned, inner):
+        if all(isinstance(a, str) or a == n for a, n in zip(axes[1:], sizes, strict=True)):
+            return 1, *sizes
+    return None
 
 
 def _asked(data: DataFiles, names: Sequence[str]) -> Mapping[str, InputData]:

@@ -7,6 +7,7 @@ another batch, or for the sizes that the model was traced with.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,14 @@ from splitopt.convert.onnx_external import Refusal
 
 Axes = list[int | str]
 _FLOAT32 = 1  # TensorProto.FLOAT
+
+
+class OpenAxes(Refusal):
+    """Inputs, by name, with axes that have no size."""
+
+    def __init__(self, inputs: Mapping[str, Axes]) -> None:
+        super().__init__(open_text(inputs, {}))
+        self.inputs = inputs
 
 
 def fix_shapes(model: Any, given: Mapping[str, Sequence[int]]) -> bool:
@@ -88,20 +97,27 @@ def _axes(value: Any) -> Axes:
 
 
 def _refuse_open(inputs: Sequence[Any]) -> None:
-    found = []
+    found: dict[str, Axes] = {}
     for value in inputs:
-        axes = _axes(value) if value.type.tensor_type.HasField("shape") else ["..."]
+        axes: Axes = _axes(value) if value.type.tensor_type.HasField("shape") else ["..."]
         if any(isinstance(axis, str) for axis in axes):
-            found.append((value.name, axes))
-    if not found:
-        return
-    named = "; ".join(f"input {name!r} is {_written(axes)}" for name, axes in found)
-    line = ", ".join(f"{_key(name)}: {_written(axes)}" for name, axes in found)
-    free = dict.fromkeys(axis for _, axes in found for axis in axes if isinstance(axis, str))
-    options = " ".join(f"--input-shape '{name}={','.join(map(str, axes))}'" for name, axes in found)
-    raise Refusal(
-        f"axes without a fixed size: {named}; with numbers for {', '.join(free)}, write into the "
-        f"job: input_shapes: {{{line}}} (or run it with {options})"
+            found[value.name] = axes
+    if found:
+        raise OpenAxes(found)
+
+
+def open_text(inputs: Mapping[str, Axes], sizes: Mapping[str, Sequence[int]]) -> str:
+    """What to type for inputs with open axes. `sizes`: of those whose samples are known."""
+    named = "; ".join(f"input {name!r} is {_written(axes)}" for name, axes in inputs.items())
+    filled = {name: sizes.get(name, axes) for name, axes in inputs.items()}
+    line = ", ".join(f"{_key(name)}: {_written(axes)}" for name, axes in filled.items())
+    options = (f"{name}={','.join(map(str, axes))}" for name, axes in filled.items())
+    typed = " ".join(f"--input-shape {shlex.quote(option)}" for option in options)
+    words = dict.fromkeys(a for axes in filled.values() for a in axes if isinstance(a, str))
+    how = f"with numbers for {', '.join(words)}, type" if words else "as the samples are, type"
+    return (
+        f"axes without a fixed size: {named}; {how} {typed}, or write into the job: "
+        f"input_shapes: {{{line}}}"
     )
 
 

@@ -86,6 +86,17 @@ def _opened(job: Job, progress: Progress) -> ModelSource:
     return ModelSource(graph, path)
 
 
+def as_taken(job: Job, source: ModelSource) -> Job:
+    """The job with the layout that its samples were taken for."""
+    if source.conversion is None:
+        return job
+    layout = source.conversion.record["preprocess"]["layout"]
+    if layout == job.spec.preprocess.layout:
+        return job
+    preprocess = job.spec.preprocess.model_copy(update={"layout": layout})
+    return replace(job, spec=job.spec.model_copy(update={"preprocess": preprocess}))
+
+
 def _request(job: Job) -> ConversionRequest:
     spec, home = job.spec, job.file.parent
     if spec.calibration is None:

@@ -10,9 +10,20 @@ from pathlib import Path
 from splitopt.base.errors import ModelError, ToolError
 from splitopt.convert.float_onnx import ask_worker
 from splitopt.convert.names.onnx_graph import OnnxNode, OnnxValue
+from splitopt.convert.onnx_shapes import Axes, open_text
 
 _TIMEOUT_S = 120.0
 _NEEDED = ("onnx", "onnxsim", "onnxruntime", "onnx2tf", "tensorflow")
+
+
+class OpenAxesError(ModelError):
+    """Inputs of a model with open axes (words). `sizes`: what their samples have there."""
+
+    def __init__(
+        self, path: Path, inputs: Mapping[str, Axes], sizes: Mapping[str, Sequence[int]]
+    ) -> None:
+        super().__init__(f"{path}: {open_text(inputs, sizes)}")
+        self.inputs = inputs
 
 
 @dataclass(frozen=True)
@@ -53,13 +64,16 @@ def read_onnx(path: Path, shapes: Mapping[str, Sequence[int]] | None = None) -> 
 
     `shapes`: of inputs whose axes the file leaves open, batch included, as ONNX has them.
 
-    Raises ModelError for a model that is broken or cannot be planned, ToolError for missing tools.
+    Raises ModelError for a model that is broken or cannot be planned (OpenAxesError for inputs
+    without a fixed size), ToolError for missing tools.
     """
     require_onnx_tools()
     if not path.is_file():
         raise ModelError(f"{path}: no such file; want an .onnx model")
     reply = ask_worker("source_worker", path, _TIMEOUT_S, shapes=dict(shapes or {}))
     found = reply.json
+    if found.get("open"):
+        raise OpenAxesError(path, found["open"], {})
     if "refusal" in found:
         raise ModelError(f"{path}: {found['refusal']}")
     notes = []

@@ -18,7 +18,7 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_names import name_nodes, owner_of, plain_nodes, plain_tensors
-from splitopt.convert.onnx_shapes import fix_shapes, inputs_of
+from splitopt.convert.onnx_shapes import OpenAxes, fix_shapes, inputs_of
 from splitopt.convert.rewrite.rewrite import rewrite, unfold_group_norms
 from splitopt.convert.unsupported_nodes import refusal
 from splitopt.runtime.worker_process import Array, Task, serve
@@ -34,7 +34,8 @@ def handle(task: Task) -> tuple[dict[str, Any], Mapping[str, Array]]:
     try:
         described, data = clean(path, task.request["shapes"])
     except Refusal as refusal:
-        return {"refusal": str(refusal)}, {}
+        opened = dict(refusal.inputs) if isinstance(refusal, OpenAxes) else {}
+        return {"refusal": str(refusal), "open": opened}, {}
     return described, {"model": np.frombuffer(data, np.uint8)}
 
 

@@ -12,7 +12,7 @@ from splitopt.bundle.schema.manifest import Manifest
 from splitopt.bundle.schema.plan import Choice, Plan, PlanStatus
 from splitopt.config.job import IN_MEMORY, Job, is_model
 from splitopt.config.job_text import job_text
-from splitopt.convert.open_model import ModelSource
+from splitopt.convert.open_model import ModelSource, as_taken
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.workflows.plan import Planned
 
@@ -53,7 +53,7 @@ def write_documents(
         bundle.write_json(CORRESPONDENCE, source.names.to_dict())
     if job.spec.cost_table is not None:
         bundle.write_text(COST_TABLE, job.cost_table_text)
-    bundle.write_text("job.yaml", job_text(job))
+    bundle.write_text("job.yaml", job_text(as_taken(job, source)))
     bundle.write_json("plan.json", document)
     bundle.write_json("memory.json", memory_document(planned.graph, planned.baseline, made))
     bundle.write_json("graph.json", graph_document(planned.graph, source.names))

@@ -40,6 +40,23 @@ def test_layout_mean_and_std_are_applied(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.calibration, (data[:8] - [1, 2, 3]) / 2, rtol=1e-6)
 
 
+def test_data_that_can_only_be_nchw_are_taken_so_for_an_onnx_model(tmp_path: Path) -> None:
+    data = sample_images().astype(np.float32)
+    np.save(tmp_path / "nchw.npy", data.transpose(0, 3, 1, 2))
+    asked = (tmp_path / "nchw.npy", None, None, None, Preprocess(), SHAPE, "job")
+    found = load_samples(*asked, may_be_nchw=True)
+    assert found.layout == "nchw"
+    np.testing.assert_array_equal(found.calibration, data[:8])
+    with pytest.raises(UsageError, match=r"at its top level, preprocess: \{layout: nchw\}"):
+        load_samples(*asked)
+    cube = np.arange(10 * 27, dtype=np.float32).reshape(10, 3, 3, 3)
+    np.save(tmp_path / "cube.npy", cube)
+    both = (tmp_path / "cube.npy", None, None, None, Preprocess(), (1, 3, 3, 3), "job")
+    found = load_samples(*both, may_be_nchw=True)
+    assert found.layout == "nhwc"
+    np.testing.assert_array_equal(found.calibration, cube[:8])
+
+
 def test_a_folder_of_arrays_and_pictures(tmp_path: Path) -> None:
     for k, image in enumerate(sample_images(5)):
         np.save(tmp_path / f"{k}.npy", image)

@@ -13,7 +13,10 @@ from extras import need_onnx_extra
 from splitopt.base.errors import UsageError
 from splitopt.config.given import Given
 from splitopt.config.job import job_of
+from splitopt.convert.calibration import Preprocess
+from splitopt.convert.model_samples import DataFiles, InputData, sizes_of_samples
 from splitopt.convert.onnx_external import Refusal
+from splitopt.convert.onnx_shapes import open_text
 from splitopt.convert.source_worker import clean
 
 
@@ -80,8 +83,8 @@ def test_a_refusal_names_every_open_axis_and_the_line_that_a_job_takes(open_axes
     said = str(caught.value)
     assert "input 'image' is [1, 3, height, width]; input 'input.1' is [1, 3, ?, 8]" in said
     assert "'fixed'" not in said
-    assert "--input-shape 'image=1,3,height,width' --input-shape 'input.1=1,3,?,8'" in said
-    line = said[said.index("input_shapes: ") : said.index(" (or run")]
+    assert "--input-shape image=1,3,height,width --input-shape 'input.1=1,3,?,8'" in said
+    line = said[said.index("input_shapes: ") :]
     assert line == 'input_shapes: {image: [1, 3, height, width], "input.1": [1, 3, ?, 8]}'
 
 
@@ -144,3 +147,26 @@ def test_a_job_refuses_a_size_that_is_none(tmp_path: Path) -> None:
     keys = {"model": {"path": "m.onnx"}, "board": "corstone300_256k"}
     with pytest.raises(UsageError, match="input_shapes"):
         job_of(tmp_path / "job.yaml", {**keys, "input_shapes": {"x": [1, 0]}})
+
+
+@pytest.mark.parametrize(
+    ("shape", "axes", "sizes"),
+    [
+        ((4, 3, 96, 64), [1, 3, "h", "w"], (1, 3, 96, 64)),
+        ((4, 96, 64, 3), [1, 3, "h", "w"], (1, 3, 96, 64)),
+        ((4, 1, 96, 64, 3), [1, 3, "h", "w"], (1, 3, 96, 64)),
+        ((4, 96, 64, 5), [1, 3, "h", "w"], None),
+        ((4, 7), [1, "n"], (1, 7)),
+        ((4, 7), [1, 3, "h", "w"], None),
+    ],
+)
+def test_samples_tell_the_sizes_of_open_axes(
+    shape: tuple[int, ...], axes: list[int | str], sizes: tuple[int, ...] | None, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "d.npy", np.zeros(shape, np.float32))
+    data = DataFiles(tmp_path / "d.npy", InputData(None, None, Preprocess()), None, {}, "job")
+    assert sizes_of_samples(data, {"x y": axes}) == ({} if sizes is None else {"x y": sizes})
+    said = open_text({"x y": axes}, {} if sizes is None else {"x y": sizes})
+    typed = ",".join(map(str, sizes or axes))
+    assert f"type --input-shape 'x y={typed}'" in said
+    assert ("with numbers for" in said) == (sizes is None)

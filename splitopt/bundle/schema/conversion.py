@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,7 @@ class Quality(Open):
 class Preprocess(Open):
     mean: tuple[Number, ...] = ()
     std: tuple[Annotated[Number, Field(gt=0)], ...] = ()
+    layout: Literal["nhwc", "nchw"] = "nhwc"
 
 
 class OnnxSource(Open):

@@ -116,7 +116,7 @@ def _held_out(bundle: OpenBundle) -> Samples | None:
     given = settings.calibration
     if given is None or plan.conversion is None or len(bundle.graph.inputs) != 1:
         return None
-    preprocess = settings.preprocess
+    preprocess = plan.conversion.preprocess  # with the layout that the data were taken for
     tensor = bundle.graph.tensors[bundle.graph.inputs[0]]
     samples = load_samples(
         Path(plan.job.path).parent / given.path,
