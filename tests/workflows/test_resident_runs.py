@@ -68,12 +68,19 @@ def test_an_export_says_which_pieces_stay_and_where(finished: Path, tmp_path: Pa
     [name] = [path.stem for path in (tmp_path / "net").glob("*_model.h")]
     header, source = ((tmp_path / "net" / f"{name}{end}").read_text() for end in (".h", ".cc"))
     assert f"kRegionBytes = {plan.layout.region_bytes};" in header
+    [given] = [entry for entry in plan.layout.boundary if entry.tensor in plan.segments[0].inputs]
+    assert given.first_segment == 0
+    on_target = header.split("#else")[1]
+    assert f"kInput0Offset = {given.offset};" in on_target
+    assert f"kInput0Bytes = {given.size};" in on_target
     kept = [own for own in plan.segments if own.switching == "resident"]
     for own in kept:
         store = "kNowhere" if own.kept_in is None else "0"
         row = f"{own.persistent_bytes}, {store}, {own.kept_offset}, {own.kept_bytes}"
         assert f"kKept{own.index} = {{{row}, {own.arena_used_bytes}, 1, 1}};" in source
     readme = (tmp_path / "net" / "README.md").read_text()
+    assert f"region + {name}::kInput0Offset" in readme
+    assert f"input 0 ({given.size:,} B from {given.offset:,} on)" in readme
     named = ", ".join(str(own.index) for own in kept)
     assert f"- {named}: built where they stay" in readme
     first = min(own.kept_offset for own in kept if own.kept_in is None)

@@ -8,6 +8,7 @@ from splitopt.base.text import cpp_comment
 from splitopt.bundle.schema.plan import Memory
 from splitopt.runtime.kept_tails import KeptTail, word_hash
 from splitopt.runtime.links import PieceLinks
+from splitopt.workflows.export.by_rows import place_lines
 from splitopt.workflows.export.stores import size_lines
 from splitopt.workflows.export.stream_code import group_names, row_text, stream_text
 from splitopt.workflows.export.tables import Tables
@@ -68,9 +69,9 @@ namespace {namespace} {{
 
 #if UINTPTR_MAX > 0xFFFFFFFF
 inline constexpr std::size_t kRegionBytes = {host.region_bytes};  // to check on a PC; no plan
-{size_lines(memories, host.stores)}#else
+{place_lines(host.links)}{size_lines(memories, host.stores)}#else
 inline constexpr std::size_t kRegionBytes = {planned.region_bytes};  // headroom included
-{size_lines(memories, planned.stores)}#endif
+{place_lines(planned.links)}{size_lines(memories, planned.stores)}#endif
 
 extern const splitopt::Plan kPlan;
 

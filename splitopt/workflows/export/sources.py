@@ -20,7 +20,7 @@ from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
-from splitopt.workflows.export.by_rows import rows_text, whole_text
+from splitopt.workflows.export.by_rows import placed_inputs, placed_text, rows_text, whole_text
 from splitopt.workflows.export.code import (
     golden_text,
     header_text,
@@ -114,7 +114,13 @@ def _words(
     ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
     ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
     ends += _order_lines(bundle)
-    buffers = [_buffer(f"input{k}", _input(bundle, t)) for k, t in enumerate(graph.inputs)]
+    placed = {link.model_index for link in placed_inputs(planned.links)}
+    buffers = [
+        _place(namespace, k, _input(bundle, t))
+        if k in placed
+        else _buffer(f"input{k}", _input(bundle, t))
+        for k, t in enumerate(graph.inputs)
+    ]
     buffers += [_buffer(f"output{k}", _output(bundle, t)) for k, t in enumerate(graph.outputs)]
     unproved = unproved_line(bundle)
     return {
@@ -139,7 +145,8 @@ def _words(
         "STORES": check_text(namespace, used_memories(bundle.plan)),
         "PREPARE": prepare_text(bundle.plan),
         "KEPT": kept_text(namespace, bundle.plan),
-        "ROWS": whole_text(planned.links) + rows_text(planned.links),
+        "ROWS": f"{placed_text(namespace, planned.links)}{whole_text(planned.links)}"
+        f"{rows_text(planned.links)}",
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
 
@@ -184,6 +191,15 @@ def _buffer(name: str, tensor: Tensor) -> str:
     """A C++ array that holds a tensor."""
     element, element_bytes = _ELEMENTS.get(tensor.dtype.name, ("std::uint8_t", 1))
     return f"alignas(16) static {element} {name}[{tensor.bytes // element_bytes}];"
+
+
+def _place(namespace: str, number: int, tensor: Tensor) -> str:
+    """A C++ pointer to where the region holds an input."""
+    element, _ = _ELEMENTS.get(tensor.dtype.name, ("std::uint8_t", 1))
+    return (
+        f"static auto* const input{number} =\n"
+        f"    reinterpret_cast<{element}*>(region + {namespace}::kInput{number}Offset);"
+    )
 
 
 def _end(tensor: Tensor) -> str:
