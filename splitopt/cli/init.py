@@ -27,6 +27,7 @@ def init(
     """Write a job file for a model, with a comment for each key, to be edited and run."""
     from splitopt.cli import console
     from splitopt.config.given import Given
+    from splitopt.config.job_text import DEFAULT_BOARD
     from splitopt.workflows.init import init as workflow
 
     given = Given(
@@ -36,4 +37,5 @@ def init(
     if json:
         console.show_json({"job": str(file)})
     else:
-        console.show_lines(f"Wrote {file}. Next: splitopt run {file}")
+        assumed = "" if board else f" for {DEFAULT_BOARD} (assumed; --board names another)"
+        console.show_lines(f"Wrote {file}{assumed}. Next: splitopt run {file}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from splitopt.base.text import one_line
 from splitopt.base.yaml_input import yaml_text, yaml_word
 from splitopt.config.board import PACKAGED, find_board
 from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.config.size import size_of
 
-_DEFAULT_BOARD = "corstone300_256k"
+DEFAULT_BOARD = "corstone300_256k"
 
 
 def job_text(job: Job) -> str:
@@ -47,9 +49,16 @@ def _board(job: Job) -> Any:
     return named if is_packaged else str(file.absolute())
 
 
-def first_job_text(model: Path, file: Path, given: Given) -> str:
+def first_job_text(
+    model: Path,
+    file: Path,
+    given: Given,
+    shapes: Mapping[str, Sequence[int | str]],
+    layout: str | None,
+) -> str:
     """A job for a model, to be written to `file`: every key that a first run may want, with what it
-    means. Raises UsageError."""
+    means. `shapes`: of an ONNX model's inputs that have open axes, words for what is not known.
+    `layout`: of the samples, where it must be said. Raises UsageError."""
     home = file.absolute().parent
 
     def quoted(path: Path) -> str:
@@ -63,16 +72,37 @@ def first_job_text(model: Path, file: Path, given: Given) -> str:
     if samples is not None:
         key = f", key: {yaml_word(samples['key'])}" if "key" in samples else ""
         calibration = f"calibration: {{path: {quoted(Path(samples['path']))}{key}}}"
-    board = given.board or _DEFAULT_BOARD
+    board = given.board or DEFAULT_BOARD
+    is_onnx = model.suffix.lower() == ".onnx"
     is_file = board.endswith((".yaml", ".yml"))
     return _FIRST.format(
         name=file.name,
         model=quoted(model),
         board=quoted(Path(board)) if is_file else board,
+        assumed="" if given.board else "assumed; ",
         budget=budget,
         objective=given.objective or "balanced",
         calibration=calibration,
+        needed="; this one needs them" if is_onnx and samples is None else "",
+        preprocess=f"preprocess: {{layout: {layout}}}" if layout else _PREPROCESS,
+        shapes=_shapes_line(shapes),
     )
+
+
+def _shapes_line(shapes: Mapping[str, Sequence[int | str]]) -> str:
+    if not shapes:
+        return ""
+    line = ", ".join(
+        f"{yaml_word(name)}: [{', '.join(map(str, axes))}]" for name, axes in shapes.items()
+    )
+    words = dict.fromkeys(a for axes in shapes.values() for a in axes if isinstance(a, str))
+    said = f"input_shapes: {{{line}}}"
+    if words:
+        said = one_line(f"# {said}    # needed, with numbers for {', '.join(words)}")
+    return f"\n# Sizes of inputs whose axes the model leaves open, batch first.\n{said}\n"
+
+
+_PREPROCESS = "# preprocess: {mean: [0.5], std: [0.5], layout: nhwc}"
 
 
 _FIRST = """\
@@ -82,7 +112,7 @@ _FIRST = """\
 # Paths are relative to this file. Lines that begin with "# key:" show what else there is.
 
 model: {{path: {model}}}
-board: {board}    # a name of `splitopt boards`, or the path of a board's file
+board: {board}    # {assumed}a name of `splitopt boards`, or the path of a board's file
 
 # RAM for arena and boundary tensors: 245760, 240K or 240KiB. Default: what the board has free.
 {budget}
@@ -92,9 +122,10 @@ board: {board}    # a name of `splitopt boards`, or the path of a board's file
 # smallest: the least peak RAM, then the least added time
 objective: {{minimise: {objective}}}
 
-# Samples of the model's input, which an ONNX or float model is quantised with.
+# Samples of the model's input, which an ONNX or float model is quantised with{needed}.
 {calibration}
-
+{preprocess}
+{shapes}
 # Most pieces; false switches a technique off.
 # pieces: {{max: 8, bands: true, streams: true}}
 

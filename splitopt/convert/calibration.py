@@ -62,7 +62,7 @@ def load_samples(
     """
     shape = nhwc_shape(input_shape) if channels_first else tuple(input_shape)
     data = _load(path, key, shape, where)
-    if may_be_nchw and _is_nchw_only(data, shape[1:]):
+    if may_be_nchw and is_nchw_only(data.shape, shape[1:]):
         preprocess = replace(preprocess, layout="nchw")
     given = _ready(data, preprocess, shape, f"{where}: {path}")
     if test_key is not None:
@@ -179,9 +179,10 @@ def without_batch(shape: Sequence[int], rank: int) -> tuple[int, ...]:
     return inner[1:] if len(inner) == rank + 1 and inner[0] == 1 else inner
 
 
-def _is_nchw_only(data: Array, wanted: tuple[int | None, ...]) -> bool:
+def is_nchw_only(shape: Sequence[int], wanted: tuple[int | None, ...]) -> bool:
+    """Whether data of `shape` [N, ...] fit `wanted`, a sample with channels last, as nchw only."""
     first = (*wanted[-1:], *wanted[:-1])
-    inner = without_batch(data.shape, len(wanted)) if data.ndim else ()
+    inner = without_batch(shape, len(wanted)) if shape else ()
     return len(inner) + 1 in WITH_CHANNELS and inner == first != wanted
 
 

@@ -12,12 +12,13 @@ from extras import need_onnx_extra
 
 from splitopt.base.errors import UsageError
 from splitopt.config.given import Given
-from splitopt.config.job import job_of
+from splitopt.config.job import job_of, read_job
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.model_samples import DataFiles, InputData, sizes_of_samples
 from splitopt.convert.onnx_external import Refusal
 from splitopt.convert.onnx_shapes import open_text
 from splitopt.convert.source_worker import clean
+from splitopt.workflows.init import init
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +171,24 @@ def test_samples_tell_the_sizes_of_open_axes(
     typed = ",".join(map(str, sizes or axes))
     assert f"type --input-shape 'x y={typed}'" in said
     assert ("with numbers for" in said) == (sizes is None)
+
+
+def test_init_fills_in_what_the_samples_tell_and_lists_what_they_do_not(
+    onnx: Any, tmp_path: Path
+) -> None:
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"])
+    path = write(onnx, tmp_path, {"x": ("b", 3, "h", "w")}, [relu], {"y": None})
+    bare = init(path, Given(), out=tmp_path / "bare.yaml")
+    said = bare.read_text()
+    assert "input_shapes: {x: [1, 3, h, w]}" in said
+    assert "numbers for h, w" in said
+    assert "# assumed; " in said
+    assert read_job(bare).spec.input_shapes == {}
+    np.save(tmp_path / "d.npy", np.zeros((4, 3, 8, 6), np.float32))
+    given = Given(board="corstone300_64k", calibration=str(tmp_path / "d.npy"))
+    spec = read_job(init(path, given, out=tmp_path / "filled.yaml")).spec
+    assert spec.input_shapes == {"x": (1, 3, 8, 6)}
+    assert spec.preprocess.layout == "nchw"
+    np.save(tmp_path / "d.npy", np.zeros((4, 8, 6, 3), np.float32))
+    spec = read_job(init(path, given, out=tmp_path / "last.yaml")).spec
+    assert (spec.input_shapes, spec.preprocess.layout) == ({"x": (1, 3, 8, 6)}, "nhwc")
