@@ -58,7 +58,7 @@ def test_exported_sources_build_and_pass_on_this_machine(
 ) -> None:
     """Against a TFLM that was built for it, sanitisers on where it has them, prepared twice."""
     export_bundle(resident_bundle(finished, tmp_path / "resident", ways), tmp_path / "net")
-    assert checked(tmp_path / "net") == "2 inputs: every output byte is equal\n"
+    assert checked(tmp_path / "net") == "every output byte is equal"
 
 
 def test_an_export_says_which_pieces_stay_and_where(finished: Path, tmp_path: Path) -> None:
@@ -95,3 +95,22 @@ def test_residents_of_the_region_need_no_store(finished: Path, tmp_path: Path) -
     assert "runner.Prepare();" in readme
     assert "## Stores" not in readme
     assert "\n\n\n" not in readme
+
+
+@pytest.mark.needs("host compiler", "cmake", "host tflm")
+def test_an_input_that_is_written_into_the_region_needs_no_other_buffer(
+    finished: Path, tmp_path: Path
+) -> None:
+    """The check of the export, with the golden input put there and given from there."""
+    export_bundle(resident_bundle(finished, tmp_path / "resident", WAYS), tmp_path / "net")
+    check = tmp_path / "net" / "check.cc"
+    text = check.read_text()
+    given = "inputs[i] = by_rows ? nullptr : kInputs[sample][i];"
+    assert given in text
+    placed = (
+        "(void)by_rows;\n"
+        "    std::memcpy(region + plan::kInput0Offset, kInputs[sample][i], plan::kInput0Bytes);\n"
+        "    inputs[i] = region + plan::kInput0Offset;"
+    )
+    check.write_text(text.replace(given, placed))
+    assert checked(tmp_path / "net") == "every output byte is equal"
