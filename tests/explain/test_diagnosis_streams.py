@@ -104,6 +104,19 @@ def test_exchanged_groups_are_named(bundle: Path) -> None:
     assert f"{first.name} holds {second.name}" in finding.title
 
 
+def test_files_of_other_groups_are_explained(bundle: Path) -> None:
+    """Files of more ops than their place, and of fewer."""
+    by_size = sorted(files(bundle), key=lambda path: len(read_tflite(path).ops))
+    few, many = by_size[0], by_size[-1]
+    assert len(read_tflite(few).ops) < len(read_tflite(many).ops)
+    data = few.read_bytes()
+    few.write_bytes(many.read_bytes())
+    many.write_bytes(data)
+    found = explain_run(bundle)
+    assert found.outputs is not None
+    assert {finding.code for finding in found.outputs.findings} >= {"groups_exchanged"}
+
+
 def test_a_group_with_other_weights_is_named(bundle: Path) -> None:
     path = files(bundle)[1]
     graph = read_tflite(path)

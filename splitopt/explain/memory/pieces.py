@@ -93,7 +93,8 @@ def _kept_bytes(entry: SegmentEntry, arena: Arena) -> int:
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
-    """What its files ask for as they are."""
+    """What its files ask for as they are. Of a group whose file has not as many ops as planned,
+    no buffers are shown: they belong elsewhere."""
     abi = rules.abi.in_two_arenas() if entry.switching == "resident" else rules.abi
     if piece.stream is None or entry.stream is None:
         memories = rules.memories(piece.graph)
@@ -103,7 +104,12 @@ def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) ->
         for group in piece.groups
     ]
     offsets = [buffer.offset for buffer in entry.stream.buffers]
-    return stage_arena(piece.stream, offsets, shared_arena(models, abi))
+    shared = shared_arena(models, abi)
+    heads = tuple(
+        head if len(model.graph.ops) == len(group.ops) else ()
+        for head, model, group in zip(shared.heads, models, piece.stream.groups, strict=True)
+    )
+    return stage_arena(piece.stream, offsets, replace(shared, heads=heads))
 
 
 def _rolled_bytes(graph: ModelGraph, planned: SegmentEntry) -> int:
