@@ -54,6 +54,8 @@ def marks_of(
                 board=board.name,
                 budget_bytes=board.budget_bytes,
             )
+    if not points:
+        return
     balanced = _balanced(points)
     if balanced is not None:
         yield Mark(mark="balanced", point=balanced.id)
