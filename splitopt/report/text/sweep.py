@@ -77,7 +77,9 @@ def priced(front: Front | None, points: Sequence[PlannedRecord]) -> str:
 
 
 def costs_text(front: Front, points: Sequence[PlannedRecord]) -> str:
-    """`128 KiB costs +3.1 % of Invoke; 96 KiB +9.0 %.`: the largest budgets, and the smallest."""
+    """`128 KiB costs +3.1 % of Invoke; 96 KiB +9.0 %.`: the largest budgets, and the smallest. At
+    most that where the front has notes on plans that it does not hold."""
+    costs = "costs at most " if front.notes else "costs "
     by_id = {point.id: point for point in points}
     told = [cost for cost in front.budgets if cost.point in by_id]
     if len(told) > _MOST_TOLD:
@@ -89,7 +91,7 @@ def costs_text(front: Front, points: Sequence[PlannedRecord]) -> str:
         invoke = point.estimated_invoke_insn
         price = format_percent(cost.added_insn, invoke) if invoke else signed_insn(cost.added_insn)
         unit = (" of Invoke" if invoke else " instructions") if first else ""
-        words.append(f"{cost.budget_bytes // 1024:,} KiB {'costs ' if first else ''}{price}{unit}")
+        words.append(f"{cost.budget_bytes // 1024:,} KiB {costs if first else ''}{price}{unit}")
     return f"{'; '.join(words)}." if words else ""
 
 
