@@ -99,6 +99,8 @@ def _become(
         sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
         sys.argv = ["-c", *arguments]
         sys.modules["__main__"] = ModuleType("__main__")
+        for name in [name for name in sys.modules if name.startswith("splitopt.cli")]:
+            del sys.modules[name]  # a test may have loaded and used commands
         status = _exit_code(code)
         threading._shutdown()  # type: ignore[attr-defined]
         sys.stdout.flush()

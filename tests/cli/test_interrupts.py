@@ -53,7 +53,9 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
     home = tmp_path / "results" / "small"
     wait_for_pieces(home, process)
     process.send_signal(sent)
-    assert ended(process) == (130, "", "interrupted\n")
+    code, document, said = ended(process)
+    assert (code, said) == (130, "interrupted\n")
+    assert json.loads(document) == {"error": "interrupted", "exit_code": 130}
     assert not home.exists()
 
 

@@ -88,6 +88,7 @@ def test_where_pieces_cannot_stay_it_has_facts_but_no_cuts(tmp_path: Path, board
     ],
 )
 def test_wrong_subjects(tmp_path: Path, name: str, board: str | None, said: str) -> None:
+    (tmp_path / "m.tflite").touch()
     with pytest.raises(UsageError, match=said):
         subject_of(tmp_path / name, Given(board=board))
 
