@@ -7,10 +7,9 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "expect.h"
 #include "splitopt_runner.h"
 #include "splitopt_store.h"
-
-int tflite::MicroInterpreter::alive = 0;
 
 namespace {
 
@@ -18,14 +17,6 @@ using splitopt::Error;
 using splitopt::kInterpreterBytes;
 using splitopt::kNowhere;
 using splitopt::Step;
-
-int failures = 0;
-
-void Expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what);
-  ++failures;
-}
 
 constexpr std::uint32_t kImage = kInterpreterBytes + 16, kHeader = splitopt::kStoreHeaderBytes;
 constexpr std::uint32_t kStored = kHeader + 2 * kImage;

@@ -8,9 +8,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "expect.h"
 #include "splitopt_stream.h"
-
-int tflite::MicroInterpreter::alive = 0;
 
 namespace {
 
@@ -21,14 +20,6 @@ using splitopt::Step;
 constexpr std::uint32_t kRows = 5, kRowBytes = 4, kImage = kRows * kRowBytes;
 constexpr std::uint32_t kArena = 64 + splitopt::kInterpreterBytes, kAt = 16, kRegion = kAt + kArena + 3 * 32;
 constexpr std::uint8_t kFill[2][4] = {{7, 1, 7, 1}, {9, 9, 9, 9}};
-
-int failures = 0;
-
-void Expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what);
-  ++failures;
-}
 
 alignas(16) tflite::Model models[2];
 splitopt::LineBuffer buffers[2];

@@ -4,23 +4,14 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "expect.h"
 #include "splitopt_runner.h"
-
-int tflite::MicroInterpreter::alive = 0;
 
 namespace {
 
 using splitopt::Error;
 using splitopt::kNowhere;
 using splitopt::Step;
-
-int failures = 0;
-
-void Expect(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("FAILED: %s\n", what);
-  ++failures;
-}
 
 alignas(16) tflite::Model first = {3, 4, 8, 1, 0, 0, 0, 0};
 alignas(16) tflite::Model second = {3, 8, 4, 10, 0, 0, 0, 0};
