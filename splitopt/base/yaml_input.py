@@ -16,6 +16,8 @@ from splitopt.base.errors import UsageError
 from splitopt.base.files import open_file
 
 MAX_YAML_BYTES = 1 << 20
+_EXCERPT = 100
+"""Most columns of a line that is quoted."""
 M = TypeVar("M", bound=BaseModel)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -36,27 +38,26 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: Any, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.YAMLError("aliases (*name) are refused; write the value out")
+            raise _refused("aliases (*name) are refused; write the value out", event.start_mark)
         if event.tag is not None:
-            line = event.start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: tags (!name) are refused; write the plain value")
+            raise _refused("tags (!name) are refused; write the plain value", event.start_mark)
         return super().compose_node(parent, index)
 
     def construct_scalar(self, node: Any) -> str:
         text: str = super().construct_scalar(node)
         if _UNSTORABLE.search(text):
-            line = node.start_mark.line + 1
-            raise yaml.YAMLError(f"line {line}: {text!r} holds characters that no file can hold")
+            what = f"{text!r} holds characters that no file can hold"
+            raise _refused(what, node.start_mark)
         return text
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set[str]()
         for key_node, _ in node.value:
-            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            key, at = self.construct_object(key_node, deep=True), key_node.start_mark
             if not isinstance(key, str):
-                raise yaml.YAMLError(f"line {line}: got {_kind(key)} as a key, want a string")
+                raise _refused(f"got {_kind(key)} as a key, want a string", at)
             if key in seen:
-                raise yaml.YAMLError(f"line {line}: key {key!r} is there twice")
+                raise _refused(f"key {key!r} is there twice", at)
             seen.add(key)
         return super().construct_mapping(node, deep)
 
@@ -87,12 +88,35 @@ def load_yaml(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file")
     try:
         data = yaml.load(text, _Loader)  # noqa: S506  _Loader is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        raise _misplaced(path, error) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{path}: not plain YAML: {reason}") from error
     if not isinstance(data, dict):
         raise UsageError(f"{path}: $: got {_kind(data)}, want a mapping of keys (`model: ...`)")
     return data
+
+
+def _misplaced(path: Path, error: yaml.MarkedYAMLError) -> UsageError:
+    """Where reading stopped and why; its `facts` have the line, with a caret below the column."""
+    at, begun = error.problem_mark, error.context_mark
+    what = error.problem or "it cannot be read"
+    if at is None:
+        return UsageError(f"{path}: not plain YAML: {what}")
+    if error.context:
+        since = f" that begins in line {begun.line + 1}" if begun else ""
+        what = f"{error.context}{since}: {what}"
+    hint = "; indent with spaces" if "'\\t'" in what else ""
+    line, column = at.line + 1, at.column + 1
+    refused = UsageError(f"{path}: not plain YAML: line {line}, column {column}: {what}{hint}")
+    excerpt = (at.get_snippet(indent=2, max_length=_EXCERPT) or "").replace("\t", " ")
+    refused.facts = {"line": line, "column": column, "excerpt": excerpt}
+    return refused
+
+
+def _refused(what: str, at: Any) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=what, problem_mark=at)
 
 
 def check(data: Any, model: type[M], *, where: str, under: tuple[str, ...] = ()) -> M:

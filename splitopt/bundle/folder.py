@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,11 +24,16 @@ _PARTIAL_PREFIX = ".partial-"
 
 
 class BundleFolder:
-    """A bundle in the making; `folder` is where its files go."""
+    """A bundle in the making; `folder` is where its files go, `final` where they end up.
+
+    `last` writes what speaks of `final`: called with that name, and again where another run took it
+    in the meantime.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.final: Path | None = None
+        self.last: Callable[[Path], None] = lambda _: None
 
     @property
     def pieces(self) -> Path:
@@ -66,7 +71,7 @@ def new_bundle(out: Path, job_name: str) -> Iterator[BundleFolder]:
             bundle = BundleFolder(partial)
             yield bundle
             partial.chmod(0o755)
-            bundle.final = claim_name(partial, home)
+            bundle.final = claim_name(partial, home, bundle.last)
         except OSError as error:
             where = error.filename or home
             raise ToolError(f"{where}: cannot be written or read ({error.strerror})") from error
@@ -78,13 +83,15 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
-def claim_name(partial: Path, home: Path) -> Path:
-    """Renames to the first free run id; a folder that already exists is never replaced."""
+def claim_name(partial: Path, home: Path, last: Callable[[Path], None] = lambda _: None) -> Path:
+    """Renames to the first free run id; a folder that already exists is never replaced. `last` is
+    called with each name before it is tried."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     for attempt in range(1000):
         final = home / (stamp if attempt == 0 else f"{stamp}-{attempt}")
         if final.exists():
             continue
+        last(final)
         try:
             os.rename(partial, final)  # noqa: PTH104  fails where a non-empty folder has come to be
         except OSError:

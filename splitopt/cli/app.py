@@ -132,7 +132,7 @@ def _report(
     from splitopt.cli import console
 
     _give_document({**facts, "error": one_line(message), "exit_code": exit_code})
-    console.show_error(message)
+    console.show_error(message, facts.get("excerpt", ""))
     return exit_code
 
 

@@ -99,5 +99,8 @@ def show_warning(line: str) -> None:
     err.print(f"[bold yellow]warning:[/bold yellow] {escape(one_line(line))}")
 
 
-def show_error(message: str) -> None:
+def show_error(message: str, excerpt: str = "") -> None:
+    """`excerpt`: lines of the file that is wrong, with a caret under the place."""
     err.print(f"[bold red]error:[/bold red] {escape(one_line(message))}")
+    if excerpt:
+        err.print(excerpt, markup=False)

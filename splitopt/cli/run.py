@@ -34,7 +34,7 @@ def run(
     board: Board = None,
     budget: Budget = None,
     objective: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             "--objective",
             "--plan",
@@ -62,7 +62,7 @@ def run(
     given = Given(
         board=board,
         budget=budget,
-        objective=objective,
+        objective=_only(objective or []),
         calibration=calibration,
         input_shapes=tuple(input_shape or ()),
     )
@@ -101,3 +101,14 @@ def run(
     result.require(broken)  # with --json, the error's document has it all
     if result.is_interrupted:
         raise KeyboardInterrupt
+
+
+def _only(aims: list[str]) -> str | None:
+    """The one that was named. Raises UsageError for several, of which one would be dropped."""
+    from splitopt.base.errors import UsageError
+
+    if len(aims) > 1:
+        raise UsageError(
+            f"--objective, --plan: got {' and '.join(aims)}, want one; they are one option"
+        )
+    return aims[0] if aims else None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 
 from splitopt.base.errors import InfeasibleError
-from splitopt.base.text import first_few
 from splitopt.base.units import format_bytes, plural
 from splitopt.config.board import known_boards
 from splitopt.config.job import Job
@@ -16,6 +16,7 @@ from splitopt.planning.short_memories import Missing
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.unfinished import Cause, cause_of, found_text
 from splitopt.planning.unsplit import Baseline
+from splitopt.planning.ways_out import WayOut
 
 
 def infeasible(
@@ -23,32 +24,35 @@ def infeasible(
     table: SegmentTable,
     answer: Infeasible,
     unsplit: Baseline,
+    ways: Sequence[WayOut] = (),
     lacks: Missing | None = None,
 ) -> InfeasibleError:
-    """The error for a job without a plan: which budget would do, and which op needs most; `lacks`:
-    what else would do."""
+    """The error for a job without a plan: which budget would do, and which op needs most; `ways`
+    and `lacks`: what else was found to help."""
     bound = single_op_bound(table)
     op = table.graph.op_name(bound.op)
+    others = _others(ways, lacks, unsplit)
+    would_do = f"; what would help, too: {'; '.join(others)}" if others else ""
     if answer.least is None and not answer.is_searched:
         error = InfeasibleError(
             f"{job.file}: no plan{_limits(job)} fits {_budget(job)} (proved); "
-            f"the smallest feasible budget {_NOT_FOUND[cause_of(table)]}{_would_do(lacks)}"
+            f"the smallest feasible budget {_NOT_FOUND[cause_of(table)]}{would_do}"
         )
         error.facts = {"status": "INFEASIBLE", "budget_bytes": job.budget_bytes}
         return error
     if answer.least is None:
         return InfeasibleError(
             f"{job.file}: no plan keeps the limits on cuts, pieces and added time at any budget; "
-            f"loosen pieces.max, cut or objective.max_added_insn{_would_do(lacks)}"
+            f"loosen pieces.max, cut or objective.max_added_insn{would_do}"
         )
     least, pieces = answer.least.peak_ram_bytes, plural(len(answer.least.segments), "piece")
     left = answer.least.unfinished
     sure = "" if left is None else f" {found_text(left.cause)}"
+    most = _needs_most(answer.least, op, bound.least_ram_bytes)
     error = InfeasibleError(
         f"{job.file}: no plan{_limits(job)} fits {_budget(job)}; "
-        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); "
-        f"{_needs_most(answer.least, op, bound.least_ram_bytes)}"
-        f"{_would_do(lacks)}{_rests_on(answer.least)}{_left_out(answer.least)}"
+        f"the smallest feasible budget{sure} is {format_bytes(least)} ({pieces}); {most}"
+        f"{would_do}{_rests_on(answer.least)}{_left_out(answer.least)}"
     )
     error.facts = {
         "status": "INFEASIBLE",
@@ -58,10 +62,7 @@ def infeasible(
         "unsplit_ram_bytes": unsplit.ram_bytes,
         "invoke_insn": unsplit.invoke.whole,
         "added_insn": answer.least.added_insn,
-        "help": [
-            *_help(job, answer.least, op, bound.least_ram_bytes),
-            *(() if lacks is None else lacks.lines()),
-        ],
+        "help": [_enough(job, answer.least), *others, f"less of what sets that: {most}"],
         "memories": [asdict(memory) for memory in lacks.memories] if lacks else [],
         "smallest_feasible_budget_bytes": least,
         "smallest_is_proved": answer.least.status.name == "OPTIMAL",
@@ -83,29 +84,31 @@ def _budget(job: Job) -> str:
     return f"{format_bytes(job.budget_bytes)}{of}"
 
 
-def _would_do(lacks: Missing | None) -> str:
-    """What a plan would need beside the main SRAM; empty where that would not help."""
-    return "" if lacks is None else f"; what would do, too: {'; '.join(lacks.lines())}"
+def _others(ways: Sequence[WayOut], lacks: Missing | None, unsplit: Baseline) -> list[str]:
+    """A line for each change that was found to help."""
+    found = [way.line(unsplit.invoke.whole) for way in ways]
+    return found if lacks is None else [*found, *lacks.lines()]
 
 
-def _help(job: Job, least: SplitPlan, op: str, bound_bytes: int) -> list[str]:
-    """What would make it fit: RAM, or a smaller need."""
-    peak = least.peak_ram_bytes
+def _enough(job: Job, least: SplitPlan) -> str:
+    """The budget that would do, and who grants it: the job's own board, else others."""
+    peak, own = least.peak_ram_bytes, job.board
+    budget = f"a budget of {format_bytes(peak)}"
+    if own.budget_bytes >= peak:
+        return f"{budget}: {own.name} grants {format_bytes(own.budget_bytes)}"
+    bare = peak - own.headroom_bytes
+    boards = sorted(known_boards(), key=attrgetter("budget_bytes"))
     large = [
-        board.name
-        for board in known_boards()
-        if board.abi == job.board.abi and board.budget_bytes >= peak
+        f"{board.name}, {format_bytes(board.budget_bytes)}"
+        for board in boards
+        if board.abi == own.abi and board.budget_bytes >= bare + board.headroom_bytes
     ]
-    boards = f" (boards: {first_few(large, 3)})" if large else ""
-    found = [f"a budget of {format_bytes(peak)}{boards}"]
-    if limits := _limits(job):
-        found.append(f"looser limits{limits.removeprefix(' under')}")
-    return [*found, f"less of what sets that: {_needs_most(least, op, bound_bytes)}"]
+    return f"{budget} ({large[0]})" if large else budget
 
 
 def _needs_most(plan: SplitPlan, op: str, bound_bytes: int) -> str:
     """The op of the single-op bound where the plan rests on it; else the piece that sets the peak,
-    with the model's input where that waits for a piece that could have it by rows."""
+    with the model's input where that waits outside its arena."""
     if plan.peak_ram_bytes >= bound_bytes:
         return (
             f"{op} needs most: a piece with it on all rows takes at least "
@@ -119,10 +122,7 @@ def _needs_most(plan: SplitPlan, op: str, bound_bytes: int) -> str:
         f"{format_bytes(peak.boundary_bytes)}"
     )
     if peak.start == 0 and peak.is_apart and not peak.by_rows and peak.in_bytes:
-        words += (
-            f", of them the model's input, {format_bytes(peak.in_bytes)}, which pieces.input: rows "
-            "takes out of RAM, if your application can hand it over row by row"
-        )
+        words += f", of them the model's input, {format_bytes(peak.in_bytes)}"
     return words
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from splitopt.planning.short_memories import missing
 from splitopt.planning.split_plan import Infeasible, PlannedSegment, SplitPlan
 from splitopt.planning.unfinished import cause_of
 from splitopt.planning.unsplit import Baseline, HandCuts, by_hand, unsplit
+from splitopt.planning.ways_out import ways_out
 from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Outcome
 from splitopt.solvers.partition.plan import PartitionPlan
@@ -189,20 +191,23 @@ def plan_job(
     planner = Planner(prepared.table, progress)
     deadline = Deadline(job.spec.solve.time_limit_s)
 
-    def request_of(aim: Aim) -> PlanRequest:
-        asked = prepared.request(aiming(job, aim))
+    def request_of(job: Job) -> PlanRequest:
+        asked = prepared.request(job)
         allowed = asked.allowed if segments is None else asked.allowed & segments
         return replace(asked, allowed=allowed)
 
+    def aimed(aim: Aim) -> PlanRequest:
+        return request_of(aiming(job, aim))
+
     aim = job.spec.objective.minimise
-    request = request_of(aim)
     found: tuple[Choice, ...] = ()
     with ends_on_interrupt(keep_interrupted, progress):
         own = deadline.share(OWN) if with_choices else deadline
-        plan = _found(job, prepared, plan_aimed(planner, request, own), request, deadline)
+        answer = plan_aimed(planner, aimed(aim), own)
+        plan = _found(job, prepared, answer, request_of, deadline)
         if with_choices:
             mine = aim, plan
-            found = choices(prepared.graph, planner, mine, request_of, deadline, progress)
+            found = choices(prepared.graph, planner, mine, aimed, deadline, progress)
             plan = next(choice.plan for choice in found if choice.aim == aim)
         return Planned(
             graph=prepared.graph,
@@ -210,7 +215,7 @@ def plan_job(
             planner=planner,
             plan=plan,
             baseline=prepared.baseline,
-            by_hand=by_hand(prepared.table, len(plan.segments), request, deadline),
+            by_hand=by_hand(prepared.table, len(plan.segments), aimed(aim), deadline),
             is_interrupted=is_asked_to_stop(),
             choices=found,
         )
@@ -220,7 +225,7 @@ def _found(
     job: Job,
     prepared: Prepared,
     answer: SplitPlan | Infeasible | Outcome[PartitionPlan],
-    request: PlanRequest,
+    request_of: Callable[[Job], PlanRequest],
     deadline: Deadline,
 ) -> SplitPlan:
     """The plan. Raises InfeasibleError and ToolError where there is none, KeyboardInterrupt where
@@ -228,8 +233,11 @@ def _found(
     if isinstance(answer, SplitPlan):
         return answer
     if isinstance(answer, Infeasible):
-        lacks = missing(job, prepared.table, request, deadline)
-        error = infeasible(job, prepared.table, answer, prepared.baseline, lacks)
+        table, least = prepared.table, answer.least
+        lacks = missing(job, table, request_of(job), deadline.share(1 / 2))
+        least_bytes = None if least is None else least.peak_ram_bytes
+        ways = ways_out(job, table, request_of, least_bytes, deadline)
+        error = infeasible(job, table, answer, prepared.baseline, ways, lacks)
         error.exit_code = INTERRUPTED if is_asked_to_stop() else error.exit_code
         raise error
     if is_asked_to_stop():

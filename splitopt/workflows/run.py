@@ -161,9 +161,14 @@ def run_job(
         if timed is not None:
             proof = replace(proof, checks=(*proof.checks, *timed.checks))
         timing = None if timed is None else timed.document
-        details = run_text(document, proof.checks, planned.limit, diagnosis, timing)
-        summary = plain_text((*answer_text(document, proof.checks, "."), *details))
-        _finish(bundle, job, proof, summary, progress)
+        details = tuple(run_text(document, proof.checks, planned.limit, diagnosis, timing))
+        bundle.write_json("verify.json", verify_document(job, proof))
+
+        def finish(final: Path) -> None:
+            answer = answer_text(document, proof.checks, str(final))
+            _finish(bundle, job, plain_text((*answer, *details)), progress)
+
+        bundle.last = finish
     assert bundle.final is not None, "a bundle that was left has its name"
     return RunResult(
         folder=bundle.final,
@@ -213,9 +218,8 @@ def _diagnose(
     return found
 
 
-def _finish(bundle: BundleFolder, job: Job, proof: Proof, summary: str, progress: Progress) -> None:
-    """verify.json, summary.txt, report.html; the manifest last, as it names every file."""
-    bundle.write_json("verify.json", verify_document(job, proof))
+def _finish(bundle: BundleFolder, job: Job, summary: str, progress: Progress) -> None:
+    """summary.txt, report.html; the manifest last, as it names every file."""
     bundle.write_text("summary.txt", summary)
     progress("writing the report")
     bundle.write_json("manifest.json", manifest_of(job, bundle.folder))  # which the report shows

@@ -119,10 +119,13 @@ def test_a_name_that_is_taken_at_the_last_moment_is_left_alone(
         rename(partial, final)
 
     monkeypatch.setattr(folder.os, "rename", raced)
-    mine = made(tmp_path, "mine")
+    with new_bundle(tmp_path, "job") as bundle:
+        bundle.last = lambda final: bundle.write_text("own.txt", str(final))
+    mine = bundle.final
+    assert mine is not None
     assert mine.name == f"{races[0].name}-1"
     assert [path.name for path in races[0].iterdir()] == ["theirs"]
-    assert [path.name for path in mine.iterdir()] == ["a.txt"]
+    assert (mine / "own.txt").read_text() == str(mine)
 
 
 @pytest.mark.parametrize("below", ["", "deeper"])

@@ -59,6 +59,7 @@ def test_what_cannot_be_written_or_run_in_time_is_exit_code_5(job: Job, tmp_path
         (["run", "a.yaml", "--bogus"], "No such option: --bogus"),
         (["run", "a.yaml", "--budget", "64kB"], "a.yaml"),
         (["run", str(MODEL), "--budget", "0"], "--budget: got '0'"),
+        (["run", "a.yaml", "--plan", "fit", "--objective", "smallest"], "fit and smallest, want"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(args: list[str], says: str, tmp_path: Path) -> None:

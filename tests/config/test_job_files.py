@@ -117,18 +117,18 @@ def test_a_missing_key_is_named(key: str, write: Write) -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("out: &a x\ntarget: *a", "aliases"),
-        ("out: !!python/object/apply:os.system [id]", "line 3: tags"),
-        ("budget_bytes: !!int ''", "line 3: tags"),
-        ("budget_bytes: !!timestamp soon", "line 3: tags"),
-        ("out: ! x", "line 3: tags"),
-        ("out: a\nout: b", "line 4: key 'out' is there twice"),
-        ("solve: {seed: 1, seed: 1}", "line 3: key 'seed' is there twice"),
-        ("1: 2", "line 3: got 1 as a key, want a string"),
-        ("? [a, b]\n: 3", "line 3: got a list as a key, want a string"),
-        ("on: 3", "line 3: got True as a key, want a string"),
-        ('out: "a\\0b"', "line 3: 'a\\x00b' holds characters"),
-        ('out: "\\ud800"', "line 3: '\\ud800' holds characters"),
+        ("out: &a x\ntarget: *a", "line 4, column 9: aliases"),
+        ("out: !!python/object/apply:os.system [id]", "line 3, column 6: tags"),
+        ("budget_bytes: !!int ''", "line 3, column 15: tags"),
+        ("budget_bytes: !!timestamp soon", "line 3, column 15: tags"),
+        ("out: ! x", "line 3, column 6: tags"),
+        ("out: a\nout: b", "line 4, column 1: key 'out' is there twice"),
+        ("solve: {seed: 1, seed: 1}", "line 3, column 18: key 'seed' is there twice"),
+        ("1: 2", "line 3, column 1: got 1 as a key, want a string"),
+        ("? [a, b]\n: 3", "line 3, column 3: got a list as a key, want a string"),
+        ("on: 3", "line 3, column 1: got True as a key, want a string"),
+        ('out: "a\\0b"', "line 3, column 6: 'a\\x00b' holds characters"),
+        ('out: "\\ud800"', "line 3, column 6: '\\ud800' holds characters"),
         (f"budget_bytes: {'9' * 5000}", "Exceeds the limit"),
         (f"budget_bytes: 1{':00' * 400}.0", ""),
         ("out: [" + "[" * 5000, ""),
@@ -139,6 +139,15 @@ def test_a_missing_key_is_named(key: str, write: Write) -> None:
 )
 def test_all_but_plain_yaml_is_refused(text: str, says: str, write: Write) -> None:
     assert refusal(write(text)).startswith(f"not plain YAML: {says}")
+
+
+def test_where_yaml_breaks_off_is_told_by_line_column_and_a_caret(write: Write) -> None:
+    with pytest.raises(UsageError) as caught:
+        read_job(write("solve: {seed: 1\nout: x"))
+    assert "line 4, column 4: while parsing a flow mapping that begins in line 3: exp" in str(
+        caught.value
+    )
+    assert caught.value.facts["excerpt"].splitlines() == ["  out: x", "     ^"]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from diagnosis_bundles import digits
+from models import chain_of_sizes
 
 from splitopt import InfeasibleError, Job, plan
+from splitopt.base.units import more_text
 
 
 def test_the_piece_that_sets_the_smallest_peak_is_named_below_the_single_op_bound() -> None:
@@ -27,7 +31,44 @@ def test_the_piece_that_sets_the_smallest_peak_is_named_below_the_single_op_boun
     )
     assert found is not None
     assert sum(int(size.replace(",", "")) for size in found.groups()) == least
-    assert "the model's input, 3,072 B, which pieces.input: rows" in said
+    assert "of them the model's input, 3,072 B; what would help, too: pieces.input: rows" in said
+
+
+def _job(budget: int | None = None, **keys: Any) -> Job:
+    return Job.of(model=str(digits("unet")), board="corstone300_64k", budget_bytes=budget, **keys)
+
+
+def _would_help(job: Job) -> list[str]:
+    with pytest.raises(InfeasibleError) as caught:
+        plan(job)
+    said: list[str] = caught.value.facts["help"]
+    least = caught.value.facts["smallest_feasible_budget_bytes"]
+    assert said[0] == f"a budget of {least:,} B: corstone300_64k grants 57,344 B"
+    return said[1:]
+
+
+def test_a_change_that_is_not_enough_is_told_with_how_low_it_gets() -> None:
+    lowest = plan(_job(objective={"minimise": "smallest"}, pieces={"input": "rows"}))
+    pieces = f"{lowest.peak_ram_bytes:,} B in {len(lowest.segments)} pieces, which does not fit"
+    line = _would_help(_job(16_384))[0]
+    assert line.startswith("pieces.input: rows, if ")
+    assert pieces in line
+
+
+def test_a_change_that_makes_it_fit_is_told_at_its_least_price() -> None:
+    cheapest = plan(_job(24_000, objective={"minimise": "fit"}))
+    line = _would_help(_job(24_000, pieces={"streams": False, "bands": False}))[0]
+    price = f"{cheapest.peak_ram_bytes:,} B in {len(cheapest.segments)} piece, which fits"
+    assert line.startswith(f"pieces.bands and pieces.streams: true: {price}")
+    assert f"; {more_text(cheapest.added_insn)}" in line
+
+
+def test_what_brings_nothing_is_not_proposed(tmp_path: Path) -> None:
+    """Rows of an input that has none; more cuts of a chain whose pairs need the same."""
+    model = tmp_path / "chain.tflite"
+    model.write_bytes(chain_of_sizes([3000, 2000, 3000, 2000, 3000, 2000]))
+    job = Job.of(model=str(model), board="corstone300_64k", budget_bytes=4_096, pieces={"max": 1})
+    assert [line.split(" ")[0] for line in _would_help(job)] == ["less"]
 
 
 def test_the_op_of_the_single_op_bound_is_named_where_the_plan_rests_on_it() -> None:
@@ -50,6 +91,7 @@ def tails_outside(psram_bytes: int, budget: int, *ways: str) -> Job:
         board=board,
         budget_bytes=budget,
         objective={"minimise": "fit"},
+        solve={"time_limit_s": 30},
         pieces={**only_cuts, **({"switching": list(ways)} if ways else {})},
     )
 

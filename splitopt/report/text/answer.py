@@ -36,7 +36,7 @@ def answer_text(plan: Plan, checks: Checks, folder: str) -> Iterator[Paragraph]:
     yield table_of(COLUMNS, list(choice_rows(plan)))
     yield (
         *end_lines(plan, checks),
-        Line(f"Bundle: {folder} (report.html; -v prints the details)"),
+        Line(f"Bundle: {folder} (report.html; summary.txt: the details)"),
         Line(f"Next: {next_command(plan, checks, folder)}"),
     )
 
