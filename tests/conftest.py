@@ -14,6 +14,7 @@ from filelock import FileLock
 from limits import TIME_FACTOR, seconds
 from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
 
+from splitopt.convert import onnx2tf_adapter
 from splitopt.convert.calibration import Preprocess
 from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
 from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
@@ -57,8 +58,9 @@ def _place(item: pytest.Item) -> int:
 
 @pytest.fixture
 def own_interpreters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each worker starts anew, as it does for users."""
-    monkeypatch.setattr(worker_process, "run_in_group", prepared_workers.in_its_own_interpreter)
+    """Each worker and converter starts anew, as it does for users."""
+    for module in (worker_process, onnx2tf_adapter):
+        monkeypatch.setattr(module, "run_in_group", prepared_workers.in_its_own_interpreter)
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 A process of its own for each request still, in a group, folder and environment of its own, under
 the limits that `serve` sets; but none that starts anew. Run as a script, this is the process that
-is copied: one for each worker module and the libraries that a request of its kind loads.
+is copied: one for each worker module and the libraries that a request of its kind loads, and one
+for onnx2tf.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
+import runpy
 import select
 import signal
 import socket
@@ -21,8 +24,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
-from splitopt.runtime import worker_process
+from splitopt.convert import onnx2tf_adapter
+from splitopt.runtime import bound_process, worker_process
 
+CONVERTER = "onnx2tf"
 HOST = "splitopt.runtime.host_worker"
 _TFLM = ("tflite_micro.python.tflite_micro.runtime",)
 _LITERT = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated")
@@ -39,13 +44,17 @@ _LIBRARIES = {
 }
 
 in_its_own_interpreter = worker_process.run_in_group
+_BOUND = onnx2tf_adapter.bound_command(onnx2tf_adapter.DEFAULT_COMMAND, 0)
+_BYTES = _BOUND.index("0")
+_installed_in: list[int] = []
 _sockets: dict[tuple[str, tuple[str, ...]], str] = {}
 _processes: list[subprocess.Popen[bytes]] = []  # each ends when nobody holds its stdin any more
 
 
 def install() -> None:
     """From here on, in this process and its copies."""
-    worker_process.run_in_group = _run_in_group
+    worker_process.run_in_group = onnx2tf_adapter.run_in_group = _run_in_group
+    _installed_in[:] = [os.getpid()]
 
 
 def prepare(module: str, libraries: tuple[str, ...]) -> str:
@@ -58,7 +67,7 @@ def prepare(module: str, libraries: tuple[str, ...]) -> str:
             listener.listen(64)
             process = subprocess.Popen(
                 [sys.executable, __file__, str(listener.fileno()), module, *libraries],
-                env=worker_process._environment(),
+                env={**worker_process._environment(), "TF_CPP_MIN_LOG_LEVEL": "3"},
                 stdin=subprocess.PIPE,
                 pass_fds=(listener.fileno(),),
                 start_new_session=True,
@@ -82,16 +91,19 @@ def _run_in_group(
     stderr: IO[bytes],
     timeout_s: float,
 ) -> int:
-    """As the function that it stands in for, for workers of splitopt's own."""
-    module = command[2]
-    body = json.loads((folder / "request.json").read_text("utf-8"))["body"]
-    libraries = _LIBRARIES.get((module, body.get("kind")))
-    if libraries is None:
+    """As the function that it stands in for, for workers of splitopt's own and for onnx2tf."""
+    source = _source_of(command, folder)
+    if source is None:
         return in_its_own_interpreter(command, folder, environment, stdout, stderr, timeout_s)
+    asked = {
+        "folder": str(folder),
+        "environment": dict(environment),
+        "outputs": [stdout.name, stderr.name],
+        "command": list(command),
+    }
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(prepare(module, libraries))
-        asked = json.dumps([str(folder), dict(environment)]).encode() + b"\n"
-        connection.sendall(asked)
+        connection.connect(source)
+        connection.sendall(json.dumps(asked).encode() + b"\n")
         try:
             connection.settimeout(timeout_s)
             return int(connection.recv(16))
@@ -104,30 +116,47 @@ def _run_in_group(
                 pass
 
 
+def _source_of(command: Sequence[str], folder: Path) -> str | None:
+    """The socket of the process that is copied for this command, if there is to be one."""
+    if _is_converter(command):
+        if (CONVERTER, ()) not in _sockets and os.getpid() not in _installed_in:
+            return None  # what a copy of the tests' process prepares would be used once
+        return prepare(CONVERTER, ())
+    if list(command[:2]) != [sys.executable, "-m"]:
+        return None
+    body = json.loads((folder / "request.json").read_text("utf-8"))["body"]
+    libraries = _LIBRARIES.get((command[2], body.get("kind")))
+    return None if libraries is None else prepare(command[2], libraries)
+
+
+def _is_converter(command: Sequence[str]) -> bool:
+    words = list(command[: len(_BOUND)])
+    return [*words[:_BYTES], "0", *words[_BYTES + 1 :]] == _BOUND
+
+
 def _serve(listener: socket.socket, module: str, libraries: Sequence[str]) -> None:
     """Copies itself for each connection, until its stdin is closed."""
-    handle = import_module(module).handle
-    for library in libraries:
-        import_module(library)
+    for name in (module, *libraries):
+        import_module(name)
     while 0 not in select.select([0, listener], [], [])[0]:
         connection, _ = listener.accept()
         if not os.fork():
             listener.close()
-            _watch(connection, handle)
+            _watch(connection)
         connection.close()
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
 
-def _watch(connection: socket.socket, handle: Any) -> None:
+def _watch(connection: socket.socket) -> None:
     """Starts the worker, and ends its group with it or with who asked; never returns."""
     with connection.makefile("rb") as lines:
-        folder, environment = json.loads(lines.readline())
+        asked = json.loads(lines.readline())
     worker = os.fork()
     if not worker:
         connection.close()
-        _work(Path(folder), environment, handle)
+        _work(asked)
     ended = os.pidfd_open(worker)
     select.select([ended, connection], [], [])
     with contextlib.suppress(ProcessLookupError):
@@ -140,18 +169,18 @@ def _watch(connection: socket.socket, handle: Any) -> None:
     os._exit(0)
 
 
-def _work(folder: Path, environment: Mapping[str, str], handle: Any) -> None:
+def _work(asked: Mapping[str, Any]) -> None:
     """In the copy: what a new interpreter would have; never returns."""
     status = 1
     try:
         os.setsid()
-        os.chdir(folder)
+        os.chdir(asked["folder"])
         os.environ.clear()
-        os.environ.update(environment, TMPDIR=str(folder))
+        os.environ.update(asked["environment"], TMPDIR=asked["folder"])
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        for name, target in (("stdout", 1), ("stderr", 2)):
-            os.dup2(os.open(folder / name, os.O_WRONLY), target)
-        status = worker_process.serve(folder, handle)
+        for target, name in enumerate(asked["outputs"], 1):
+            os.dup2(os.open(name, os.O_WRONLY | os.O_APPEND), target)
+        status = _serve_request(asked["command"], Path(asked["folder"]))
         sys.stdout.flush()
     except BaseException:
         traceback.print_exc()
@@ -159,6 +188,19 @@ def _work(folder: Path, environment: Mapping[str, str], handle: Any) -> None:
         with contextlib.suppress(OSError):
             sys.stderr.flush()
         os._exit(status)
+
+
+def _serve_request(command: list[str], folder: Path) -> int:
+    """The exit code of a worker, or of onnx2tf within its bound."""
+    if not _is_converter(command):
+        return worker_process.serve(folder, import_module(command[2]).handle)
+    bound_process.limit(resource.RLIMIT_AS, int(command[_BYTES]))
+    sys.argv = [CONVERTER, *command[len(_BOUND) :]]
+    try:
+        runpy.run_module(CONVERTER, run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 if __name__ == "__main__":

@@ -71,7 +71,9 @@ def test_a_model_is_converted_once_judged_and_kept(
     assert first.onnx.stat().st_size > 1000
 
 
-def test_a_piece_of_two_inputs_and_two_outputs_keeps_their_order(onnx: Any) -> None:
+def test_a_piece_of_two_inputs_and_two_outputs_keeps_their_order(
+    own_interpreters: None, onnx: Any
+) -> None:
     """The converter sorts inputs by name and reverses these outputs."""
     helper, kind = onnx.helper, onnx.TensorProto.FLOAT
     rng = np.random.default_rng(0)
