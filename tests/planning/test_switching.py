@@ -146,27 +146,38 @@ def tilings(options: Sequence[SegmentOption], start: int, n: int) -> Iterator[li
                 yield [option, *rest]
 
 
-def least(planner: Planner, request: PlanRequest) -> int | None:
-    """The least value of any plan by its loads, over all ways."""
+def outcomes(planner: Planner) -> set[tuple[int, int]]:
+    """(peak by the loads, added instructions) of every plan, in all ways that the memories hold."""
     table, n = planner.table, len(planner.table.graph.ops)
-    switching, goal = table.techniques.switching, request.goal
+    switching, request = table.techniques.switching, request_of(table.graph, RAM)
     names = {(start, stop, key % 2**24) for start, stop, key in every_option(planner, request)}
     found = (table.option(*name) for name in sorted(names))
-    values = []
+    options = [option for option in found if option is not None]
+    ways_of_option = {id(option): list(taken_by(option, switching)) for option in options}
     heads = (64 if memory.written == "start_up" else 0 for memory in switching.memories)
     rooms = [m.bytes - h for m, h in zip(switching.memories, heads, strict=True)]
-    for plan in tilings([option for option in found if option is not None], 0, n):
+    possible = set()
+    for plan in tilings(options, 0, n):
         loads = [ram_of(table, option) - option.arena_bytes for option in plan]
-        for ways in product(*(list(taken_by(option, switching)) for option in plan)):
-            peak = max(load + way.arena for load, way in zip(loads, ways, strict=True))
-            peak += sum(way.kept for way in ways)
-            cost = sum(way.insn for way in ways)
+        for ways in product(*(ways_of_option[id(option)] for option in plan)):
             put = [sum(own) for own in zip(*(way.stored for way in ways), strict=True)]
-            is_cheap = goal.max_cost is None or cost <= goal.max_cost
-            fits = all(not own or own <= room for own, room in zip(put, rooms, strict=True))
-            if fits and is_cheap and goal.fits(peak):
-                values.append(goal.weigh(peak, cost))
-    return min(values, default=None)
+            if all(not own or own <= room for own, room in zip(put, rooms, strict=True)):
+                peak = max(load + way.arena for load, way in zip(loads, ways, strict=True))
+                kept, insn = sum(way.kept for way in ways), sum(way.insn for way in ways)
+                possible.add((peak + kept, insn))
+    return possible
+
+
+def least(possible: set[tuple[int, int]], goal: Goal) -> int | None:
+    """The least value of any plan."""
+    return min(
+        (
+            goal.weigh(peak, insn)
+            for peak, insn in possible
+            if goal.fits(peak) and (goal.max_cost is None or insn <= goal.max_cost)
+        ),
+        default=None,
+    )
 
 
 def ram_of(table: SegmentTable, option: SegmentOption) -> int:
@@ -205,12 +216,12 @@ def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
     for may_rebuild, may_reside in product((True, False), repeat=2):
         switching = Switching(memories(chance), may_rebuild, may_reside)
         planner = planner_of(graph, kind, switching)
+        possible = outcomes(planner)
         free = planner.plan(request_of(graph, RAM))
         assert isinstance(free, SplitPlan)
         limits = free.peak_ram_bytes, free.added_insn
         for goal in (RAM, TIME, BOTH, Goal(0, 1, capacity=limits[0]), Goal(1, 0, None, limits[1])):
-            request = request_of(graph, goal)
-            plan, wanted = planner.plan(request), least(planner, request)
+            plan, wanted = planner.plan(request_of(graph, goal)), least(possible, goal)
             if wanted is None:
                 assert isinstance(plan, Infeasible)
                 continue
@@ -228,13 +239,11 @@ def test_the_front_keeps_to_its_memory(room: int) -> None:
     graph = net(1)
     switching = Switching((TailMemory("m", room),))
     planner = planner_of(graph, "streams", switching)
-    front = plan_front(planner, request_of(graph, RAM))
+    front, possible = plan_front(planner, request_of(graph, RAM)), outcomes(planner)
     for plan in front.plans:
         assert_stored(plan, switching)
-        cheapest = request_of(graph, Goal(0, 1, capacity=plan.peak_ram_bytes))
-        assert plan.added_insn == least(planner, cheapest)
-    lowest = least(planner, request_of(graph, RAM))
-    assert min(plan.peak_ram_bytes for plan in front.plans) == lowest
+        assert plan.added_insn == least(possible, Goal(0, 1, capacity=plan.peak_ram_bytes))
+    assert min(plan.peak_ram_bytes for plan in front.plans) == least(possible, RAM)
 
 
 def test_a_front_that_a_resident_piece_beats_is_not_called_complete() -> None:

@@ -26,8 +26,8 @@ from splitopt.workflows.sweep import dask_cluster
 from splitopt.workflows.sweep.run import Progress, SweepResult, run_sweep
 
 pytest.importorskip("distributed", reason="executor: dask needs distributed")
-GRID = "{budget_bytes: {start: 34000, stop: 60000, step: 2000}, max_pieces: [3, 6]}"
-POINTS = 28
+GRID = "{budget_bytes: {start: 34000, stop: 60000, step: 4000}, max_pieces: [3, 6]}"
+POINTS = 14
 
 
 @pytest.fixture
