@@ -77,7 +77,7 @@ def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping that a YAML file holds. Raises UsageError on anything else."""
     try:
         if path.exists() and not path.is_file():
-            raise UsageError(f"{path}: not a file; want a YAML file")
+            raise UsageError(f"{path}: not a file; want a YAML file, or a model")
         with open_file(path) as file:
             read = file.read(MAX_YAML_BYTES + 1)
         text = read.decode("utf-8")

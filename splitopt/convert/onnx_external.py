@@ -59,7 +59,7 @@ def _checked_place(tensor: Any, folder: Path) -> str:
     if not file.is_relative_to(folder):
         raise Refusal(f"{who} is outside the folder of the model")
     if not file.is_file():
-        raise Refusal(f"{who} is missing")
+        raise Refusal(f"{who} is missing; it has to lie beside the model")
     if file.stat().st_size > MAX_FILE_BYTES:
         raise Refusal(f"{who} is larger than {MAX_FILE_BYTES:,} bytes")
     offset, length = (entries.get(key, "0") for key in ("offset", "length"))

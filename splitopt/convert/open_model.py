@@ -118,7 +118,7 @@ def _request(job: Job) -> ConversionRequest:
         command=spec.convert.command or own_config().tools.onnx2tf or DEFAULT_COMMAND,
         time_limit_s=spec.convert.time_limit_s,
         cache=_cache_of(job),
-        where=f"{job.file}: $.calibration",
+        where="--calibration" if is_model(job.file) else f"{job.file}: $.calibration",
         input_shapes=spec.input_shapes,
         inputs={
             name: InputData(own.key, own.test, _preprocess(own.preprocess or preprocess))

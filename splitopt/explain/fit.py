@@ -128,7 +128,7 @@ def _ends(found: ModelExplanation) -> Iterator[str]:
         yield found.no_cuts or "Plans were not looked at in time."
     if not found.exact:
         yield f"Bytes are ESTIMATES on the safe side: {first_few(found.ram.estimates, 2)}."
-    yield "Details: -v (where the RAM goes, what would lower it, other boards)"
+    yield "Details: -v, or --out FOLDER (where the RAM goes, what would lower it, other boards)"
     if found.lowest_bytes <= found.budget_bytes:
         yield f"Next: {_next(found)}"
 

@@ -15,7 +15,7 @@ from splitopt.base.version import VERSION
 from splitopt.bundle.folder import sha256_of
 from splitopt.bundle.io_json import io_document
 from splitopt.bundle.left_out import cause_text
-from splitopt.bundle.schema.explain import BoardFit, ModelExplanation, Piece
+from splitopt.bundle.schema.explain import BoardFit, ModelExplanation
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
@@ -70,19 +70,20 @@ def explain_model(
     least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress, made)
     fit, worth = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
+    cut_bytes, own = ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
+    bound = explained_bound(table)
+    whole = piece_of(table, 0, (0, len(graph.ops)), baseline.arena, bound_op=bound.op)
     facts = memory_facts(
         table,
         baseline,
-        explained_bound(table),
-        _pieces(table, baseline, least if saved else None),
+        bound,
+        planned_pieces(table, least.plan, bound.op) if least is not None and saved else (whole,),
         least,
         peaks,
+        now=(whole,),
         budget_bytes=job.budget_bytes,
-        start_bytes=ram.ram_bytes,
-        peak_bytes=ram.ram_bytes - saved,
-        limits=float_end_remedy(
-            graph, job, price, ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
-        ),
+        peak_bytes=ram.ram_bytes,
+        limits=float_end_remedy(graph, job, price, ram.ram_bytes, cut_bytes, own),
         switching=switching,
     )
     need = _need(ram.ram_bytes, least, peaks)
@@ -94,10 +95,10 @@ def explain_model(
         **dict(facts),
         splitopt=VERSION,
         verdict=f"{printable(job.model_path.name)} needs {format_bytes(ram.ram_bytes)} unsplit; "
-        f"{reach} It {_fit(job, ram.ram_bytes, ram.ram_bytes - saved, lowest)}.{note}",
+        f"{reach} It {_fit(job, ram.ram_bytes, cut_bytes, lowest)}.{note}",
         **_about(job, source),
         ram=ram,
-        **_alive(graph, baseline.arena),
+        **_alive(graph, baseline.arena, bound.op),
         least=None if least is None else PeakEntry.model_validate(least, from_attributes=True),
         no_cuts=no_cuts,
         saved_bytes=saved,
@@ -114,10 +115,11 @@ def _cuts_only(job: Job, graph: ModelGraph) -> Techniques:
     return replace(CUTS_ONLY, switching=where_state_needs_it(graph, switching))
 
 
-def _alive(graph: ModelGraph, arena: Arena) -> dict[str, Any]:
-    """What is in the head of the unsplit model, and when most is."""
+def _alive(graph: ModelGraph, arena: Arena, bound_op: int) -> dict[str, Any]:
+    """What is in the head of the unsplit model, and when most is: of several such ops, at that of
+    the single-op bound."""
     loads = load_by_op(arena.buffers, len(graph.ops))
-    peak_op = loads.index(max(loads))
+    peak_op = bound_op if loads[bound_op] == max(loads) else loads.index(max(loads))
     tensors = tensor_facts(graph, arena.buffers, peak_op)
     return {
         "peak_op": peak_op,
@@ -142,13 +144,6 @@ def _about(job: Job, source: ModelSource) -> dict[str, Any]:
         "abi": job.board.abi,
         "io": None if source.io is None else io_document(source.io),
     }
-
-
-def _pieces(table: SegmentTable, baseline: Baseline, least: LowestPeak | None) -> tuple[Piece, ...]:
-    """Of the best cuts, or the model in one piece where no cut helps."""
-    if least is not None:
-        return planned_pieces(table, least.plan)
-    return (piece_of(table, 0, (0, len(table.graph.ops)), baseline.arena),)
 
 
 def _boards(

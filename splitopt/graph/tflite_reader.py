@@ -66,6 +66,8 @@ def parse_tflite(
 
 
 def _parse(data: bytes, name: str, signature: str | None) -> ModelGraph:
+    if not data:
+        raise ModelError("holds 0 bytes; export or copy it again")
     if data[4:8] != b"TFL3":
         raise ModelError("not a TensorFlow Lite model (the file identifier TFL3 is missing)")
     model = Table.root(data)

@@ -165,7 +165,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert refusal(tmp_path / "absent.yaml") == "cannot be read: No such file or directory"
     os.mkfifo(tmp_path / "pipe")  # opening one that nobody writes to waits for ever
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
-        assert refusal(path) == "not a file; want a YAML file"
+        assert refusal(path) == "not a file; want a YAML file, or a model"
     (tmp_path / "latin.yaml").write_bytes("out: Zürich".encode("latin-1"))
     assert refusal(tmp_path / "latin.yaml") == "cannot be read: it is not UTF-8 text"
 

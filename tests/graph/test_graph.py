@@ -176,7 +176,7 @@ BROKEN = {
     "input twice": (lambda: _one_op(model_inputs=(0, 0)), "names one input twice"),
     "sparse": (_sparse, "sparse"),
     "not a model": (lambda: b"PK\x03\x04" + bytes(64), "TFL3 is missing"),
-    "empty": (lambda: b"", "TFL3 is missing"),
+    "empty": (lambda: b"", "holds 0 bytes"),
 }
 
 

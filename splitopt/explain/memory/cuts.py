@@ -98,7 +98,7 @@ def float_ends(bundle: OpenBundle, after: int, deadline: Deadline) -> Iterator[R
     def price(graph: ModelGraph) -> SegmentTable:
         return priced_segments(graph, _pricing(bundle, CUTS_ONLY))
 
-    return float_end_remedy(bundle.graph, job, price, after, deadline)
+    return float_end_remedy(bundle.graph, job, price, after, after, deadline)
 
 
 def free_request(bundle: OpenBundle) -> PlanRequest:

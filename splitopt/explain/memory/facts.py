@@ -25,20 +25,22 @@ def memory_facts(
     cuts: LowestPeak | None,
     peaks: Sequence[LowestPeak],
     *,
+    now: Sequence[Piece],
     budget_bytes: int,
-    start_bytes: int,
     peak_bytes: int,
     limits: Iterable[Remedy] = (),
     switching: Switching = REBUILT,
 ) -> Memory:
     """The single-op bound, the pieces, the lowest peaks and the remedies of a model or a run.
 
-    `pieces` have the peak `peak_bytes`; cuts start from `start_bytes`. Remedies that lie in the job
-    itself (`limits`) go first, then those that are worth most. `switching`: what the board allows.
+    `now`: the pieces that remedies would improve, or the unsplit model as one, with the peak
+    `peak_bytes`: what all remedies are counted from. Remedies that lie in the job itself (`limits`)
+    go first, then those that are worth most. `switching`: what the board allows.
     """
+    lowest = min((peak.peak_ram_bytes for peak in peaks), default=peak_bytes)
     found = [
-        *technique_remedies(cuts, peaks, start_bytes, peak_bytes),
-        *peak_remedies(table, pieces, bound, peak_bytes, fits=peak_bytes <= budget_bytes),
+        *technique_remedies(cuts, peaks, peak_bytes),
+        *peak_remedies(table, now, bound, peak_bytes, fits=min(lowest, peak_bytes) <= budget_bytes),
     ]
     by_worth = sorted(found, key=lambda remedy: -remedy.worth_bytes)
     own = sorted(limits, key=lambda remedy: -remedy.worth_bytes)

@@ -23,10 +23,11 @@ def float_end_remedy(
     job: Job,
     price: Callable[[ModelGraph], SegmentTable],
     peak_bytes: int,
+    known_bytes: int,
     deadline: Deadline,
 ) -> Iterator[Remedy]:
-    """`model.io: int8`, where it gets below `peak_bytes`: the model as it is and cut, the best that
-    is found by the deadline.
+    """`model.io: int8`, where it gets below `known_bytes`, with what it saves of `peak_bytes`: the
+    model as it is and cut, the best that is found by the deadline.
 
     `job` has no limits of its own; `price` gives the segments of a graph with cuts only.
     """
@@ -37,7 +38,7 @@ def float_end_remedy(
     unsplit_bytes = unsplit(table).ram_bytes
     cuts = _lowest(table, job, deadline)
     least_bytes = min(unsplit_bytes, cuts.peak_ram_bytes if cuts else unsplit_bytes)
-    if least_bytes >= peak_bytes:
+    if least_bytes >= min(known_bytes, peak_bytes):
         return
     reaches = f"the model needs {format_bytes(unsplit_bytes)} unsplit"
     if cuts is not None and least_bytes < unsplit_bytes:

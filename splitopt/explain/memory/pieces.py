@@ -21,10 +21,13 @@ from splitopt.tiling.rolled import RolledPair, saved_bytes
 from splitopt.tiling.streams.stage_arena import stage_arena
 
 
-def planned_pieces(table: SegmentTable, plan: SplitPlan) -> tuple[Piece, ...]:
-    """What each piece of a plan needs while it runs."""
+def planned_pieces(
+    table: SegmentTable, plan: SplitPlan, bound_op: int | None = None
+) -> tuple[Piece, ...]:
+    """What each piece of a plan needs while it runs. Of several peak ops of a piece, `bound_op`
+    goes first."""
     return tuple(
-        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s))
+        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s), bound_op)
         for s in plan.segments
     )
 

@@ -16,61 +16,59 @@ from splitopt.planning.unfinished import found_text
 
 _NEARLY = 0.9
 _WORDS = {
-    "offline_plans": "exact offline plans",
+    "cuts": "cuts only",
+    "offline_plans": "cuts with exact offline plans",
     "bands": "row bands",
     "streams": "row streams",
     BY_ROWS: "row streams that are handed the model's input by rows",
 }
 """Code of a technique → its name in a sentence."""
 
+_PIECES = {
+    "cuts": "pieces: {bands: false, streams: false, offline_plans: false}",
+    "offline_plans": "pieces: {bands: false, streams: false}",
+    "bands": "pieces: {streams: false}",
+    "streams": "",
+    BY_ROWS: "pieces: {input: rows}, if your application can",
+}
+"""Code of a technique → what a job says that goes as far and no further."""
+
 
 def technique_remedies(
-    cuts: LowestPeak | None, peaks: Sequence[LowestPeak], start_bytes: int, peak_bytes: int
+    cuts: LowestPeak | None, peaks: Sequence[LowestPeak], peak_bytes: int
 ) -> Iterator[Remedy]:
-    """What cuts save of `start_bytes`, and what other techniques save of `peak_bytes`; the model's
-    input by rows, of the lowest peak without."""
-    if cuts is not None:
-        yield _cuts(cuts, start_bytes)
+    """What each technique saves of `peak_bytes`, with all that stand before it, where it gets below
+    these; the model's input by rows only then."""
     by_code = {peak.code: peak for peak in peaks}
-    lowest = min((peak.peak_ram_bytes for peak in peaks if peak.code != BY_ROWS), default=0)
-    for code, words in _WORDS.items():
+    if cuts is not None:
+        by_code["cuts"] = cuts
+    lowest = peak_bytes
+    for code in _WORDS:
         if code in by_code and (code != BY_ROWS or by_code[code].peak_ram_bytes < lowest):
-            base = min(peak_bytes, lowest) if code == BY_ROWS else peak_bytes
-            yield _technique(words, by_code[code], by_code.get(f"{code}_within"), base)
+            yield _technique(by_code[code], by_code.get(f"{code}_within"), peak_bytes, lowest)
+            lowest = min(lowest, by_code[code].peak_ram_bytes)
 
 
-def _cuts(cuts: LowestPeak, start_bytes: int) -> Remedy:
-    worth = max(0, start_bytes - cuts.peak_ram_bytes)
-    proof = proof_of(cuts)
-    if not worth:
-        sentence = f"no set of cuts alone gets below {format_bytes(start_bytes)} ({proof})"
-        return _remedy("cuts", 0, sentence, "change the model, or pick another board")
-    return _remedy(
-        "cuts",
-        worth,
-        f"from {format_bytes(start_bytes)}, cuts only reach {format_bytes(cuts.peak_ram_bytes)} in "
-        f"{plural(cuts.pieces, 'piece')} ({proof})",
-        f"splitopt run with objective.minimise: smallest; {more_text(cuts.added_insn)} per "
-        "inference (estimate)",
-    )
-
-
-def _technique(words: str, peak: LowestPeak, within: LowestPeak | None, peak_bytes: int) -> Remedy:
-    """`within`: the same for little more time."""
-    worth = max(0, peak_bytes - peak.peak_ram_bytes)
-    proof = proof_of(peak)
-    if not worth:
-        sentence = f"{words} get nothing below {format_bytes(peak_bytes)} ({proof})"
+def _technique(
+    peak: LowestPeak, within: LowestPeak | None, peak_bytes: int, lowest_bytes: int
+) -> Remedy:
+    """`within`: the same for little more time. `lowest_bytes`: what those before it reach."""
+    proof, words = proof_of(peak), _WORDS[peak.code]
+    if peak.peak_ram_bytes >= lowest_bytes:
+        sentence = f"{words} get nothing below {format_bytes(lowest_bytes)} ({proof})"
         return _remedy(peak.code, 0, sentence, "none")
+    worth = peak_bytes - peak.peak_ram_bytes
     start, reached = format_bytes(peak_bytes), format_bytes(peak.peak_ram_bytes)
-    sentence = f"from {start}, {words} reach {reached} ({proof})"
+    sentence = f"from {start}, {words} reach {reached} in {plural(peak.pieces, 'piece')} ({proof})"
     if within is not None and within.peak_ram_bytes < peak_bytes:
         is_same = within.peak_ram_bytes == peak.peak_ram_bytes
         sentence += "," if is_same else f", and {format_bytes(within.peak_ram_bytes)}"
         sentence += f" for at most {MORE_TIME} % of Invoke more than the best cuts"
-    next_step = f"splitopt run with budget_bytes: {peak.peak_ram_bytes}; splitopt sweep"
-    if peak.code == BY_ROWS:
-        next_step = f"pieces.input: rows, if your application can; then {next_step}"
+    keys = f" and {_PIECES[peak.code]}" if _PIECES[peak.code] else ""
+    next_step = (
+        f"splitopt run with objective.minimise: smallest{keys}; {more_text(peak.added_insn)} per "
+        "inference (estimate)"
+    )
     return _remedy(peak.code, worth, sentence, next_step)
 
 
@@ -145,7 +143,7 @@ def _bound(
     share = f" ({_share(size, peak_bytes)})" if size else ""
     return _remedy(
         "floor_op",
-        max(0, peak_bytes - after),
+        max(0, peak_bytes - after) if after < bound.least_ram_bytes else 0,
         f"{bound.name} sets the single-op bound: a piece with it needs at least "
         f"{format_bytes(bound.least_ram_bytes)} on all rows, wherever you cut{share}; the largest "
         f"of what is alive there is {largest.name}, {format_bytes(largest.size_bytes)}, held "

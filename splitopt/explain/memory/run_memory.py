@@ -73,8 +73,8 @@ def explain_run_memory(
         pieces,
         cuts if with_lowest_peaks else None,
         peaks,
+        now=pieces,
         budget_bytes=bundle.plan.budget_bytes,
-        start_bytes=after,
         peak_bytes=after,
         limits=(
             *limit_remedies(bundle, reach, after, as_planned=all(p.as_planned for p in pieces)),
