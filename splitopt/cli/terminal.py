@@ -80,7 +80,7 @@ def show_result(result: RunResult, *, verbose: bool = False) -> None:
     from splitopt.report.text.summary import run_text
 
     plan, checks = result.document, result.checks
-    show(answer_text(plan, checks, str(result.folder)))
+    show(answer_text(plan, checks, str(result.folder), result.own_inputs))
     if verbose:
         out.print()
         show(run_text(plan, checks, result.limit, result.diagnosis, result.timing))

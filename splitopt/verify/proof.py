@@ -13,11 +13,12 @@ from splitopt.base.limits import PROOF_BYTES
 from splitopt.base.progress import Progress
 from splitopt.config.job import Job
 from splitopt.convert.calibration import Preprocess, preprocessed
+from splitopt.convert.convert import samples_of
 from splitopt.convert.open_model import ModelSource
 from splitopt.graph.model import ModelGraph
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.state import stateful_ops
-from splitopt.runtime.arrays import Array, given_inputs, random_inputs
+from splitopt.runtime.arrays import Array, given_inputs, quantise, random_inputs
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
 from splitopt.verify.equality import (
     Check,
@@ -29,6 +30,9 @@ from splitopt.verify.equality import (
 from splitopt.verify.integer_io import io_check
 from splitopt.verify.litert import COMPARED, litert_check
 from splitopt.verify.sequence import sequence_check
+
+_HELD_OUT = 4
+"""How many samples that calibration held out a proof runs on, where the job names none."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,11 @@ class Proof:
     judgement: RouteJudgement | None = None
 
     @property
+    def own_inputs(self) -> int:
+        """Samples of the user's."""
+        return self.given_inputs + self.held_out_inputs
+
+    @property
     def status(self) -> CheckStatus:
         if not self.checks:
             return CheckStatus.SKIPPED
@@ -57,8 +66,8 @@ class Proof:
 
 
 def given_feeds(job: Job, source: ModelSource) -> list[Array]:
-    """The user's own samples, float ones prepared as calibration data are; none where none are
-    named.
+    """The user's own samples, float ones prepared as calibration data are; where none are named,
+    the first that calibration held out, if there was one.
 
     Raises UsageError.
     """
@@ -66,11 +75,21 @@ def given_feeds(job: Job, source: ModelSource) -> list[Array]:
     if job.data_path is None:
         if verify.key is not None:
             raise UsageError(f"{job.file}: $.verify.key: give verify.data as well")
-        return []
+        return _held_out_feeds(source)
     where = f"{job.file}: $.verify.data"
     preprocess = Preprocess() if source.request is None else source.request.preprocess
     prepare = partial(preprocessed, preprocess=preprocess)
     return given_inputs(graph, job.data_path, verify.key, where, prepare)
+
+
+def _held_out_feeds(source: ModelSource) -> list[Array]:
+    if source.request is None or source.conversion is None:
+        return []
+    graph, samples = source.graph, samples_of(source.request, source.conversion, source.graph)
+    return [
+        quantise(values[:_HELD_OUT, np.newaxis], graph.tensors[tensor])
+        for values, tensor in zip(samples.held_out, graph.inputs, strict=True)
+    ]
 
 
 def feeds_of(
@@ -78,12 +97,16 @@ def feeds_of(
 ) -> list[Array]:
     """Random inputs, then the given ones: made when there are pieces to run on them.
 
-    Raises UsageError where inputs and boundary tensors of all samples exceed PROOF_BYTES.
+    Raises UsageError where inputs and boundary tensors of all samples exceed PROOF_BYTES; of
+    samples that the job does not name, as many are taken as there is room for.
     """
     verify = job.spec.verify
-    count = verify.inputs + (len(given[0]) if given else 0)
     held = {*graph.inputs, *boundary_tensors(files)}
     each = sum(graph.tensors[tensor].bytes for tensor in held)
+    if job.data_path is None:
+        room = max(0, PROOF_BYTES // max(1, each) - verify.inputs)
+        given = [values[:room] for values in given]
+    count = verify.inputs + (len(given[0]) if given else 0)
     if count * each > PROOF_BYTES:
         raise UsageError(
             f"{job.file}: $.verify.inputs: {count} inputs with the tensors that are compared hold "
@@ -121,7 +144,9 @@ def prove_equal(
     litert = _litert(job, source, feeds, progress)
     sequence = _sequence(job, source, feeds, progress)
     checks = (*checks, litert, *sequence, *_io_checks(job, source, progress))
-    return Proof(checks, verify.inputs, len(feeds[0]) - verify.inputs)
+    own = len(feeds[0]) - verify.inputs
+    is_named = job.data_path is not None
+    return Proof(checks, verify.inputs, own if is_named else 0, 0 if is_named else own)
 
 
 def _io_checks(job: Job, source: ModelSource, progress: Progress) -> Iterator[Check]:

@@ -54,7 +54,8 @@ class RunResult:
     `plan`: the plan that was written, bytes and estimated instructions. `document`: plan.json.
     `checks`: each comparison of pieces and model, none where they were not run. `limit`: a sentence
     on what sets the peak. `diagnosis`, `timing`: as in the bundle, where they are.
-    `is_interrupted`: Ctrl-C ended its planning.
+    `is_interrupted`: Ctrl-C ended its planning. `own_inputs`: how many inputs of the checks are
+    the user's samples.
     """
 
     folder: Path
@@ -67,6 +68,7 @@ class RunResult:
     diagnosis: RunExplanation | None
     timing: Timing | None = None
     is_interrupted: bool = False
+    own_inputs: int = 0
 
     @property
     def is_equal(self) -> bool:
@@ -165,7 +167,7 @@ def run_job(
         bundle.write_json("verify.json", verify_document(job, proof))
 
         def finish(final: Path) -> None:
-            answer = answer_text(document, proof.checks, str(final))
+            answer = answer_text(document, proof.checks, str(final), proof.own_inputs)
             _finish(bundle, job, plain_text((*answer, *details)), progress)
 
         bundle.last = finish
@@ -181,6 +183,7 @@ def run_job(
         diagnosis=diagnosis,
         timing=timing,
         is_interrupted=planned.is_interrupted,
+        own_inputs=proof.own_inputs,
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from splitopt.base.text import plain_text
 from splitopt.bundle.load import load_run
+from splitopt.bundle.schema.conversion import Conversion
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.report.text.answer import answer_text, unfit_text
 from splitopt.verify.equality import Check, CheckStatus
@@ -80,6 +82,29 @@ def test_what_is_not_proved_is_told(plan: Plan) -> None:
     assert "Proved: balanced is OPTIMAL; not proved: smallest." in text
     assert any("solve.time_limit_s" in line for line in text)
     assert len(text) <= 15
+
+
+def test_a_poor_conversion_and_the_users_samples_are_told(plan: Plan) -> None:
+    record: dict[str, Any] = {
+        "onnx": None,
+        "calibration_samples": 4,
+        "quality": {
+            **dict.fromkeys(("top1_float", "top1_int8", "top1_agreement")),
+            "samples": 1,
+            "sqnr_db": 31.26,
+            "worst_litert_lsb": 0,
+        },
+    }
+    good = plan.model_copy(update={"conversion": Conversion.model_validate(record)})
+    text = plain_text(answer_text(good, [PASSED], "results/x/1", own_inputs=3))
+    assert "on 8 inputs (3 of them yours) in TFLM" in text
+    assert "(outputs passed); int8 against float: SQNR 31.3 dB.\n" in text
+    assert "WARNING" not in text
+
+    poor = Conversion.model_validate({**record, "warnings": ("SQNR of 3.0 dB", "other")})
+    warned = plan.model_copy(update={"conversion": poor})
+    assert "WARNING, conversion to int8: SQNR of 3.0 dB." in lines(warned, PASSED)
+    assert len(lines(warned, PASSED)) <= 15
 
 
 def test_older_bundles_are_answered_without_choices(old: Plan) -> None:

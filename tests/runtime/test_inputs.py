@@ -17,12 +17,15 @@ from models import add_chain
 from numpy.lib import format as npy
 
 from splitopt.base.errors import UsageError
-from splitopt.config.job import read_job
+from splitopt.config.job import Job, read_job
+from splitopt.convert.model_samples import ModelSamples
+from splitopt.convert.open_model import ModelSource
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime import arrays
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
 from splitopt.runtime.model_builder import packed
+from splitopt.verify import proof
 from splitopt.verify.equality import CheckStatus
 from splitopt.workflows import run
 
@@ -215,3 +218,25 @@ def test_given_inputs_follow_the_random_ones_into_the_proof(tmp_path: Path) -> N
     path.write_text(yaml.safe_dump(settings))
     with pytest.raises(UsageError, match=r"\$\.verify\.key: give verify\.data as well"):
         run.run_job(read_job(path), out=tmp_path)
+
+
+def test_samples_that_calibration_held_out_follow_where_none_are_named(
+    graph: ModelGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At most four; fewer where all inputs together would be too large."""
+    held = np.random.default_rng(3).normal(size=(6, *SHAPE[1:])).astype(np.float32)
+    samples = ModelSamples(("x",), (held,), (held,), None)
+    monkeypatch.setattr(proof, "samples_of", lambda *_: samples)
+    made: Any = object()
+    source = ModelSource(graph, MODEL, conversion=made, request=made)
+    job = Job.of(model=str(MODEL), board="corstone300_128k", verify={"inputs": 2})
+    [given] = proof.given_feeds(job, source)
+    affine = graph.tensors[graph.inputs[0]].quantization
+    assert affine is not None
+    levels = np.round(held[:4].astype(float) / affine.scales[0]) + affine.zero_points[0]
+    levels = np.clip(levels, -128, 127)
+    assert np.array_equal(given, levels[:, np.newaxis].astype(np.int8))
+
+    assert len(proof.feeds_of(job, graph, [given], [])[0]) == 2 + 4
+    monkeypatch.setattr(proof, "PROOF_BYTES", 3 * graph.tensors[graph.inputs[0]].bytes)
+    assert len(proof.feeds_of(job, graph, [given], [])[0]) == 2 + 1

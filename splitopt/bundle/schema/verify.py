@@ -30,3 +30,8 @@ class Verify(Document):
     held_out_inputs: Count = 0
     interpreters: dict[Line, Line | None]
     checks: Annotated[tuple[Check, ...], Field(max_length=1000)]
+
+    @property
+    def own_inputs(self) -> int:
+        """Samples of the user's."""
+        return self.given_inputs + self.held_out_inputs

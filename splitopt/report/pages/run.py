@@ -70,7 +70,7 @@ def render_run(documents: RunDocuments) -> str:
         "choices": Grid(
             "The unsplit model and what could be written", COLUMNS, list(choice_rows(plan))
         ),
-        "ends": list(end_lines(plan, documents.verify.checks)),
+        "ends": list(end_lines(plan, documents.verify.checks, documents.verify.own_inputs)),
         "flash": _flash(plan),
         "files": file_grid(plan),
         "next": next_command(plan, documents.verify.checks, "."),

@@ -30,12 +30,15 @@ MEANINGS = {
 }
 
 
-def answer_text(plan: Plan, checks: Checks, folder: str) -> Iterator[Paragraph]:
-    """At most 15 lines. `folder`: of the bundle, as the next command names it."""
+def answer_text(
+    plan: Plan, checks: Checks, folder: str, own_inputs: int = 0
+) -> Iterator[Paragraph]:
+    """At most 15 lines. `folder`: of the bundle, as the next command names it; `own_inputs`: how
+    many of the inputs are the user's."""
     yield (Line(fits_line(plan), "verdict"),)
     yield table_of(COLUMNS, list(choice_rows(plan)))
     yield (
-        *end_lines(plan, checks),
+        *end_lines(plan, checks, own_inputs),
         Line(f"Bundle: {folder} (report.html; summary.txt: the details)"),
         Line(f"Next: {next_command(plan, checks, folder)}"),
     )
@@ -87,7 +90,7 @@ def _share(plan: Plan, peak: int) -> str:
     return f"{100 * peak / plan.budget_bytes:.0f} %"
 
 
-def end_lines(plan: Plan, checks: Checks) -> Iterator[Line]:
+def end_lines(plan: Plan, checks: Checks, own_inputs: int) -> Iterator[Line]:
     """What was written, what was proved, what to watch."""
     aim = plan.objective.minimise
     others = [MEANINGS[c.aim].split(":")[0] for c in plan.choices if c.aim != aim]
@@ -95,7 +98,7 @@ def end_lines(plan: Plan, checks: Checks) -> Iterator[Line]:
     yield Line(f"Written (*): {aim}, the job's objective.minimise{more}.")
     yield from map(Line, _resident_lines(plan))
     yield Line(f"Proved: {_proved(plan)}.")
-    yield _checked(plan, checks)
+    yield _checked(plan, checks, own_inputs)
     if warnings := " ".join(_warnings(plan)):
         yield Line(warnings, "warning")
 
@@ -106,13 +109,16 @@ def _resident_lines(plan: Plan) -> Iterator[str]:
     if own:
         held = held_text([(segment.kept_in, segment.kept_bytes) for segment in own])
         start = added_text(plan.first_insn, plan.invoke_insn, "once, at start-up")
+        keep = "they keep their" if len(own) > 1 else "it keeps its"
         yield (
-            f"Resident: {plural(len(own), 'piece')}; between inferences they keep their bytes in "
-            f"{held}; {start}."
+            f"Resident: {plural(len(own), 'piece')}; between inferences {keep} bytes in {held}; "
+            f"{start}."
         )
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
+    if plan.conversion is not None and plan.conversion.warnings:
+        yield f"WARNING, conversion to int8: {plan.conversion.warnings[0]}."
     if not plan.exact:
         yield f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}."
     if not all(choice.status == "OPTIMAL" for choice in plan.choices):
@@ -146,7 +152,7 @@ def _own_choice(plan: Plan) -> Choice:
     )
 
 
-def _checked(plan: Plan, checks: Checks) -> Line:
+def _checked(plan: Plan, checks: Checks, own_inputs: int) -> Line:
     if not checks:
         return Line("NOT PROVED: outputs were not compared (--no-verify).", "warning")
     failed = [check.name for check in checks if check.status == "failed"]
@@ -157,13 +163,21 @@ def _checked(plan: Plan, checks: Checks) -> Line:
     is_judged = plan.route == "pieces"
     how = "judged on held-out samples" if is_judged else "equal to the unsplit model's, bit for bit"
     passed = [check.name for check in checks if check.status == "passed"]
+    own = f" ({own_inputs} of them yours)" if own_inputs and not is_judged else ""
     says = (
-        f"Outputs: {how}, on {plural(ran, 'input')} in TFLM on this machine "
-        f"({', '.join(passed)} passed)"
+        f"Outputs: {how}, on {plural(ran, 'input')}{own} in TFLM on this machine "
+        f"({', '.join(passed)} passed){_quality(plan)}"
     )
     if warned:
         return Line(f"{says}; WARNING: {', '.join(warned)}, see -v.", "warning")
     return Line(f"{says}.", "passed")
+
+
+def _quality(plan: Plan) -> str:
+    """How near the int8 model is to the float one, where it was made from that."""
+    if plan.conversion is None:
+        return ""
+    return f"; int8 against float: SQNR {plan.conversion.quality.sqnr_db:.1f} dB"
 
 
 def next_command(plan: Plan, checks: Checks, folder: str) -> str:
