@@ -26,10 +26,10 @@ from splitopt.solvers import engine
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.cli import app as cli
-from splitopt.solvers.partition import cpsat
-solve = cpsat.solve
+from splitopt.planning import planner
+solve = planner.solve_partition
 def endless(*given):
-    cpsat.solve = solve
+    planner.solve_partition = solve
     draw, model = random.Random(1), cp_model.CpModel()
     sizes = [draw.randint(10, 99) for _ in range(60)]
     chosen = [[model.new_bool_var("") for _ in range(8)] for _ in sizes]
@@ -47,6 +47,6 @@ def endless(*given):
     print("solving", flush=True)
     engine.run(model, SolveParams(60.0), Deadline(60.0))
     return solve(*given)
-cpsat.solve = endless
+planner.solve_partition = endless
 cli.main()
 """

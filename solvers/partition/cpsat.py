@@ -23,12 +23,17 @@ from splitopt.solvers.partition.plan import PartitionPlan, kept_bytes, plan_cost
 from splitopt.solvers.partition.prune import fitting, least_sum, worthwhile
 
 
-def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[PartitionPlan]:
+def solve(
+    instance: PartitionInstance,
+    params: SolveParams | None = None,
+    by_dp: Outcome[PartitionPlan] | None = None,
+) -> Outcome[PartitionPlan]:
     """The plan of smallest weighted sum, by CP-SAT on the options that pruning leaves.
 
     The outcome's cost and bound are weighted sums of the goal; OPTIMAL covers its tie-breaks, too.
+    `by_dp`: what the DP says, where it was asked already.
     """
-    return _Search(instance, params or SolveParams()).run()
+    return _Search(instance, params or SolveParams(), by_dp).run()
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,15 @@ class _Choice:
 class _Search:
     """One solve: the best plan and the best bound so far, and the cuts that were learned."""
 
-    def __init__(self, instance: PartitionInstance, params: SolveParams) -> None:
+    def __init__(
+        self,
+        instance: PartitionInstance,
+        params: SolveParams,
+        by_dp: Outcome[PartitionPlan] | None = None,
+    ) -> None:
         self.instance = instance
         self.params = params
+        self.by_dp = by_dp
         self.deadline = Deadline(params.time_limit_s)
         self.best: PartitionPlan | None = None
         self.bound: int | None = None
@@ -84,7 +95,7 @@ class _Search:
     def _first_plan(self) -> PartitionPlan | None:
         """Where the best path stores or keeps too much, the best one that does neither."""
         instance = self.instance
-        plan = dp.solve(instance, self._limited()).plan
+        plan = (self.by_dp or dp.solve(instance, self._limited())).plan
         if plan is None:
             bare = tuple(o for o in instance.options if not (any(o.stored) or o.kept))
             plan = dp.solve(replace(instance, options=bare), self._limited()).plan

@@ -19,6 +19,7 @@ from itertools import pairwise
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import (
@@ -207,7 +208,7 @@ class Pruner:
         Between two levels whose paths are known, no peak beats the lowest level there together with
         the cost of the upper path. `limit`: what a plan is known to reach.
         """
-        goal, levels = self._goal, np.unique(self.pool.ram[self._left.numbers])
+        goal, levels = self._goal, distinct(self.pool.ram[self._left.numbers])
         top = self._cheapest(int(levels[-1])) if len(levels) else None
         if top is None or not self._keeps_limits(top):
             return []

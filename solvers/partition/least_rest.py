@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 
 import numpy as np
 
+from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column, Matrix
@@ -27,9 +28,9 @@ class LeastRest:
         self._goal = goal
         lowest = lowest_peak(pool, among) or 0
         peaks = np.maximum(pool.ram[among.numbers], lowest)
-        levels = np.unique(peaks) if goal.ram_weight and len(peaks) else np.array([lowest])
+        levels = distinct(peaks) if goal.ram_weight and len(peaks) else np.array([lowest])
         if len(levels) > _LEVELS:
-            levels = levels[np.unique(np.linspace(0, len(levels) - 1, _LEVELS).astype(int))]
+            levels = levels[distinct(np.linspace(0, len(levels) - 1, _LEVELS).astype(int))]
         costs, fewest = _least(pool, among.numbers, levels)
         values = np.where(costs < NEVER, goal.ram_weight * levels + goal.cost_weight * costs, NEVER)
         best = np.minimum.accumulate(values[:, ::-1], axis=1)[:, ::-1]

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.solvers.distinct import distinct
+
 Matrix = npt.NDArray[np.int64]
 Column = npt.NDArray[np.int64]
 
@@ -172,7 +174,8 @@ def _levels_from_start(
         edges = order[ends[stop] : ends[stop + 1]]
         edges = edges[level[edges] < levels]
         if len(edges):
-            sources, columns = np.unique(starts[edges], return_inverse=True)
+            sources = distinct(starts[edges])
+            columns = np.searchsorted(sources, starts[edges])
             weights = np.full((levels, len(sources)), NEVER)
             np.minimum.at(weights, (level[edges], columns), amounts[edges])
             np.minimum.accumulate(weights, axis=0, out=weights)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import (
@@ -67,7 +68,9 @@ def _costs_by_level(
     `counts` ones of `numbers`, which stand by ascending level."""
     if is_counted(goal.max_segments):
         for count in counts.tolist():
-            among = pool.survivors(np.isin(np.arange(len(pool.ram)), numbers[:count]))
+            is_below = np.zeros(len(pool.ram), dtype=bool)
+            is_below[numbers[:count]] = True
+            among = pool.survivors(is_below)
             costs = np.full(len(pool.ram), NEVER)
             amounts = pool.cost[among.numbers]
             costs[among.numbers] = through(pool, among, amounts, goal.max_segments)
@@ -98,11 +101,11 @@ def _levels(pool: OptionPool, left: Survivors, goal: Goal, value: int) -> Iterat
         most = goal.capacity
     if goal.ram_weight:
         most = min(most, (value - goal.cost_weight * least_cost(pool, left)) // goal.ram_weight)
-    held = np.unique(pool.ram[left.numbers])
+    held = distinct(pool.ram[left.numbers])
     held = held[(held >= lowest) & (held <= most)]
     if not len(held):
         return
-    chosen = held[np.unique(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
+    chosen = held[distinct(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]
     start = lowest
     for stop in (chosen + 1).tolist():
         yield start, stop

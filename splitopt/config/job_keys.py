@@ -104,7 +104,10 @@ class VerifySpec(Strict):
 
 
 class JobSpec(Strict):
-    """The keys of a job file, as written; paths are relative to the file."""
+    """The keys of a job file, as written; paths are relative to the file.
+
+    Defaults are made without checks, which would be built when this file is loaded.
+    """
 
     model: ModelFile
     input_shapes: Annotated[
@@ -114,8 +117,8 @@ class JobSpec(Strict):
         ),
     ] = {}
     calibration: CalibrationSpec | None = None
-    preprocess: PreprocessSpec = PreprocessSpec()
-    convert: ConvertSpec = ConvertSpec()
+    preprocess: PreprocessSpec = PreprocessSpec.model_construct()
+    convert: ConvertSpec = ConvertSpec.model_construct()
     route: Annotated[
         Literal["whole", "pieces"],
         Field(
@@ -133,11 +136,11 @@ class JobSpec(Strict):
             "the board's SRAM less what is reserved.",
         ),
     ] = None
-    objective: ObjectiveSpec = ObjectiveSpec()
-    pieces: PiecesSpec = PiecesSpec()
-    cut: CutSpec = CutSpec()
-    solve: SolveSpec = SolveSpec()
-    verify: VerifySpec = VerifySpec()
+    objective: ObjectiveSpec = ObjectiveSpec.model_construct()
+    pieces: PiecesSpec = PiecesSpec.model_construct()
+    cut: CutSpec = CutSpec.model_construct()
+    solve: SolveSpec = SolveSpec.model_construct()
+    verify: VerifySpec = VerifySpec.model_construct()
     cost_table: Annotated[
         str | None, Field(description="costs.json, as splitopt calibrate writes it.")
     ] = None

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from splitopt.arena.supported import refuse_unsupported
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
-from splitopt.config.conversion import PreprocessSpec
-from splitopt.config.job import Job, is_model
-from splitopt.config.own import own_config
+from splitopt.config.job import Job
 from splitopt.convert.cache import default_folder, keep_model
-from splitopt.convert.calibration import Preprocess
-from splitopt.convert.convert import Conversion, ConversionRequest, convert_model
-from splitopt.convert.integer_io import IntegerIo, with_integer_io
-from splitopt.convert.model_samples import InputData
 from splitopt.convert.names.record import Correspondence
-from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
+
+if TYPE_CHECKING:  # an int8 .tflite loads nothing of what converts
+    from splitopt.convert.convert import Conversion, ConversionRequest
+    from splitopt.convert.integer_io import IntegerIo
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,8 @@ def _with_ends(job: Job, source: ModelSource) -> ModelSource:
     """The model with the inputs and outputs that `model.io` asks for."""
     if job.spec.model.io == "as_is":
         return source
+    from splitopt.convert.integer_io import with_integer_io
+
     io = with_integer_io(source.graph)
     if not io.changed:
         return replace(source, io=io)
@@ -77,7 +77,10 @@ def _opened(job: Job, progress: Progress) -> ModelSource:
                 f"{job.file}: $.model.signature: want it with an int8 .tflite only; export the one "
                 "signature before it is converted"
             )
-        request = _request(job)
+        from splitopt.convert.conversion_request import conversion_request
+        from splitopt.convert.convert import convert_model
+
+        request = conversion_request(job, _cache_of(job))
         conversion = convert_model(request, progress)
         return ModelSource(read_tflite(conversion.model), conversion.model, conversion, request)
     progress("reading the model")
@@ -95,40 +98,6 @@ def as_taken(job: Job, source: ModelSource) -> Job:
         return job
     preprocess = job.spec.preprocess.model_copy(update={"layout": layout})
     return replace(job, spec=job.spec.model_copy(update={"preprocess": preprocess}))
-
-
-def _request(job: Job) -> ConversionRequest:
-    spec, home = job.spec, job.file.parent
-    if spec.calibration is None:
-        option, line = "--calibration data.npz:key", "calibration: {path: data.npz, key: key}"
-        is_bare = is_model(job.file)
-        raise UsageError(
-            f"{job.file}: {'' if is_bare else '$.calibration: missing; '}an .onnx model is "
-            "quantised with samples of its input: "
-            + (f"{option}, or in a job {line}" if is_bare else f"{line}, or {option}")
-        )
-    given, preprocess = spec.calibration, spec.preprocess
-    return ConversionRequest(
-        onnx=job.model_path,
-        data=home / given.path,
-        key=given.key,
-        test_key=given.test,
-        label_key=given.label,
-        preprocess=_preprocess(preprocess),
-        command=spec.convert.command or own_config().tools.onnx2tf or DEFAULT_COMMAND,
-        time_limit_s=spec.convert.time_limit_s,
-        cache=_cache_of(job),
-        where="--calibration" if is_model(job.file) else f"{job.file}: $.calibration",
-        input_shapes=spec.input_shapes,
-        inputs={
-            name: InputData(own.key, own.test, _preprocess(own.preprocess or preprocess))
-            for name, own in given.inputs.items()
-        },
-    )
-
-
-def _preprocess(spec: PreprocessSpec) -> Preprocess:
-    return Preprocess(spec.mean, spec.std, spec.layout)
 
 
 def _cache_of(job: Job) -> Path:

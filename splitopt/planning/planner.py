@@ -20,13 +20,13 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import OUTSIDE, without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
-from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.best_first import best_plan
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
 
 _PRUNING, _PRICING = 0.8, 0.5
@@ -83,7 +83,7 @@ class Planner:
         every = self.instance(names, goal)
         free = tuple(option for option in every.options if option.cost <= 0)
         instance = replace(every, options=free)
-        outcome = _by_cpsat(instance, replace(request.params, time_limit_s=deadline.left_s))
+        outcome = solve_partition(instance, replace(request.params, time_limit_s=deadline.left_s))
         if outcome.plan is None:
             return None
         check_plan(instance, outcome.plan, outcome.cost)
@@ -224,9 +224,9 @@ class Planner:
         self._progress(f"replaying TFLM's planner on {len(kept)} pieces")
         always = self._always(request, pruner)
         instance = self.instance(self._in_time(kept, deadline, always), request.goal)
-        self._progress("choosing cuts, bands and offline plans (CP-SAT)")
+        self._progress("choosing cuts, bands and offline plans")
         params = replace(request.params, time_limit_s=deadline.left_s)
-        return _by_cpsat(instance, params), instance
+        return solve_partition(instance, params), instance
 
     def _in_time(
         self, kept: Sequence[OptionName], deadline: Deadline, always: Sequence[OptionName]
@@ -318,9 +318,3 @@ def _is_settled(outcome: Outcome[PartitionPlan], pruner: Pruner) -> bool:
         return outcome.status is not Status.INFEASIBLE
     cost = plan_cost(outcome.plan)
     return pruner.reaches_best(outcome.cost or 0, cost.segments, cost.copied_bytes)
-
-
-def _by_cpsat(instance: PartitionInstance, params: SolveParams) -> Outcome[PartitionPlan]:
-    from splitopt.solvers.partition import cpsat  # loads OR-tools
-
-    return cpsat.solve(instance, params)

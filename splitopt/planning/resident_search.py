@@ -26,6 +26,7 @@ from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
+from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
 
 _MOST_PRICE, _COSTS_LESS = 2**34, 2**10
@@ -84,7 +85,7 @@ class _ResidentSearch:
             return self._answer(self._value, is_proved=True)
         limit = self._limit(priced)
         if limit is None or not priced.cost_weight:
-            return self._by_cpsat(priced, pruner)
+            return self._by_solver(priced, pruner)
         among = pruner.within(limit)
         found = KeptPaths(self._pool, pruner.pool, among, priced, limit).best(self._deadline)
         bound = priced.unlimited(found.bound)
@@ -100,7 +101,7 @@ class _ResidentSearch:
             if not found.is_proved:
                 return self._answer(priced.unlimited(found.bound))
             if found.plan is not None and self._take(found.plan) is None:
-                return self._by_cpsat(priced, pruner)
+                return self._by_solver(priced, pruner)
         return self._answer(self._value, is_proved=True)
 
     def _limit(self, priced: Priced) -> int | None:
@@ -129,7 +130,7 @@ class _ResidentSearch:
             return answer, self._instance
         return answer, self._instance_of([(o.start, o.stop, o.key) for o in plan.options])
 
-    def _by_cpsat(self, priced: Priced, pruner: Pruner) -> Solved:
+    def _by_solver(self, priced: Priced, pruner: Pruner) -> Solved:
         """Over all options that better plans may have; where layouts need more than loads, or with
         limits that paths do not know."""
         limit = None if self._value is None else priced.limit(self._value)
@@ -137,9 +138,7 @@ class _ResidentSearch:
         known = () if self._best is None else self._best.options
         instance = self._instance_of([*names, *((o.start, o.stop, o.key) for o in known)])
         params = replace(self._request.params, time_limit_s=self._deadline.left_s)
-        from splitopt.solvers.partition import cpsat  # not loaded where it is not needed
-
-        found = cpsat.solve(instance, params)
+        found = solve_partition(instance, params)
         is_better = found.cost is not None and (self._value is None or found.cost < self._value)
         if pruner.is_complete and (is_better or self._best is None):
             return found, instance

@@ -19,6 +19,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.planning.head_buffers import head_buffers, touches_intermediates
 from splitopt.planning.offset_grids import OffsetGrid, offset_grids
 from splitopt.planning.sort_bounds import Counts, counting, sort_bounds
+from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.shortest_paths import Matrix
 
 _MOST_LEVELS, _FEWEST_LEVELS, _LEVELS_TIMES_OPS = 16, 6, 8000
@@ -100,11 +101,12 @@ class _Sums:
             self._active_changes[starts.stop, stops] -= active
             below = self._below[:, starts, stops]
             lower = np.searchsorted(self._levels, offset, "right")
-            for level in np.unique(lower[lower > 0]).tolist():
+            for level in distinct(lower[lower > 0]).tolist():
                 _add(self.inserts[starts, stops], below[level - 1], lower == level)
             self._spare(self.spared[starts, stops], below, end)
-            for level, count in zip(self._levels.tolist(), below, strict=True):
-                _add(count, 1, offset <= level)
+            lowest = int(lower.min())  # no level below it is reached
+            reached = offset <= self._levels[lowest:, None]
+            below[lowest:] += reached[:, None, :].astype(below.dtype)
 
     def _spare(self, sums: Counts, below: Counts, end: npt.NDArray[np.int64]) -> None:
         """Adds the entries that a search may leave out: all but its end and those below that."""
@@ -112,7 +114,7 @@ class _Sums:
         _add(sums, below[-1], ended)
         _add(sums, 1, ended, np.subtract)
         lower = np.searchsorted(self._levels, end, "left")
-        for level in np.unique(lower[ended & (lower > 0)]).tolist():
+        for level in distinct(lower[ended & (lower > 0)]).tolist():
             _add(sums, below[level - 1], ended & (lower == level), np.subtract)
 
 
@@ -135,7 +137,8 @@ def _levels(grids: Sequence[OffsetGrid], ops: int) -> npt.NDArray[np.int64]:
     weights: dict[int, int] = {}
     for grid in grids:
         cells = np.diff(grid.starts)[:, None] * np.diff(grid.stops)
-        offsets, places = np.unique(grid.offset, return_inverse=True)
+        offsets = distinct(grid.offset)
+        places = np.searchsorted(offsets, grid.offset)
         held = np.bincount(places.ravel(), cells.ravel())
         for offset, weight in zip(offsets.tolist(), held.tolist(), strict=True):
             weights[offset] = weights.get(offset, 0) + weight

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +18,9 @@ from splitopt.base.units import format_bytes, format_insn, plural
 from splitopt.config.job import Job, aiming, job_from
 from splitopt.config.objective import Aim
 from splitopt.convert.cut_names import cut_names, fused_away
-from splitopt.convert.integer_io import IntegerIo
 from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.graph.model import ModelGraph
-from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.aims import plan_aimed
 from splitopt.planning.allowed_cuts import CutNames
 from splitopt.planning.job_table import segment_options
@@ -40,6 +39,9 @@ from splitopt.solvers.outcome import Outcome
 from splitopt.solvers.partition.plan import PartitionPlan
 from splitopt.workflows.choices import OWN, Choice, choices
 from splitopt.workflows.interrupt import ends_on_interrupt
+
+if TYPE_CHECKING:  # loaded where models are converted
+    from splitopt.convert.integer_io import IntegerIo
 
 
 @dataclass(frozen=True)
@@ -135,8 +137,11 @@ def plan(
     """
     job = job_from(job, allow_commands=allow_commands)
     source = open_model(job, progress)
-    on_pieces = job.spec.route == "pieces"
-    allowed = OnnxRoute(job, source, progress).allowed if on_pieces else None
+    allowed = None
+    if job.spec.route == "pieces":
+        from splitopt.pieces.onnx_route import OnnxRoute
+
+        allowed = OnnxRoute(job, source, progress).allowed
     return plan_job(job, source, progress, allowed)
 
 

@@ -4,8 +4,8 @@
         [--asks weighted,front] [--limit SECONDS] [--seed N] [--json FILE] [MODEL.tflite ...]
 
 Prints CPU seconds behind imports and reading, all threads together, and the largest memory of the
-process. A case that runs out of time says so, with its bound and gap. `weighted`: the objective of
-a job that names none; `peak`: least peak RAM; `budget`: least added time within 90 % of what the
+process. A case that runs out of time says so, with its bound and gap. `weighted`: a byte of peak
+for 1,000 instructions; `peak`: least peak RAM; `budget`: least added time within 90 % of what the
 unsplit model needs; `front`: all of these trade-offs; `explain`: the whole command, without limits.
 Answers are held against each other: CP-SAT against the dynamic programme, optima against the front;
 the exit code is 1 where two differ.

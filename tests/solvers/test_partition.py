@@ -19,7 +19,7 @@ from tiny import (
 
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import cpsat, dp
+from splitopt.solvers.partition import cpsat, dp, solve
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
@@ -64,6 +64,15 @@ def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance
         if outcome.status is Status.FEASIBLE:
             assert best is not None
             assert rank_of(instance, outcome) >= best
+
+
+@settings(max_examples=60)
+@given(partition_instances(stores=2, keeps=True))
+def test_the_front_door_equals_cpsat(instance: PartitionInstance) -> None:
+    outcome, by_cpsat = solve.solve(instance), cpsat.solve(instance)
+    assert outcome.status is by_cpsat.status
+    if by_cpsat.plan is not None:
+        assert rank_of(instance, outcome) == rank_of(instance, by_cpsat)
 
 
 @settings(max_examples=100)
@@ -236,8 +245,8 @@ def test_ties_fall_to_fewer_segments_then_fewer_copied_bytes() -> None:
     )
     for weights in ((1, 0), (0, 1), (1, 1)):
         instance = PartitionInstance(3, options, (), Goal(*weights))
-        for solve in (dp.solve, cpsat.solve):
-            assert plan_cost(solve(instance).found).ranked(instance.goal)[1:] == (2, 8)
+        for solver in (dp.solve, cpsat.solve):
+            assert plan_cost(solver(instance).found).ranked(instance.goal)[1:] == (2, 8)
 
 
 @pytest.mark.parametrize(
