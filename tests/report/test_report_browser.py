@@ -271,8 +271,46 @@ def test_a_budget_points_at_the_cheapest_plan_within_it(browser: Browser, sweep_
     )
     start.click_and_hold().move_by_offset(-150, 150).release().perform()
     assert browser.execute_script(seen) < len(points)
-    browser.find_element(By.CSS_SELECTOR, ".controls button").click()
+    whole = browser.find_element(By.XPATH, "//button[.='Whole chart']")
+    whole.click()
     assert browser.execute_script(seen) == len(points)
+    assert not whole.is_displayed()
+
+
+def test_a_chart_is_enlarged_and_moved_by_buttons(browser: Browser, sweep_page: str) -> None:
+    """Which a finger and the keyboard reach."""
+    emulate(browser, 390, "light", touch=True)
+    browser.get(sweep_page)
+    axis = (
+        "return [...document.querySelectorAll('svg[data-frame] .axis text')]"
+        ".map(t => t.textContent).join(' ')"
+    )
+    names = (
+        "return [...document.querySelector('.controls').querySelectorAll('button')]"
+        ".filter(b => !b.hidden).length"
+    )
+    seen = [browser.execute_script(axis)]
+    assert browser.execute_script(names) == 1
+    for label in ("Enlarge", "Move right", "Move left", "Move up", "Move down", "Show more"):
+        button = browser.find_element(By.CSS_SELECTOR, f".controls button[aria-label^='{label}']")
+        browser.execute_script("arguments[0].focus()", button)
+        ActionChains(browser).send_keys(Keys.ENTER).perform()
+        seen.append(browser.execute_script(axis))
+    whole, near, right, left, up, down, again = seen
+    assert near == left == down
+    assert len({whole, near, right, up}) == 4
+    assert again == whole
+    assert browser.execute_script(names) == 1
+
+
+def test_the_answer_needs_no_scrolling_on_a_phone(browser: Browser, run_page: str) -> None:
+    emulate(browser, 390, "light", touch=True)
+    browser.get(run_page)
+    answer = "document.querySelector('#verdict .scroll')"
+    assert browser.execute_script(f"return {answer}.scrollWidth <= {answer}.clientWidth")
+    cell = browser.find_element(By.CSS_SELECTOR, "#verdict td[data-h='peak RAM']")
+    name = "return getComputedStyle(arguments[0], '::before').content"
+    assert browser.execute_script(name, cell) == '"peak RAM"'
 
 
 @pytest.mark.parametrize("page", ["run_page", "sweep_page"])

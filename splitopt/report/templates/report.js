@@ -143,7 +143,7 @@
     for (const one of opened) one.open = false;
   });
 
-  // Charts of fronts: drag to enlarge a part, set a budget to see what it costs, hide points.
+  // Charts of fronts: drag, or buttons, to enlarge a part; set a budget to see what it costs, hide points.
   const make = (parent, name, attributes, says) => {
     const made = document.createElementNS(parent.namespaceURI, name);
     for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -177,10 +177,17 @@
     const only = make(make(box, "label", {}, " "), "input", { type: "checkbox", checked: "" });
     only.after(" dominated, too");
     only.parentElement.hidden = !svg.querySelector(".point-dominated");
-    const back = make(box, "button", { type: "button", hidden: "" }, "Whole chart");
+    const button = (says, name) => make(box, "button", { type: "button", "aria-label": name || says, title: name || says }, says);
+    const closer = button("+", "Enlarge around the chosen plan, or the middle");
+    const wider = button("\u2212", "Show more");
+    const moves = [["\u2190", "left", -1, 0], ["\u2192", "right", 1, 0], ["\u2191", "up", 0, 1], ["\u2193", "down", 0, -1]]
+      .map(([says, name, x, y]) => [button(says, "Move " + name), x, y]);
+    const back = button("Whole chart");
     const says = make(box, "output", {});
     const rule = make(svg, "line", { class: "line-asked", y1: top, y2: bottom, style: "display: none" });
+    const isWhole = () => view.every((end, k) => end === whole[k]);
     const draw = () => {
+      for (const one of [wider, back, ...moves.map(([one]) => one)]) one.hidden = isWhole();
       axis.replaceChildren();
       for (const tick of roundTicks(view[0] / 1024, view[1] / 1024)) {
         const [x] = place(view, tick * 1024, 0);
@@ -215,8 +222,28 @@
       if (most === Infinity) return;
       if (!fitting.length) says.textContent = "none of these plans fits";
       else make(says, "a", { href: fitting[0].getAttribute("href") }, labelOf(fitting[0].firstElementChild));
-      back.hidden = view === whole;
     };
+    const look = (middle, part) => {
+      view = [0, 2].flatMap((k) => {
+        const size = (view[k + 1] - view[k]) * part;
+        if (size >= whole[k + 1] - whole[k]) return [whole[k], whole[k + 1]];
+        const low = Math.min(Math.max(middle[k / 2] - size / 2, whole[k]), whole[k + 1] - size);
+        return [low, low + size];
+      });
+      draw();
+    };
+    const middle = () => [(view[0] + view[1]) / 2, (view[2] + view[3]) / 2];
+    closer.addEventListener("click", () => {
+      const chosen = points.find((p) => p.classList.contains("chosen"));
+      look(chosen ? [Number(chosen.dataset.x), Number(chosen.dataset.y)] : middle(), 1 / 2);
+    });
+    wider.addEventListener("click", () => look(middle(), 2));
+    for (const [one, x, y] of moves) {
+      one.addEventListener("click", () => {
+        const [atX, atY] = middle();
+        look([atX + (x * (view[1] - view[0])) / 2, atY + (y * (view[3] - view[2])) / 2], 1);
+      });
+    }
     const pointed = (event) => {
       const scale = svg.getBoundingClientRect();
       const wide = svg.viewBox.baseVal;
@@ -248,16 +275,15 @@
       from = null;
       if (!isWide) return;
       view = [Math.max(x[0], whole[0]), Math.min(x[1], whole[1]), Math.max(y[0], whole[2]), Math.min(y[1], whole[3])];
-      back.hidden = false;
       draw();
     });
     back.addEventListener("click", () => {
       view = whole;
-      back.hidden = true;
       draw();
     });
     budget.addEventListener("input", draw);
     only.addEventListener("change", draw);
+    for (const one of [wider, back, ...moves.map(([one]) => one)]) one.hidden = true;
     document.documentElement.classList.add("has-script");
   }
 })();
