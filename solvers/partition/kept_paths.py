@@ -3,8 +3,9 @@
 As best_first.py searches, but here a path is dropped where another to the same cut has no higher
 peak, keeps no more and costs no more; and, where layouts count beside loads, asks for no more of
 the values alive there. Paths are followed by their bounds under a price of each byte above the
-capacity (see kept_pool.py), so that few come before the best plan. Only options that such paths
-come to are settled. A limit on cost is judged at the end of paths, as there may be savings.
+capacity (see kept_pool.py), the highest of several prices, so that few come before the best plan.
+Only options that such paths come to are settled. A limit on cost is judged at the end of paths, as
+there may be savings.
 """
 
 from __future__ import annotations
@@ -54,14 +55,37 @@ class _Path:
     places: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True)
+class OtherPrice:
+    """With what paths need to the end under it, by what was known when a search began."""
+
+    priced: Priced
+    rest: LeastRest
+
+    def bound(self, path: _Path, cost: int) -> int | None:
+        """At least the value of plans within the limits that begin with a path of this cost, in
+        parts of the scale of prices; None where there are none."""
+        added = self.priced.cost_weight * cost + self.priced.weight * path.kept
+        value = self.rest.value(path.cut, path.peak, added)
+        return None if value is None else value - self.priced.limit(0)
+
+
 class KeptPaths:
     """Of one pool and price, over loads."""
 
     def __init__(
-        self, kept: KeptPool, pool: OptionPool, among: Survivors, priced: Priced, limit: int
+        self,
+        kept: KeptPool,
+        pool: OptionPool,
+        among: Survivors,
+        priced: Priced,
+        limit: int,
+        others: Sequence[OtherPrice],
     ) -> None:
-        """`limit`: what plans weigh at most that are looked at."""
+        """`limit`: what plans weigh at most that are looked at. `others`: prices beside this one,
+        of the same goal; a path that keeps much, or little, is bounded best by another."""
         self._kept, self._pool, self._priced, self._limit = kept, pool, priced, limit
+        self._others = others
         self._goal = priced.plain
         self._rest = LeastRest(pool, among, self._goal)
         self._arcs: list[list[int]] = [[] for _ in range(pool.n)]
@@ -114,11 +138,18 @@ class KeptPaths:
         if not self._goal.fits(taken) or (most is not None and segments > most):
             return None
         value = self._rest.value(path.cut, path.peak, path.added)
-        if value is None or path.cut < self._pool.n:
-            return value
+        if value is None or value > self._limit:
+            return None
         weight = self._priced.cost_weight
-        left = self._priced.left(taken, self._spent(path) // weight if weight else 0)
-        return None if left is None else value + left
+        cost = self._spent(path) // weight if weight else 0
+        if path.cut == self._pool.n:
+            left = self._priced.left(taken, cost)
+            return None if left is None else value + left
+        bounds = [other.bound(path, cost) for other in self._others]
+        if None in bounds:
+            return None
+        free = self._priced.limit(0)
+        return max([value, *(bound + free for bound in bounds if bound is not None)])
 
     def _extend(self, path: _Path, number: int, rank: int) -> None:
         """By an option; later on, where it turns out to weigh more."""
@@ -163,10 +194,11 @@ class KeptLayouts(KeptPaths):
         among: Survivors,
         priced: Priced,
         limit: int,
+        others: Sequence[OtherPrice],
         boundaries: Sequence[Boundary],
         option_of: Callable[[OptionName], Option],
     ) -> None:
-        super().__init__(kept, pool, among, priced, limit)
+        super().__init__(kept, pool, among, priced, limit, others)
         self._option_of = option_of
         self._options: list[Option] = []
         self._index: dict[int, int] = {}

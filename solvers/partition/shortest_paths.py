@@ -141,7 +141,7 @@ def from_start(weights: Matrix, join: np.ufunc) -> Column:
     reach: Column = np.full(n + 1, NEVER)
     reach[0] = 0
     for stop in range(1, n + 1):
-        least = join(reach[:stop], weights[:stop, stop]).min()
+        least = np.minimum.reduce(join(reach[:stop], weights[:stop, stop]))
         if least < FAR:
             reach[stop] = least
     return reach

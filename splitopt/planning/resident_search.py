@@ -20,11 +20,12 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Option, PartitionInstance
-from splitopt.solvers.partition.kept_paths import KeptLayouts, KeptPaths
+from splitopt.solvers.partition.kept_paths import KeptLayouts, KeptPaths, OtherPrice
 from splitopt.solvers.partition.kept_pool import KeptPool, Priced
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.lazy_pruning import Pruner
-from splitopt.solvers.partition.option_pool import OptionName
+from splitopt.solvers.partition.least_rest import LeastRest
+from splitopt.solvers.partition.option_pool import OptionName, Survivors
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
@@ -34,6 +35,9 @@ _MOST_PRICE, _COSTS_LESS = 2**34, 2**10
 
 _STEPS = 6
 """Bisections of a price."""
+
+_BESIDE = (1 / 4, 1 / 2, 2, 4)
+"""Parts of a price at which paths are bounded, too."""
 
 _ROUNDS = 3
 """Of prices, each by what the one before has settled."""
@@ -87,15 +91,20 @@ class _ResidentSearch:
         if limit is None or not priced.cost_weight:
             return self._by_solver(priced, pruner)
         among = pruner.within(limit)
-        found = KeptPaths(self._pool, pruner.pool, among, priced, limit).best(self._deadline)
+        others = self._others(priced, among)
+        found = KeptPaths(self._pool, pruner.pool, among, priced, limit, others).best(
+            self._deadline
+        )
         bound = priced.unlimited(found.bound)
         if not found.is_proved:
             return self._answer(bound)
         if found.names and self._take(self._plan_of(found.names)) != bound:
             limit = self._limit(priced) or limit
             among, boundaries = pruner.within(limit), boundaries_of(self._table.graph)
+            self._pool.learn(pruner.pool)
+            others = self._others(priced, among)
             search = KeptLayouts(
-                self._pool, pruner.pool, among, priced, limit, boundaries, self._option
+                self._pool, pruner.pool, among, priced, limit, others, boundaries, self._option
             )
             found = search.best(self._deadline)
             if not found.is_proved:
@@ -103,6 +112,13 @@ class _ResidentSearch:
             if found.plan is not None and self._take(found.plan) is None:
                 return self._by_solver(priced, pruner)
         return self._answer(self._value, is_proved=True)
+
+    def _others(self, priced: Priced, among: Survivors) -> tuple[OtherPrice, ...]:
+        """Prices beside this one, if it has any."""
+        price, pool = priced.price or priced.cost_price, self._pool
+        prices = {min(_MOST_PRICE, int(price * part)) for part in _BESIDE} - {0}
+        others = [self._at(other) for other in sorted(prices)]
+        return tuple(OtherPrice(o, LeastRest(pool.weighed(o), among, o.plain)) for o in others)
 
     def _limit(self, priced: Priced) -> int | None:
         """What plans weigh at most that are better than that without such pieces, and no worse than
