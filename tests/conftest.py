@@ -13,6 +13,7 @@ from extras import need_onnx_extra
 from filelock import FileLock
 from limits import TIME_FACTOR, seconds
 from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
+from once import shared_folder
 
 from splitopt.convert import onnx2tf_adapter
 from splitopt.convert.calibration import Preprocess
@@ -74,12 +75,6 @@ def shared_model() -> Callable[[str], Path]:
         return path
 
     return find
-
-
-def shared_folder(factory: pytest.TempPathFactory) -> Path:
-    """The same for all processes of one run of the tests."""
-    own = factory.getbasetemp()
-    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
 
 
 @pytest.fixture(scope="session")

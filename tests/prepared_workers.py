@@ -9,6 +9,7 @@ for onnx2tf.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import resource
@@ -27,7 +28,7 @@ from typing import IO, Any
 from splitopt.convert import onnx2tf_adapter
 from splitopt.runtime import bound_process, worker_process
 
-CONVERTER = "onnx2tf"
+CONVERTER, SIMPLIFIER = "onnx2tf", "onnxsim"
 HOST = "splitopt.runtime.host_worker"
 _TFLM = ("tflite_micro.python.tflite_micro.runtime",)
 _LITERT = ("ai_edge_litert.interpreter", "ai_edge_litert.schema_py_generated")
@@ -95,33 +96,51 @@ def _run_in_group(
     source = _source_of(command, folder)
     if source is None:
         return in_its_own_interpreter(command, folder, environment, stdout, stderr, timeout_s)
+    connection = begin(source, command, folder, environment, (stdout.name, stderr.name))
+    try:
+        connection.settimeout(timeout_s)
+        return int(connection.recv(16))
+    except (TimeoutError, BlockingIOError):  # the latter of a limit of 0 s
+        raise subprocess.TimeoutExpired(command, timeout_s) from None
+    finally:
+        end(connection)
+
+
+def begin(
+    source: str,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    outputs: tuple[str, str],
+) -> socket.socket:
+    """Has the process behind `source` copied for the command, which is `python -m` and a module
+    that it has loaded. The copy's group ends with `end`, or with this process."""
     asked = {
         "folder": str(folder),
         "environment": dict(environment),
-        "outputs": [stdout.name, stderr.name],
+        "outputs": outputs,
         "command": list(command),
     }
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(source)
-        connection.sendall(json.dumps(asked).encode() + b"\n")
-        try:
-            connection.settimeout(timeout_s)
-            return int(connection.recv(16))
-        except (TimeoutError, BlockingIOError):  # the latter of a limit of 0 s
-            raise subprocess.TimeoutExpired(command, timeout_s) from None
-        finally:
-            connection.settimeout(None)
-            connection.shutdown(socket.SHUT_WR)
-            while connection.recv(16):  # the group has ended when the other end is closed
-                pass
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(source)
+    connection.sendall(json.dumps(asked).encode() + b"\n")
+    return connection
+
+
+def end(connection: socket.socket) -> None:
+    with connection:
+        connection.settimeout(None)
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(16):  # the group has ended when the other end is closed
+            pass
 
 
 def _source_of(command: Sequence[str], folder: Path) -> str | None:
     """The socket of the process that is copied for this command, if there is to be one."""
     if _is_converter(command):
-        if (CONVERTER, ()) not in _sockets and os.getpid() not in _installed_in:
+        if (CONVERTER, (SIMPLIFIER,)) not in _sockets and os.getpid() not in _installed_in:
             return None  # what a copy of the tests' process prepares would be used once
-        return prepare(CONVERTER, ())
+        return prepare(CONVERTER, (SIMPLIFIER,))
     if list(command[:2]) != [sys.executable, "-m"]:
         return None
     body = json.loads((folder / "request.json").read_text("utf-8"))["body"]
@@ -191,15 +210,36 @@ def _work(asked: Mapping[str, Any]) -> None:
 
 
 def _serve_request(command: list[str], folder: Path) -> int:
-    """The exit code of a worker, or of onnx2tf within its bound."""
+    """The exit code of a worker, of another program, or of onnx2tf within its bound."""
     if not _is_converter(command):
-        return worker_process.serve(folder, import_module(command[2]).handle)
+        _, _, module, *words = command
+        handle = getattr(import_module(module), "handle", None)
+        return worker_process.serve(folder, handle) if handle else _run(module, words)
     bound_process.limit(resource.RLIMIT_AS, int(command[_BYTES]))
-    sys.argv = [CONVERTER, *command[len(_BOUND) :]]
+    subprocess.check_output = _simplified  # type: ignore[assignment]
+    return _run(CONVERTER, command[len(_BOUND) :])
+
+
+def _simplified(command: list[str], **how: Any) -> bytes:
+    """What onnxsim prints, which onnx2tf starts as a program, three times a model and more."""
+    if command[0] != SIMPLIFIER:
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, **how).stdout
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exit_code = _run(SIMPLIFIER, command[1:])
+    if exit_code:
+        raise subprocess.CalledProcessError(exit_code, command)
+    return printed.getvalue().encode()
+
+
+def _run(module: str, words: list[str]) -> int:
+    """The exit code of `python -m module` with these words."""
+    kept, sys.argv = sys.argv, [module, *words]
     try:
-        runpy.run_module(CONVERTER, run_name="__main__")
+        runpy.run_module(module, run_name="__main__")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        sys.argv = kept
     return 0
 
 

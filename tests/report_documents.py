@@ -6,9 +6,12 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+from once import made_once
 from pydantic import BaseModel
 
 from splitopt.bundle.documents import dump, parse_document, row_lines
@@ -57,6 +60,11 @@ OUTPUTS = Outputs(
         ),
     ),
 )
+
+
+def kept_bundle(name: str, factory: pytest.TempPathFactory) -> Path:
+    """What `run_bundle` makes, for tests that do not change it."""
+    return made_once(factory, f"bundle_{name}", partial(run_bundle, name))
 
 
 def run_bundle(name: str, out: Path) -> Path:

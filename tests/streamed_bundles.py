@@ -7,11 +7,19 @@ from pathlib import Path
 
 import pytest
 from diagnosis_bundles import digits
+from once import made_once
 
 from splitopt.config.job import read_job
 from splitopt.planning import job_table
 from splitopt.planning.segment import CUTS_ONLY
 from splitopt.workflows.run import RunResult, run_job
+
+
+def kept_streams(model: str, factory: pytest.TempPathFactory) -> Path:
+    """The bundle of `streamed_run`, not verified, for tests that do not change it."""
+    return made_once(
+        factory, f"streams_{model}", lambda home: streamed_run(home, model, verify=False).folder
+    )
 
 
 def streamed_run(

@@ -42,7 +42,7 @@ def tflm_program(cache: Path) -> Path:
     """For tests that need "compiler", "qemu" and "tflm"; built once in a session of tests."""
     library = find_library(None)
     if library not in _programs:
-        _programs[library] = build_program(library, cache)
+        _programs[library] = build_program(library, cache, timeout_s=seconds(300))
     return _programs[library]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from diagnosis_bundles import digits
-from streamed_bundles import streamed_run
+from streamed_bundles import kept_streams
 
 from splitopt.bundle.load import load_run
 from splitopt.bundle.open import open_bundle
@@ -29,7 +29,7 @@ Streams = list[dict[str, Any]]
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return streamed_run(tmp_path_factory.mktemp("streams"), verify=False).folder
+    return kept_streams("resnet8", tmp_path_factory)
 
 
 @pytest.fixture

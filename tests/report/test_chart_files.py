@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from report_documents import run_bundle, run_documents, synthetic_sweep
+from report_documents import kept_bundle, run_documents, synthetic_sweep
 
 from splitopt.bundle.load import RunDocuments, SweepDocuments
 from splitopt.report.charts.chart_files import write_charts
@@ -16,7 +16,7 @@ from splitopt.report.charts.pareto import pareto_csv
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
-    return run_documents(run_bundle("mbv2_digits", tmp_path_factory.mktemp("runs")))
+    return run_documents(kept_bundle("mbv2_digits", tmp_path_factory))
 
 
 @pytest.fixture(scope="module")

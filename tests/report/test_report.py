@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from bench.synthetic import convolution_chain
-from report_documents import changed, hostile, run_bundle, run_documents, synthetic_sweep
+from report_documents import changed, hostile, kept_bundle, run_documents, synthetic_sweep
 
 from splitopt.base.page_style import page_style
 from splitopt.bundle.documents import dump
@@ -27,7 +27,7 @@ SCRIPT = """<script>hacked=1</script><img src=x onerror=hacked=1>"'&{{7*7}}</tit
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_bundle("mbv2_digits", tmp_path_factory.mktemp("runs"))
+    return kept_bundle("mbv2_digits", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from limits import seconds
-from report_documents import hostile, run_bundle, run_documents, synthetic_sweep
+from report_documents import hostile, kept_bundle, run_documents, synthetic_sweep
 
 from splitopt.bundle.load import RunDocuments
 from splitopt.report.pages.run import render_run
@@ -49,7 +49,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
-    return run_documents(run_bundle("mbv2_digits", tmp_path_factory.mktemp("runs")))
+    return run_documents(kept_bundle("mbv2_digits", tmp_path_factory))
 
 
 @pytest.fixture(scope="module")

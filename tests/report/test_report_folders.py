@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_documents import run_bundle, run_documents, synthetic_sweep, write_sweep
+from report_documents import kept_bundle, run_documents, synthetic_sweep, write_sweep
 
 from splitopt.base.errors import UsageError
 from splitopt.base.json_input import load_json
@@ -21,7 +21,7 @@ from splitopt.report.pages.run import render_run
 
 @pytest.fixture(scope="module")
 def small_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return run_bundle("resnet8_digits", tmp_path_factory.mktemp("runs"))
+    return kept_bundle("resnet8_digits", tmp_path_factory)
 
 
 @pytest.fixture(scope="module")

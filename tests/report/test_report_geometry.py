@@ -6,7 +6,7 @@ import random
 import re
 
 import pytest
-from report_documents import JOBS, run_bundle, run_documents
+from report_documents import JOBS, kept_bundle, run_documents
 
 from splitopt.bundle.load import RunDocuments, load_run
 from splitopt.config.job import read_job
@@ -19,7 +19,7 @@ from splitopt.workflows.run import run_job
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
-    return run_documents(run_bundle("mbv2_digits", tmp_path_factory.mktemp("runs")))
+    return run_documents(kept_bundle("mbv2_digits", tmp_path_factory))
 
 
 @pytest.fixture(scope="module")

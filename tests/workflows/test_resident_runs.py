@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from host_builds import checked
 from kept_bundles import resident_bundle
-from streamed_bundles import streamed_run
+from streamed_bundles import kept_streams
 
 from splitopt.bundle.open import open_bundle
 from splitopt.config.target import read_target
@@ -20,7 +20,7 @@ WAYS = ("region", "memory", "restore", "rebuild", "region")
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of whole and streamed pieces."""
-    return streamed_run(tmp_path_factory.mktemp("run"), "squeeze", verify=False).folder
+    return kept_streams("squeeze", tmp_path_factory)
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from host_builds import checked
 from kept_bundles import restored_bundle
-from streamed_bundles import streamed_run
+from streamed_bundles import kept_streams
 
 from splitopt.bundle.open import open_bundle
 from splitopt.config.target import read_target
@@ -18,7 +18,7 @@ from splitopt.workflows.time import time_bundle
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of whole and streamed pieces."""
-    return streamed_run(tmp_path_factory.mktemp("run"), "squeeze", verify=False).folder
+    return kept_streams("squeeze", tmp_path_factory)
 
 
 @pytest.mark.needs("compiler", "qemu", "tflm")
@@ -43,7 +43,7 @@ def test_restored_pieces_use_and_make_what_is_predicted(
             calls + 3 * entry.stored_bytes / 16, abs=4
         )
         allocated = piece.start_up.simulated("allocate", "insn")
-        assert allocated == pytest.approx(entry.estimated_allocate_insn, rel=0.02)
+        assert allocated == pytest.approx(entry.estimated_allocate_insn, rel=0.03)
     assert timing.first is not None
     assert timing.further is not None
     built = sum(

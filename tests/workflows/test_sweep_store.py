@@ -35,7 +35,8 @@ from splitopt.workflows.sweep.task import Answer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY / "tests" / "golden" / "sweep_v1"
-GRID = "{budget_bytes: {start: 52000, stop: 60000, step: 2000}}"
+GRID = "{budget_bytes: {start: 55000, stop: 59000, step: 1000}}"
+CUTS = "pieces: {bands: false, streams: false, offline_plans: false}\n"
 
 
 @pytest.fixture
@@ -104,14 +105,14 @@ def test_an_answer_that_names_a_point_not_here_keeps_its_own_plan(
     write: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a cluster may give it: those that share come before those that they share with."""
-    want = run_sweep(write(GRID), out=tmp_path / "want", workers=1)
+    want = run_sweep(write(GRID, job=CUTS), out=tmp_path / "want", workers=1)
     assert any(row.shared_from for row in want.rows)
 
     def backwards(*given: Any) -> Iterator[Answer]:
         yield from reversed(list(local_pool.run_local(*given)))
 
     monkeypatch.setattr(run, "run_local", backwards)
-    found = run_sweep(write(GRID), out=tmp_path / "found", workers=1)
+    found = run_sweep(write(GRID, job=CUTS), out=tmp_path / "found", workers=1)
     assert points_of(found.rows) == points_of(want.rows)
     assert not any(row.shared_from for row in found.rows)
     assert_sound(found.folder)
@@ -132,7 +133,7 @@ def test_the_source_counts_not_where_it_lies(tmp_path: Path) -> None:
 
 def test_equal_sweeps_at_once_end_in_one_folder(write: Ask, tmp_path: Path) -> None:
     """One runs; the other says for whom it waits, and returns what that one found."""
-    sweep, out = write(GRID), tmp_path / "out"
+    sweep, out = write(GRID, job=CUTS), tmp_path / "out"
     is_waiting, results, steps = threading.Event(), list[SweepResult](), list[str]()
 
     def wait(at: Progress) -> None:
@@ -161,7 +162,7 @@ def test_equal_sweeps_at_once_end_in_one_folder(write: Ask, tmp_path: Path) -> N
 
 
 def test_three_equal_commands_at_once_all_succeed(write: Ask, tmp_path: Path) -> None:
-    sweep, out = write(GRID), tmp_path / "out"
+    sweep, out = write(GRID, job=CUTS), tmp_path / "out"
     started = [
         subprocess.Popen(
             command(sweep, out), cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -210,7 +211,7 @@ def wait_for(folder: Path, pattern: str) -> None:
 def test_an_interrupt_in_the_last_step_leaves_a_folder_or_work_to_go_on(
     name: str, is_done: bool, write: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sweep, out = write(GRID), tmp_path / "out"
+    sweep, out = write(GRID, job=CUTS), tmp_path / "out"
     owner: Any = store if name == "claim_name" else store.shutil
     real = getattr(owner, name)
 
