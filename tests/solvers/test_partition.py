@@ -37,7 +37,7 @@ def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Ran
     return plan_cost(outcome.found).ranked(instance.goal)
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(partition_instances(stores=2, keeps=True), st.sampled_from(SWITCHES))
 def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolveParams) -> None:
     best = best_rank(instance)
@@ -49,7 +49,7 @@ def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolvePara
         assert rank_of(instance, outcome) == best
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(partition_instances(8, stores=2, keeps=True))
 def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance) -> None:
     best = best_rank(instance)
