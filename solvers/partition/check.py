@@ -86,6 +86,9 @@ def _check_arenas(plan: PartitionPlan) -> None:
     arenas = plan.layout.arena_offsets
     if arenas and (len(arenas) != len(plan.options) or min(arenas) < 0):
         raise InvalidPlan(f"want an offset >= 0 for each of {len(plan.options)} arenas")
+    for k, option in enumerate(plan.options):
+        if option.low and plan.layout.arena_offset(k):
+            raise InvalidPlan(f"the arena of segment {k} does not begin at the low end")
 
 
 def _check_overlaps(instance: PartitionInstance, plan: PartitionPlan) -> None:

@@ -41,6 +41,7 @@ class Option:
     only what another segment reads is kept. `way` tells apart those of the same key that differ in
     cost and in what they put into each of the instance's stores, `stored` bytes (empty: nothing).
     `kept` bytes of RAM are taken for good: they add to every peak of a plan that has the option.
+    `low`: its arena begins at the low end of the region, as that of every such option does.
     """
 
     start: int
@@ -55,6 +56,7 @@ class Option:
     way: int = 0
     stored: tuple[int, ...] = ()
     kept: int = 0
+    low: bool = False
 
     @property
     def name(self) -> tuple[int, int, int, int]:

@@ -83,7 +83,8 @@ def _attempted(options: Sequence[Option], kept: Sequence[Kept], load: int) -> La
 
 def _packing(options: Sequence[Option], kept: Sequence[Kept]) -> PackingInstance:
     arenas = [
-        Buffer(option.arena_bytes, LiveRange(2 * k, 2 * k + 2)) for k, option in enumerate(options)
+        Buffer(option.arena_bytes, LiveRange(2 * k, 2 * k + 2), 0 if option.low else None)
+        for k, option in enumerate(options)
     ]
     return PackingInstance((*arenas, *(Buffer(value.size, value.live) for value in kept)))
 
@@ -121,7 +122,8 @@ def _by_turns(options: Sequence[Option], kept: Sequence[Kept], region: int) -> L
     sizes, ranges = [b.size for b in packing.buffers], [b.live.steps for b in packing.buffers]
     first = len(options)  # values come behind the arenas
     pinned = {first + k: offset for k, offset in enumerate(offsets)}
-    order = [*pinned, *range(first)]
+    pinned |= {k: 0 for k, option in enumerate(options) if option.low}
+    order = [*pinned, *(k for k in range(first) if k not in pinned)]
     placed = place_in_order(sizes, ranges, order, pinned)
     try:
         check_packing(replace(packing, capacity=region), PackingPlan(tuple(placed)))

@@ -70,8 +70,8 @@ class _Search:
         alike = [
             other
             for other in self._instance.options
-            if (other.start, other.stop, other.apart, other.by_rows)
-            == (option.start, option.stop, option.apart, option.by_rows)
+            if (other.start, other.stop, other.apart, other.by_rows, other.low)
+            == (option.start, option.stop, option.apart, option.by_rows, option.low)
         ]
         alike.sort(key=lambda other: other.arena_bytes)
         while len(alike) > 1 and alike[0].arena_bytes <= option.arena_bytes:
@@ -95,7 +95,7 @@ def _is_no_easier(other: Option, option: Option) -> bool:
     """Whether every layout with the one is a layout with the other option in its place."""
     if (other.start, other.stop) != (option.start, option.stop):
         return False
-    if other.arena_bytes < option.arena_bytes:
+    if other.arena_bytes < option.arena_bytes or (option.low and not other.low):
         return False
     if not option.apart:  # whatever it reads last may lie where it writes
         return True

@@ -61,7 +61,8 @@ class Scene:
     """The blocks of one segment: boundary values by index, its arena as None.
 
     `beside`: of each new block the nodes before it that live when it does, the ends aside. `sizes`
-    are by node; `rolls` are rolled pairs, the node made and the one read, with their leads.
+    are by node; `rolls` are rolled pairs, the node made and the one read, with their leads. `low`:
+    the node of an arena that lies below all else; 0 where there is none.
     """
 
     before: tuple[int, ...]
@@ -70,6 +71,14 @@ class Scene:
     sizes: tuple[int, ...]
     beside: tuple[tuple[int, ...], ...]
     rolls: tuple[tuple[tuple[int, int], int], ...]
+    low: int = 0
+
+    def places(self, at: int) -> range:
+        """Where a new block may lie among those beside it."""
+        beside = self.beside[at]
+        if self.low and self.low == _FIRST + len(self.before) + at:
+            return range(1)
+        return range(int(self.low in beside), len(beside) + 1)
 
     @cached_property
     def leads(self) -> Mapping[tuple[int, int], int]:
@@ -177,7 +186,8 @@ class Orders:
         )
         sizes = [option.arena_bytes if value is None else values[value].size for value in nodes]
         new = (*early, *late)
-        return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), rolls)
+        low = _FIRST + len(before) if option.low and option.arena_bytes else 0
+        return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), rolls, low)
 
     def _alive(self, cut: int) -> tuple[int, ...]:
         """The values (by index) of some size that are alive at a cut."""
@@ -199,10 +209,10 @@ class Orders:
 def _ways(scene: Scene, states: Sequence[State]) -> Iterator[tuple[Way, ...]]:
     distances = _distances(scene, states)
     chosen: _Places = np.zeros((len(states), 0), dtype=np.int64)
-    for at, beside in enumerate(scene.beside):
-        count = len(beside) + 1
-        distances, chosen = distances.repeat(count, axis=0), chosen.repeat(count, axis=0)
-        places = np.tile(np.arange(count), len(distances) // count)
+    for at in range(len(scene.new)):
+        free = scene.places(at)
+        distances, chosen = distances.repeat(len(free), axis=0), chosen.repeat(len(free), axis=0)
+        places = np.tile(free, len(distances) // len(free))
         distances = _placed(distances, *_neighbours(scene, distances, at, places))
         chosen = np.column_stack([chosen, places])
     orders = len(distances) // len(states)

@@ -2,7 +2,8 @@
 
 Every two blocks that live at the same time have a distance that each must keep above the other: of
 most pairs, that is the size of the lower one. Of a rolled pair, what is read begins only the lead
-above what is made. So a block finds an interval of offsets forbidden by every other that is placed.
+above what is made; and nothing may lie below an arena that is at the low end. So a block finds an
+interval of offsets forbidden by every other that is placed.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -13,13 +14,18 @@ from splitopt.solvers.packing.instance import LiveRange
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import Kept
 
+FAR = 1 << 60
+"""More than any region."""
+
 
 @dataclass(frozen=True)
 class Block:
-    """An arena or a kept value: `size` bytes in the half-steps `live`."""
+    """An arena or a kept value: `size` bytes in the half-steps `live`. `low`: at the low end of
+    the region."""
 
     size: int
     live: LiveRange
+    low: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Blocks:
 
     def above(self, low: int, high: int) -> int:
         """How far `high` begins above `low`, where it does not lie below it."""
+        if self.blocks[high].low:
+            return FAR
         return self.leads.get((high, low), self.blocks[low].size)
 
     def top(self, offsets: Sequence[int]) -> int:
@@ -86,7 +94,8 @@ def blocks_of(options: Sequence[Option], kept: Sequence[Kept]) -> Blocks:
     """The arenas of the options and the values that they keep."""
     number = {value.boundary: len(options) + k for k, value in enumerate(kept)}
     arenas = (
-        Block(option.arena_bytes, LiveRange(2 * k, 2 * k + 2)) for k, option in enumerate(options)
+        Block(option.arena_bytes, LiveRange(2 * k, 2 * k + 2), option.low)
+        for k, option in enumerate(options)
     )
     leads = {
         (number[roll.read], number[roll.made]): roll.lead

@@ -68,7 +68,10 @@ def _build(blocks: Blocks, most: int, bound: int) -> _Model:
     unit = gcd(*sizes.values(), *blocks.leads.values()) or 1
     top = most // unit
     cp = cp_model.CpModel()
-    offsets = {i: cp.new_int_var(0, top - size // unit, f"at{i}") for i, size in sizes.items()}
+    offsets = {
+        i: cp.new_int_var(0, 0 if blocks.blocks[i].low else top - size // unit, f"at{i}")
+        for i, size in sizes.items()
+    }
     region = cp.new_int_var(-(-bound // unit), top, "region")
     model = _Model(blocks, cp, unit, offsets, region)
     _add_region(model)

@@ -103,7 +103,7 @@ def _best_fit(blocks: Blocks) -> list[int]:
 
 
 def _orders(blocks: Blocks) -> Iterator[list[int]]:
-    """Arenas first, then values: by life, by size, by start, by end."""
+    """What lies at the low end, then the rest: by life, by size, by start, by end."""
     keys: tuple[Callable[[Block], tuple[int, ...]], ...] = (
         lambda b: (b.live.start - b.live.stop, -b.size),
         lambda b: (-b.size,),
@@ -111,7 +111,10 @@ def _orders(blocks: Blocks) -> Iterator[list[int]]:
         lambda b: (-b.live.stop, b.live.start),
     )
     for key in keys:
-        yield sorted(range(len(blocks.blocks)), key=lambda i: key(blocks.blocks[i]))
+        yield sorted(
+            range(len(blocks.blocks)),
+            key=lambda i: (not blocks.blocks[i].low, key(blocks.blocks[i])),
+        )
 
 
 def _first_fit(blocks: Blocks, order: Sequence[int]) -> list[int]:
@@ -156,7 +159,7 @@ def _within(blocks: Blocks, region: int) -> list[int] | None:
 
 def _touching(blocks: Blocks, block: int, placed: Mapping[int, int], region: int) -> Iterator[int]:
     """Where the block touches an end or another one: by turns from the high and the low end."""
-    most = region - blocks.blocks[block].size
+    most = 0 if blocks.blocks[block].low else region - blocks.blocks[block].size
     forbidden = blocks.forbidden(block, placed)
     places = {0, most, *(place for interval in forbidden for place in interval)}
     free = sorted(

@@ -22,6 +22,8 @@ from splitopt.solvers.params import SolveParams
 
 _PACKING = SolveParams(time_limit_s=2.0)
 Shapes = tuple[tuple[int, int, int], ...]
+Pins = tuple[tuple[int, int], ...]
+"""(number, offset) of buffers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +41,29 @@ class OfflinePlan:
 
 
 def best_offline_plan(
-    graph: ModelGraph, segment: Segment, memories: Memories, deadline: Deadline | None = None
+    graph: ModelGraph,
+    segment: Segment,
+    memories: Memories,
+    deadline: Deadline | None = None,
+    pins: Mapping[int, int] | None = None,
 ) -> OfflinePlan:
-    """Of the segment's arena, as far as it is found before the deadline."""
+    """Of the segment's arena, as far as it is found before the deadline. `pins`: tensors whose
+    offsets are given, which do not overlap while they live."""
     columns = head_columns(graph, segment, memories)
-    head = columns.planned({})
-    bound, best = head.peak_load_bytes, dict[int, int]()
+    best = dict(pins or {})
+    head = columns.planned(best)
+    bound = head.peak_load_bytes
+    pinned = tuple((columns.tensors.index(tensor), at) for tensor, at in best.items())
     for is_joined in (False, True):
         if head.head_bytes == bound:
             break
         shapes = _scratch_joined(columns) if is_joined else columns.shapes
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
-            offsets, least = _packed(shapes)
+            offsets, least = _packed(shapes, pinned)
             if is_asked_to_stop():  # it may have been cut short
                 _packed.cache_clear()
         else:
-            offsets, least = _packed_within(shapes, deadline.left_s)
+            offsets, least = _packed_within(shapes, pinned, deadline.left_s)
         if not is_joined:
             bound = max(bound, least)
         plan = dict(zip(columns.tensors, offsets, strict=False))  # scratch comes behind tensors
@@ -75,17 +84,19 @@ def _scratch_joined(head: HeadColumns) -> Shapes:
 
 
 @lru_cache(maxsize=4096)
-def _packed(shapes: Shapes) -> tuple[tuple[int, ...], int]:
-    return _packed_within(shapes, _PACKING.time_limit_s)
+def _packed(shapes: Shapes, pins: Pins) -> tuple[tuple[int, ...], int]:
+    return _packed_within(shapes, pins, _PACKING.time_limit_s)
 
 
 @lru_cache(maxsize=16384)
-def _buffer(size: int, start: int, stop: int) -> Buffer:
-    return Buffer(size, LiveRange(start, stop))
+def _buffer(size: int, start: int, stop: int, offset: int | None = None) -> Buffer:
+    return Buffer(size, LiveRange(start, stop), offset)
 
 
-def _packed_within(shapes: Shapes, limit_s: float) -> tuple[tuple[int, ...], int]:
-    """Offsets of buffers (size, start, stop), and a bound of their high-water mark."""
-    buffers = tuple(_buffer(*shape) for shape in shapes)
+def _packed_within(shapes: Shapes, pins: Pins, limit_s: float) -> tuple[tuple[int, ...], int]:
+    """Offsets of buffers (size, start, stop), of which some are given, and a bound of their
+    high-water mark."""
+    given = dict(pins)
+    buffers = tuple(_buffer(*shape, given.get(k)) for k, shape in enumerate(shapes))
     outcome = solve(PackingInstance(buffers), replace(_PACKING, time_limit_s=limit_s))
     return outcome.found.offsets, outcome.bound or 0

@@ -237,7 +237,14 @@ def _refuse_bad_map(path: Path, arena: ArenaMap, region_bytes: int) -> None:
     low = arena.arena_offset
     for entry in arena.boundary:
         start, stop = entry.offset, entry.offset + entry.size
-        if stop > region_bytes or (start < low + granted and low < stop):
+        if entry.in_place:
+            is_wrong = not any(
+                (b.tensor, low + b.offset, b.size) == (entry.tensor, start, entry.size)
+                for b in arena.buffers
+            )
+        else:
+            is_wrong = start < low + granted and low < stop
+        if stop > region_bytes or is_wrong:
             raise UsageError(f"{path}: a boundary tensor in the arena or outside the region")
     sizes = {entry.tensor: entry.size for entry in arena.boundary}
     for band in arena.bands:

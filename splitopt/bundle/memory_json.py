@@ -44,7 +44,7 @@ def _segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> A
         arena_offset=segment.arena_offset,
         bands=tuple(_bands(own, segment)),
         boundary=tuple(
-            Placed(tensor=p.tensor, offset=p.offset, size=p.size_bytes)
+            Placed(tensor=p.tensor, offset=p.offset, size=p.size_bytes, in_place=p.in_place)
             for p in plan.placements
             if p.first_segment <= segment.index <= p.last_segment
         ),

@@ -249,6 +249,7 @@ def _boundary(
         size=placement.size_bytes,
         first_segment=placement.first_segment,
         last_segment=placement.last_segment,
+        in_place=placement.in_place,
         **({} if names is None else {"onnx_tensor": names.onnx_tensor_of(tensor)}),
     )
 

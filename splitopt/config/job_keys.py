@@ -56,6 +56,14 @@ class PiecesSpec(Strict):
         bool,
         Field(description="Output rows of bands and streams may lie over input rows already read."),
     ] = True
+    in_place: Annotated[
+        bool,
+        Field(
+            description="A resident or restored piece may find its input where the piece before it "
+            "made it, in its arena: no copy, no second buffer. With offline_plans, and on boards "
+            "with a memory for tails or saved tails."
+        ),
+    ] = True
     switching: Annotated[
         tuple[Switching, ...],
         LISTED,

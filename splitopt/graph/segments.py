@@ -49,6 +49,19 @@ def whole_model(graph: ModelGraph) -> Segment:
     return Segment(0, len(graph.ops), graph.inputs, graph.outputs, everything)
 
 
+def crossing_bytes(graph: ModelGraph, segment: Segment) -> list[int]:
+    """Bytes of each input and output of a segment that an op outside of it makes or reads."""
+    start, stop = segment.start, segment.stop
+
+    def crosses(tensor: int) -> bool:
+        made_before = graph.producer.get(tensor, start) < start
+        readers = graph.readers.get(tensor, ())
+        return made_before or any(not start <= op < stop for op in readers)
+
+    ends = (*segment.inputs, *segment.outputs)
+    return [graph.tensors[tensor].bytes for tensor in ends if crosses(tensor)]
+
+
 def _comes_from_outside(graph: ModelGraph, tensor: int) -> bool:
     """Not so for an empty constant, which its file does not tell from an activation."""
     given = tensor in graph.producer or tensor in graph.inputs

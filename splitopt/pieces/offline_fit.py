@@ -28,10 +28,17 @@ def check_written(files: Sequence[bytes], planned: SegmentFigures, rules: Target
         [graph] = graphs
         arena = replay(graph, whole_model(graph), rules.memories(graph), abi)
         check_head(arena)
-        found = arena.head_bytes, arena.tail_bytes, arena.minimum_bytes
-        want = planned.arena
-        wanted = want.head_bytes, want.tail_bytes, want.minimum_bytes
-        assert found == wanted, f"the written piece has head, tail, minimum {found}, want {wanted}"
+        found, wanted = (
+            (
+                a.head_bytes,
+                a.tail_bytes,
+                a.minimum_bytes,
+                [o for _, o in sorted(a.offline_plan.items())],
+            )
+            for a in (arena, planned.arena)
+        )
+        said = f"the written piece has head, tail, minimum and pins {found}, want {wanted}"
+        assert found == wanted, said
 
 
 def _check_groups(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from splitopt.arena.check import check_head
 from splitopt.graph.segments import boundary_candidates
+from splitopt.planning.check_in_place import placed_in_place
+from splitopt.planning.left_out import left_out
 from splitopt.planning.segment import SegmentFigures, SegmentOption
-from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.planning.stores import Stores
 from splitopt.planning.switching import Begin, Way, place_of, without_place
 from splitopt.planning.unfinished import unfinished
+from splitopt.solvers.invalid import InvalidPlan
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.check import check_plan
@@ -42,9 +44,10 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
     """An option of the table as the solver takes it, boundary tensors by index. `way`: how its
     pieces begin."""
     boundaries = table.boundary.indices if option.rolled else {}
+    start, stop = table.nodes.of(option.segment.start, option.segment.stop, option.left)
     return Option(
-        start=option.segment.start,
-        stop=option.segment.stop,
+        start=start,
+        stop=stop,
         arena_bytes=way.arena_bytes,
         cost=option.kept_insn + way.insn,
         copied_bytes=option.copied_bytes,
@@ -54,6 +57,7 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
         way=table.techniques.switching.number(way),
         stored=way.stored,
         kept=way.kept_bytes,
+        low=any(option.left),
         rolls=tuple(
             Roll(boundaries[pair.read], boundaries[pair.made], pair.lead_bytes)
             for pair in option.rolled
@@ -91,9 +95,8 @@ def plan_of_pieces(
         replace(option, cost=option.cost + requantise)
         for option, requantise in zip(found, more, strict=True)
     )
-    boundaries = boundaries_of(table.graph)
-    rooms = table.techniques.switching.rooms
-    instance = PartitionInstance(len(table.graph.ops), options, boundaries, stores=rooms)
+    boundaries, rooms = table.nodes.boundaries, table.techniques.switching.rooms
+    instance = PartitionInstance(table.nodes.items, options, boundaries, stores=rooms)
     plan = PartitionPlan(options, lay_out(options, boundaries, params).layout)
     check_plan(instance, plan)
     return plan
@@ -123,7 +126,10 @@ def split_plan_of(
     return SplitPlan(
         status=status,
         segments=segments,
-        placements=_placements(table, plan.layout, [len(chosen.begins) for chosen in options]),
+        placements=(
+            *_placements(table, plan.layout, [len(chosen.begins) for chosen in options]),
+            *_in_place(table, segments),
+        ),
         peak_ram_bytes=plan_cost(plan).peak,
         peak_with_input_bytes=_peak_with_input(table, plan),
         added_insn=plan_cost(plan).added,
@@ -132,7 +138,7 @@ def split_plan_of(
         goal=goal,
         solve_s=solve_s,
         memories=stores.used,
-        notes=(*table.notes, *filter(None, [table.costs.note])),
+        notes=left_out(table),
         unfinished=None if status is Status.OPTIMAL else unfinished(table, goal.capacity),
     )
 
@@ -144,7 +150,7 @@ def _peak_with_input(table: SegmentTable, plan: PartitionPlan) -> int:
         return kept + plan.layout.region_bytes
     whole = [replace(option, by_rows=False) for option in plan.options]
     params = SolveParams(time_limit_s=_LAYOUT_S)
-    return kept + lay_out(whole, boundaries_of(table.graph), params).layout.region_bytes
+    return kept + lay_out(whole, table.nodes.boundaries, params).layout.region_bytes
 
 
 def with_pieces(
@@ -214,13 +220,14 @@ def _segments(
     ]
     for index, (k, option, figures, begin) in enumerate(pieces):
         at = (figures.segment.start, figures.segment.stop)
-        in_bytes, out_bytes = loads.ends(*at, in_bands=option.is_apart, by_rows=option.by_rows)
+        read, made = loads.ends(*at, in_bands=option.is_apart, by_rows=option.by_rows)
+        read_in_place, made_in_place = table.nodes.held_in_place(*at, option.left)
         yield PlannedSegment(
             index=index,
             figures=figures,
             through_bytes=int(loads.through[at]),
-            in_bytes=in_bytes,
-            out_bytes=out_bytes,
+            in_bytes=read - read_in_place,
+            out_bytes=made - made_in_place,
             arena_offset=plan.layout.arena_offset(k),
             stored=stores.put(begin.memory, figures) if begin.is_restored else None,
             kept=stores.keep(begin.memory, figures) if begin.is_resident else None,
@@ -246,3 +253,14 @@ def _placements(
         )
         for p in layout.placements
     )
+
+
+def _in_place(
+    table: SegmentTable, segments: Sequence[PlannedSegment]
+) -> Iterator[BoundaryPlacement]:
+    """What pieces find where those before them made it; checked, whatever the solver says."""
+    for maker, reader in pairwise(segments):
+        if reader.figures.left.read != maker.figures.left.made:
+            raise InvalidPlan(f"pieces {maker.index} and {reader.index} do not share a place")
+        if reader.figures.left.read:
+            yield placed_in_place(table.nodes.left[reader.start], maker, reader)

@@ -85,6 +85,7 @@ def techniques_of(job: Job) -> Techniques:
         streams=pieces.streams,
         rolled_ends=pieces.rolled_ends,
         input_by_rows=pieces.input == "rows",
+        in_place=pieces.in_place,
         switching=switching_of(job.board, pieces.switching),
     )
 

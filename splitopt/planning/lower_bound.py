@@ -8,9 +8,11 @@ import numpy as np
 
 from splitopt.base.units import format_bytes
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.cut_nodes import LEFT_ENDS, Ends
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import PlannedSegment, SplitPlan
 from splitopt.planning.state import stateful_ops
+from splitopt.solvers.partition.shortest_paths import Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,27 @@ def lowest_ram_by_op(table: SegmentTable) -> tuple[int, ...]:
     A piece [a, b) holds op k where a <= k < b: first the minimum over all starts up to a, then over
     all stops from b on, so that entry (k, k + 1) is the minimum over all pieces with op k.
     """
-    over_starts = np.minimum.accumulate(table.ram_bound, axis=0)
+    over_starts = np.minimum.accumulate(_ram_bound(table), axis=0)
     over_both = np.minimum.accumulate(over_starts[:, ::-1], axis=1)[:, ::-1]
     return tuple(int(over_both[op, op + 1]) for op in range(len(table.graph.ops)))
+
+
+def ram_in_place(table: SegmentTable, ends: Ends) -> Matrix:
+    """Lower bound of the RAM while a segment with these ends in place runs on all rows, as
+    `ram_bound` has it."""
+    held = table.nodes.held
+    beside = table.boundary.beside(held[:, None] * ends.read, held[None, :] * ends.made)
+    bound: Matrix = table.ram_bound - table.boundary.load + beside
+    return bound
+
+
+def _ram_bound(table: SegmentTable) -> Matrix:
+    """Of every segment, with boundary tensors in place or not."""
+    least = table.ram_bound
+    for ends in LEFT_ENDS if table.nodes.left else ():
+        ram = np.minimum(least, ram_in_place(table, ends))
+        least = np.where(table.nodes.offered(ends), ram, least)
+    return least
 
 
 def limiting_sentence(graph: ModelGraph, table: SegmentTable, plan: SplitPlan) -> str:

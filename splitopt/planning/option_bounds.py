@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from splitopt.cost.copying import copy_insn
 from splitopt.planning.band_bounds import band_bounds
+from splitopt.planning.cut_nodes import COPIED, LEFT_ENDS, Ends
+from splitopt.planning.lower_bound import ram_in_place
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import segments_without_loss, segments_without_state
@@ -40,8 +44,31 @@ def _together(parts: list[OptionBounds]) -> OptionBounds:
 
 
 def _parts(table: SegmentTable, allowed: Mask, place: int) -> Iterator[tuple[OptionBounds, Column]]:
-    """Bounds by technique, and the bytes of images. `place`: of resident pieces; 0 for others.
-    Only pieces on all rows that stay keep state."""
+    """Bounds by technique between nodes, and the bytes of images."""
+    yield from (
+        (_between_nodes(table, found, COPIED), image)
+        for found, image in _copied_parts(table, allowed, place)
+    )
+    if table.nodes.left:
+        may_stay = place or table.techniques.switching.may_restore
+        for ends in LEFT_ENDS:
+            if may_stay or not ends.read:
+                found, image = _left_in_place(table, allowed, place, ends)
+                yield _between_nodes(table, found, ends), image
+
+
+def _between_nodes(table: SegmentTable, found: OptionBounds, ends: Ends) -> OptionBounds:
+    """Bounds of segments of ops by their nodes."""
+    first = table.nodes.first
+    starts, stops = first[found.starts] + ends.read, first[found.stops] + ends.made
+    return found._replace(starts=starts, stops=stops)
+
+
+def _copied_parts(
+    table: SegmentTable, allowed: Mask, place: int
+) -> Iterator[tuple[OptionBounds, Column]]:
+    """Of all that leave nothing in place. `place`: of resident pieces; 0 for others. Only pieces on
+    all rows that stay keep state."""
     allowed = allowed & segments_without_loss(table.graph, is_resident=place > 0)
     if place == INSIDE:
         allowed[0, len(table.graph.ops)] = False  # mostly built once anyhow
@@ -83,6 +110,28 @@ def _with_offline_plans(
     else:
         added = table.planned_added_bound(table.techniques.switching)[at]
     return OptionBounds(starts, stops, keys, ram, added, copied), image
+
+
+def _left_in_place(
+    table: SegmentTable, allowed: Mask, place: int, ends: Ends
+) -> tuple[OptionBounds, Column]:
+    """On all rows, with these ends in place, which takes an offline plan."""
+    nodes, switching = table.nodes, table.techniques.switching
+    is_kept = segments_without_loss(table.graph, is_resident=place > 0)
+    at = starts, stops = np.nonzero(allowed & is_kept & nodes.offered(ends))
+    keys, image = np.full_like(starts, place + 1), table.image_bound[at]
+    ram = ram_in_place(table, ends)[at]
+    if place:
+        ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]
+    else:
+        ways = replace(switching, may_rebuild=False) if ends.read else switching
+        added = table.planned_added_bound(ways)[at]
+    before, copies = table.boundary.copied[at], table.boundary.copies[at]
+    copied = before - nodes.sizes[starts] * ends.read - nodes.sizes[stops] * ends.made
+    spared = copy_insn(before, copies) - copy_insn(copied, copies - ends.read - ends.made)
+    if table.zero_arena and ends.read:
+        spared += nodes.sizes[starts]
+    return OptionBounds(starts, stops, keys, ram, added - spared, copied), image
 
 
 def _streamed(

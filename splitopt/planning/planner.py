@@ -14,7 +14,6 @@ from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.resident_search import with_residents
 from splitopt.planning.segment import SegmentOption
-from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import OUTSIDE, without_place
@@ -47,7 +46,6 @@ class Planner:
     def __init__(self, table: SegmentTable, progress: Progress = lambda _: None) -> None:
         self.table = table
         self._progress = progress
-        self._boundaries = boundaries_of(table.graph)
 
     def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
         """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
@@ -79,7 +77,8 @@ class Planner:
             least = int(self.table.ram_bound[whole] - self.table.spared_bytes[whole])
         if not goal.fits(least):
             return None  # not even under an offline plan
-        names = [(*whole, 0), (*whole, 1)] if self.table.techniques.offline_plans else [(*whole, 0)]
+        ends = self.table.nodes.whole
+        names = [(*ends, 0), (*ends, 1)] if self.table.techniques.offline_plans else [(*ends, 0)]
         every = self.instance(names, goal)
         free = tuple(option for option in every.options if option.cost <= 0)
         instance = replace(every, options=free)
@@ -141,7 +140,7 @@ class Planner:
             pruner.pool,
             among,
             goal,
-            self._boundaries,
+            self.table.nodes.boundaries,
             partial(named_option, self.table),
             deadline,
             with_ties=request.with_ties,
@@ -203,7 +202,8 @@ class Planner:
         """What is tried however little time there is: the model in one piece, and the best plan
         that pruning has found."""
         whole = 0, len(self.table.graph.ops)
-        return [*pruner.best, *([(*whole, 0)] if request.allowed[whole] else [])]
+        uncut = [(*self.table.nodes.whole, 0)] if request.allowed[whole] else []
+        return [*pruner.best, *uncut]
 
     def _better(self, first: Solved, second: Solved) -> Solved:
         """The second, which is over more options. Where time ran out, the better of both; that some
@@ -258,10 +258,10 @@ class Planner:
         table, rooms = self.table, self.table.techniques.switching.rooms
         names = sorted({(start, stop, without_place(key)) for start, stop, key in kept})
         found = [option for name in names if (option := table.option(*name)) is not None]
-        n = len(table.graph.ops)
+        nodes = table.nodes
         options = tuple(self._options(found, is_cheapest=is_cheapest, inside=inside))
         try:
-            return PartitionInstance(n, options, self._boundaries, goal, rooms)
+            return PartitionInstance(nodes.items, options, nodes.boundaries, goal, rooms)
         except ValueError as error:
             raise UsageError(f"$.objective: weights too large for this model ({error})") from error
 
@@ -277,7 +277,7 @@ class Planner:
             for option, choices in every
             for way in switching.free_ways(choices)
         ]
-        most = most_stored(len(table.graph.ops), options)
+        most = most_stored(table.nodes.items, options)
         fit = (own <= room for own, room in zip(most, switching.rooms, strict=False))
         if is_cheapest or (all(fit) and not inside):
             yield from options

@@ -32,7 +32,7 @@ def option_pool(
         found = prices(start, stop, key)
         return None if found is None else Settled(*found[:2], found.is_last, found.copied)
 
-    pool = OptionPool(bounds, len(table.graph.ops), exact)
+    pool = OptionPool(bounds, table.nodes.items, exact)
     table.last_pool = allowed, pool
     return pool
 
@@ -50,7 +50,7 @@ def kept_pool(table: SegmentTable, allowed: Mask, progress: Progress = lambda _:
         both,
         np.concatenate([nothing, kept]),
         np.concatenate([pool.is_exact, np.zeros(len(kept), dtype=bool)]),
-        len(table.graph.ops),
+        table.nodes.items,
         _Prices(table, one_more),
     )
 
@@ -64,20 +64,23 @@ class _Prices:
 
     def __call__(self, start: int, stop: int, key: int) -> SettledKept | None:
         self._one_more()
-        table, place = self._table, place_of(key)
-        key = without_place(key)
+        table, place, key = self._table, place_of(key), without_place(key)
+        option = table.option(start, stop, key) if key < STREAMED else None
+        start, stop, _ = table.nodes.segment(start, stop)
         if key >= STREAMED:
             return self._streamed(start, stop, key - STREAMED, place)
-        option = table.option(start, stop, key)
         if option is None:
             return None
         way = table.techniques.switching.cheapest(table.choices(option, place), place)
         if way is None:
             return None
-        loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
         is_last = key % 2 == 0 and not table.could_be_planned(option)
         saved = sum(saved_bytes(table.graph, pair) for pair in option.rolled)
-        ram = way.arena_bytes + int(loads[start, stop]) - saved
+        read, made = table.boundary.ends(start, stop, in_bands=option.is_apart)
+        in_arena = table.nodes.held_in_place(start, stop, option.left)
+        ends = read - in_arena[0], made - in_arena[1]
+        beside = sum(ends) if option.is_apart else max(ends)
+        ram = way.arena_bytes + int(table.boundary.through[start, stop]) + beside - saved
         return SettledKept(ram, option.kept_insn + way.insn, way.kept_bytes, is_last)
 
     def _streamed(self, start: int, stop: int, level: int, place: int) -> SettledKept | None:

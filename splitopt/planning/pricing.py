@@ -23,6 +23,7 @@ from splitopt.cost.copying import (
 )
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import Segment
+from splitopt.planning.cut_nodes import Ends
 from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.state import stateful_ops
 from splitopt.planning.switching import image_bytes
@@ -85,7 +86,7 @@ class Pricer:
             recomputed_insn=piece.recomputed_insn,
             rebuild_insn=rebuild,
             image_bytes=image if piece.is_rebuilt and not keeps_state else 0,
-            keeps_state=keeps_state,
+            never_rebuilt=keeps_state,
             executions=piece.executions,
             rows=piece.rows,
         )
@@ -109,6 +110,25 @@ class Pricer:
             allocate_insn=allocate,
             added_insn=piece.added_insn - spared,
             rebuild_insn=rebuild,
+        )
+
+    def left_in_place(
+        self, piece: SegmentFigures, ends: Ends, tensors: Sequence[int]
+    ) -> SegmentFigures:
+        """The piece, whose offline plan says so, with these ends in place, whose tensors are not
+        copied; one that it reads is not zeroed."""
+        sizes = [self.graph.tensors[tensor].bytes for tensor in tensors]
+        copied = sum(copy_insn(size) for size in sizes)
+        spared = copied
+        if self.zero_arena and ends.read:
+            spared += fill_insn(piece.arena_bytes) - fill_insn(piece.arena_bytes - sizes[0])
+        return replace(
+            piece,
+            added_insn=piece.added_insn - spared,
+            copied_bytes=piece.copied_bytes - sum(sizes),
+            copy_insn=piece.copy_insn - copied,
+            never_rebuilt=piece.never_rebuilt or ends.read,
+            left=ends,
         )
 
     def resident(self, piece: SegmentFigures) -> SegmentFigures:

@@ -2,7 +2,8 @@
 
 What such pieces keep adds to the peak of the whole plan. Nothing that is kept makes a peak lower:
 one that is rebuilt instead has room for its tail in its arena. It only saves instructions, but
-where a model keeps state: a piece with state is resident, or there is no cut.
+where a model keeps state: a piece with state is resident, or there is no cut; and where boundary
+tensors are left in place: a piece that is rebuilt reads a copy.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from dataclasses import replace
 from splitopt.planning.build_plan import named_option
 from splitopt.planning.priced_options import kept_pool
 from splitopt.planning.request import PlanRequest
-from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import stateful_ops
 from splitopt.solvers.deadline import Deadline
@@ -59,7 +59,7 @@ def with_residents(
     goal = request.goal
     is_moot = outcome.status is Status.INFEASIBLE or not goal.cost_weight
     is_moot &= goal.max_cost is None and switching.may_rebuild
-    is_moot &= not stateful_ops(table.graph)
+    is_moot &= not (table.nodes.left or stateful_ops(table.graph))
     if not switching.may_reside or is_moot:
         return solved
     return _ResidentSearch(table, solved, request, instance_of, deadline).run()
@@ -87,6 +87,8 @@ class _ResidentSearch:
             return self._answer(None if pruner is None else priced.unlimited(pruner.bound))
         if pruner is None:
             return self._answer(self._value, is_proved=True)
+        if self._value is not None and priced.unlimited(pruner.bound) >= self._value:
+            return self._answer(self._value, is_proved=True)
         limit = self._limit(priced)
         if limit is None or not priced.cost_weight:
             return self._by_solver(priced, pruner)
@@ -100,7 +102,7 @@ class _ResidentSearch:
             return self._answer(bound)
         if found.names and self._take(self._plan_of(found.names)) != bound:
             limit = self._limit(priced) or limit
-            among, boundaries = pruner.within(limit), boundaries_of(self._table.graph)
+            among, boundaries = pruner.within(limit), self._table.nodes.boundaries
             self._pool.learn(pruner.pool)
             others = self._others(priced, among)
             search = KeptLayouts(
@@ -182,7 +184,7 @@ class _ResidentSearch:
         the one before."""
         goal, cost = self._goal, plan_cost(plan)
         rooms = self._table.techniques.switching.rooms
-        stored = most_stored(len(self._table.graph.ops), plan.options)
+        stored = most_stored(self._table.nodes.items, plan.options)
         fits = goal.fits(cost.peak) and (goal.max_cost is None or cost.added <= goal.max_cost)
         if not fits or any(own > room for own, room in zip(stored, rooms, strict=False)):
             return None
@@ -194,7 +196,7 @@ class _ResidentSearch:
     def _plan_of(self, names: Sequence[OptionName]) -> PartitionPlan:
         """Laid out."""
         chosen, params = tuple(map(self._option, names)), SolveParams(self._deadline.left_s)
-        laid_out = lay_out(chosen, boundaries_of(self._table.graph), params)
+        laid_out = lay_out(chosen, self._table.nodes.boundaries, params)
         return PartitionPlan(chosen, laid_out.layout)
 
     def _option(self, name: OptionName) -> Option:

@@ -11,6 +11,7 @@ from splitopt.arena.quick_replay import ArenaFigures, ArenaRequest
 from splitopt.arena.replay import Arena
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.segments import Segment
+from splitopt.planning.cut_nodes import COPIED, IN_PLACE, Ends
 from splitopt.planning.switching import REBUILT, Switching
 from splitopt.tiling.plan import BandPlan, Execution
 from splitopt.tiling.rolled import RolledPair
@@ -29,7 +30,8 @@ class SegmentFigures:
     `added_insn` holds AllocateTensors, construction, copies in and out, what bands compute more
     than once, and zeroing if on; `rebuild_insn` of it are construction and AllocateTensors, 0 where
     it is built once. `image_bytes`, and, of a resident piece, `kept_bytes` and `read_bytes`, and
-    `keeps_state`: see `planning.switching`. `invoke_insn`: of all its executions.
+    `never_rebuilt`: see `planning.switching`. `invoke_insn`: of all its executions. `left`: which
+    of its ends are left in place, see `planning.cut_nodes`.
     `executions`, `rows` (of its activations) and `recomputed_insn` are empty or 0 for a piece that
     runs once on all rows. `request` is what the arena is replayed from. `stream`: the groups of a
     segment that makes one row at a time, which share the arena; then there is no request.
@@ -49,7 +51,8 @@ class SegmentFigures:
     image_bytes: int = 0
     kept_bytes: int = 0
     read_bytes: int = 0
-    keeps_state: bool = False
+    never_rebuilt: bool = False
+    left: Ends = COPIED
     executions: tuple[Execution, ...] = ()
     rows: Mapping[int, int] | None = None
     stream: PlacedStream | None = None
@@ -105,6 +108,10 @@ class SegmentOption:
         return self.pieces[0].stream
 
     @property
+    def left(self) -> Ends:
+        return self.pieces[0].left
+
+    @property
     def is_apart(self) -> bool:
         """Whether it reads its inputs while it makes its outputs, row by row or band by band."""
         return self.bands is not None or self.stream is not None
@@ -127,7 +134,8 @@ class SegmentOption:
 class Techniques:
     """What a plan may use beyond cuts. `two_heights`: two pieces for one segment. `streams`: one
     row at a time. `rolled_ends`: bands and streams whose ends share bytes. `input_by_rows`: streams
-    are handed the model's input row by row. `switching`: how pieces may begin."""
+    are handed the model's input row by row. `in_place`: pieces with offline plans that read a
+    boundary tensor where another one made it. `switching`: how pieces may begin."""
 
     bands: bool = True
     two_heights: bool = True
@@ -135,10 +143,20 @@ class Techniques:
     streams: bool = True
     rolled_ends: bool = True
     input_by_rows: bool = False
+    in_place: bool = True
     switching: Switching = REBUILT
+
+    @property
+    def may_leave_in_place(self) -> bool:
+        """Whether pieces may find an input in their arena, which AllocateTensors would write over:
+        where tails have a memory beside the main SRAM."""
+        has_memory = any(memory.saved or memory.tails for memory in self.switching.memories)
+        return self.in_place and self.offline_plans and has_memory
 
     def is_alike(self, other: Techniques, key: int) -> bool:
         """Whether options of this key are the same under both."""
+        if key >= IN_PLACE:
+            return True
         same_rolls = self.rolled_ends == other.rolled_ends
         if key >= STREAMED:
             return same_rolls and self.input_by_rows == other.input_by_rows

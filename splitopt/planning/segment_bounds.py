@@ -84,6 +84,13 @@ class BoundaryLoads:
         """Full inputs and full outputs at once, those of the model included."""
         return self.held.ram_apart
 
+    def beside(self, read: Matrix, made: Matrix) -> Matrix:
+        """Beside the arenas of segments on all rows, of whose inputs and outputs so many bytes lie
+        in them."""
+        held = self.held
+        both: Matrix = np.maximum(held.in_ - read, held.out - made)
+        return held.through + both
+
     def ends(
         self, start: int, stop: int, *, in_bands: bool, by_rows: bool = False
     ) -> tuple[int, int]:

@@ -6,7 +6,7 @@ What a piece is follows here: its graph, copies and Invoke; its exact price from
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
@@ -16,13 +16,13 @@ from splitopt.arena.offline import best_offline_plan
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.costs import Costs, built_in, estimate_invoke
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import Segment, segment_of, whole_model
+from splitopt.graph.segments import crossing_bytes, segment_of, whole_model
 from splitopt.planning.all_rows_bounds import AllRowsBounds
 from splitopt.planning.band_options import BandTable
+from splitopt.planning.cut_nodes import IN_PLACE, CutNodes, ends_of, left_tensors
 from splitopt.planning.pricing import Piece, Pricer
 from splitopt.planning.segment import CUTS_ONLY, STREAMED, SegmentFigures, SegmentOption, Techniques
-from splitopt.planning.state import state_note
-from splitopt.planning.stream_options import MOST_GROUPS, StreamTable
+from splitopt.planning.stream_options import StreamTable
 from splitopt.planning.switching import OUTSIDE, Choice
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool
@@ -101,6 +101,7 @@ class SegmentTable(AllRowsBounds):
             other.unproved_bytes = 0
         if techniques.two_heights != self.techniques.two_heights:
             other.__dict__.pop("bands", None)
+        other.__dict__.pop("nodes", None)
         other._late, other.is_complete, other.last_pool = [], True, None
         other.checked = dict(self.checked)
         return other
@@ -119,21 +120,29 @@ class SegmentTable(AllRowsBounds):
         return found
 
     def option(self, start: int, stop: int, key: int) -> SegmentOption | None:
-        """An option to run a segment; None where there is none of that key.
+        """An option to run a segment between two nodes of `nodes`; None where there is none of that
+        key.
 
         `key` 0 and 1: on all rows; 2k and 2k + 1: in bands by plan k. Even ones as TFLM plans every
         piece, odd ones with offline plans, where these lower the arena of a piece. STREAMED + k:
-        row by row, by level k of its streams.
+        row by row, by level k of its streams. Where a node leaves a tensor in place: 1.
         """
-        name = start, stop, key
-        if key >= STREAMED:
+        return self._named(self.nodes.in_ops((start, stop, key)))
+
+    def _named(self, name: OptionName) -> SegmentOption | None:
+        """By its ops."""
+        start, stop, key = name
+        if STREAMED <= key < IN_PLACE:
             if name not in self._options:
                 self._options[name] = self._streamed(name)
         elif name not in self._options:
-            bands = self.bands.plan(start, stop, key // 2) if key > 1 else None
-            pieces = self._planned(name) if key % 2 else self._greedy_pieces(name, bands)
+            bands = self.bands.plan(start, stop, key // 2) if 1 < key < IN_PLACE else None
+            if key >= IN_PLACE:
+                pieces = self._left_in_place(name)
+            else:
+                pieces = self._planned(name) if key % 2 else self._greedy_pieces(name, bands)
             rolled = self._rolled(pieces)
-            found = SegmentOption(key, pieces, bands, rolled) if pieces else None
+            found = SegmentOption(key % IN_PLACE, pieces, bands, rolled) if pieces else None
             self._options[name] = found
             if self.deadline.is_over:
                 self._late.append(name)
@@ -201,7 +210,7 @@ class SegmentTable(AllRowsBounds):
 
     def is_priced(self, start: int, stop: int, key: int) -> bool:
         """Whether an option is known already."""
-        return (start, stop, key) in self._options
+        return self.nodes.in_ops((start, stop, key)) in self._options
 
     def _greedy_pieces(
         self, name: OptionName, bands: BandPlan | None
@@ -216,11 +225,24 @@ class SegmentTable(AllRowsBounds):
     def _planned(self, name: OptionName) -> tuple[SegmentFigures, ...]:
         """The pieces with offline plans where these lower the arena; empty where none does."""
         start, stop, key = name
-        stock = self.option(start, stop, key - 1)
+        stock = self._named((start, stop, key - 1))
         if stock is None or not self.could_be_planned(stock):
             return ()
         planned = tuple(map(self._offline, stock.pieces))
         return planned if any(piece.has_offline_plan for piece in planned) else ()
+
+    def _left_in_place(self, name: OptionName) -> tuple[SegmentFigures, ...]:
+        """The piece with these ends at the low end of its arena."""
+        start, stop, ends = name[0], name[1], ends_of(name[2])
+        tensors = self.nodes.tensors(start, stop, ends)
+        planned = self._offline(self.figures(start, stop), dict.fromkeys(tensors, 0))
+        return (self._pricer.left_in_place(planned, ends, tensors),)
+
+    @cached_property
+    def nodes(self) -> CutNodes:
+        """Cuts as the solver has them."""
+        is_offered = self.techniques.may_leave_in_place and not self.graph.called
+        return CutNodes(self.graph, left_tensors(self.graph) if is_offered else {})
 
     def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
@@ -230,7 +252,7 @@ class SegmentTable(AllRowsBounds):
             graph=self.graph,
             segment=segment,
             memories=self.memories,
-            copies=self._crossing_bytes(segment),
+            copies=crossing_bytes(self.graph, segment),
             is_rebuilt=not self.is_whole(start, stop),
             invoke_insn=self.whole_invoke(start, stop),
         )
@@ -260,22 +282,26 @@ class SegmentTable(AllRowsBounds):
                 rows=counts,
             )
 
-    def _offline(self, greedy: SegmentFigures) -> SegmentFigures:
+    def _offline(
+        self, greedy: SegmentFigures, pins: Mapping[int, int] | None = None
+    ) -> SegmentFigures:
         """The piece with the best offline plan; as it is without one where none gives a smaller
-        arena."""
-        if greedy.memory.head_bytes == greedy.memory.peak_load_bytes:
+        arena. `pins`: tensors whose offsets are given."""
+        if greedy.memory.head_bytes == greedy.memory.peak_load_bytes and not pins:
             return greedy
         if self.deadline.is_over:
             self.is_complete = False
-            return greedy
+            if not pins:
+                return greedy
         asked = greedy.request
         assert asked is not None, "pickled figures are not priced again"
-        found = best_offline_plan(asked.graph, asked.segment, asked.memories, self.deadline)
+        found = best_offline_plan(asked.graph, asked.segment, asked.memories, self.deadline, pins)
         self.unproved_bytes = max(self.unproved_bytes, found.head_bytes - found.least_head_bytes)
         if not found.offsets:
             return greedy
         planned = self._pricer.planned(greedy, found.offsets, found.head)
-        return planned if planned.memory.size_bytes < greedy.memory.size_bytes else greedy
+        is_smaller = planned.memory.size_bytes < greedy.memory.size_bytes
+        return planned if is_smaller or pins else greedy
 
     @cached_property
     def _pricer(self) -> Pricer:
@@ -301,19 +327,6 @@ class SegmentTable(AllRowsBounds):
         """Whether the segment is the whole model: it is built once, at start-up."""
         return (start, stop) == (0, len(self.graph.ops))
 
-    def _crossing_bytes(self, segment: Segment) -> list[int]:
-        """Bytes of each tensor that is copied between the arena and the boundary buffer: inputs
-        and outputs of the segment that an op outside of it makes or reads."""
-        start, stop = segment.start, segment.stop
-
-        def crosses(tensor: int) -> bool:
-            made_before = self.graph.producer.get(tensor, start) < start
-            readers = self.graph.readers.get(tensor, ())
-            return made_before or any(not start <= op < stop for op in readers)
-
-        ends = (*segment.inputs, *segment.outputs)
-        return [self.graph.tensors[tensor].bytes for tensor in ends if crosses(tensor)]
-
     @cached_property
     def bands(self) -> BandTable:
         deadline = self.deadline.share(_BUILDING)
@@ -330,16 +343,6 @@ class SegmentTable(AllRowsBounds):
             zero_arena=self.zero_arena,
             most_bytes=self.ram(0, len(self.graph.ops)),
         )
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a model's state or size, or CMSIS-NN, leaves out of the options, as sentences."""
-        note = state_note(self.graph, may_reside=self.techniques.switching.may_reside)
-        found = [note] if note else []
-        found += self.bands.notes if self.techniques.bands else []
-        if self.techniques.streams and self.streams.has_longer:
-            found.append(f"Streams of more than {MOST_GROUPS} groups were left out.")
-        return tuple(found)
 
     def ram(self, start: int, stop: int) -> int:
         """The exact RAM while a segment runs as stock TFLM plans it, on all rows at once."""

@@ -127,13 +127,15 @@ class PlannedSegment:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryPlacement:
-    """A boundary tensor's place in the region, kept for segments first..last, both included."""
+    """A boundary tensor's place in the region, kept for segments first..last, both included.
+    `in_place`: it lies in the arenas of both, and nothing is copied."""
 
     tensor: int
     offset: int
     size_bytes: int
     first_segment: int
     last_segment: int
+    in_place: bool = False
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class Resident(NamedTuple):
     added_insn: int
     rebuild_insn: int = 0
     image_bytes: int = 0
-    keeps_state: bool = False
+    never_rebuilt: bool = False
     is_streamed: bool = True
 
 
@@ -76,7 +76,7 @@ class StreamFigures(NamedTuple):
     resident: Resident
     kept_bytes: int = 0
     read_bytes: int = 0
-    keeps_state: bool = False
+    never_rebuilt: bool = False
     is_streamed: bool = True
 
 

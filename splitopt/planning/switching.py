@@ -34,8 +34,9 @@ Amounts = npt.NDArray[np.int64]
 class Piece(Protocol):
     """Of a piece: bytes of its arena; what it adds, and of this what building it takes; the bytes
     of its image, 0 where it cannot be restored, or is built once anyhow. Of one that is resident:
-    the bytes that it keeps, and those of its tail that Invokes read, each at most once. One that
-    `keeps_state` from one inference to the next is resident, or built once."""
+    the bytes that it keeps, and those of its tail that Invokes read, each at most once. One that is
+    `never_rebuilt`, as it keeps state from one inference to the next or finds its input in its
+    arena, is resident, built once or, if it has an image, restored."""
 
     @property
     def arena_bytes(self) -> int: ...
@@ -50,7 +51,7 @@ class Piece(Protocol):
     @property
     def read_bytes(self) -> int: ...
     @property
-    def keeps_state(self) -> bool: ...
+    def never_rebuilt(self) -> bool: ...
     @property
     def is_streamed(self) -> bool: ...
 
@@ -159,6 +160,10 @@ class Switching:
         return tuple(memory.room_bytes for memory in self.memories)
 
     @property
+    def may_restore(self) -> bool:
+        return any(memory.saved for memory in self.memories)
+
+    @property
     def places(self) -> tuple[int, ...]:
         """What keys of options that are worth a look have added, while memories are large enough
         and nothing is kept in the main SRAM."""
@@ -250,7 +255,7 @@ class Switching:
             if resident is not None and self.may_reside:
                 yield from self._resident_ways(piece, resident, place)
             return
-        if not piece.rebuild_insn or (self.may_rebuild and not piece.keeps_state):
+        if not piece.rebuild_insn or (self.may_rebuild and not piece.never_rebuilt):
             yield _Own(Begin(), piece.rebuild_insn, piece.arena_bytes, 0)
         if piece.image_bytes:
             for number, memory in enumerate(self.memories):

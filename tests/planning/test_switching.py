@@ -34,6 +34,7 @@ TECHNIQUES = {
     "cuts": Techniques(False, False, False, False, False),
     "bands": Techniques(True, True, False, False, False),
     "streams": Techniques(False, False, False, True, False),
+    "in place": Techniques(False, False, True, False, False, in_place=True),
 }
 
 
@@ -76,7 +77,7 @@ def request_of(graph: ModelGraph, goal: Goal) -> PlanRequest:
 def ways_of(piece: SegmentFigures, switching: Switching) -> Iterator[tuple[int, int | None]]:
     """(instructions beyond copies and the like, memory) from the words of the definition."""
     is_built_once = piece.rebuild_insn == 0
-    if is_built_once or switching.may_rebuild:
+    if is_built_once or (switching.may_rebuild and not piece.left.read):
         yield piece.rebuild_insn, None
     for number, memory in enumerate(switching.memories if not is_built_once else ()):
         if not memory.saved:
@@ -137,12 +138,15 @@ def resident(piece: SegmentFigures) -> tuple[int, int, int]:
     return arena.size_bytes, align_up(arena.tail_bytes, 16) + 208, read
 
 
-def tilings(options: Sequence[SegmentOption], start: int, n: int) -> Iterator[list[SegmentOption]]:
+def tilings(
+    options: Sequence[SegmentOption], start: int, n: int, *, is_left: bool = False
+) -> Iterator[list[SegmentOption]]:
+    """`is_left`: the first one finds its input in its arena."""
     if start == n:
         yield []
     for option in options:
-        if option.segment.start == start:
-            for rest in tilings(options, option.segment.stop, n):
+        if option.segment.start == start and option.left.read == is_left:
+            for rest in tilings(options, option.segment.stop, n, is_left=option.left.made):
                 yield [option, *rest]
 
 
@@ -181,9 +185,20 @@ def least(possible: set[tuple[int, int]], goal: Goal) -> int | None:
 
 
 def ram_of(table: SegmentTable, option: SegmentOption) -> int:
-    at = option.segment.start, option.segment.stop
-    loads = table.boundary.load_in_bands if option.is_apart else table.boundary.load
-    return option.arena_bytes + int(loads[at])
+    start, stop = at = option.segment.start, option.segment.stop
+    if option.is_apart:
+        return option.arena_bytes + int(table.boundary.load_in_bands[at])
+    read, made = table.boundary.ends(*at, in_bands=False)
+    read -= option.left.read and boundary_bytes(table.graph, start)
+    made -= option.left.made and boundary_bytes(table.graph, stop)
+    return option.arena_bytes + int(table.boundary.through[at]) + max(read, made)
+
+
+def boundary_bytes(graph: ModelGraph, op: int) -> int:
+    """Of the only activation that an op reads."""
+    tensors = [graph.tensors[tensor] for tensor in graph.ops[op].given_inputs]
+    [size] = [tensor.bytes for tensor in tensors if not tensor.is_constant]
+    return align_up(size, 16)
 
 
 def assert_stored(plan: SplitPlan, switching: Switching) -> None:

@@ -24,8 +24,7 @@ constexpr std::uint32_t kStored = kHeader + 2 * kImage;
 alignas(16) tflite::Model first, second;
 alignas(16) std::uint8_t region[2][96];
 alignas(16) std::uint8_t memory[kStored];
-splitopt::Link in0 = {0, 0, kNowhere, 4, 0}, out0 = {0, kNowhere, 64, 8, 0};
-splitopt::Link in1 = {0, kNowhere, 64, 8, 0}, out1 = {0, 0, kNowhere, 4, 0};
+splitopt::Link in0, out0, in1, out1;
 splitopt::Piece pieces[2];
 splitopt::KeptTail kept[2];
 splitopt::StorePlan stores[1];
@@ -33,6 +32,8 @@ splitopt::Plan plan;
 tflite::MicroOpResolver resolver;
 
 void Reset(bool at_start_up) {
+  in0 = {0, 0, kNowhere, 4, 0}, out0 = {0, kNowhere, 64, 8, 0};
+  in1 = {0, kNowhere, 64, 8, 0}, out1 = {0, 0, kNowhere, 4, 0};
   first = {3, 4, 8, 1, 0, 0, 0, 0};
   second = {3, 8, 4, 10, 0, 0, 0, 0};
   kept[0] = {16, 0, kHeader, kImage, 64, 1};
@@ -87,7 +88,7 @@ splitopt::Runner& Started(int where = 0) {
 }
 
 void ExpectRuns(splitopt::Runner& runner, const char* what) {
-  const std::uint8_t input[4] = {1, 2, 3, 4}, want[4] = {12, 13, 14, 15};
+  const std::uint8_t input[16] = {1, 2, 3, 4}, want[4] = {12, 13, 14, 15};
   const void* inputs[] = {input};
   for (int inference = 0; inference < 3; ++inference) {
     std::uint8_t made[4] = {};
@@ -105,6 +106,38 @@ void ExpectRuns(splitopt::Runner& runner, const char* what) {
 }
 
 constexpr const char* kBuilt = "0c0a0s1c1a1s";
+
+// The first piece makes its output, behind an input of 16 bytes, where the second has its input: at
+// the low end of an arena that begins 16 bytes further up.
+void LeaveInPlace(std::uint32_t offset = 16) {
+  Reset(false);
+  first.in_bytes = in0.bytes = 16;
+  out0.offset = in1.offset = offset;
+  pieces[1].arena_offset = 16;
+}
+
+void ExpectInPlace() {
+  LeaveInPlace();
+  splitopt::Runner& runner = Started();
+  Expect(runner.Prepare(given).ok(), "TFLM has the tensor where the plan does");
+  ExpectRuns(runner, "what is left in place");
+  const auto expect = [](Error error, std::uint32_t piece, const char* what) {
+    const splitopt::Result result = Started().Prepare(given);
+    Expect(result.error == error && result.piece == piece, what);
+  };
+  LeaveInPlace(32);
+  expect(Error::kMisplaced, 0, "elsewhere in the arena");
+  LeaveInPlace(60);
+  expect(Error::kInArena, 0, "half in an arena");
+  LeaveInPlace(64);
+  expect(Error::kMisplaced, 1, "copied to where it would have to be left");
+  LeaveInPlace();
+  pieces[1].kept = nullptr;
+  expect(Error::kInArena, 1, "AllocateTensors would write over it");
+  LeaveInPlace();
+  in1.model_index = 0;
+  expect(Error::kInArena, 1, "the model's input");
+}
 
 void ExpectSaved(bool at_start_up) {
   Reset(at_start_up);
@@ -191,6 +224,7 @@ void ExpectFaults() {
 int main() {
   ExpectSaved(false);
   ExpectSaved(true);
+  ExpectInPlace();
   ExpectStale(Error::kStoredForOtherPlan, [] { plan.tables_hash = 7; });
   ExpectStale(Error::kStoredForOtherModel, [] { plan.models_hash = 7; });
   ExpectStale(Error::kStoredForOtherRegion, [] {}, 1);

@@ -38,8 +38,13 @@ def partition_instances(
             arena, copied = draw(st.integers(0, 5)), draw(st.integers(0, 5))
             cost = draw(st.integers(-3, 5))
             apart = draw(st.sampled_from([False, False, True]))
-            by_rows = apart and draw(st.booleans())
-            option = Option(start, stop, 16 * arena, cost, copied, key, apart, by_rows=by_rows)
+            by_rows, low = (
+                apart and draw(st.booleans()),
+                draw(st.sampled_from([False, False, True])),
+            )
+            option = Option(
+                start, stop, 16 * arena, cost, copied, key, apart, by_rows=by_rows, low=low
+            )
             rolls = draw(rolls_of(option, values)) if apart else ()
             option = replace(option, rolls=rolls)
             options += draw(ways_of(option, len(rooms), keeps=keeps))
@@ -205,7 +210,7 @@ def placeable(
     left = [index for index in values if index not in placed]
     if not left:
         every = [(values[index], offset) for index, offset in placed.items()]
-        return all(has_gap(k, o.arena_bytes, every, region) for k, o in enumerate(options))
+        return all(has_gap(k, o, every, region) for k, o in enumerate(options))
     index = left[0]
     for offset in range(0, region - values[index].size + 1, UNIT):
         found = {**placed, index: offset}
@@ -228,13 +233,17 @@ def is_rolled(options: Sequence[Option], offsets: Mapping[int, int], other: int)
     )
 
 
-def has_gap(segment: int, size: int, placed: Sequence[tuple[Buffer, int]], region: int) -> bool:
-    live = LiveRange(2 * segment, 2 * segment + 2)
+def has_gap(
+    segment: int, option: Option, placed: Sequence[tuple[Buffer, int]], region: int
+) -> bool:
+    live, size = LiveRange(2 * segment, 2 * segment + 2), option.arena_bytes
     held = sorted((x, x + b.size) for b, x in placed if b.live.overlaps(live))
     low = 0
     for start, stop in [*held, (region, region)]:
         if start - low >= size:
             return True
+        if option.low:
+            return False
         low = max(low, stop)
     return False
 

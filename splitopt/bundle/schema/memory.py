@@ -31,11 +31,12 @@ class Buffer(Shape):
 
 
 class Placed(Shape):
-    """A boundary tensor in the region."""
+    """A boundary tensor in the region. `in_place`: in the arena, where one of its buffers is."""
 
     tensor: Index
     offset: Count
     size: Count
+    in_place: bool = False
 
 
 class Band(Shape):

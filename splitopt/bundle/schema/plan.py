@@ -249,8 +249,9 @@ class Segment(Shape):
 
 
 class Boundary(Shape):
-    """Where a boundary tensor lies. `onnx_tensor` is there for models that were converted, and
-    null for a tensor that has no ONNX counterpart."""
+    """Where a boundary tensor lies. `in_place`: in the arenas of the two pieces that make and read
+    it, where nothing is copied, and no other bytes are taken. `onnx_tensor` is there for models
+    that were converted, and null for a tensor that has no ONNX counterpart."""
 
     tensor: Index
     name: Text
@@ -258,6 +259,7 @@ class Boundary(Shape):
     size: Count
     first_segment: Op
     last_segment: Op
+    in_place: bool = False
     onnx_tensor: Text | None = None
 
 

@@ -27,7 +27,7 @@ def planned_pieces(
     """What each piece of a plan needs while it runs. Of several peak ops of a piece, `bound_op`
     goes first."""
     return tuple(
-        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(s), bound_op)
+        piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(table, s), bound_op)
         for s in plan.segments
     )
 
@@ -46,6 +46,7 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
             by_rows=entry.input_by_rows,
             is_resident=entry.switching == "resident",
             kept_bytes=_kept_bytes(entry, arena),
+            in_place=_in_place(bundle, piece.index),
         )
         made = piece_of(table, piece.index, at, arena, way, bound_op)
         own = {} if _has_planned_ops(bundle.graph, piece) else _own_peak_op(piece.graph, arena)
@@ -59,7 +60,7 @@ class Way:
     """How a piece runs. `bands`: how many; `groups`: of a stream, with their further interpreters;
     all 0 for one that runs once, on all rows. `rolled_bytes`: what its ends share; `by_rows`: it is
     handed inputs of the model row by row; `is_resident`: its tail is elsewhere, with `kept_bytes`
-    of the region."""
+    of the region. `in_place`: of what it reads, and makes, the bytes that lie in its arena."""
 
     bands: int = 0
     groups: int = 0
@@ -68,6 +69,7 @@ class Way:
     by_rows: bool = False
     is_resident: bool = False
     kept_bytes: int = 0
+    in_place: tuple[int, int] = (0, 0)
 
     @property
     def is_apart(self) -> bool:
@@ -75,16 +77,19 @@ class Way:
         return self.bands > 0 or self.groups > 0
 
 
-def _way_of(planned: PlannedSegment) -> Way:
-    figures, rolled, kept = planned.figures, planned.rolled_bytes, planned.kept
-    placed = figures.stream
-    way = Way(len(figures.executions), rolled_bytes=rolled)
-    if placed is not None:
-        groups = len(placed.stream.groups)
-        way = Way(0, groups, placed.interpreters_bytes, rolled, planned.by_rows)
-    if kept is None:
-        return way
-    return replace(way, is_resident=True, kept_bytes=0 if kept.memory else kept.bytes)
+def _way_of(table: SegmentTable, planned: PlannedSegment) -> Way:
+    figures, kept, placed = planned.figures, planned.kept, planned.figures.stream
+    in_place = table.nodes.held_in_place(planned.start, planned.stop, figures.left)
+    return Way(
+        bands=0 if placed else len(figures.executions),
+        groups=len(placed.stream.groups) if placed else 0,
+        interpreters_bytes=placed.interpreters_bytes if placed else 0,
+        rolled_bytes=planned.rolled_bytes,
+        by_rows=planned.by_rows,
+        is_resident=kept is not None,
+        kept_bytes=kept.bytes if kept is not None and kept.memory is None else 0,
+        in_place=in_place,
+    )
 
 
 def _kept_bytes(entry: SegmentEntry, arena: Arena) -> int:
@@ -93,6 +98,13 @@ def _kept_bytes(entry: SegmentEntry, arena: Arena) -> int:
         return 0
     interpreters = entry.kept_bytes - entry.persistent_bytes
     return interpreters + align_up(arena.tail_bytes, ARENA_ALIGNMENT)
+
+
+def _in_place(bundle: OpenBundle, piece: int) -> tuple[int, int]:
+    """See `Way`."""
+    left = [entry for entry in bundle.plan.layout.boundary if entry.in_place]
+    read = sum(entry.size for entry in left if entry.last_segment == piece)
+    return read, sum(entry.size for entry in left if entry.first_segment == piece)
 
 
 def _written_arena(piece: PieceFile, entry: SegmentEntry, rules: TargetRules) -> Arena:
@@ -136,7 +148,8 @@ def piece_of(
     peak_op = bound_op if bound_op in [start + op for op in peaks] else start + peaks[0]
     assert peak_op is not None, "a piece has an op"
     through_bytes = int(table.boundary.through[at])
-    ends = table.boundary.ends(*at, in_bands=way.is_apart, by_rows=way.by_rows)
+    every = table.boundary.ends(*at, in_bands=way.is_apart, by_rows=way.by_rows)
+    ends = every[0] - way.in_place[0], every[1] - way.in_place[1]
     boundary_bytes = through_bytes + (sum(ends) - way.rolled_bytes if way.is_apart else max(ends))
     tail_bytes = 0 if way.is_resident else arena.tail_bytes
     arena_bytes = arena.size_bytes + way.interpreters_bytes + table.headroom_bytes

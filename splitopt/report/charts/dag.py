@@ -112,6 +112,7 @@ def _crossing(plan: Plan, span: Span, frame: _Frame, top: float) -> str:
     says = f"cut {span.start}: {total}"
     names = "; ".join(
         f"{shorten(entry.name, 160)} (tensor {entry.tensor}), {format_bytes(entry.size)}"
+        f"{', left in place' if entry.in_place else ''}"
         for entry in across
     )
     width = 7.2 * len(says) + 12

@@ -45,7 +45,7 @@ LEGEND: tuple[Key, ...] = (
     ("tail", "tail; above all pieces, what resident ones keep"),
     ("room", "headroom and rounding"),
     ("interpreters", "interpreters of a stream's further groups"),
-    ("boundary", "boundary tensor"),
+    ("boundary", "boundary tensor; in the arena, one that is left in place"),
     (
         "rolled",
         "two boundary tensors that share bytes: one is written where the other is already read",
@@ -250,10 +250,13 @@ def _boundary(
 ) -> Iterator[str]:
     for entry in arena.boundary:
         name = shorten(names.get(entry.tensor, ""), longest_name)
+        lives = [(b.start, b.stop) for b in arena.buffers if b.tensor == entry.tensor]
+        start, stop = lives[0] if entry.in_place else (0, frame.steps)
+        more = ", left in place between two pieces: nothing is copied" if entry.in_place else ""
         yield mark(
-            *frame.box(0, frame.steps, entry.offset, entry.size),
+            *frame.box(start, stop, entry.offset, entry.size),
             f"boundary tensor {entry.tensor} {name}: {format_bytes(entry.size)} at "
-            f"{entry.offset:,} of the region",
+            f"{entry.offset:,} of the region{more}",
         )
 
 
@@ -315,7 +318,8 @@ def _rolled(arena: ArenaMap, frame: _Frame, *, by_rows: bool) -> Iterator[str]:
     why = "its piece has read all of one before it writes the other"
     if by_rows:
         why = "rows of one are written where those of the other are already read"
-    for a, b in combinations(arena.boundary, 2):
+    apart = (entry for entry in arena.boundary if not entry.in_place)
+    for a, b in combinations(apart, 2):
         start, stop = max(a.offset, b.offset), min(a.offset + a.size, b.offset + b.size)
         if start < stop:
             box = frame.box(0, frame.steps, start, stop - start)

@@ -103,6 +103,13 @@ def _kept_row(plan: Plan) -> Iterator[Row]:
         yield "of it kept by resident pieces, for good", "0 B", format_bytes(kept), share
 
 
+def _in_place_row(plan: Plan) -> Iterator[Row]:
+    sizes = [entry.size for entry in plan.layout.boundary if entry.in_place]
+    if sizes:
+        said = f"{len(sizes)}, {format_bytes(sum(sizes))} not copied"
+        yield "boundary tensors left in place", "0", said, ""
+
+
 def before_after(plan: Plan) -> list[Row]:
     """The unsplit model beside the plan; file sizes only where pieces were written."""
     ram, peak, arena = plan.baseline.ram_bytes, plan.peak_ram_bytes, plan.largest_arena_bytes
@@ -120,6 +127,7 @@ def before_after(plan: Plan) -> list[Row]:
             "" if has_apart else format_percent(arena - ram, ram),
         ),
         ("pieces", "1", pieces_text(len(plan.segments), streamed_pieces(plan)), ""),
+        *_in_place_row(plan),
         (
             "added instructions per inference (estimate)",
             "0",
@@ -152,7 +160,7 @@ def segment_rows(plan: Plan) -> list[Row]:
         (
             f"{s.index:02d}",
             f"{s.start}-{s.stop - 1}",
-            ", ".join([runs_text(s) or "once", *_restored(s)]),
+            ", ".join([runs_text(s) or "once", *_begins(plan, s)]),
             *(f"{size:,}" for size in _sizes(s)),
             *((f"{s.kept_bytes:,}{f' in {s.kept_in}' if s.kept_in else ''}",) if has_kept else ()),
             format_insn(s.estimated_added_insn),
@@ -165,9 +173,13 @@ def _has_kept(plan: Plan) -> bool:
     return any(segment.kept_bytes for segment in plan.segments)
 
 
-def _restored(segment: Segment) -> tuple[str, ...]:
-    names = {"restore": "restored", "resident": "resident"}
-    return (names[segment.switching],) if segment.switching in names else ()
+def _begins(plan: Plan, segment: Segment) -> Iterator[str]:
+    """How, where it is not built again on copied inputs."""
+    if segment.switching != "rebuild":
+        yield {"restore": "restored", "resident": "resident"}[segment.switching]
+    in_place = (entry for entry in plan.layout.boundary if entry.in_place)
+    if any(entry.last_segment == segment.index for entry in in_place):
+        yield "input in place"
 
 
 def runs_text(segment: Segment) -> str:

@@ -9,12 +9,33 @@ bool Matches(const TfLiteTensor* tensor, const Link& link) {
   return tensor != nullptr && tensor->bytes == link.bytes && tensor->data.data != nullptr;
 }
 
+bool IsThere(const Piece& piece, const Link& link, const TfLiteTensor* tensor,
+             const std::uint8_t* region) {
+  return !IsInPlace(piece, link) || (tensor != nullptr && tensor->data.data == region + link.offset);
+}
+
 bool Holds(const TfLiteTensor* tensor, const Slice& slice) {
   return tensor != nullptr && tensor->data.data != nullptr && slice.bytes <= tensor->bytes &&
          slice.inside <= tensor->bytes - slice.bytes;
 }
 
 }  // namespace
+
+Error CheckInPlace(const Piece& piece, tflite::MicroInterpreter& interpreter,
+                   const std::uint8_t* region) {
+  bool are_there = true;
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    const Link& link = piece.inputs[i];
+    if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
+    are_there &= IsThere(piece, link, interpreter.input(link.position), region);
+  }
+  for (std::uint32_t i = 0; i < piece.output_count; ++i) {
+    const Link& link = piece.outputs[i];
+    if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
+    are_there &= IsThere(piece, link, interpreter.output(link.position), region);
+  }
+  return are_there ? Error::kNone : Error::kMisplaced;
+}
 
 Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends) {
   for (std::uint32_t i = 0; i < piece.input_count; ++i) {
@@ -25,7 +46,7 @@ Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const En
     Error error = Error::kNone;
     if (link.offset == kNowhere) {
       error = ends.Take(link, tensor->data.data);
-    } else {
+    } else if (!IsInPlace(piece, link)) {
       if (link.model_index != kNowhere) error = ends.Keep(link);
       std::memcpy(tensor->data.data, ends.region + link.offset, link.bytes);
     }
@@ -40,7 +61,7 @@ Error CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter, const E
     if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
     const TfLiteTensor* tensor = interpreter.output(link.position);
     if (!Matches(tensor, link)) return Error::kTensorMismatch;
-    if (link.offset != kNowhere) {
+    if (link.offset != kNowhere && !IsInPlace(piece, link)) {
       std::memcpy(ends.region + link.offset, tensor->data.data, link.bytes);
     }
     if (link.model_index != kNowhere) {

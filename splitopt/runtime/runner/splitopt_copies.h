@@ -8,6 +8,11 @@
 
 namespace splitopt {
 
+// Whether TFLM has what is left in place where the plan does.
+Error CheckInPlace(const Piece& piece, tflite::MicroInterpreter& interpreter,
+                   const std::uint8_t* region);
+
+// What is left in place is not copied.
 Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends);
 Error CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter, const Ends& ends);
 

@@ -31,6 +31,30 @@ std::uint32_t SharedBytes(const Plan& plan) {
   return bytes;
 }
 
+// Whether none of these boundary tensors shares bytes with the arena, but for those left in place:
+// whole tensors between two pieces that run once, on all rows.
+bool KeepClear(const Piece& piece, const Link* links, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Link& link = links[i];
+    const std::uint32_t arena_end = piece.arena_offset + piece.arena_bytes;
+    if (link.offset == kNowhere || link.offset >= arena_end ||
+        link.offset + link.bytes <= piece.arena_offset) {
+      continue;
+    }
+    const bool is_within = IsInPlace(piece, link) && link.bytes <= arena_end - link.offset;
+    if (!is_within || InRows(piece) || link.model_index != kNowhere) return false;
+  }
+  return true;
+}
+
+// AllocateTensors writes over all of an arena but its tail.
+bool ReadsInPlace(const Piece& piece) {
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    if (IsInPlace(piece, piece.inputs[i])) return true;
+  }
+  return false;
+}
+
 // Rows are copied to and from places in the region, or taken from the application.
 bool HasRows(const Link& link, bool is_input) {
   return (link.offset != kNowhere || is_input) && link.row_bytes != 0;
@@ -175,12 +199,22 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
       !LieWithin(piece.outputs, piece.output_count, shared, plan.output_count)) {
     return Error::kLinkOutOfRegion;
   }
+  if (!KeepClear(piece, piece.inputs, piece.input_count) ||
+      !KeepClear(piece, piece.outputs, piece.output_count) ||
+      (piece.kept == nullptr && ReadsInPlace(piece))) {
+    return Error::kInArena;
+  }
   if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;
   if (piece.stream != nullptr) {
     const Error error = CheckStream(piece, interpreter_bytes);
     if (error != Error::kNone) return error;
   }
   return piece.kept == nullptr ? Error::kNone : CheckKept(plan, piece, interpreter_bytes);
+}
+
+bool IsInPlace(const Piece& piece, const Link& link) {
+  return link.offset != kNowhere && link.offset >= piece.arena_offset &&
+         link.offset - piece.arena_offset < piece.arena_bytes;
 }
 
 bool IsTakenByRows(const Plan& plan, std::uint32_t input) {
@@ -209,7 +243,7 @@ const char* ErrorText(Error error) {
     case Error::kInvoke: return "Invoke failed";
     case Error::kBadStream: return "the tables of a streamed stage contradict one another";
     case Error::kInterpreters: return "TFLM's interpreters are larger than planned";
-    case Error::kMisplaced: return "TFLM put a tensor of a group elsewhere than the plan";
+    case Error::kMisplaced: return "TFLM put a tensor elsewhere than the plan";
     case Error::kNoRows: return "the application did not give the rows of an input";
     case Error::kNotPrepared: return "Prepare has not succeeded yet";
     case Error::kBadKeptTail: return "a kept tail does not fit its arena, store or others";
@@ -224,6 +258,8 @@ const char* ErrorText(Error error) {
     case Error::kStoredForOtherRegion: return "a store holds images of a region elsewhere";
     case Error::kStoredForOtherCode:
       return "a store holds images of other code, or of models, resolver or runner elsewhere";
+    case Error::kInArena:
+      return "a boundary tensor lies where its piece's own arena would destroy it";
   }
   return "unknown";
 }

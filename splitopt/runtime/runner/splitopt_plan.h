@@ -25,7 +25,7 @@ enum class Error : std::uint8_t {
   kInvoke,            // an op failed
   kBadStream,         // the tables of a streamed stage contradict one another
   kInterpreters,      // the further interpreters of a streamed stage are larger than planned
-  kMisplaced,         // TFLM put a tensor of a group elsewhere than the plan
+  kMisplaced,         // TFLM put a tensor elsewhere than the plan
   kNoRows,            // the application did not give the rows of an input
   kNotPrepared,       // Run before Prepare has succeeded
   kBadKeptTail,       // the tables of a kept tail contradict the arena, the store or another one
@@ -39,6 +39,7 @@ enum class Error : std::uint8_t {
   kStoredForOtherModel,   // of other .tflite files,
   kStoredForOtherRegion,  // of a region elsewhere,
   kStoredForOtherCode,    // or of a firmware with code, models or resolver elsewhere
+  kInArena,           // a boundary tensor lies where the piece's own arena would destroy it
 };
 
 const char* ErrorText(Error error);
@@ -48,7 +49,8 @@ const char* ErrorText(Error error);
 // `offset`: its place in the region as a boundary tensor, or kNowhere. With both, an input of the
 // model is kept for later pieces, and an output of the model is read by them, too. An input of the
 // model without a place, read by a banded or streamed piece, is taken row by row from the
-// application.
+// application. A boundary tensor whose place is in the arena of the piece that makes it, and of the
+// one that reads it, is left in place there: TFLM has its tensor at these bytes, nothing is copied.
 // `bytes`: of the whole tensor. `row_bytes`: of one of its rows, if the piece is banded or streamed.
 struct Link {
   std::uint32_t position;
@@ -196,6 +198,10 @@ struct Plan {
 // Whether the piece lies in the region with all that it reads and writes. `interpreter_bytes`: of
 // one interpreter, aligned.
 Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_bytes);
+
+// Whether the boundary tensor lies in the piece's arena: what it makes is left there for the next
+// piece, what it reads was.
+bool IsInPlace(const Piece& piece, const Link& link);
 
 // Whether the application may give an input of the model by rows: no piece reads it otherwise.
 bool IsTakenByRows(const Plan& plan, std::uint32_t input);

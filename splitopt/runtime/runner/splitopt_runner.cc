@@ -173,7 +173,7 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   if (is_kept_) return RunKept(ends);
 #if SPLITOPT_ZERO_ARENA
   Tell(index, Step::kZero);
-  std::memset(region_ + piece.arena_offset, 0, piece.arena_bytes);
+  Zero(piece);
 #endif
   if (piece.kept != nullptr) {
     const Error error = piece.is_resident() ? Error::kNone : Restore(index);
@@ -191,6 +191,16 @@ Result Runner::RunPiece(std::uint32_t index, const Ends& ends) {
   if (error == Error::kNone) error = RunAllocated(index, ends);
   Destroy(index);
   return {error, index, 0};
+}
+
+// Above what is read in place, which lies at the arena's low end.
+void Runner::Zero(const Piece& piece) {
+  std::uint32_t start = piece.arena_offset;
+  for (std::uint32_t i = 0; i < piece.input_count; ++i) {
+    const Link& link = piece.inputs[i];
+    if (IsInPlace(piece, link)) start = link.offset + link.bytes;
+  }
+  std::memset(region_ + start, 0, piece.arena_offset + piece.arena_bytes - start);
 }
 
 // After an error, the only piece is built anew by the next Run.
@@ -238,7 +248,7 @@ Error Runner::Allocate(std::uint32_t index) {
   Tell(index, Step::kAllocate);
   if (Interpreter(index).AllocateTensors() != kTfLiteOk) return Error::kAllocateTensors;
   if (observer_ != nullptr) observer_->OnAllocated(index, 0, Interpreter(index));
-  return Error::kNone;
+  return CheckInPlace(plan_.pieces[index], Interpreter(index), region_);
 }
 
 Error Runner::RunAllocated(std::uint32_t index, const Ends& ends) {

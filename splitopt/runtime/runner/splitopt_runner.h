@@ -102,6 +102,7 @@ class Runner {
   Result Build(std::uint32_t index);
   void Destroy(std::uint32_t index);
   void DestroyAll();
+  void Zero(const Piece& piece);
   Result RunPiece(std::uint32_t index, const Ends& ends);
   Result RunKept(const Ends& ends);
   Result RunBuilt(std::uint32_t index, const Ends& ends);

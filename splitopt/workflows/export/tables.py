@@ -65,8 +65,11 @@ def host_tables(bundle: OpenBundle) -> Tables:
     segments = [piece.segment for piece in bundle.pieces if piece.executions or piece.stream]
     in_rows = {t for segment in segments for t in (*segment.inputs, *segment.outputs)}
     placed = {entry.tensor for entry in bundle.plan.layout.boundary}
+    in_place = {entry.tensor for entry in bundle.plan.layout.boundary if entry.in_place}
     for tensor in bundle.handed_over:
-        if tensor in read_later | (in_rows & placed):
+        if tensor in in_place:
+            offsets[tensor] = 0  # where offline plans have it, as all arenas begin there
+        elif tensor in read_later | (in_rows & placed):
             offsets[tensor] = top
             top += align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
     links = bundle_links(bundle, offsets, streams)
