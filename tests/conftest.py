@@ -22,17 +22,19 @@ from splitopt.convert.onnx2tf_adapter import DEFAULT_COMMAND
 from splitopt.runtime import worker_process
 
 MODELS = REPOSITORY / "configs" / "models"
-LONG = (  # files that no process may begin last
-    "workflows/test_sweep_dask.py",
-    "convert/test_convert_as_exported.py",
-    "convert/test_convert_models.py",
+LONG = (  # files that no process may begin last, the longest first
     "workflows/test_sweep_store.py",
+    "workflows/test_sweep_dask.py",
+    "pieces/test_onnx_route.py",
+    "explain/test_facts.py",
+    "convert/test_convert_models.py",
+    "solvers/test_partition.py",
+    "convert/test_convert_as_exported.py",
+    "explain/test_diagnosis_outputs.py",
+    "cli/test_cli_refusals.py",
     "convert/test_convert.py",
     "workflows/test_sweep_front.py",
     "planning/test_below_single_op_bound.py",
-    "explain/test_facts.py",
-    "cli/test_cli_refusals.py",
-    "explain/test_diagnosis_outputs.py",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from models import chain_of_sizes
@@ -16,6 +17,12 @@ from splitopt.explain.subject import subject_of
 def facts(model: Path, board: Path | str | None) -> ModelExplanation:
     job = subject_of(model, Given(board=None if board is None else str(board)))
     return explain_model(job, open_model(job))
+
+
+@cache
+def known_facts(model: Path, board: Path | str) -> ModelExplanation:
+    """The same, once a process, of files that stay as they are."""
+    return facts(model, board)
 
 
 def small(folder: Path, name: bytes = b"plain") -> Path:

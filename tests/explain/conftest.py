@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 
-@pytest.fixture
-def board(tmp_path: Path) -> Path:
+@pytest.fixture(scope="session")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A board without headroom."""
-    path = tmp_path / "bare.yaml"
+    path = tmp_path_factory.mktemp("board") / "bare.yaml"
     path.write_text("name: bare\nsram_bytes: 65536\nheadroom_bytes: 0\n")
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from golden_figures import MODELS as MEASURED
-from model_facts import facts, small
+from model_facts import facts, known_facts, small
 from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
@@ -31,7 +31,7 @@ FindModel = Callable[[str], Path]
 
 
 def test_person_detect(shared_model: FindModel, board: Path) -> None:
-    found = facts(shared_model("person_detect_int8"), board)
+    found = known_facts(shared_model("person_detect_int8"), board)
     assert found.ram.ram_bytes == 82_368
     assert found.least is not None
     assert (found.least.peak_ram_bytes, found.least.is_proved) == (62_896, True)
@@ -50,7 +50,7 @@ def test_person_detect(shared_model: FindModel, board: Path) -> None:
 @pytest.mark.parametrize("name", sorted(MEASURED))
 def test_the_ram_is_what_was_measured(name: str, shared_model: FindModel, board: Path) -> None:
     measured = MEASURED[name]
-    found = facts(shared_model(name), board)
+    found = known_facts(shared_model(name), board)
     ram = found.ram
     for key in ("head_bytes", "tail_bytes", "peak_load_bytes"):
         assert getattr(ram, key) == measured.get(key, getattr(ram, key))
@@ -69,7 +69,7 @@ def test_the_ram_is_what_was_measured(name: str, shared_model: FindModel, board:
 def test_no_cuts_that_reach_it_add_less(name: str, shared_model: FindModel, board: Path) -> None:
     """The dynamic programme over every segment, under the lowest peak as its capacity."""
     model = shared_model(name)
-    found = facts(model, board)
+    found = known_facts(model, board)
     planner = Planner(SegmentTable(read_tflite(model), target_rules("m55")))
     n = found.ops
     assert found.least is not None
@@ -85,7 +85,7 @@ def test_no_cuts_that_reach_it_add_less(name: str, shared_model: FindModel, boar
 
 def test_what_is_alive_at_each_op(board: Path) -> None:
     """From makers, readers and scratch, counted op by op."""
-    found, graph = facts(RESNET, board), read_tflite(RESNET)
+    found, graph = known_facts(RESNET, board), read_tflite(RESNET)
     memories, n = target_rules("m55").memories(graph), len(graph.ops)
     for op in range(n):
         load = sum(align_up(size, 16) for size in memories[op].scratch)
@@ -124,7 +124,7 @@ def test_the_lowest_peak_is_that_of_brute_force(tmp_path: Path, headroom: int) -
 
 def test_live_ranges_are_those_of_readers_and_makers(board: Path) -> None:
     """From the graph alone: from its maker to its last reader; to the end for an output."""
-    found = facts(RESNET, board)
+    found = known_facts(RESNET, board)
     graph = read_tflite(RESNET)
     n = len(graph.ops)
     for fact in (*found.largest, *found.longest_lived):
@@ -151,7 +151,7 @@ def test_fragmentation_is_head_less_peak_load(tmp_path: Path, board: Path) -> No
 
 def test_remedys_are_sorted_by_worth_and_none_exceeds_the_peak(shared_model: FindModel) -> None:
     for name in ("ad01_int8", "person_detect_int8", "ic_resnet8_int8"):
-        found = facts(shared_model(name), "corstone300_64k")
+        found = known_facts(shared_model(name), "corstone300_64k")
         worth = [remedy.worth_bytes for remedy in found.remedies]
         assert worth == sorted(worth, reverse=True)
         assert {remedy.code for remedy in found.remedies} >= {
@@ -179,7 +179,7 @@ def test_the_lowest_ram_of_each_op(name: str) -> None:
 
 def test_headroom_shifts_every_board_alike(board: Path) -> None:
     """What is said of a board is what is found when it is asked for."""
-    bare = {fit.board: fit for fit in facts(RESNET, board).boards}
+    bare = {fit.board: fit for fit in known_facts(RESNET, board).boards}
     for name in ("corstone300_64k", "st_stm32n657"):
         asked = facts(RESNET, name)
         assert asked.least is not None
