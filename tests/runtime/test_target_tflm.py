@@ -194,7 +194,7 @@ def test_bands_and_offline_plans_take_what_is_predicted(
         f"model: {{path: {shared_model(name)}}}\n"
         "board: {name: b, sram_bytes: 524288, headroom_bytes: 0}\n"
         f"budget_bytes: {budget}\nobjective: {{minimise: fit}}\n"
-        "pieces: {streams: false}\nverify: {inputs: 2}\n"
+        "pieces: {streams: false, switching: [rebuild]}\nverify: {inputs: 2}\n"
     )
     folder = run_job(read_job(tmp_path / "net.yaml"), out=tmp_path / "out").folder
     plan = json.loads((folder / "plan.json").read_text("utf-8"))
