@@ -58,7 +58,8 @@ def _rolled_places(bundle: OpenBundle, piece: Piece) -> dict[int, int]:
     plan, ends = bundle.plan, {*piece.segment.inputs, *piece.segment.outputs}
     entries = [e for e in plan.layout.boundary if e.first_segment <= piece.index <= e.last_segment]
     is_rolled = bool(plan.segments[piece.index].rolled)
-    return {e.tensor: e.offset for e in entries if e.tensor in ends} if is_rolled else {}
+    found = {e.tensor: e.offset for e in entries if e.tensor in ends and e.memory is None}
+    return found if is_rolled else {}
 
 
 def _fed(bundle: OpenBundle, feeds: Sequence[Array]) -> dict[int, Array]:

@@ -36,17 +36,23 @@ def memory_document(graph: ModelGraph, baseline: Baseline, made: PieceSet) -> Me
 
 
 def _segment_map(plan: SplitPlan, segment: PlannedSegment, own: ModelGraph) -> ArenaMap:
-    """The arena of one segment and the boundary tensors around it. `own`: see `PieceSet.graphs`."""
+    """The arena of one segment and the boundary tensors around it in the region. `own`: see
+    `PieceSet.graphs`."""
     figures = segment.figures
+    inside = [
+        p
+        for p in plan.placements
+        if p.first_segment <= segment.index <= p.last_segment and p.memory is None
+    ]
+    placed = {p.tensor for p in inside}
     return ArenaMap(
         index=segment.index,
         ops=tuple(range(segment.start, segment.stop)),
         arena_offset=segment.arena_offset,
-        bands=tuple(_bands(own, segment)),
+        bands=tuple(band for band in _bands(own, segment) if band.tensor in placed),
         boundary=tuple(
             Placed(tensor=p.tensor, offset=p.offset, size=p.size_bytes, in_place=p.in_place)
-            for p in plan.placements
-            if p.first_segment <= segment.index <= p.last_segment
+            for p in inside
         ),
         interpreters_bytes=0 if figures.stream is None else figures.stream.interpreters_bytes,
         kept=tuple(_kept(plan)),

@@ -242,6 +242,9 @@ def _boundary(
     graph: ModelGraph, placement: BoundaryPlacement, names: Correspondence | None
 ) -> Boundary:
     tensor = placement.tensor
+    more = {} if names is None else {"onnx_tensor": names.onnx_tensor_of(tensor)}
+    if placement.memory is not None:
+        more["memory"] = placement.memory
     return Boundary(
         tensor=tensor,
         name=graph.tensors[tensor].name,
@@ -250,7 +253,7 @@ def _boundary(
         first_segment=placement.first_segment,
         last_segment=placement.last_segment,
         in_place=placement.in_place,
-        **({} if names is None else {"onnx_tensor": names.onnx_tensor_of(tensor)}),
+        **more,
     )
 
 

@@ -17,12 +17,20 @@ def bundle_links(
     offsets: Mapping[int, int],
     streams: Sequence[PlacedBuffers | None] | None = None,
 ) -> tuple[PieceLinks, ...]:
-    """`offsets`: boundary tensor → its place in the region, in bytes. `streams`: of each piece;
+    """`offsets`: boundary tensor → its place in its memory, in bytes. `streams`: of each piece;
     None for those of the plan."""
     segments = [piece.segment for piece in bundle.pieces]
     executions = [piece.executions for piece in bundle.pieces]
     streams = list(planned_buffers(bundle)) if streams is None else streams
-    return links_of(bundle.graph, segments, offsets, executions, streams)
+    stores = boundary_stores(bundle.plan)
+    return links_of(bundle.graph, segments, offsets, executions, streams, stores)
+
+
+def boundary_stores(plan: Plan) -> dict[int, int]:
+    """Boundary tensor → the number of the store that it lies in, for those outside the region."""
+    numbers = {memory.name: number for number, memory in enumerate(used_memories(plan))}
+    entries = plan.layout.boundary
+    return {own.tensor: numbers[own.memory] for own in entries if own.memory is not None}
 
 
 def planned_buffers(bundle: OpenBundle) -> Iterator[PlacedBuffers | None]:

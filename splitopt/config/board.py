@@ -7,7 +7,7 @@ import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from splitopt.base.errors import UsageError
 from splitopt.base.yaml_input import Strict, read_yaml
@@ -24,6 +24,16 @@ PACKAGED = Path(__file__).resolve().parents[1] / "data"
 """What travels with splitopt: boards, and the job and the model of `splitopt demo`."""
 
 
+def _without_arenas(holds: object) -> object:
+    """Raises ValueError where arenas are among what a memory holds."""
+    if isinstance(holds, list | tuple) and "arena" in holds:
+        raise ValueError(
+            "no arena: kernels work in arenas, and what that takes in another memory is not known "
+            "for any op; describe a board of its own whose sram_bytes are those of this memory"
+        )
+    return holds
+
+
 class MemorySpec(Strict):
     """A memory beside the main SRAM."""
 
@@ -33,12 +43,13 @@ class MemorySpec(Strict):
         Bytes, Field(description="Taken by the application, or by the program.")
     ] = 0
     holds: Annotated[
-        tuple[Literal["tails", "saved_tails"], ...],
+        tuple[Literal["tails", "saved_tails", "boundary", "model_input"], ...],
+        BeforeValidator(_without_arenas),
         LISTED,
         Field(
             min_length=1,
             description="What plans may keep in it: tails of resident pieces, or saved ones that "
-            "are copied back.",
+            "are copied back; boundary tensors; the model's inputs.",
         ),
     ]
     written: Annotated[
@@ -54,15 +65,25 @@ class MemorySpec(Strict):
             description="Instructions to copy a byte from it, relative to the main SRAM.",
         ),
     ] = 1.0
+    write_cost: Annotated[
+        float,
+        Field(
+            ge=1,
+            le=1000,
+            strict=False,
+            description="Instructions to copy a byte to it, relative to the main SRAM.",
+        ),
+    ] = 1.0
 
     @model_validator(mode="after")
     def _something_is_left(self) -> MemorySpec:
         if self.reserved_bytes >= self.bytes:
             raise ValueError(f"reserved_bytes below bytes ({self.bytes}); nothing is left")
-        if "tails" in self.holds and self.written != "always":
+        changing = [what for what in self.holds if what != "saved_tails"]
+        if changing and self.written != "always":
             raise ValueError(
-                "written: always where it holds tails, which change at each inference; what is "
-                "written at start-up only holds saved_tails"
+                f"written: always where it holds {changing[0]}, which changes at each inference; "
+                "what is written at start-up only holds saved_tails"
             )
         return self
 

@@ -22,7 +22,6 @@ from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
-from splitopt.planning.switching import REBUILT
 
 _COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
 
@@ -53,7 +52,8 @@ def cheapest_fit(
     if len(found.segments) == 1 and not found.first_insn:
         return entry, None
     words = "the same with pieces that are rebuilt"
-    rebuilt = cheapest(replace(every, switching=REBUILT), words, deadline)
+    switching = every.switching.without_images()
+    rebuilt = cheapest(replace(every, switching=switching), words, deadline)
     return entry, worth_of(found, rebuilt)
 
 

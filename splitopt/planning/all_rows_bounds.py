@@ -7,14 +7,18 @@ a meaning.
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
 from splitopt.arena.rules import TargetRules
 from splitopt.cost.copying import copy_insn, fill_insn
-from splitopt.cost.costs import Costs
+from splitopt.cost.costs import Costs, estimate_invoke
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.outside import Outside
+from splitopt.planning.outside_values import OutsideValues
 from splitopt.planning.peak_loads import peak_loads
+from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_bounds import (
     BoundaryLoads,
     boundary_loads,
@@ -28,6 +32,15 @@ from splitopt.planning.switching import REBUILT, Switching, image_bytes
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import Matrix
 
+_OF_BOUNDARY = (
+    "boundary",
+    "ram_bound",
+    "stock_ram_bound",
+    "resident_added_bound",
+    "spared_bytes",
+)
+"""What depends on where boundary tensors lie."""
+
 
 class AllRowsBounds:
     """What is known of the segments of one model for one target without a replay."""
@@ -39,6 +52,7 @@ class AllRowsBounds:
         costs: Costs,
         headroom_bytes: int,
         zero_arena: bool,
+        switching: Switching = REBUILT,
     ) -> None:
         self.graph = graph
         self.rules = rules
@@ -46,11 +60,41 @@ class AllRowsBounds:
         self.headroom_bytes = headroom_bytes
         self.zero_arena = zero_arena
         self.memories = rules.memories(graph)
+        self.values = OutsideValues(graph, switching.outside, switching.memories)
+
+    def move_boundary(self, switching: Switching) -> None:
+        """From now on, boundary tensors lie where these ways have them."""
+        if switching.outside != self.outside:
+            for name in _OF_BOUNDARY:
+                self.__dict__.pop(name, None)
+        self.values = OutsideValues(self.graph, switching.outside, switching.memories)
+
+    @property
+    def outside(self) -> Outside:
+        return self.values.outside
+
+    def outside_insn(self, option: SegmentOption) -> int:
+        """What the copies of an option take more because of where boundary tensors lie."""
+        return self.values.insn(option) if self.outside.memories else 0
+
+    def whole_invoke(self, start: int, stop: int) -> int:
+        """Estimated instructions of the segment's ops on all rows."""
+        return self._invoke_up_to[stop] - self._invoke_up_to[start] + self._per_invoke
+
+    @cached_property
+    def _per_invoke(self) -> int:
+        return estimate_invoke(self.costs, self.graph, 0, 0).insn
+
+    @cached_property
+    def _invoke_up_to(self) -> list[int]:
+        """Estimated instructions of the first 0, 1, ... ops."""
+        by_op = (self.costs.invoke(self.graph, op) or 0 for op in self.graph.ops)
+        return list(accumulate(by_op, initial=0))
 
     @cached_property
     def boundary(self) -> BoundaryLoads:
-        """What boundary tensors take while each segment runs."""
-        return boundary_loads(self.graph)
+        """What boundary tensors take of the main SRAM while each segment runs."""
+        return boundary_loads(self.graph, self.outside)
 
     @cached_property
     def peak_load(self) -> Matrix:

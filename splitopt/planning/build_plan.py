@@ -32,6 +32,9 @@ from splitopt.tiling.streams.check import check_stream
 
 _LAYOUT_S = 2.0
 
+Layouts = dict[int | None, tuple[Layout, int]]
+"""Of the region, and of what memories hold, by number; and where each begins."""
+
 
 class _Chosen(NamedTuple):
     """An option, its pieces as they begin."""
@@ -49,7 +52,7 @@ def solver_option(table: SegmentTable, option: SegmentOption, way: Way) -> Optio
         start=start,
         stop=stop,
         arena_bytes=way.arena_bytes,
-        cost=option.kept_insn + way.insn,
+        cost=option.kept_insn + way.insn + table.outside_insn(option),
         copied_bytes=option.copied_bytes,
         key=option.key,
         apart=option.is_apart,
@@ -120,16 +123,14 @@ def split_plan_of(
     options = [_chosen(table, option) for option in plan.options]
     stores = Stores(table.techniques.switching.memories, plan.layout.region_bytes)
     segments = tuple(_segments(table, options, plan, stores))
+    pieces, layouts = [len(own.begins) for own in options], _layouts(table, plan, stores)
     unproved = goal.ram_weight * table.unproved_bytes
     if status is Status.OPTIMAL and unproved:
         status = Status.FEASIBLE
     return SplitPlan(
         status=status,
         segments=segments,
-        placements=(
-            *_placements(table, plan.layout, [len(chosen.begins) for chosen in options]),
-            *_in_place(table, segments),
-        ),
+        placements=(*_placements(table, layouts, pieces), *_in_place(table, segments)),
         peak_ram_bytes=plan_cost(plan).peak,
         peak_with_input_bytes=_peak_with_input(table, plan),
         added_insn=plan_cost(plan).added,
@@ -168,7 +169,7 @@ def with_pieces(
             replace(segment, arena_offset=made.layout.arena_offset(k))
             for k, segment in enumerate(segments)
         ),
-        placements=_placements(table, made.layout, [1] * len(segments)),
+        placements=_placements(table, {None: (made.layout, 0)}, [1] * len(segments)),
         peak_ram_bytes=made.layout.region_bytes,
         added_insn=plan_cost(made).added,
     )
@@ -234,25 +235,44 @@ def _segments(
             by_rows=option.by_rows and bool(loads.held.outer_in[at]),
             rolled=option.rolled,
             rolled_bytes=sum(saved_bytes(table.graph, pair) for pair in option.rolled),
+            outside_insn=_outside_insn(table, option, figures),
         )
+
+
+def _outside_insn(table: SegmentTable, option: SegmentOption, piece: SegmentFigures) -> int:
+    return table.values.piece_insn(option, piece) if table.outside.memories else 0
+
+
+def _layouts(table: SegmentTable, plan: PartitionPlan, stores: Stores) -> Layouts:
+    """The region, and where boundary tensors lie behind the images of other memories."""
+    found: Layouts = {None: (plan.layout, 0)}
+    if table.outside.memories:
+        laid_out = table.values.laid_out(plan.options, SolveParams(time_limit_s=_LAYOUT_S))
+        starts = stores.lay(laid_out)
+        found |= {number: (own.layout, starts[number]) for number, own in laid_out.items()}
+    return found
 
 
 def _placements(
-    table: SegmentTable, layout: Layout, pieces: Sequence[int]
+    table: SegmentTable, layouts: Layouts, pieces: Sequence[int]
 ) -> tuple[BoundaryPlacement, ...]:
     """`pieces`: how many each of the solver's segments has."""
     candidates = boundary_candidates(table.graph)
-    firsts = list(accumulate(pieces, initial=0))
-    return tuple(
+    memories, firsts = table.techniques.switching.memories, list(accumulate(pieces, initial=0))
+    found = (
         BoundaryPlacement(
             tensor=candidates[p.boundary].tensor,
-            offset=p.offset,
+            offset=start + p.offset,
             size_bytes=p.size,
             first_segment=firsts[p.first_segment],
             last_segment=firsts[p.last_segment + 1] - 1,
+            memory=None if number is None else memories[number].name,
         )
+        for number, (layout, start) in layouts.items()
         for p in layout.placements
+        if table.outside.place(is_input=candidates[p.boundary].maker is None) == number
     )
+    return tuple(sorted(found, key=lambda placement: placement.tensor))
 
 
 def _in_place(

@@ -20,6 +20,7 @@ import numpy as np
 
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.outside import ALL_INSIDE, Outside
 from splitopt.planning.segment_bounds import boundaries_of
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.option_pool import Mask, OptionName
@@ -54,10 +55,11 @@ LEFT_ENDS = (Ends(True, False), Ends(False, True), Ends(True, True))
 @dataclass(frozen=True)
 class CutNodes:
     """The nodes of a graph's cuts. `left`: cut → the tensor that may be left in place there, by
-    ascending cuts."""
+    ascending cuts. `outside`: where other boundary tensors lie."""
 
     graph: ModelGraph
     left: Mapping[int, int]
+    outside: Outside = ALL_INSIDE
 
     @cached_property
     def first(self) -> Column:
@@ -125,14 +127,14 @@ class CutNodes:
 
     @cached_property
     def boundaries(self) -> tuple[Boundary, ...]:
-        """The boundary candidates as the solver takes them, in their order."""
+        """The boundary candidates as the solver takes them in the main SRAM, in their order."""
         return tuple(
             replace(
                 value,
                 first_item=None if maker is None else int(self.first[maker + 1]) - 1,
                 readers=tuple(int(self.first[reader]) for reader in value.readers),
             )
-            for value in boundaries_of(self.graph)
+            for value in boundaries_of(self.graph, self.outside)
             for maker in [value.first_item]
         )
 

@@ -91,9 +91,15 @@ def techniques_of(job: Job) -> Techniques:
 
 
 def switching_of(board: Board, ways: Sequence[str]) -> Switching:
-    """How pieces may begin on a board where a job allows these ways."""
+    """How pieces may begin on a board where a job allows these ways, and what else its memories may
+    hold."""
     may_reside = "resident" in ways and target_rules(board.abi).abi.two_arenas is not None
-    wanted = {"saved_tails": "restore" in ways, "tails": may_reside}
+    wanted = {
+        "saved_tails": "restore" in ways,
+        "tails": may_reside,
+        "boundary": True,
+        "model_input": True,
+    }
     memories = tuple(
         TailMemory(
             name=memory.name,
@@ -102,6 +108,9 @@ def switching_of(board: Board, ways: Sequence[str]) -> Switching:
             read_cost=memory.read_cost,
             saved=wanted["saved_tails"] and "saved_tails" in memory.holds,
             tails=wanted["tails"] and "tails" in memory.holds,
+            boundary="boundary" in memory.holds,
+            model_input="model_input" in memory.holds,
+            write_cost=memory.write_cost,
         )
         for memory in board.memories
         if any(wanted[what] for what in memory.holds)

@@ -30,11 +30,14 @@ class SingleOpBound:
 
 def single_op_bound(table: SegmentTable) -> SingleOpBound:
     """The op whose smallest RAM over all segments around it is the largest: no set of cuts on all
-    rows needs less."""
-    least = lowest_ram_by_op(table)
+    rows needs less, wherever the board lets boundary tensors lie."""
+    outsides = table.techniques.switching.outsides
+    few = table.placed(outsides[-1])  # as few inside as may be
+    ends = {outside: table.placed(outside) for outside in (outsides[0], outsides[-1])}
+    least = [min(own) for own in zip(*map(lowest_ram_by_op, ends.values()), strict=True)]
     op = max(range(len(least)), key=least.__getitem__)
     at = (op, op + 1)
-    return SingleOpBound(op, least[op], int(table.peak_load[at] + table.boundary.through[at]))
+    return SingleOpBound(op, least[op], int(few.peak_load[at] + few.boundary.through[at]))
 
 
 def lowest_ram_by_op(table: SegmentTable) -> tuple[int, ...]:

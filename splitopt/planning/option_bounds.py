@@ -14,7 +14,7 @@ from splitopt.planning.lower_bound import ram_in_place
 from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import segments_without_loss, segments_without_state
-from splitopt.planning.switching import INSIDE
+from splitopt.planning.switching import INSIDE, without_place
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
 from splitopt.solvers.partition.shortest_paths import Column
 
@@ -45,10 +45,10 @@ def _together(parts: list[OptionBounds]) -> OptionBounds:
 
 def _parts(table: SegmentTable, allowed: Mask, place: int) -> Iterator[tuple[OptionBounds, Column]]:
     """Bounds by technique between nodes, and the bytes of images."""
-    yield from (
-        (_between_nodes(table, found, COPIED), image)
-        for found, image in _copied_parts(table, allowed, place)
-    )
+    parts = _copied_parts(table, allowed, place)
+    if table.outside.memories:
+        parts = (_with_outside(table, *part) for part in parts)
+    yield from ((_between_nodes(table, found, COPIED), image) for found, image in parts)
     if table.nodes.left:
         may_stay = place or table.techniques.switching.may_restore
         for ends in LEFT_ENDS:
@@ -62,6 +62,22 @@ def _between_nodes(table: SegmentTable, found: OptionBounds, ends: Ends) -> Opti
     first = table.nodes.first
     starts, stops = first[found.starts] + ends.read, first[found.stops] + ends.made
     return found._replace(starts=starts, stops=stops)
+
+
+def _with_outside(
+    table: SegmentTable, bounds: OptionBounds, image: Column
+) -> tuple[OptionBounds, Column]:
+    """Where boundary tensors lie in other memories: the options for which these have room, with
+    what copies take more; of bands, only that it is not below 0."""
+    keys, at = without_place(bounds.keys), (bounds.starts, bounds.stops)
+    values, by_rows = table.values, table.techniques.input_by_rows
+    plain, streamed = keys <= 1, keys >= STREAMED
+    fit = np.where(plain, values.fit(apart=False)[at], values.fit(apart=True)[at])
+    fit = np.where(streamed, values.fit(apart=True, by_rows=by_rows)[at], fit)
+    more = plain * values.insn_bound(False, False)[at]
+    more += streamed * values.insn_bound(True, by_rows)[at]
+    found = bounds._replace(cost=bounds.cost + more)
+    return OptionBounds(*(column[fit] for column in found)), image[fit]
 
 
 def _copied_parts(

@@ -10,6 +10,8 @@ from math import ceil
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.planning.build_plan import named_option, solver_option, split_plan_of
+from splitopt.planning.outside import Outside
+from splitopt.planning.placing import Found, best_placed
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.resident_search import with_residents
@@ -46,6 +48,7 @@ class Planner:
     def __init__(self, table: SegmentTable, progress: Progress = lambda _: None) -> None:
         self.table = table
         self._progress = progress
+        self._placed: dict[Outside, Planner] = {}
 
     def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
         """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
@@ -55,9 +58,30 @@ class Planner:
         solver's outcome (UNKNOWN) comes back as it is.
         """
         deadline = deadline or Deadline(request.params.time_limit_s)
-        outcome, instance = self.solve(request, deadline)
-        if outcome.status is Status.INFEASIBLE:
+        found = self.find(request, deadline)
+        if isinstance(found, Outcome) and found.status is Status.INFEASIBLE:
             return self._explain_infeasible(request, deadline)
+        return found
+
+    def find(self, request: PlanRequest, deadline: Deadline) -> Found:
+        """As `plan`, but what has no plan is not explained. Boundary tensors lie where that is best
+        of the places that memories beside the main SRAM are for, all of a kind in one."""
+        if len(self.table.techniques.switching.outsides) == 1:
+            return self.find_here(request, deadline)
+        return best_placed(self, request, deadline)
+
+    def placing(self, outside: Outside) -> Planner:
+        """A planner of the same with boundary tensors in these places, which is kept."""
+        if outside == self.table.outside:
+            return self
+        if outside not in self._placed:
+            self._placed[outside] = Planner(self.table.placed(outside), self._progress)
+        return self._placed[outside]
+
+    def find_here(self, request: PlanRequest, deadline: Deadline) -> Found:
+        """As `find`, with boundary tensors where the table has them; these may take more of a
+        memory than what else is kept in it leaves."""
+        outcome, instance = self.solve(request, deadline)
         if outcome.plan is None:
             return outcome
         check_plan(instance, outcome.plan, outcome.cost)
@@ -295,9 +319,10 @@ class Planner:
         """The smallest budget with a plan, every other limit kept; proved as any plan is."""
         self._progress("finding the smallest feasible budget")
         goal = replace(request.goal, ram_weight=1, cost_weight=0, capacity=None)
-        outcome, _ = self.solve(replace(request, goal=goal), deadline)
-        least = None if outcome.plan is None else self.built(outcome, request)
-        return Infeasible(request.goal, least, outcome.status is not Status.UNKNOWN)
+        found = self.find(replace(request, goal=goal), deadline)
+        if isinstance(found, SplitPlan):
+            return Infeasible(request.goal, replace(found, goal=request.goal))
+        return Infeasible(request.goal, None, found.status is not Status.UNKNOWN)
 
     def built(self, outcome: Outcome[PartitionPlan], request: PlanRequest) -> SplitPlan:
         """Of an outcome that has a plan."""

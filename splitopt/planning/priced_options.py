@@ -81,7 +81,8 @@ class _Prices:
         ends = read - in_arena[0], made - in_arena[1]
         beside = sum(ends) if option.is_apart else max(ends)
         ram = way.arena_bytes + int(table.boundary.through[start, stop]) + beside - saved
-        return SettledKept(ram, option.kept_insn + way.insn, way.kept_bytes, is_last)
+        insn = option.kept_insn + way.insn + table.outside_insn(option)
+        return SettledKept(ram, insn, way.kept_bytes, is_last)
 
     def _streamed(self, start: int, stop: int, level: int, place: int) -> SettledKept | None:
         table = self._table
@@ -95,7 +96,10 @@ class _Prices:
         by_rows = table.techniques.input_by_rows
         if by_rows:
             ram -= int(table.boundary.held.outer_in[start, stop])
-        if table.techniques.rolled_ends:
-            ram -= found.saved_inside if by_rows else found.saved
+        boundary_outside, input_outside = table.outside.kinds
+        if table.techniques.rolled_ends and not boundary_outside:
+            ram -= found.saved_inside if by_rows or input_outside else found.saved
         spent = found.added_insn - found.rebuild_insn + way.insn
+        if table.outside.memories:
+            spent += int(table.values.insn_bound(True, by_rows)[start, stop])
         return SettledKept(ram, spent, way.kept_bytes, copied=found.copied)

@@ -157,7 +157,8 @@ class Techniques:
         """Whether options of this key are the same under both."""
         if key >= IN_PLACE:
             return True
-        same_rolls = self.rolled_ends == other.rolled_ends
+        same_places = self.switching.outside.kinds == other.switching.outside.kinds
+        same_rolls = self.rolled_ends == other.rolled_ends and (same_places or not self.rolled_ends)
         if key >= STREAMED:
             return same_rolls and self.input_by_rows == other.input_by_rows
         same_plans = key % 2 == 0 or self.offline_plans == other.offline_plans

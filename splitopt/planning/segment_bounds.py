@@ -18,7 +18,8 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import AllocateTable, fixed_insn, prepare_insn
 from splitopt.cost.copying import CONSTRUCT_INSN
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import boundary_candidates
+from splitopt.graph.segments import BoundaryCandidate, boundary_candidates
+from splitopt.planning.outside import ALL_INSIDE, Outside
 from splitopt.planning.segment_heads import SegmentHeads
 from splitopt.solvers.partition import boundary as solver
 from splitopt.solvers.partition.shortest_paths import Matrix
@@ -103,21 +104,25 @@ class BoundaryLoads:
         return int(held.in_[at]), int(held.out[at])
 
 
-def boundaries_of(graph: ModelGraph) -> tuple[solver.Boundary, ...]:
-    """The boundary candidates as the solver takes them, in their order."""
+def boundaries_of(
+    graph: ModelGraph, outside: Outside = ALL_INSIDE, memory: int | None = None
+) -> tuple[solver.Boundary, ...]:
+    """The boundary candidates as the solver takes them, in their order: in this memory, None for
+    the main SRAM. Those that lie elsewhere take 0 bytes."""
+
+    def size(candidate: BoundaryCandidate) -> int:
+        if outside.place(is_input=candidate.maker is None) != memory:
+            return 0
+        return align_up(graph.tensors[candidate.tensor].bytes, ARENA_ALIGNMENT)
+
     return tuple(
-        solver.Boundary(
-            align_up(graph.tensors[candidate.tensor].bytes, ARENA_ALIGNMENT),
-            candidate.maker,
-            candidate.readers,
-            candidate.is_output,
-        )
+        solver.Boundary(size(candidate), candidate.maker, candidate.readers, candidate.is_output)
         for candidate in boundary_candidates(graph)
     )
 
 
-def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
-    """Of every segment [start, stop), cuts on both sides.
+def boundary_loads(graph: ModelGraph, outside: Outside = ALL_INSIDE) -> BoundaryLoads:
+    """Of every segment [start, stop), cuts on both sides; what is held, in the main SRAM.
 
     A tensor is copied out by the segment that makes it, if another reads it, and in by every other
     segment that reads it. An input of the model is copied like a tensor that its first reader
@@ -131,7 +136,7 @@ def boundary_loads(graph: ModelGraph) -> BoundaryLoads:
         for sums, amount in ((copied, graph.tensors[candidate.tensor].bytes), (copies, 1)):
             sums.add(range(born + 1), range(born + 1, last + 1), amount)
             sums.add_where_any(range(born + 1, n + 1), candidate.readers, amount)
-    held = solver.BoundaryLoads(n, boundaries_of(graph))
+    held = solver.BoundaryLoads(n, boundaries_of(graph, outside))
     indices = {candidate.tensor: index for index, candidate in enumerate(candidates)}
     return BoundaryLoads(held, copied.matrix(), copies.matrix(), indices)
 

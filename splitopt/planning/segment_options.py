@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from itertools import accumulate
 
 from splitopt.arena.offline import best_offline_plan
 from splitopt.arena.rules import TargetRules
@@ -20,6 +19,7 @@ from splitopt.graph.segments import crossing_bytes, segment_of, whole_model
 from splitopt.planning.all_rows_bounds import AllRowsBounds
 from splitopt.planning.band_options import BandTable
 from splitopt.planning.cut_nodes import IN_PLACE, CutNodes, ends_of, left_tensors
+from splitopt.planning.outside import Outside
 from splitopt.planning.pricing import Piece, Pricer
 from splitopt.planning.segment import CUTS_ONLY, STREAMED, SegmentFigures, SegmentOption, Techniques
 from splitopt.planning.stream_options import StreamTable
@@ -49,7 +49,9 @@ class SegmentTable(AllRowsBounds):
         costs: Costs | None = None,
         techniques: Techniques = CUTS_ONLY,
     ) -> None:
-        super().__init__(graph, rules, costs or built_in(), headroom_bytes, zero_arena)
+        super().__init__(
+            graph, rules, costs or built_in(), headroom_bytes, zero_arena, techniques.switching
+        )
         self.techniques = techniques
         self.unproved_bytes = 0
         """The most that the head of an offline plan lies above what is proved of it."""
@@ -102,9 +104,15 @@ class SegmentTable(AllRowsBounds):
         if techniques.two_heights != self.techniques.two_heights:
             other.__dict__.pop("bands", None)
         other.__dict__.pop("nodes", None)
+        other.move_boundary(techniques.switching)
         other._late, other.is_complete, other.last_pool = [], True, None
         other.checked = dict(self.checked)
         return other
+
+    def placed(self, outside: Outside) -> SegmentTable:
+        """The table with boundary tensors in these places."""
+        switching = replace(self.techniques.switching, outside=outside)
+        return self.under(replace(self.techniques, switching=switching))
 
     @property
     def replays(self) -> int:
@@ -166,7 +174,7 @@ class SegmentTable(AllRowsBounds):
         executions = [execution for piece in pieces for execution in piece.executions]
         if not (executions and self.techniques.rolled_ends):
             return ()
-        return rolled_pairs(self.graph, pieces[0].segment, executions)
+        return self.values.inside(rolled_pairs(self.graph, pieces[0].segment, executions))
 
     def _streamed(self, name: OptionName) -> SegmentOption | None:
         figures = self._stream_figures(name)
@@ -175,7 +183,7 @@ class SegmentTable(AllRowsBounds):
         by_rows, rolls = self.techniques.input_by_rows, self.techniques.rolled_ends
         stream = figures.stream.stream
         rolled = self.streams.rolled(stream, by_rows=by_rows) if rolls else ()
-        return SegmentOption(name[2], (figures,), None, rolled, by_rows)
+        return SegmentOption(name[2], (figures,), None, self.values.inside(rolled), by_rows)
 
     def _stream_figures(self, name: OptionName) -> SegmentFigures | None:
         """Of a segment's stream, whatever its ends share; None where it has none."""
@@ -242,7 +250,9 @@ class SegmentTable(AllRowsBounds):
     def nodes(self) -> CutNodes:
         """Cuts as the solver has them."""
         is_offered = self.techniques.may_leave_in_place and not self.graph.called
-        return CutNodes(self.graph, left_tensors(self.graph) if is_offered else {})
+        is_offered &= not self.outside.memories
+        left = left_tensors(self.graph) if is_offered else {}
+        return CutNodes(self.graph, left, self.outside)
 
     def _on_all_rows(self, start: int, stop: int) -> Piece:
         segment = segment_of(self.graph, start, stop)
@@ -308,20 +318,6 @@ class SegmentTable(AllRowsBounds):
         return Pricer(
             self.graph, self.rules.abi, self.costs.allocate, self.headroom_bytes, self.zero_arena
         )
-
-    def whole_invoke(self, start: int, stop: int) -> int:
-        """Estimated instructions of the segment's ops on all rows."""
-        return self._invoke_up_to[stop] - self._invoke_up_to[start] + self._per_invoke
-
-    @cached_property
-    def _per_invoke(self) -> int:
-        return estimate_invoke(self.costs, self.graph, 0, 0).insn
-
-    @cached_property
-    def _invoke_up_to(self) -> list[int]:
-        """Estimated instructions of the first 0, 1, ... ops."""
-        by_op = (self.costs.invoke(self.graph, op) or 0 for op in self.graph.ops)
-        return list(accumulate(by_op, initial=0))
 
     def is_whole(self, start: int, stop: int) -> bool:
         """Whether the segment is the whole model: it is built once, at start-up."""

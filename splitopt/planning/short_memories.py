@@ -86,8 +86,8 @@ def _planned(
         return None
     planner = Planner(table.under(replace(table.techniques, switching=switching)))
     goal = replace(request.goal, ram_weight=0, cost_weight=1)
-    outcome, _ = planner.solve(replace(request, goal=goal, with_ties=False), deadline)
-    return None if outcome.plan is None else planner.built(outcome, request)
+    found = planner.find(replace(request, goal=goal, with_ties=False), deadline)
+    return found if isinstance(found, SplitPlan) else None
 
 
 def _short(memories: Sequence[TailMemory], plan: SplitPlan) -> Iterator[ShortMemory]:

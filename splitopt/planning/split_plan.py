@@ -40,12 +40,15 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class UsedMemory:
-    """A memory beside the main SRAM, with what a plan may use of it and what it does."""
+    """A memory beside the main SRAM, with what a plan may use of it and what it does. Of that,
+    `boundary_bytes` for boundary tensors, of which `load_bytes` are alive at once."""
 
     name: str
     bytes: int
     used_bytes: int
     written: Literal["always", "start_up"]
+    boundary_bytes: int = 0
+    load_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class PlannedSegment:
     front of its piece add to each inference (estimated). `rolled`: inputs and outputs that share
     bytes while it runs, which saves `rolled_bytes`. `by_rows`: inputs of the model are handed over
     to it row by row, and are no part of `in_bytes`. `stored`, `kept`: both None where it is rebuilt
-    at each inference; kept bytes are no part of `ram_bytes`.
+    at each inference; kept bytes are no part of `ram_bytes`. `outside_insn`: what its copies take
+    more where boundary tensors lie in slower memories (estimated).
     """
 
     index: int
@@ -73,6 +77,7 @@ class PlannedSegment:
     by_rows: bool = False
     stored: Stored | None = None
     kept: Kept | None = None
+    outside_insn: int = 0
 
     @property
     def start(self) -> int:
@@ -94,7 +99,7 @@ class PlannedSegment:
 
     @property
     def added_insn(self) -> int:
-        rebuilt = self.figures.added_insn + self.requantise_insn
+        rebuilt = self.figures.added_insn + self.requantise_insn + self.outside_insn
         built_once = self.stored or self.kept
         if built_once is None:
             return rebuilt
@@ -127,8 +132,9 @@ class PlannedSegment:
 
 @dataclass(frozen=True, slots=True)
 class BoundaryPlacement:
-    """A boundary tensor's place in the region, kept for segments first..last, both included.
-    `in_place`: it lies in the arenas of both, and nothing is copied."""
+    """A boundary tensor's place, kept for segments first..last, both included: in the region, or in
+    a `memory` beside the main SRAM. `in_place`: it lies in the arenas of both segments, and nothing
+    is copied."""
 
     tensor: int
     offset: int
@@ -136,6 +142,7 @@ class BoundaryPlacement:
     first_segment: int
     last_segment: int
     in_place: bool = False
+    memory: str | None = None
 
 
 @dataclass(frozen=True)
@@ -167,7 +174,11 @@ class SplitPlan:
 
     @property
     def copy_insn(self) -> int:
-        return sum(segment.figures.copy_insn for segment in self.segments)
+        return sum(s.figures.copy_insn + s.outside_insn for s in self.segments)
+
+    @property
+    def copied_bytes(self) -> int:
+        return sum(segment.figures.copied_bytes for segment in self.segments)
 
     @property
     def recomputed_insn(self) -> int:

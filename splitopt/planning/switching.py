@@ -9,7 +9,7 @@ of the arena shares with those of others; nothing is copied.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Literal, NamedTuple, Protocol
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from splitopt.base.units import ARENA_ALIGNMENT, Sizes, align_up, ceil_div
 from splitopt.cost.restoring import restore_insn
+from splitopt.planning.outside import ALL_INSIDE, Outside
 from splitopt.solvers.dominance import undominated
 
 HEADER_BYTES = 64
@@ -61,7 +62,7 @@ def image_bytes(tail_bytes: Sizes, interpreters_bytes: Sizes | int) -> Sizes:
     return align_up(tail_bytes, ARENA_ALIGNMENT) + interpreters_bytes
 
 
-def without_place(key: int) -> int:
+def without_place(key: Sizes) -> Sizes:
     """The key of an option, whether its pieces are resident or not."""
     return key & _WITHOUT
 
@@ -73,8 +74,9 @@ def place_of(key: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TailMemory:
-    """A memory that may hold images, `saved` ones, or `tails` of resident pieces, too. `bytes`:
-    free for them and for the runner's header. `read_cost`: of a byte, relative to the main SRAM."""
+    """A memory that may hold images, `saved` ones, or `tails` of resident pieces, too; `boundary`
+    tensors, or the model's inputs. `bytes`: free for them and for the runner's header. `read_cost`,
+    `write_cost`: of a byte, relative to the main SRAM."""
 
     name: str
     bytes: int
@@ -82,6 +84,9 @@ class TailMemory:
     read_cost: float = 1.0
     saved: bool = True
     tails: bool = False
+    boundary: bool = False
+    model_input: bool = False
+    write_cost: float = 1.0
 
     @property
     def first_offset(self) -> int:
@@ -149,15 +154,40 @@ Choice = tuple[Piece, Piece | None]
 @dataclass(frozen=True, slots=True)
 class Switching:
     """The ways that a plan may use. `may_reside`: pieces may be resident. Either all pieces of an
-    option are, and all in the main SRAM or none, or none is."""
+    option are, and all in the main SRAM or none, or none is. `outside`: where boundary tensors
+    lie."""
 
     memories: tuple[TailMemory, ...] = ()
     may_rebuild: bool = True
     may_reside: bool = False
+    outside: Outside = ALL_INSIDE
 
     @property
     def rooms(self) -> tuple[int, ...]:
-        return tuple(memory.room_bytes for memory in self.memories)
+        """Of images in each memory."""
+        taken = self.outside.least or (0,) * len(self.memories)
+        rooms = zip(self.memories, taken, strict=True)
+        return tuple(max(0, memory.room_bytes - own) for memory, own in rooms)
+
+    @property
+    def outsides(self) -> tuple[Outside, ...]:
+        """The places that boundary tensors and inputs may have: first all in the main SRAM; or the
+        one that they are given."""
+        if self.outside != ALL_INSIDE:
+            return (self.outside,)
+        numbered = list(enumerate(self.memories))
+        boundary = [None, *(number for number, memory in numbered if memory.boundary)]
+        inputs = [None, *(number for number, memory in numbered if memory.model_input)]
+        return tuple(Outside(*places) for places in product(boundary, inputs))
+
+    def without_images(self) -> Switching:
+        """Pieces are built again; boundary tensors may lie where they may here."""
+        memories = tuple(
+            replace(memory, saved=False, tails=False)
+            for memory in self.memories
+            if memory.boundary or memory.model_input
+        )
+        return Switching(memories)
 
     @property
     def may_restore(self) -> bool:

@@ -15,7 +15,7 @@ from splitopt.runtime.links import PieceLinks, links_of
 from splitopt.runtime.stream_tables import StreamTables
 from splitopt.runtime.worker_process import Array
 
-MAGIC, VERSION = 0x4A504C53, 7
+MAGIC, VERSION = 0x4A504C53, 8
 _HEADER_WORDS = 8
 _ALIGNMENT = 16
 _OP_CODES = {name: code for code, name in OP_NAMES.items()}

@@ -20,6 +20,7 @@ class Link:
     offset: int
     size_bytes: int
     row_bytes: int = 0
+    store: int = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +51,16 @@ def links_of(
     offsets: Mapping[int, int],
     executions: Sequence[Sequence[Execution]] = (),
     streams: Sequence[PlacedBuffers | None] = (),
+    stores: Mapping[int, int] | None = None,
 ) -> tuple[PieceLinks, ...]:
-    """The links of each piece. `offsets`: boundary tensor → its place in the region, in bytes;
-    `executions`: for each segment those of its bands, none where it runs once on whole tensors;
-    `streams`: for each segment that is streamed, its stream.
+    """The links of each piece. `offsets`: boundary tensor → its place in bytes, in the region or,
+    where `stores` names one for it, in that store; `executions`: for each segment those of its
+    bands, none where it runs once on whole tensors; `streams`: for each segment that is streamed,
+    its stream.
 
     An input of the model is read from its buffer by its first reader; if later pieces read it, too,
-    that piece keeps it as a boundary tensor. One without a place in the region is taken row by row
-    by a first reader that is banded or streamed. An output of the model is written by its last
-    maker.
+    that piece keeps it as a boundary tensor. One without a place is taken row by row by a first
+    reader that is banded or streamed. An output of the model is written by its last maker.
     """
     first_reader: dict[int, int] = {}
     last_maker: dict[int, int] = {}
@@ -74,7 +76,8 @@ def links_of(
         offset = offsets.get(tensor, NOWHERE)
         assert index != NOWHERE or offset != NOWHERE, f"tensor {tensor} has no place"
         row_bytes = _row_bytes(graph, tensor) if in_rows else 0
-        return Link(position, index, offset, graph.tensors[tensor].bytes, row_bytes)
+        store = (stores or {}).get(tensor, NOWHERE)
+        return Link(position, index, offset, graph.tensors[tensor].bytes, row_bytes, store)
 
     def links(k: int, segment: Segment) -> PieceLinks:
         own = executions[k] if executions else ()

@@ -267,7 +267,8 @@ def _rolled_places(plan: SplitPlan, segment: PlannedSegment) -> dict[int, int]:
     """Where the segment's ends lie, if some may share bytes."""
     ends = {*segment.figures.segment.inputs, *segment.figures.segment.outputs}
     found = [p for p in plan.placements if p.first_segment <= segment.index <= p.last_segment]
-    return {p.tensor: p.offset for p in found if p.tensor in ends} if segment.rolled else {}
+    places = {p.tensor: p.offset for p in found if p.tensor in ends and p.memory is None}
+    return places if segment.rolled else {}
 
 
 def _document(

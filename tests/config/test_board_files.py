@@ -60,17 +60,20 @@ def test_memories_of_a_board(write: Write) -> None:
     [known] = job.board.memories
     assert (known.bytes, known.reserved_bytes, known.read_cost) == (4096, 0, 1.0)
     assert job.spec.pieces.switching == ("rebuild", "resident", "restore")
-    assert "want 'tails' or 'saved_tails'" in refusal(write(text(("saved_tails", "arena"))))
+    assert "no arena: kernels work in arenas" in refusal(write(text(("saved_tails", "arena"))))
+    assert "want 'tails', 'saved_tails', " in refusal(write(text(("saved_tails", "images"))))
     assert "'always' or 'start_up'" in refusal(write(text(("always", "never"))))
     assert "memories[0].written" in refusal(write(text((", written: always", ""))))
     assert "nothing is left" in refusal(write(text(("4096", "4096, reserved_bytes: 4096"))))
-    assert "read_cost" in refusal(write(text(("4096", "4096, read_cost: 0.5"))))
+    for cost in ("read_cost", "write_cost"):
+        assert cost in refusal(write(text(("4096", f"4096, {cost}: 0.5"))))
     assert "a name of its own" in refusal(write(text(memories=f"{memory}, {memory}")))
     tails = ("[saved_tails]", "[tails]")
     [holder] = read_job(write(text(tails))).board.memories
     assert holder.holds == ("tails",)
-    changing = refusal(write(text(tails, ("always", "start_up"))))
-    assert "written: always where it holds tails" in changing
+    for what in ("tails", "boundary", "model_input"):
+        changing = refusal(write(text(("[saved_tails]", f"[{what}]"), ("always", "start_up"))))
+        assert f"written: always where it holds {what}" in changing
     only = "\npieces: {switching: [restore]}"
     assert read_job(write(text() + only)).spec.pieces.switching == ("restore",)
     assert "b has no memory" in refusal(write(board % "" + only))

@@ -42,6 +42,7 @@ void Reset(bool at_start_up) {
                nullptr, &kept[0]};
   pieces[1] = {reinterpret_cast<std::uint8_t*>(&second), 0, 64, &in1, 1, &out1, 1, nullptr, 1,
                nullptr, &kept[1]};
+  for (splitopt::Link* link : {&out0, &in1}) link->offset = 64, link->store = kNowhere;
   stores[0] = {kStored, at_start_up};
   plan = {pieces, 2, 80, 1, 1, stores, 1, 5, 6};
   resolver.first = 0;
@@ -73,6 +74,13 @@ class Flaky : public splitopt::MemoryStore {
 
  private:
   int writes_;
+};
+
+// Keeps images, and says of no bytes that they may change.
+class Images : public splitopt::MemoryStore {
+ public:
+  using MemoryStore::MemoryStore;
+  std::uint8_t* Place(std::uint32_t, std::uint32_t) override { return nullptr; }
 };
 
 splitopt::MemoryStore whole(memory, sizeof(memory));
@@ -219,6 +227,43 @@ void ExpectFaults() {
   Expect(Started().Prepare(one).error == Error::kStoreRead, "a small store");
 }
 
+// The boundary tensor lies behind the images.
+alignas(16) std::uint8_t roomy[kStored + 16];
+
+void PlaceOutside(bool at_start_up = false) {
+  Reset(at_start_up);
+  stores[0].bytes = sizeof(roomy);
+  for (splitopt::Link* link : {&out0, &in1}) link->offset = kStored, link->store = 0;
+}
+
+template <typename Change>
+void ExpectNoPlace(const char* what, Change change) {
+  PlaceOutside();
+  change();
+  splitopt::MemoryStore store(roomy, sizeof(roomy));
+  splitopt::Store* own[] = {&store};
+  Expect(Started().Prepare(own).error == Error::kLinkOutOfRegion, what);
+}
+
+void ExpectOutside() {
+  PlaceOutside();
+  splitopt::MemoryStore store(roomy, sizeof(roomy));
+  splitopt::Store* own[] = {&store};
+  splitopt::Runner& runner = Started();
+  Expect(runner.Prepare(own).ok(), "a boundary tensor in a store");
+  ExpectRuns(runner, "is written and read there");
+  for (int i = 64; i < 80; ++i) Expect(region[0][i] == 0xA5, "and not in the region");
+  ExpectNoPlace("no such store", [] { in1.store = 1; });
+  ExpectNoPlace("beyond the store", [] { out0.offset += 16; });
+  ExpectNoPlace("far beyond", [] { out0.offset = 0xFFFFFFF0; });
+  ExpectNoPlace("over an image", [] { in1.offset = kStored - 16; });
+  ExpectNoPlace("in a store that is written at start-up", [] { PlaceOutside(true); });
+  PlaceOutside();
+  Images images(roomy, sizeof(roomy));
+  splitopt::Store* kept_only[] = {&images};
+  Expect(Started().Prepare(kept_only).error == Error::kStoreNotPlain, "no plain memory");
+}
+
 }  // namespace
 
 int main() {
@@ -231,6 +276,7 @@ int main() {
   ExpectStale(Error::kStoredForOtherCode, [] { resolver.first = 1; });
   ExpectInterrupted();
   ExpectFaults();
+  ExpectOutside();
   if (failures == 0) std::printf("all as expected\n");
   return failures;
 }

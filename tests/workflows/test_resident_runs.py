@@ -80,7 +80,7 @@ def test_an_export_says_which_pieces_stay_and_where(finished: Path, tmp_path: Pa
         assert f"kKept{own.index} = {{{row}, {own.arena_used_bytes}, 1, 1}};" in source
     readme = (tmp_path / "net" / "README.md").read_text()
     assert f"region + {name}::kInput0Offset" in readme
-    assert f"input 0 ({given.size:,} B from {given.offset:,} on)" in readme
+    assert f"input 0 ({given.size:,} B from {given.offset:,} of the region on)" in readme
     named = ", ".join(str(own.index) for own in kept)
     assert f"- {named}: built where they stay" in readme
     first = min(own.kept_offset for own in kept if own.kept_in is None)

@@ -249,9 +249,10 @@ class Segment(Shape):
 
 
 class Boundary(Shape):
-    """Where a boundary tensor lies. `in_place`: in the arenas of the two pieces that make and read
-    it, where nothing is copied, and no other bytes are taken. `onnx_tensor` is there for models
-    that were converted, and null for a tensor that has no ONNX counterpart."""
+    """Where a boundary tensor lies: in the region, or in a `memory` beside the main SRAM.
+    `in_place`: in the arenas of the two pieces that make and read it, where nothing is copied, and
+    no other bytes are taken. `onnx_tensor` is there for models that were converted, and null for a
+    tensor that has no ONNX counterpart."""
 
     tensor: Index
     name: Text
@@ -260,6 +261,7 @@ class Boundary(Shape):
     first_segment: Op
     last_segment: Op
     in_place: bool = False
+    memory: Line | None = None
     onnx_tensor: Text | None = None
 
 
@@ -313,6 +315,12 @@ class Plan(Document):
     def kept_bytes(self) -> int:
         """What resident pieces keep in the main SRAM, for good."""
         return sum(segment.kept_bytes for segment in self.segments if segment.kept_in is None)
+
+    def boundary_bytes(self, memory: str) -> int:
+        """What boundary tensors take of a memory beside the main SRAM."""
+        own = [entry for entry in self.layout.boundary if entry.memory == memory]
+        ends = [entry.offset + entry.size for entry in own]
+        return max(ends, default=0) - min((entry.offset for entry in own), default=0)
 
     @property
     def largest_arena_bytes(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from splitopt.arena.replay import Arena, replay
@@ -11,12 +12,14 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece as PieceFile
 from splitopt.bundle.schema.explain import LiveTensor, Piece
+from splitopt.bundle.schema.plan import Boundary
 from splitopt.bundle.schema.plan import Segment as SegmentEntry
 from splitopt.explain.memory.unsplit_ram import load_by_op
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import whole_model
+from splitopt.planning.outside import Outside
 from splitopt.planning.segment_options import SegmentTable
-from splitopt.planning.split_plan import PlannedSegment, SplitPlan
+from splitopt.planning.split_plan import BoundaryPlacement, PlannedSegment, SplitPlan
 from splitopt.tiling.rolled import RolledPair, saved_bytes
 from splitopt.tiling.streams.stage_arena import stage_arena
 
@@ -26,6 +29,7 @@ def planned_pieces(
 ) -> tuple[Piece, ...]:
     """What each piece of a plan needs while it runs. Of several peak ops of a piece, `bound_op`
     goes first."""
+    table = _placed(table, plan.placements)
     return tuple(
         piece_of(table, s.index, (s.start, s.stop), s.figures.arena, _way_of(table, s), bound_op)
         for s in plan.segments
@@ -34,7 +38,7 @@ def planned_pieces(
 
 def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tuple[Piece, ...]:
     """Recomputed from the files. Of several peak ops of a piece, `bound_op` goes first."""
-    found = []
+    found, table = [], _placed(table, bundle.plan.layout.boundary)
     for piece, entry in zip(bundle.pieces, bundle.plan.segments, strict=True):
         at = piece.segment.start, piece.segment.stop
         arena, way = _written_arena(piece, entry, table.rules), Way(len(piece.executions))
@@ -53,6 +57,14 @@ def written_pieces(bundle: OpenBundle, table: SegmentTable, bound_op: int) -> tu
         as_planned = made.arena_bytes == entry.arena_bytes
         found.append(made.model_copy(update={"as_planned": as_planned, **own}))
     return tuple(found)
+
+
+def _placed(table: SegmentTable, entries: Iterable[BoundaryPlacement | Boundary]) -> SegmentTable:
+    """The table where these boundary tensors lie in memories beside the main SRAM."""
+    inputs = table.graph.inputs
+    outside = {own.tensor in inputs for own in entries if own.memory is not None}
+    boundary, given = (0 if kind in outside else None for kind in (False, True))
+    return table.placed(Outside(boundary, given))
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _LEGEND: tuple[Key, ...] = (
     ("held", "arenas and boundary tensors, which pieces share in turn"),
     ("tail", "kept for good: tails and interpreters of resident pieces"),
     ("saved", "saved at start-up: images of pieces that are restored"),
+    ("boundary", "boundary tensors and inputs of the model beside the main SRAM"),
 )
 
 
@@ -49,9 +50,11 @@ def bars_legend(bars: Sequence[Chart]) -> list[Key]:
 def _parts(plan: Plan, memory: Memory) -> Iterator[_Part]:
     kept = _kept_in(plan, memory.name)
     stored = sum(s.stored_bytes for s in plan.segments if s.stored_in == memory.name)
-    yield _Part("room", memory.used_bytes - kept - stored, "the runner's header")
+    boundary = plan.boundary_bytes(memory.name)
+    yield _Part("room", memory.used_bytes - kept - stored - boundary, "the runner's header")
     yield _kept(kept)
     yield _Part("saved", stored, "saved images of pieces that are restored")
+    yield _Part("boundary", boundary, "boundary tensors")
 
 
 def _kept_in(plan: Plan, place: str | None) -> int:

@@ -15,6 +15,7 @@ from splitopt.bundle.schema.verify import Verify
 from splitopt.report.charts.dag import dag_chart
 from splitopt.report.charts.memory_bars import bars_legend, memory_bars
 from splitopt.report.charts.memory_map import LEGEND, boundary_names, memory_map
+from splitopt.report.charts.outside_map import outside_maps
 from splitopt.report.charts.ram_chart import ram_chart
 from splitopt.report.charts.svg import Chart, keys_drawn
 from splitopt.report.pages.page import render
@@ -144,9 +145,13 @@ def _flash(plan: Plan) -> str:
     kept = {name for s in plan.segments for name in (s.stored_in, s.kept_in) if name}
     memories = sorted(kept)
     more = f" What is kept for good lies in {', '.join(memories)}, too." if memories else ""
+    places = {entry.memory for entry in plan.layout.boundary}
+    outside = sorted(place for place in places if place is not None)
+    more += f" Boundary tensors lie in {', '.join(outside)}, too." if outside else ""
+    shared = " and the boundary tensors share" if None in places or not outside else " share"
     return (
         f"Flash: {written} ({whole}). Declare: {ram}, {'the ' if plan.kept_bytes else 'which '}"
-        f"{arenas} and the boundary tensors share.{more}"
+        f"{arenas}{shared}.{more}"
     )
 
 
@@ -218,6 +223,7 @@ def _charts(documents: RunDocuments) -> dict[str, Any]:
     return {
         "board_name": plan.board.name,
         "bars": bars,
+        "outside": outside_maps(plan),
         "bars_legend": bars_legend(bars),
         "ram": ram_chart(plan, memory, documents.graph),
         "unsplit_map": whole,

@@ -104,7 +104,8 @@ def end_lines(plan: Plan, checks: Checks, own_inputs: int) -> Iterator[Line]:
 
 
 def _resident_lines(plan: Plan) -> Iterator[str]:
-    """One, where pieces are resident: what they hold between inferences, and what it costs once."""
+    """Where pieces are resident, what they hold between inferences, and what it costs once; where
+    boundary tensors lie outside of the main SRAM, how much there."""
     own = [segment for segment in plan.segments if segment.switching == "resident"]
     if own:
         held = held_text([(segment.kept_in, segment.kept_bytes) for segment in own])
@@ -114,6 +115,9 @@ def _resident_lines(plan: Plan) -> Iterator[str]:
             f"Resident: {plural(len(own), 'piece')}; between inferences {keep} bytes in {held}; "
             f"{start}."
         )
+    outside = [(m.name, plan.boundary_bytes(m.name)) for m in plan.memories]
+    if places := [(name, size) for name, size in outside if size]:
+        yield f"Boundary tensors beside the main SRAM: {held_text(places)}."
 
 
 def _warnings(plan: Plan) -> Iterator[str]:

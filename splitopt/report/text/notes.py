@@ -146,9 +146,11 @@ def _restored_lines(plan: Plan) -> Iterator[str]:
     for memory in plan.memories:
         if memory.used_bytes:
             only = ", written at start-up only" if memory.written == "start_up" else ""
+            boundary = plan.boundary_bytes(memory.name)
+            held = f", {format_bytes(boundary)} of it for boundary tensors" if boundary else ""
             yield (
                 f"Memory {memory.name}: {format_bytes(memory.used_bytes)} of "
-                f"{format_bytes(memory.bytes)} used{only}."
+                f"{format_bytes(memory.bytes)} used{only}{held}."
             )
 
 

@@ -48,7 +48,7 @@ Error CopyIn(const Piece& piece, tflite::MicroInterpreter& interpreter, const En
       error = ends.Take(link, tensor->data.data);
     } else if (!IsInPlace(piece, link)) {
       if (link.model_index != kNowhere) error = ends.Keep(link);
-      std::memcpy(tensor->data.data, ends.region + link.offset, link.bytes);
+      std::memcpy(tensor->data.data, ends.Place(link), link.bytes);
     }
     if (error != Error::kNone) return error;
   }
@@ -62,7 +62,7 @@ Error CopyOut(const Piece& piece, tflite::MicroInterpreter& interpreter, const E
     const TfLiteTensor* tensor = interpreter.output(link.position);
     if (!Matches(tensor, link)) return Error::kTensorMismatch;
     if (link.offset != kNowhere && !IsInPlace(piece, link)) {
-      std::memcpy(ends.region + link.offset, tensor->data.data, link.bytes);
+      std::memcpy(ends.Place(link), tensor->data.data, link.bytes);
     }
     if (link.model_index != kNowhere) {
       std::memcpy(ends.outputs[link.model_index], tensor->data.data, link.bytes);
@@ -99,7 +99,7 @@ Error CopyRowsOut(const Piece& piece, const Slice* slices, tflite::MicroInterpre
     const Slice& slice = slices[i];
     if (!Holds(tensor, slice)) return Error::kTensorMismatch;
     const auto* own = static_cast<const std::uint8_t*>(tensor->data.data);
-    std::memcpy(ends.region + link.offset + slice.outside, own + slice.inside, slice.bytes);
+    std::memcpy(ends.Place(link) + slice.outside, own + slice.inside, slice.bytes);
   }
   return Error::kNone;
 }

@@ -1,4 +1,5 @@
-// The ends of a stage: boundary tensors in the region, inputs and outputs at the application.
+// The ends of a stage: boundary tensors in the region or in stores, inputs and outputs at the
+// application.
 
 #ifndef SPLITOPT_ENDS_H_
 #define SPLITOPT_ENDS_H_
@@ -7,6 +8,7 @@
 
 #include "splitopt_plan.h"
 #include "splitopt_rows.h"
+#include "splitopt_store.h"
 
 namespace splitopt {
 
@@ -31,6 +33,13 @@ struct Ends {
   const void* const* inputs;
   void* const* outputs;
   RowSource* rows;
+  Store* const* stores;
+
+  // Of a boundary tensor.
+  std::uint8_t* Place(const Link& link) const {
+    if (link.store == kNowhere) return region + link.offset;
+    return stores[link.store]->Place(link.offset, link.bytes);
+  }
 
   // Inputs of the model that have a place go there.
   Error KeepInputs(const Piece& piece) const {
@@ -42,7 +51,7 @@ struct Ends {
     return error;
   }
 
-  Error Keep(const Link& link) const { return Take(link, region + link.offset); }
+  Error Keep(const Link& link) const { return Take(link, Place(link)); }
 
   // A whole input, from its buffer or from the source.
   Error Take(const Link& link, void* to) const {
@@ -60,13 +69,13 @@ struct Ends {
       const Link& link = piece.outputs[i];
       if (link.model_index == kNowhere) continue;
       void* wanted = outputs[link.model_index];
-      if (wanted != region + link.offset) std::memcpy(wanted, region + link.offset, link.bytes);
+      if (wanted != Place(link)) std::memcpy(wanted, Place(link), link.bytes);
     }
   }
 
   // Where whole rows of an input can be read; null where only a RowSource gives them.
   const std::uint8_t* Readable(const Link& link) const {
-    if (link.offset != kNowhere) return region + link.offset;
+    if (link.offset != kNowhere) return Place(link);
     return static_cast<const std::uint8_t*>(inputs[link.model_index]);
   }
 

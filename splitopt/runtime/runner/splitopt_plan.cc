@@ -5,16 +5,33 @@ namespace {
 
 bool InRows(const Piece& piece) { return piece.slices != nullptr || piece.stream != nullptr; }
 
-bool LiesWithin(const Link& link, std::uint32_t region_bytes) {
-  if (link.offset == kNowhere) return link.model_index != kNowhere;
-  return link.bytes <= region_bytes && link.offset <= region_bytes - link.bytes;
+// Whether it has its bytes of its store apart from what pieces keep there.
+bool LiesInStore(const Link& link, const Plan& plan) {
+  if (link.store >= plan.store_count || plan.stores[link.store].at_start_up != 0) return false;
+  for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
+    const KeptTail* kept = plan.pieces[k].kept;
+    if (kept == nullptr || kept->store != link.store) continue;
+    if (link.offset < kept->offset + kept->bytes && kept->offset < link.offset + link.bytes) {
+      return false;
+    }
+  }
+  return true;
 }
 
-bool LieWithin(const Link* links, std::uint32_t count, std::uint32_t region_bytes,
-               std::uint32_t model_count) {
+bool LiesWithin(const Link& link, const Plan& plan, std::uint32_t region_bytes) {
+  if (link.offset == kNowhere) return link.model_index != kNowhere;
+  if (link.store != kNowhere && !LiesInStore(link, plan)) return false;
+  const std::uint32_t bytes =
+      link.store == kNowhere ? region_bytes : plan.stores[link.store].bytes;
+  return link.bytes <= bytes && link.offset <= bytes - link.bytes;
+}
+
+// `region_bytes`: that pieces share.
+bool LieWithin(const Link* links, std::uint32_t count, const Plan& plan,
+               std::uint32_t region_bytes, std::uint32_t model_count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const bool known = links[i].model_index == kNowhere || links[i].model_index < model_count;
-    if (!known || !LiesWithin(links[i], region_bytes)) return false;
+    if (!known || !LiesWithin(links[i], plan, region_bytes)) return false;
   }
   return true;
 }
@@ -31,13 +48,13 @@ std::uint32_t SharedBytes(const Plan& plan) {
   return bytes;
 }
 
-// Whether none of these boundary tensors shares bytes with the arena, but for those left in place:
+// Whether no boundary tensor in the region shares bytes with the arena, but for those left in place:
 // whole tensors between two pieces that run once, on all rows.
 bool KeepClear(const Piece& piece, const Link* links, std::uint32_t count) {
   for (std::uint32_t i = 0; i < count; ++i) {
     const Link& link = links[i];
     const std::uint32_t arena_end = piece.arena_offset + piece.arena_bytes;
-    if (link.offset == kNowhere || link.offset >= arena_end ||
+    if (link.store != kNowhere || link.offset == kNowhere || link.offset >= arena_end ||
         link.offset + link.bytes <= piece.arena_offset) {
       continue;
     }
@@ -195,8 +212,8 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
     return Error::kRegionTooSmall;
   }
   if (piece.arena_offset % kAlignment != 0) return Error::kRegionMisaligned;
-  if (!LieWithin(piece.inputs, piece.input_count, shared, plan.input_count) ||
-      !LieWithin(piece.outputs, piece.output_count, shared, plan.output_count)) {
+  if (!LieWithin(piece.inputs, piece.input_count, plan, shared, plan.input_count) ||
+      !LieWithin(piece.outputs, piece.output_count, plan, shared, plan.output_count)) {
     return Error::kLinkOutOfRegion;
   }
   if (!KeepClear(piece, piece.inputs, piece.input_count) ||
@@ -213,7 +230,7 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
 }
 
 bool IsInPlace(const Piece& piece, const Link& link) {
-  return link.offset != kNowhere && link.offset >= piece.arena_offset &&
+  return link.store == kNowhere && link.offset != kNowhere && link.offset >= piece.arena_offset &&
          link.offset - piece.arena_offset < piece.arena_bytes;
 }
 
@@ -235,7 +252,7 @@ const char* ErrorText(Error error) {
     case Error::kNoPieces: return "the plan has no pieces";
     case Error::kRegionMisaligned: return "the region does not start on 16 bytes";
     case Error::kRegionTooSmall: return "the region is smaller than the plan needs";
-    case Error::kLinkOutOfRegion: return "a boundary tensor or a slice leaves the region";
+    case Error::kLinkOutOfRegion: return "a boundary tensor or a slice leaves its memory";
     case Error::kMissingBuffer: return "an input or output of the model has no buffer";
     case Error::kSchemaVersion: return "the piece has another schema version than TFLM";
     case Error::kAllocateTensors: return "AllocateTensors failed";

@@ -17,7 +17,7 @@ enum class Error : std::uint8_t {
   kNoPieces,          // the plan is empty
   kRegionMisaligned,  // the region does not start on 16 bytes
   kRegionTooSmall,    // fewer bytes than Plan::region_bytes
-  kLinkOutOfRegion,   // a boundary tensor, or a slice of one, leaves the region
+  kLinkOutOfRegion,   // a boundary tensor, or a slice of one, leaves the region or its store
   kMissingBuffer,     // an input or output of the model was given no buffer
   kSchemaVersion,     // the piece was written for another version of TFLM's schema
   kAllocateTensors,   // AllocateTensors refused: an op is missing in the resolver, say
@@ -46,18 +46,20 @@ const char* ErrorText(Error error);
 
 // One tensor at an end of a piece. `position` counts the piece's inputs or outputs.
 // `model_index`: the input or output of the whole model that it is, or kNowhere.
-// `offset`: its place in the region as a boundary tensor, or kNowhere. With both, an input of the
+// `offset`: its place as a boundary tensor, or kNowhere. With both, an input of the
 // model is kept for later pieces, and an output of the model is read by them, too. An input of the
 // model without a place, read by a banded or streamed piece, is taken row by row from the
 // application. A boundary tensor whose place is in the arena of the piece that makes it, and of the
 // one that reads it, is left in place there: TFLM has its tensor at these bytes, nothing is copied.
 // `bytes`: of the whole tensor. `row_bytes`: of one of its rows, if the piece is banded or streamed.
+// `store`: the one that its place is in, or kNowhere: in the region.
 struct Link {
   std::uint32_t position;
   std::uint32_t model_index;
   std::uint32_t offset;
   std::uint32_t bytes;
   std::uint32_t row_bytes;
+  std::uint32_t store = kNowhere;
 };
 
 // Rows of a tensor: where they begin in the whole of it, and in the piece's own.
@@ -156,8 +158,8 @@ struct KeptTail {
   std::uint32_t is_resident = 0;
 };
 
-// A memory for what pieces keep. One that is written `at_start_up` has images only, and keeps them
-// over a reset; its first kStoreHeaderBytes are a header.
+// A memory for what pieces keep, and for boundary tensors. One that is written `at_start_up` has
+// images only, and keeps them over a reset; its first kStoreHeaderBytes are a header.
 struct StorePlan {
   std::uint32_t bytes;
   std::uint32_t at_start_up;

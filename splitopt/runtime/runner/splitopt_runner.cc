@@ -14,6 +14,18 @@
 #endif
 
 namespace splitopt {
+namespace {
+
+bool HavePlaces(const Ends& ends, const Link* links, std::uint32_t count) {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool is_placed = links[i].offset != kNowhere && links[i].store != kNowhere;
+    if (is_placed && ends.Place(links[i]) == nullptr) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 Runner::Runner(const Plan& plan, const tflite::MicroOpResolver& resolver, std::uint8_t* region,
                std::size_t region_bytes, Observer* observer,
                tflite::MicroProfilerInterface* profiler)
@@ -49,7 +61,7 @@ Result Runner::Prepare(Store* const* stores, bool renew) {
 
 Result Runner::Run(const void* const* inputs, void* const* outputs, RowSource* rows) {
   if (!is_prepared_) return {Error::kNotPrepared, 0, 0};
-  const Ends ends = {region_, inputs, outputs, rows};
+  const Ends ends = {region_, inputs, outputs, rows, stores_};
   Result result = {CheckBuffers(ends), 0, 0};
   for (std::uint32_t piece = 0; result.ok() && piece < plan_.piece_count; ++piece) {
     result = RunPiece(piece, ends);
@@ -86,6 +98,12 @@ Error Runner::CheckStores() const {
   for (std::uint32_t k = 0; k < plan_.store_count; ++k) {
     if (stores_ == nullptr || stores_[k] == nullptr) return Error::kMissingStore;
     if (stores_[k]->Read(0, plan_.stores[k].bytes) == nullptr) return Error::kStoreRead;
+  }
+  const Ends ends = {region_, nullptr, nullptr, nullptr, stores_};
+  for (std::uint32_t k = 0; k < plan_.piece_count; ++k) {
+    const Piece& piece = plan_.pieces[k];
+    if (!HavePlaces(ends, piece.inputs, piece.input_count)) return Error::kStoreNotPlain;
+    if (!HavePlaces(ends, piece.outputs, piece.output_count)) return Error::kStoreNotPlain;
   }
   return Error::kNone;
 }
@@ -142,7 +160,7 @@ Result Runner::Save(std::uint32_t index, Store& store) {
 Result Runner::Build(std::uint32_t index) {
   const Piece& piece = plan_.pieces[index];
   if (piece.stream != nullptr) {
-    return RunStage(index, {region_, nullptr, nullptr, nullptr}, StageWork::kBuild);
+    return RunStage(index, {region_, nullptr, nullptr, nullptr, stores_}, StageWork::kBuild);
   }
   Error error = Construct(index);
   if (error != Error::kNone) return {error, index, 0};
@@ -156,7 +174,7 @@ void Runner::Destroy(std::uint32_t index) {
   if (plan_.pieces[index].stream == nullptr) {
     Interpreter(index).~MicroInterpreter();
   } else {
-    RunStage(index, {region_, nullptr, nullptr, nullptr}, StageWork::kDestroy);
+    RunStage(index, {region_, nullptr, nullptr, nullptr, stores_}, StageWork::kDestroy);
   }
 }
 

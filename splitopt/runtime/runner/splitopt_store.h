@@ -28,7 +28,7 @@ class Store {
   virtual bool Write(std::uint32_t offset, const void* data, std::uint32_t bytes) = 0;
   // Where these bytes can be read; null if the store has no such bytes.
   virtual const std::uint8_t* Read(std::uint32_t offset, std::uint32_t bytes) const = 0;
-  // Where pieces may stay, on 16 bytes; null for what is no plain memory.
+  // Where pieces may stay and boundary tensors lie, on 16 bytes; null for what is no plain memory.
   virtual std::uint8_t* Place(std::uint32_t, std::uint32_t) { return nullptr; }
 
  protected:

@@ -244,7 +244,7 @@ void StreamedStage::KeepRows(const Made& made, std::uint32_t number, std::uint32
                                                     : stream_.buffers[made.buffer].written_bytes;
   const std::uint8_t* own = static_cast<const std::uint8_t*>(data) + group.dropped * bytes;
   if (made.link != kNowhere) {
-    std::uint8_t* to = ends_.region + piece_.outputs[made.link].offset + first * bytes;
+    std::uint8_t* to = ends_.Place(piece_.outputs[made.link]) + first * bytes;
     CopyRow(to, own, count * bytes);
   }
   if (made.buffer == kNowhere) return;

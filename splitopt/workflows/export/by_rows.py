@@ -10,7 +10,8 @@ from splitopt.runtime.stream_tables import NOWHERE
 
 
 def placed_inputs(links: Sequence[PieceLinks]) -> Iterator[Link]:
-    """Inputs of the model that have a place in the region when an inference begins."""
+    """Inputs of the model that have a place, in the region or in a store, when an inference
+    begins."""
     for link in links[0].inputs:
         if link.model_index != NOWHERE and link.offset != NOWHERE:
             yield link
@@ -20,24 +21,28 @@ def place_lines(links: Sequence[PieceLinks]) -> str:
     """Declares where these lie."""
     return "".join(
         f"inline constexpr std::size_t kInput{link.model_index}Offset = {link.offset};"
-        "  // of the region\n"
+        f"  // of {_home(link)}\n"
         f"inline constexpr std::size_t kInput{link.model_index}Bytes = {link.size_bytes};\n"
         for link in placed_inputs(links)
     )
 
 
+def _home(link: Link) -> str:
+    return "the region" if link.store == NOWHERE else f"stores[{link.store}]"
+
+
 def placed_text(namespace: str, links: Sequence[PieceLinks]) -> str:
-    """Markdown, of inputs that may be written into the region; none where there are none."""
+    """Markdown, of inputs that may be written to their places; none where there are none."""
     ends = [
-        f"input {link.model_index} ({link.size_bytes:,} B from {link.offset:,} on)"
+        f"input {link.model_index} ({link.size_bytes:,} B from {link.offset:,} of {_home(link)} on)"
         for link in placed_inputs(links)
     ]
     if not ends:
         return ""
     return f"""
-## Input in the region
+## Input in its place
 
-The region holds {"; ".join(ends)}: `kInput0Offset` and so on of
+The plan has a place for {"; ".join(ends)}: `kInput0Offset` and so on of
 `{namespace}.h`. Written there, as in the example above, it needs no other buffer, and `Run` copies
 nothing. Write it anew before each `Run`, after `Prepare`: pieces use these bytes later. Given
 from a buffer elsewhere, it is copied there.

@@ -18,8 +18,10 @@ from splitopt.bundle.runner_links import used_memories
 from splitopt.bundle.schema.io import IoEnd
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array
+from splitopt.runtime.links import Link
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
+from splitopt.runtime.stream_tables import NOWHERE
 from splitopt.workflows.export.by_rows import placed_inputs, placed_text, rows_text, whole_text
 from splitopt.workflows.export.code import (
     golden_text,
@@ -114,9 +116,9 @@ def _words(
     ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
     ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
     ends += _order_lines(bundle)
-    placed = {link.model_index for link in placed_inputs(planned.links)}
+    placed = {link.model_index: link for link in placed_inputs(planned.links)}
     buffers = [
-        _place(namespace, k, _input(bundle, t))
+        _place(namespace, placed[k], _input(bundle, t))
         if k in placed
         else _buffer(f"input{k}", _input(bundle, t))
         for k, t in enumerate(graph.inputs)
@@ -193,12 +195,15 @@ def _buffer(name: str, tensor: Tensor) -> str:
     return f"alignas(16) static {element} {name}[{tensor.bytes // element_bytes}];"
 
 
-def _place(namespace: str, number: int, tensor: Tensor) -> str:
-    """A C++ pointer to where the region holds an input."""
+def _place(namespace: str, link: Link, tensor: Tensor) -> str:
+    """A C++ pointer to where the region or a store holds an input."""
     element, _ = _ELEMENTS.get(tensor.dtype.name, ("std::uint8_t", 1))
+    name = f"{namespace}::kInput{link.model_index}"
+    place = f"region + {name}Offset"
+    if link.store != NOWHERE:
+        place = f"stores[{link.store}]->Place({name}Offset, {name}Bytes)"
     return (
-        f"static auto* const input{number} =\n"
-        f"    reinterpret_cast<{element}*>(region + {namespace}::kInput{number}Offset);"
+        f"static auto* const input{link.model_index} =\n    reinterpret_cast<{element}*>({place});"
     )
 
 

@@ -39,18 +39,18 @@ def check_text(namespace: str, memories: Sequence[Memory]) -> str:
 
 def prepare_text(plan: Plan) -> str:
     """How the README's example prepares."""
-    if not any(kept_tails(plan)):
-        return "// Once, at start-up: checks the plan.\nsplitopt::Result ready = runner.Prepare();"
-    return (
-        "// Once, at start-up: builds the pieces that stay or are restored (see below).\n"
-        f"splitopt::Result ready = runner.Prepare({'stores' if used_memories(plan) else ''});"
-    )
+    does = "checks the plan"
+    if any(kept_tails(plan)):
+        does = "builds the pieces that stay or are restored (see below)"
+    given = "stores" if used_memories(plan) else ""
+    return f"// Once, at start-up: {does}.\nsplitopt::Result ready = runner.Prepare({given});"
 
 
 def kept_text(namespace: str, plan: Plan) -> str:
-    """Markdown; none where each piece is built at each inference."""
+    """Markdown; none where each piece is built at each inference and all lies in the region."""
+    stores = _stores(namespace, plan)
     if not any(kept_tails(plan)):
-        return ""
+        return stores
     ways = {
         "resident": "built where they stay; nothing of them is done again",
         "restore": "saved then, and copied back at each inference",
@@ -60,9 +60,7 @@ def kept_text(namespace: str, plan: Plan) -> str:
     ]
     lines = [f"- {', '.join(pieces)}: {ways[way]}" for way, pieces in named if pieces]
     lines += ["", *_in_region(plan)]
-    return "\n".join(["", "## Pieces that `Prepare` builds", "", *lines]) + _stores(
-        namespace, used_memories(plan)
-    )
+    return "\n".join(["", "## Pieces that `Prepare` builds", "", *lines]) + stores
 
 
 def _in_region(plan: Plan) -> Iterator[str]:
@@ -75,16 +73,17 @@ def _in_region(plan: Plan) -> Iterator[str]:
     yield "`Prepare` writes over the region: call it before inputs are put there.\n"
 
 
-def _stores(namespace: str, memories: Sequence[Memory]) -> str:
+def _stores(namespace: str, plan: Plan) -> str:
+    memories = used_memories(plan)
     if not memories:
         return ""
-    listed = "\n".join(_listed(memory) for memory in memories)
+    listed = "\n".join(_listed(memory, plan) for memory in memories)
     order = ", ".join(memory.name for memory in memories)
     kept = any(memory.written == "start_up" for memory in memories)
     return f"""
 ## Stores
 
-What these pieces need again lies outside the region, on 16 bytes, and nobody else writes to it:
+These lie outside the region, each on 16 bytes, and nobody else writes to them:
 
 {listed}
 
@@ -119,6 +118,12 @@ anew.
 """
 
 
-def _listed(memory: Memory) -> str:
+def _listed(memory: Memory, plan: Plan) -> str:
     when = "may be written at start-up only" if memory.written == "start_up" else "plain memory"
-    return f"- {memory.name}: {format_bytes(memory.used_bytes)}, {when}"
+    held = []
+    if any(memory.name in (own.kept_in, own.stored_in) for own in plan.segments):
+        held.append("what pieces need again")
+    if any(own.memory == memory.name for own in plan.layout.boundary):
+        held.append("boundary tensors")
+    text = " and ".join(held)
+    return f"- {memory.name}: {format_bytes(memory.used_bytes)}, {when}, for {text}"

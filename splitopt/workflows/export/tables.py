@@ -11,6 +11,7 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece
 from splitopt.bundle.runner_links import (
+    boundary_stores,
     bundle_links,
     kept_tails,
     planned_buffers,
@@ -53,7 +54,8 @@ def planned_tables(
 
 def host_tables(bundle: OpenBundle) -> Tables:
     """Roomy ones for x86-64, whose structures are larger: boundary tensors lie one after another
-    above the largest arena. They serve to check the sources on a PC, and are no plan."""
+    above the largest arena, or behind what is kept in stores. They serve to check the sources on a
+    PC, and are no plan."""
     streams = [_host_stream(own) for own in planned_buffers(bundle)]
     arenas = [
         _host_arena(piece.graph) if own is None else _host_stage(piece) + own.interpreters_bytes
@@ -61,21 +63,28 @@ def host_tables(bundle: OpenBundle) -> Tables:
     ]
     graph, top = bundle.graph, max(arenas)
     offsets: dict[int, int] = {}
+    numbers, outside = boundary_stores(bundle.plan), dict[int, int]()
     read_later = {t for piece in bundle.pieces[1:] for t in piece.segment.inputs}
     segments = [piece.segment for piece in bundle.pieces if piece.executions or piece.stream]
     in_rows = {t for segment in segments for t in (*segment.inputs, *segment.outputs)}
     placed = {entry.tensor for entry in bundle.plan.layout.boundary}
     in_place = {entry.tensor for entry in bundle.plan.layout.boundary if entry.in_place}
     for tensor in bundle.handed_over:
+        size = align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
         if tensor in in_place:
             offsets[tensor] = 0  # where offline plans have it, as all arenas begin there
+        elif tensor in numbers:
+            outside[tensor] = size
         elif tensor in read_later | (in_rows & placed):
             offsets[tensor] = top
-            top += align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
-    links = bundle_links(bundle, offsets, streams)
+            top += size
     stores = store_plans(bundle.plan)
     tops = {NOWHERE: top} | dict.fromkeys(range(len(stores)), STORE_HEADER_BYTES)
     kept = tuple(_host_kept(bundle, arenas, tops))
+    for tensor, size in outside.items():
+        offsets[tensor] = tops[numbers[tensor]]
+        tops[numbers[tensor]] += size
+    links = bundle_links(bundle, offsets, streams)
     stores = tuple(StorePlan(tops[k], own.at_start_up) for k, own in enumerate(stores))
     return Tables(tuple((0, size) for size in arenas), links, tops[NOWHERE], kept, stores)
 

@@ -10,7 +10,7 @@
 namespace sim {
 
 inline constexpr std::uintptr_t kJobAddress = 0x61000000;
-inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 7;
+inline constexpr std::uint32_t kMagic = 0x4A504C53, kVersion = 8;
 
 struct JobHeader {
   std::uint32_t magic, version, bytes, run_count, runs, per_op, op_count, ops;
