@@ -15,8 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.option_pool import Mask, OptionBounds, OptionPool, Settled
+from splitopt.solvers.partition.kept_prospects import Edges
+from splitopt.solvers.partition.option_pool import (
+    Mask,
+    OptionBounds,
+    OptionName,
+    OptionPool,
+    Settled,
+)
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
 
 _SCALE, _SMALL = 2**14, 2**12
@@ -128,19 +136,72 @@ class KeptPool:
         pool.is_exact[:] = self._is_exact
         return pool
 
+    @property
+    def edges(self) -> Edges:
+        """All options under present figures, which `settle` changes in place."""
+        bounds = self._bounds
+        return Edges(
+            bounds.starts, bounds.stops, bounds.ram, bounds.cost, self._kept, bounds.copied
+        )
+
+    @property
+    def n(self) -> int:
+        return self._n
+
+    @property
+    def is_exact(self) -> Mask:
+        return self._is_exact
+
+    def is_there(self, number: int) -> bool:
+        """By what is known of it."""
+        return bool(self._bounds.ram[number] < NEVER)
+
+    def name(self, number: int) -> OptionName:
+        bounds = self._bounds
+        return int(bounds.starts[number]), int(bounds.stops[number]), int(bounds.keys[number])
+
+    def numbers_of(self, names: Iterable[OptionName]) -> list[int]:
+        """Of those names that there are, ascending."""
+        bounds, found = self._bounds, []
+        for start, stop, key in sorted(set(names)):
+            low, high = np.searchsorted(bounds.starts, [start, start + 1])
+            first, last = low + np.searchsorted(bounds.stops[low:high], [stop, stop + 1])
+            at = first + np.searchsorted(bounds.keys[first:last], key)
+            if at < last and bounds.keys[at] == key:
+                found.append(int(at))
+        return found
+
+    def settle(self, numbers: Iterable[int], deadline: Deadline) -> None:
+        """Puts exact figures in the place of bounds, until the deadline is over."""
+        for number in numbers:
+            if deadline.is_over:
+                return
+            if self._is_exact[number]:
+                continue
+            name = self.name(number)
+            if name not in self._known:
+                self._known[name] = self._exact(*name)
+            self._take(number, self._known[name])
+
     def learn(self, pool: OptionPool) -> None:
         """What such a pool has settled."""
-        bounds = self._bounds
         for number in np.flatnonzero(pool.is_exact & ~self._is_exact).tolist():
-            found = self._known.get(pool.name(number))
-            self._is_exact[number] = True
-            if found is None:
-                bounds.ram[number] = NEVER
-                continue
-            bounds.ram[number], bounds.cost[number] = found.ram, found.cost
-            self._kept[number] = found.kept
-            if found.copied is not None:
-                bounds.copied[number] = found.copied
+            self._take(number, self._known.get(pool.name(number)))
+
+    def _take(self, number: int, found: SettledKept | None) -> None:
+        bounds = self._bounds
+        self._is_exact[number] = True
+        if found is None:
+            bounds.ram[number] = NEVER
+            return
+        bounds.ram[number], bounds.cost[number] = found.ram, found.cost
+        self._kept[number] = found.kept
+        if found.copied is not None:
+            bounds.copied[number] = found.copied
+        start, stop, key = self.name(number)
+        is_followed = found.is_last and number + 1 < len(bounds.keys)
+        if is_followed and self.name(number + 1) == (start, stop, key + 1):
+            self._take(number + 1, None)
 
     def kept_of(self, number: int, pool: OptionPool) -> int:
         """What an option keeps, by what such a pool knows of it."""

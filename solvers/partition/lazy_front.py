@@ -32,7 +32,7 @@ from splitopt.solvers.partition.shortest_paths import (
     shortest_by_edges,
 )
 
-_MOST_WANTED, _PROMISING = 1_000, 300
+MOST_WANTED, PROMISING = 1_000, 300
 """So many options are taken in beside a front, to see that it is complete; where there are more, so
 many of them to find better plans first."""
 
@@ -125,9 +125,9 @@ def wanted_beside(front: Front, pool: OptionPool, goal: Goal, deadline: Deadline
     while not deadline.is_over:
         gains = _gains(front, pool, goal)
         numbers = np.flatnonzero(gains > 0)
-        is_complete = len(numbers) <= _MOST_WANTED
+        is_complete = len(numbers) <= MOST_WANTED
         if not is_complete:
-            numbers = numbers[np.argsort(-gains[numbers], kind="stable")[:_PROMISING]]
+            numbers = numbers[np.argsort(-gains[numbers], kind="stable")[:PROMISING]]
         unsettled = numbers[~pool.is_exact[numbers]].tolist()
         if not unsettled:
             return KeptForFront(pool.names(numbers), is_complete)

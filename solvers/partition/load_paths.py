@@ -12,9 +12,14 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
+from splitopt.solvers.partition.conflicts import Conflict, Conflicts
 from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch
+from splitopt.solvers.partition.kept_prospects import edges_of
 from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
 from splitopt.solvers.partition.shortest_paths import NEVER
 
@@ -35,13 +40,17 @@ class LoadPath:
         """Of the options, from 0 on."""
         return () if self.before is None else (*self.before.numbers, self.number)
 
+    @property
+    def end(self) -> EndPath:
+        return EndPath(self.numbers, self.peak, self.cost, self.segments, self.copied)
+
 
 @dataclass(frozen=True)
 class LoadPaths:
     """Paths to the end. `untried`: no path that is missing is better than that; None where all
     that are not dominated are there."""
 
-    ends: tuple[LoadPath, ...]
+    ends: tuple[EndPath, ...]
     untried: Measures | None
 
 
@@ -49,6 +58,29 @@ def load_paths(instance: PartitionInstance, deadline: Deadline, *, by_segments: 
     """`by_segments`: whether segments count, or are limited. Of paths that are equal in what counts
     one is kept, of few segments and few copied bytes."""
     return _Search(instance, by_segments=by_segments).run(deadline)
+
+
+def kept_paths(
+    instance: PartitionInstance,
+    deadline: Deadline,
+    known: Sequence[Conflict],
+    *,
+    by_segments: bool,
+) -> LoadPaths:
+    """The same where options keep bytes, with conflicts of them. Where time runs out, none."""
+    conflicts = Conflicts(instance.n, known)
+    search = LabelSearch(
+        instance.n,
+        edges_of(instance),
+        instance.goal,
+        by_segments=by_segments,
+        conflicts=conflicts,
+        bits=np.array([conflicts.bits(option) for option in instance.options], dtype=np.int64),
+    )
+    found = search.run(deadline)
+    if found is None:
+        return LoadPaths((), (lowest_peaks(instance)[0], least_costs(instance)[0], 1))
+    return LoadPaths(tuple(found), None)
 
 
 class _Search:
@@ -77,14 +109,14 @@ class _Search:
             longer: dict[int, list[LoadPath]] = {}
             for cut, paths in layer.items():
                 if deadline.is_over and segments > 1:
-                    return LoadPaths(tuple(ends), self._untried(segments))
+                    return self._told(ends, self._untried(segments))
                 self._extend(cut, paths, longer)
             taken = {cut: self._fronts[cut].take(paths) for cut, paths in longer.items()}
             layer = {cut: paths for cut, paths in taken.items() if paths}
             ends += layer.pop(self._n, [])
             if not layer:
                 break
-        return LoadPaths(tuple(ends), None)
+        return self._told(ends, None)
 
     def _cut_by_cut(self, start: LoadPath, deadline: Deadline) -> LoadPaths:
         """Where time runs out, those of the lowest peak and of the least cost go on."""
@@ -94,7 +126,10 @@ class _Search:
             if deadline.is_over and len(paths) > 2:
                 untried, paths = self._untried(0), [paths[0], paths[-1]]
             self._extend(cut, paths, made)
-        return LoadPaths(tuple(self._fronts[self._n].take(made.pop(self._n, []))), untried)
+        return self._told(self._fronts[self._n].take(made.pop(self._n, [])), untried)
+
+    def _told(self, ends: Iterable[LoadPath], untried: Measures | None) -> LoadPaths:
+        return LoadPaths(tuple(path.end for path in ends), untried)
 
     def _untried(self, segments: int) -> Measures:
         return self._peak_to_end[0], self._cost_to_end[0], segments

@@ -9,7 +9,7 @@ is better than the plans known then.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +18,15 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import Rivals, undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.conflicts import MOST_CONFLICTS, Conflict, conflicts_of
 from splitopt.solvers.partition.exact_front import better_plans
-from splitopt.solvers.partition.instance import PartitionInstance
-from splitopt.solvers.partition.layout import lay_out_quickly
-from splitopt.solvers.partition.load_paths import LoadPath, load_paths
+from splitopt.solvers.partition.instance import Option, PartitionInstance
+from splitopt.solvers.partition.kept_labels import EndPath
+from splitopt.solvers.partition.layout import lay_out, lay_out_quickly
+from splitopt.solvers.partition.load_paths import kept_paths, load_paths
 from splitopt.solvers.partition.ordered_layout import OrderedLayouts
 from splitopt.solvers.partition.orders import Orders
-from splitopt.solvers.partition.plan import PartitionPlan, PlanCost, plan_cost
+from splitopt.solvers.partition.plan import Layout, PartitionPlan, PlanCost, plan_cost
 from splitopt.solvers.partition.prospects import Measures
 
 Loads = npt.NDArray[np.int64]
@@ -84,16 +86,21 @@ def pareto_front(
     params: SolveParams | None = None,
     *,
     counts_segments: bool = False,
+    learnt: Learnt | None = None,
 ) -> Front:
     """All plans that no other one dominates in peak, added cost and, where it counts, number of
     segments.
 
     The goal's limits hold, its weights play no part. Of plans that are equal in all of these, one
     is kept, of few segments and few copied bytes. Where time runs out, or paths are too many,
-    points may be missing, and bounds are loads.
+    points may be missing, and bounds are loads. `learnt`: of layouts, where
+    options keep bytes; what comes to be known is added.
     """
     deadline = Deadline((params or SolveParams()).time_limit_s)
     by_segments = counts_segments or instance.goal.max_segments is not None
+    if any(option.kept for option in instance.options):
+        learnt = learnt or Learnt([], {})
+        return _WithKept(instance, deadline, learnt, by_segments, counts_segments).run()
     paths = load_paths(instance, deadline, by_segments=by_segments)
     ends = [(end, (end.peak, end.cost, end.segments * counts_segments)) for end in paths.ends]
     best = undominated(ends, lambda it: it[1])
@@ -158,7 +165,7 @@ def _bound(measures: Measures, loads: Loads) -> int:
 
 def _laid_out(
     instance: PartitionInstance,
-    ends: Iterable[tuple[LoadPath, Measures]],
+    ends: Iterable[tuple[EndPath, Measures]],
     orders: Orders,
     deadline: Deadline,
 ) -> Iterator[PartitionPlan]:
@@ -183,3 +190,83 @@ def _laid_out(
         if layout is not None and instance.goal.fits(layout.region_bytes):
             reached.add((layout.region_bytes, *load[1:]))
             yield PartitionPlan(options, layout)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Of layouts: conflicts of options, and a small layout of each choice of them. It grows."""
+
+    conflicts: list[Conflict]
+    layouts: dict[tuple[Option, ...], Layout]
+
+
+class _WithKept:
+    """Where options keep bytes: over loads and the conflicts of options, which are learnt from
+    plans whose layouts need more, until all plans of the front need no more."""
+
+    def __init__(
+        self,
+        instance: PartitionInstance,
+        deadline: Deadline,
+        learnt: Learnt,
+        by_segments: bool,
+        counts: bool,
+    ) -> None:
+        self._instance, self._deadline, self._learnt = instance, deadline, learnt
+        self._by_segments, self._counts = by_segments, counts
+        self._ordered = OrderedLayouts(Orders(instance.options, instance.boundaries))
+
+    def run(self) -> Front:
+        learnt, plans = self._learnt.conflicts, list[PartitionPlan]()
+        while True:
+            paths = kept_paths(
+                self._instance, self._deadline, learnt, by_segments=self._by_segments
+            )
+            ends = undominated(paths.ends, self._measures)
+            found, more = self._plans(ends)
+            plans += found
+            if not more or len(learnt) + len(more) > MOST_CONFLICTS:
+                break
+            learnt += more
+        loads = list(map(self._measures, ends))
+        loads += [] if paths.untried is None else [paths.untried]
+        front = _front(plans, loads, is_complete=False, counts_segments=self._counts)
+        is_complete = front.reaches_loads and paths.untried is None
+        return replace(front, is_complete=is_complete)
+
+    def _measures(self, end: EndPath) -> Measures:
+        return end.peak, end.cost, end.segments * self._counts
+
+    def _plans(self, ends: Iterable[EndPath]) -> tuple[list[PartitionPlan], list[Conflict]]:
+        """Of these paths, and what those teach that need more than their regions."""
+        plans, learnt = [], list[Conflict]()
+        for end in ends:
+            options = tuple(self._instance.options[number] for number in end.numbers)
+            layout = self._layout(end, options)
+            if self._instance.goal.fits(layout.region_bytes + end.kept):
+                plans.append(PartitionPlan(options, layout))
+            is_over = layout.region_bytes > end.region and not self._deadline.is_over
+            if is_over and not any(conflict.holds(options) for conflict in learnt):
+                found = conflicts_of(self._instance, end.numbers, end.region, self._left)
+                learnt += (own for own in found if own.region > end.region)
+        return plans, learnt
+
+    def _layout(self, end: EndPath, options: tuple[Option, ...]) -> Layout:
+        """A small one; the smallest, where that may not need more than the path's region."""
+        known = self._learnt.layouts.get(options)
+        if known is not None and known.region_bytes <= end.region:
+            return known
+        found = lay_out_quickly(options, self._instance.boundaries)
+        if found.region_bytes > end.region and not self._deadline.is_over:
+            start = self._ordered.small(end.numbers)
+            if start.region < found.region_bytes:
+                found = self._ordered.layout(end.numbers, start)
+        if found.region_bytes > end.region and not self._deadline.is_over:
+            laid_out = lay_out(options, self._instance.boundaries, self._left, end.region)
+            found = min(found, laid_out.layout, key=lambda layout: layout.region_bytes)
+        self._learnt.layouts[options] = found
+        return found
+
+    @property
+    def _left(self) -> SolveParams:
+        return SolveParams(time_limit_s=self._deadline.left_s)

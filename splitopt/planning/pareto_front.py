@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
-from splitopt.planning.build_plan import split_plan_of
+from splitopt.planning.build_plan import named_option, split_plan_of
 from splitopt.planning.planner import Planner
+from splitopt.planning.priced_options import kept_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
-from splitopt.planning.switching import Switching
+from splitopt.planning.state import stateful_ops
+from splitopt.planning.switching import INSIDE, place_of
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
-from splitopt.solvers.partition.option_pool import OptionName, OptionPool
-from splitopt.solvers.partition.pareto import Front, improved_front, pareto_front
+from splitopt.solvers.partition.instance import PartitionInstance
+from splitopt.solvers.partition.kept_front import KeptFront, least_added
+from splitopt.solvers.partition.lazy_front import KeptForFront, kept_for_front, wanted_beside
+from splitopt.solvers.partition.option_pool import OptionName
+from splitopt.solvers.partition.pareto import Front, Learnt, improved_front, pareto_front
 
 _PRUNING = 0.5
 """How much of the time may go into finding the options that the front uses."""
-
-
-_WITHOUT_RESIDENTS = (
-    "The front is one without pieces that are resident in the main SRAM; a budget of its own may "
-    "have a quicker plan."
-)
 
 
 @dataclass(frozen=True)
@@ -53,34 +51,19 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
     Raises UsageError where a sum leaves 64 bits.
     """
     started = time.monotonic()
-    table = planner.table
-    whole = (0, len(table.graph.ops))
-    goal = replace(request.goal, ram_weight=1, cost_weight=0)
     deadline = Deadline(request.params.time_limit_s)
     planner.prepare(request, deadline)
-    pruner = planner.pruner(replace(request, goal=goal))
-    is_bounded = request.allowed[whole] and pruner.least_cost >= 0
-    most_peak = table.ram(*whole) if is_bounded else None
-    kept = kept_for_front(
-        pruner.pool,
-        goal,
-        deadline.share(_PRUNING),
-        most_peak,
-        counts_segments=counts_pieces,
-    )
-    instance = planner.instance(kept.names, goal, is_cheapest=True)
-    front = pareto_front(instance, _left(request, deadline), counts_segments=counts_pieces)
-    if not (kept.is_complete and table.is_complete):
-        least = pruner.bound if table.is_complete else 0
-        front = front.unproved([(least, pruner.least_cost, int(counts_pieces))])
-    elif not front.reaches_loads:
-        front = _beside(front, kept.names, planner, pruner.pool, request, goal, deadline)
-    if not all(instance.fits_stores(point.plan.options) for point in front.points):
+    goal = replace(request.goal, ram_weight=1, cost_weight=0)
+    search = _Search(planner, replace(request, goal=goal), deadline, counts_pieces)
+    front = search.without_residents()
+    if search.fits_stores(front):
+        front = search.with_residents(front)
+    if not search.fits_stores(front):
         return _peak_by_peak(planner, request, deadline)
     spent_s = time.monotonic() - started
     plans = tuple(
         split_plan_of(
-            table,
+            planner.table,
             point.plan,
             goal,
             point.status,
@@ -90,41 +73,122 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
-    return _without_residents(PlanFront(plans, front.is_complete), table.techniques.switching)
+    return PlanFront(plans, front.is_complete)
 
 
-def _without_residents(front: PlanFront, switching: Switching) -> PlanFront:
-    """Says what is missing where pieces may be resident in the main SRAM: plans that add less than
-    one of the same peak. They have no lower peak, unless nothing may be built again."""
-    if not switching.may_reside:
-        return front
-    plans = tuple(replace(plan, notes=(*plan.notes, _WITHOUT_RESIDENTS)) for plan in front.plans)
-    adds_nothing = all(plan.added_insn <= 0 for plan in plans) and switching.may_rebuild
-    return PlanFront(plans, front.is_complete and adds_nothing)
+class _Search:
+    """First over plans that keep nothing in the main SRAM, then over all of them: those that are
+    known tell what the others must beat. `counts`: whether pieces do."""
 
+    def __init__(
+        self, planner: Planner, request: PlanRequest, deadline: Deadline, counts: bool
+    ) -> None:
+        self._planner, self._table = planner, planner.table
+        self._request, self._goal = request, request.goal
+        self._deadline, self._counts = deadline, counts
+        self._pruner = planner.pruner(request)
+        self._names = set[OptionName]()
+        """Options that plans known so far may have."""
+        self._learnt = Learnt([], {})
 
-def _beside(
-    front: Front,
-    kept: Sequence[OptionName],
-    planner: Planner,
-    pool: OptionPool,
-    request: PlanRequest,
-    goal: Goal,
-    deadline: Deadline,
-) -> Front:
-    """The front over all options, where layouts of those that loads need miss their loads."""
-    among = set(kept)
-    while True:
-        wanted = wanted_beside(front, pool, goal, deadline)
-        is_new = not among.issuperset(wanted.names)
-        if not planner.table.is_complete or not (wanted.is_complete or is_new):
-            return front.unproved(front.loads)
-        if is_new:
-            among.update(wanted.names)
-            instance = planner.instance(sorted(among), goal, is_cheapest=True)
-            front = improved_front(instance, front, _left(request, deadline))
-        if wanted.is_complete:
+    def without_residents(self) -> Front:
+        pool, goal, least_cost = self._pruner.pool, self._goal, self._pruner.least_cost
+        share, most_peak = self._deadline.share(_PRUNING), self._most_peak(least_cost)
+        kept = kept_for_front(pool, goal, share, most_peak, counts_segments=self._counts)
+        front = self._over(kept.names)
+        if not (kept.is_complete and self._table.is_complete):
+            least = self._pruner.bound if self._table.is_complete else 0
+            return front.unproved([(least, least_cost, int(self._counts))])
+        return self._beside(front, lambda known: wanted_beside(known, pool, goal, self._deadline))
+
+    def with_residents(self, front: Front) -> Front:
+        """`front`: without."""
+        table, goal = self._table, self._goal
+        switching = table.techniques.switching
+        may_lower = not switching.may_rebuild or bool(stateful_ops(table.graph))
+        is_least = front.is_complete and all(point.cost.added <= 0 for point in front.points)
+        if not switching.may_reside or (is_least and not may_lower):
             return front
+        pool = kept_pool(table, self._request.allowed)
+        most_peak = self._most_peak(least_added(pool))
+        if most_peak is not None and goal.fits(most_peak):
+            goal = replace(goal, capacity=most_peak)
+        lowest = 0 if may_lower else min((point.bound for point in front.points), default=0)
+        search = KeptFront(
+            pool,
+            goal,
+            partial(named_option, table),
+            self._deadline,
+            counts_segments=self._counts,
+            lowest=lowest,
+        )
+        self._names = set(_names(front))
+        inside = {(start, stop, key | INSIDE) for start, stop, key in self._names}
+        numbers = pool.numbers_of(inside)
+        pool.settle(numbers, self._deadline)
+        both = self._over(pool.name(number) for number in numbers if pool.is_there(number))
+        if not both.points:
+            both = front
+        while True:
+            before, self._names = len(self._learnt.conflicts), set(_names(both))
+            kept = search.names(both.measures, self._learnt.conflicts)
+            further = self._over(kept.names)
+            both = further if further.points else both
+            if not (kept.is_complete and front.is_complete and further.reaches_loads):
+                return both.unproved([(lowest, least_added(pool), int(self._counts))])
+            if len(self._learnt.conflicts) == before:
+                return both
+
+    def fits_stores(self, front: Front) -> bool:
+        """Whether memories hold all that plans put into them."""
+        instance = self._planner.instance((), self._goal)
+        return all(instance.fits_stores(point.plan.options) for point in front.points)
+
+    def _most_peak(self, least_cost: int) -> int | None:
+        """The unsplit model's, where no plan adds less than it does."""
+        whole = (0, len(self._table.graph.ops))
+        is_bounded = self._request.allowed[whole] and least_cost >= 0
+        return self._table.ram(*whole) if is_bounded else None
+
+    def _over(self, more: Iterable[OptionName]) -> Front:
+        """Of these options and all before."""
+        self._names.update(more)
+        instance, counts = self._instance(), self._counts
+        return pareto_front(instance, self._left, counts_segments=counts, learnt=self._learnt)
+
+    def _beside(self, front: Front, wanted_of: Callable[[Front], KeptForFront]) -> Front:
+        """The front over all options, where layouts of those that loads need miss their loads."""
+        while not front.reaches_loads:
+            wanted = wanted_of(front)
+            is_new = not self._names.issuperset(wanted.names)
+            if not self._table.is_complete or not (wanted.is_complete or is_new):
+                return front.unproved(front.loads)
+            if is_new:
+                self._names.update(wanted.names)
+                front = improved_front(self._instance(), front, self._left)
+            if wanted.is_complete:
+                break
+        return front
+
+    def _instance(self) -> PartitionInstance:
+        """Of the options, each in its cheapest way."""
+        names = sorted(self._names)
+        free = [name for name in names if place_of(name[2]) != INSIDE]
+        inside = [name for name in names if place_of(name[2]) == INSIDE]
+        instance = self._planner.instance(free, self._goal, is_cheapest=True)
+        residents = (named_option(self._table, name) for name in inside)
+        return replace(instance, options=(*instance.options, *residents))
+
+    @property
+    def _left(self) -> SolveParams:
+        return replace(self._request.params, time_limit_s=self._deadline.left_s)
+
+
+def _names(front: Front) -> Iterator[OptionName]:
+    """Of the options of its plans, wherever in memories their pieces are."""
+    for point in front.points:
+        for option in point.plan.options:
+            yield option.start, option.stop, option.key | (INSIDE if option.kept else 0)
 
 
 def _peak_by_peak(planner: Planner, request: PlanRequest, deadline: Deadline) -> PlanFront:
@@ -147,7 +211,3 @@ def _peak_by_peak(planner: Planner, request: PlanRequest, deadline: Deadline) ->
 def _bound(plan: SplitPlan) -> int:
     """Of the peak of any plan that adds no more: one of a lower peak adds more, where proved."""
     return plan.peak_ram_bytes if plan.status is Status.OPTIMAL else 0
-
-
-def _left(request: PlanRequest, deadline: Deadline) -> SolveParams:
-    return replace(request.params, time_limit_s=deadline.left_s)

@@ -26,6 +26,7 @@ from splitopt.planning.segment import SegmentFigures, SegmentOption, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import Switching, TailMemory
+from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
@@ -261,19 +262,45 @@ def test_the_front_keeps_to_its_memory(room: int) -> None:
     assert min(plan.peak_ram_bytes for plan in front.plans) == least(possible, RAM)
 
 
-def test_a_front_that_a_resident_piece_beats_is_not_called_complete() -> None:
-    """squeeze_digits: a budget of a point of the front has a quicker plan."""
+@pytest.mark.parametrize("kind", TECHNIQUES)
+@pytest.mark.parametrize("seed", seeds(1, 30))
+def test_no_plan_is_better_than_those_of_a_front_with_residents(kind: str, seed: int) -> None:
+    graph, chance = net(seed), random.Random(seed)
+    for may_rebuild in (True, False):
+        switching = Switching((), may_rebuild, may_reside=True)
+        planner = planner_of(graph, kind, switching)
+        front = plan_front(planner, request_of(graph, RAM))
+        assert front.is_complete
+        peaks = [plan.peak_ram_bytes for plan in front.plans]
+        for plan in front.plans:
+            assert_stored(plan, switching)
+            assert plan.status is Status.OPTIMAL
+        for capacity in (chance.randint(min(peaks), max(peaks)), *chance.sample(peaks, 1)):
+            request = request_of(graph, Goal(0, 1, capacity=capacity))
+            best, told = least(planner, request), planner.plan(request)
+            assert isinstance(told, SplitPlan)
+            known = min(p.added_insn for p in front.plans if p.peak_ram_bytes <= capacity)
+            assert best is not None
+            assert best <= known == told.added_insn
+
+
+def test_marks_of_a_front_are_the_plans_of_runs() -> None:
+    """squeeze_digits, in which pieces are resident: the cheapest that fits, balanced, smallest."""
     graph = read_tflite(Path("configs/models/squeeze_digits_int8.tflite"))
     request = request_of(graph, RAM)
     planner = planner_of(graph, "cuts", Switching(may_reside=True))
     front = plan_front(planner, request)
-    some = front.plans[1]
-    quicker = planner.plan(replace(request, goal=Goal(0, 1, capacity=some.peak_ram_bytes)))
-    assert isinstance(quicker, SplitPlan)
-    assert quicker.added_insn < some.added_insn
-    assert not front.is_complete
-    assert all("resident" in plan.notes[-1] for plan in front.plans)
-    assert plan_front(planner_of(graph, "cuts", Switching()), request).is_complete
+    assert front.is_complete
+    assert any(plan.kept_bytes for plan in front.plans)
+    points = [(plan.peak_ram_bytes, plan.added_insn) for plan in front.plans]
+    some = front.plans[len(front.plans) // 2].peak_ram_bytes
+    for goal in (RAM, BOTH, *(Goal(0, 1, capacity=some + more) for more in (-1, 0, 1))):
+        plan = planner.plan(replace(request, goal=goal))
+        assert isinstance(plan, SplitPlan)
+        fits = [point for point in points if goal.fits(point[0])]
+        assert goal.weigh(plan.peak_ram_bytes, plan.added_insn) == min(
+            goal.weigh(*point) for point in fits
+        )
 
 
 def test_without_a_memory_nothing_changes() -> None:

@@ -78,8 +78,8 @@ def priced(front: Front | None, points: Sequence[PlannedRecord]) -> str:
 
 def costs_text(front: Front, points: Sequence[PlannedRecord]) -> str:
     """`128 KiB costs +3.1 % of Invoke; 96 KiB +9.0 %.`: the largest budgets, and the smallest. At
-    most that where the front has notes on plans that it does not hold."""
-    costs = "costs at most " if front.notes else "costs "
+    most that where points may be missing."""
+    costs = "costs " if front.is_complete else "costs at most "
     by_id = {point.id: point for point in points}
     told = [cost for cost in front.budgets if cost.point in by_id]
     if len(told) > _MOST_TOLD:

@@ -1,0 +1,112 @@
+"""Options that some plan of the Pareto front uses where options keep bytes for good, found with few
+exact evaluations.
+
+All paths are followed from cut to cut that may still beat the plans that are known; what they use
+is settled where they come to it. So the paths that are left rest on exact figures. See
+lazy_front.py for options that keep nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.partition.conflicts import Conflict, Conflicts
+from splitopt.solvers.partition.instance import Goal, Option
+from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch
+from splitopt.solvers.partition.kept_pool import KeptPool
+from splitopt.solvers.partition.kept_prospects import KeptProspects
+from splitopt.solvers.partition.lazy_front import KeptForFront
+from splitopt.solvers.partition.option_pool import Mask, OptionName
+from splitopt.solvers.partition.prospects import Measures
+from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column, least_weights, to_end
+
+
+class KeptFront:
+    """Of one pool. `option_of`: the option of a name. `lowest`: no plan has a lower peak."""
+
+    def __init__(
+        self,
+        pool: KeptPool,
+        goal: Goal,
+        option_of: Callable[[OptionName], Option],
+        deadline: Deadline,
+        *,
+        counts_segments: bool = False,
+        lowest: int = 0,
+    ) -> None:
+        self._pool, self._goal, self._deadline = pool, goal, deadline
+        self._option_of, self._lowest = option_of, lowest
+        self._by_segments = counts_segments or goal.max_segments is not None
+
+    def names(self, known: Sequence[Measures], conflicts: Sequence[Conflict]) -> KeptForFront:
+        """Options of all plans that no other dominates by loads and conflicts, but for those that
+        plans dominate which are known."""
+        numbers = np.flatnonzero(self._fits)
+        edges = self._pool.edges.some(numbers)
+        prospects = KeptProspects(
+            self._pool.n,
+            edges,
+            known,
+            self._goal,
+            by_segments=self._by_segments,
+            lowest=self._lowest,
+        )
+        found = self._searched(
+            numbers[prospects.gains() >= 0], prospects, Conflicts(self._pool.n, conflicts)
+        )
+        used = {number for end in found or () for number in end.numbers}
+        return KeptForFront(sorted(map(self._pool.name, used)), found is not None)
+
+    @property
+    def _fits(self) -> Mask:
+        edges, capacity = self._pool.edges, self._goal.capacity
+        most = NEVER - 1 if capacity is None else capacity
+        fits: Mask = edges.ram + edges.kept <= most
+        return fits
+
+    def _searched(
+        self, numbers: Column, prospects: KeptProspects, conflicts: Conflicts
+    ) -> list[EndPath] | None:
+        """Paths over these options, by their numbers in the pool."""
+        pool, edges = self._pool, self._pool.edges.some(numbers)
+        settled, bits = pool.is_exact[numbers], np.zeros_like(numbers)
+
+        def learn(some: Column) -> None:
+            for at in some.tolist():
+                if edges.ram[at] < NEVER and conflicts.concern(edges.starts[at], edges.stops[at]):
+                    bits[at] = conflicts.bits(self._option_of(pool.name(int(numbers[at]))))
+
+        def settle(some: Sequence[int]) -> None:
+            chosen = numbers[list(some)]
+            pool.settle(chosen.tolist(), self._deadline)
+            settled[some] = True
+            for column, now in zip(edges, pool.edges, strict=True):
+                column[some] = now[chosen]
+            learn(np.array(some))
+
+        learn(np.flatnonzero(settled))
+        search = LabelSearch(
+            pool.n,
+            edges,
+            self._goal,
+            by_segments=self._by_segments,
+            prospects=prospects,
+            settled=settled,
+            settle=settle,
+            conflicts=conflicts,
+            bits=bits,
+        )
+        found = search.run(self._deadline)
+        return found and [end.renumbered(numbers) for end in found]
+
+
+def least_added(pool: KeptPool) -> int:
+    """No plan adds less."""
+    edges = pool.edges
+    some = edges.some(edges.ram < NEVER)
+    weights = least_weights(pool.n, some.starts, some.stops, some.cost)
+    least = int(to_end(weights, np.add)[0])
+    return 0 if least >= FAR else least

@@ -1,0 +1,248 @@
+"""Paths through the cuts that no other one dominates, judged by loads, where options keep bytes.
+
+What is kept adds to the peak in the end, whatever region comes later: of two paths to a cut one is
+enough if it keeps no more, takes no more of region and kept bytes together, costs no more and,
+where segments count, has no more of them. Columns of labels in the place of objects: there are
+thousands at each cut.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.partition.conflicts import Conflicts
+from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.kept_prospects import Edges, KeptProspects, lowest_regions
+from splitopt.solvers.partition.option_pool import Mask
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
+
+
+class Labels(NamedTuple):
+    """Columns, one entry for each path: the least region that it can end with, its cost, what it
+    keeps, its segments and copied bytes; its last edge, and which label that extends; what it has
+    of conflicts."""
+
+    region: Column
+    cost: Column
+    kept: Column
+    segments: Column
+    copied: Column
+    edge: Column
+    before: Column
+    mask: Column
+
+    def some(self, chosen: Mask | Column) -> Labels:
+        return Labels(*(column[chosen] for column in self))
+
+
+@dataclass(frozen=True)
+class EndPath:
+    """From the first cut to the last: its options, by number, and its figures by loads."""
+
+    numbers: tuple[int, ...]
+    region: int
+    cost: int
+    segments: int
+    copied: int
+    kept: int = 0
+
+    @property
+    def peak(self) -> int:
+        return self.region + self.kept
+
+    def renumbered(self, numbers: Column) -> EndPath:
+        return replace(self, numbers=tuple(numbers[list(self.numbers)].tolist()))
+
+
+Rows = Iterable[tuple[int, int, int, int]]
+Above = Sequence[Sequence[int]]
+Settle = Callable[[Sequence[int]], None]
+
+
+class LabelSearch:
+    """`edges`: by number; `settled` says which figures of them are exact, and `settle` makes others
+    so, in place. `prospects`: paths are dropped that have none."""
+
+    def __init__(
+        self,
+        n: int,
+        edges: Edges,
+        goal: Goal,
+        *,
+        by_segments: bool,
+        prospects: KeptProspects | None = None,
+        settled: Mask | None = None,
+        settle: Settle = lambda _: None,
+        conflicts: Conflicts | None = None,
+        bits: Column | None = None,
+    ) -> None:
+        self._n, self._edges, self._goal = n, edges, goal
+        self._by_segments, self._prospects = by_segments, prospects
+        self._settled = np.ones(len(edges.ram), dtype=bool) if settled is None else settled
+        self._settle = settle
+        self._conflicts = conflicts
+        self._bits = np.zeros(len(edges.ram), dtype=np.int64) if bits is None else bits
+        self._floor = lowest_regions(n, edges)
+        self._labels = [_NONE] * (n + 1)
+        order = np.argsort(edges.stops, kind="stable")
+        self._arcs = np.split(order, np.searchsorted(edges.stops[order], np.arange(1, n + 1)))
+
+    def run(self, deadline: Deadline) -> list[EndPath] | None:
+        """The paths to the end, by rising peak; None where time is over."""
+        nothing = np.zeros(1, dtype=np.int64)
+        empty = Labels(*[nothing for _ in Labels._fields])
+        self._labels[0] = empty._replace(region=nothing + self._floor[0])
+        for cut in range(1, self._n + 1):
+            self._labels[cut] = self._at(cut, deadline)
+            if deadline.is_over:
+                return None
+        return list(self._ends())
+
+    def _at(self, cut: int, deadline: Deadline) -> Labels:
+        """Labels of a cut, all by exact figures if the deadline is not over."""
+        arcs = self._arcs[cut]
+        is_settled = self._settled[arcs]
+        found = self._best(self._longer(arcs[is_settled]))
+        open_ = self._unbeaten(self._longer(arcs[~is_settled]), found)
+        while len(open_.edge) and not deadline.is_over:
+            both = self._best(_joined(found, open_))
+            unsettled = np.unique(both.edge[~self._settled[both.edge]])
+            if not len(unsettled):
+                return both
+            self._settle(unsettled.tolist())
+            found = self._best(_joined(found, self._longer(unsettled)))
+            open_ = self._unbeaten(open_.some(~self._settled[open_.edge]), found)
+        return found
+
+    def _longer(self, arcs: Column) -> Labels:
+        """Labels at the starts of these edges, longer by them, as far as they have prospects."""
+        edges, goal = self._edges, self._goal
+        most = NEVER - 1 if goal.capacity is None else goal.capacity
+        counts = np.array([len(self._labels[start].edge) for start in edges.starts[arcs]])
+        if not len(arcs) or not counts.sum():
+            return _NONE
+        stop = int(edges.stops[arcs[0]])
+        labels = _joined(*(self._labels[start] for start in edges.starts[arcs]))
+        edge = np.repeat(arcs, counts)
+        longer = Labels(
+            np.maximum(np.maximum(labels.region, edges.ram[edge]), self._floor[stop]),
+            labels.cost + edges.cost[edge],
+            labels.kept + edges.kept[edge],
+            labels.segments + 1,
+            labels.copied + edges.copied[edge],
+            edge,
+            np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts),
+            labels.mask,
+        )
+        if self._conflicts is not None:
+            mask, region = self._conflicts.extended(
+                labels.mask, self._bits[edge], longer.region, edges.starts[edge], stop
+            )
+            longer = longer._replace(mask=mask, region=region)
+        longer = longer.some(longer.region + longer.kept <= most)
+        if goal.max_segments is not None:
+            longer = longer.some(longer.segments <= goal.max_segments)
+        if self._prospects is not None:
+            figures = longer.region, longer.cost, longer.kept, longer.segments
+            longer = longer.some(self._prospects.has(stop, *figures))
+        return longer
+
+    def _best(self, labels: Labels) -> Labels:
+        """Those that no other one dominates; of equal ones the first."""
+        return labels.some(_undominated(*self._rows(labels)))
+
+    def _unbeaten(self, labels: Labels, others: Labels) -> Labels:
+        """Those that none of the others dominates."""
+        every = _joined(others, labels)
+        found = _undominated(*self._rows(every), len(others.edge))
+        return every.some(found[found >= len(others.edge)])
+
+    def _rows(self, labels: Labels) -> tuple[Rows, Above]:
+        """In an order in which none is dominated by a later one, with their kinds: of how many
+        segments, where these count, and with which mask."""
+        peak, segments = labels.region + labels.kept, labels.segments
+        order = np.lexsort((labels.copied, segments, labels.cost, peak, labels.kept))
+        kind, above = self._kinds(labels)
+        columns = (order, peak[order], labels.cost[order], kind[order])
+        return zip(*(column.tolist() for column in columns), strict=True), above
+
+    def _kinds(self, labels: Labels) -> tuple[Column, Above]:
+        """Of labels by mask and, where they count, segments; and what is above each kind."""
+        counts = labels.segments if self._by_segments else np.zeros_like(labels.segments)
+        masks, mask = np.unique(labels.mask, return_inverse=True)
+        names, kind = np.unique(counts * len(masks) + mask, return_inverse=True)
+        count, own = names // max(1, len(masks)), masks[names % max(1, len(masks))]
+        is_above = (count[:, None] <= count) & (own[:, None] & ~own == 0)
+        return kind, [np.flatnonzero(row).tolist() for row in is_above]
+
+    def _ends(self) -> Iterator[EndPath]:
+        """Of these no measure but peak, cost and segments counts any more."""
+        labels, limit = self._labels[self._n], self._goal.max_cost
+        peak = labels.region + labels.kept
+        order = np.lexsort((labels.copied, labels.segments, labels.cost, peak))
+        least: list[tuple[int, int]] = []
+        for at in order.tolist():
+            cost, segments = int(labels.cost[at]), int(labels.segments[at])
+            mine = cost, segments * self._by_segments
+            if (limit is None or cost <= limit) and not any(
+                a <= mine[0] and b <= mine[1] for a, b in least
+            ):
+                least = [
+                    other for other in least if not (mine[0] <= other[0] and mine[1] <= other[1])
+                ]
+                least.append(mine)
+                yield EndPath(
+                    numbers=self._path(at),
+                    region=int(labels.region[at]),
+                    cost=cost,
+                    segments=segments,
+                    copied=int(labels.copied[at]),
+                    kept=int(labels.kept[at]),
+                )
+
+    def _path(self, at: int) -> tuple[int, ...]:
+        cut, edges = self._n, list[int]()
+        while cut:
+            labels = self._labels[cut]
+            edges.append(int(labels.edge[at]))
+            at, cut = int(labels.before[at]), int(self._edges.starts[edges[-1]])
+        return tuple(reversed(edges))
+
+
+def _joined(*parts: Labels) -> Labels:
+    return Labels(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+_NONE = Labels(*[np.zeros(0, dtype=np.int64)] * len(Labels._fields))
+
+
+def _undominated(rows: Rows, above: Above, rivals: int | None = None) -> Column:
+    """(name, a, b, kind) in an order in which none is dominated by a later one: the names of those
+    of which none before, of a kind that they are above, has a and b as small. `above`: of each kind
+    those that are above it, itself among them. `rivals`: only those of a lower name count."""
+    found, stairs = list[int](), [(list[int](), list[int]()) for _ in above]
+    for name, a, b, kind in rows:
+        rising, falling = stairs[kind]
+        at = bisect_right(rising, a)
+        if at and falling[at - 1] <= b:
+            continue
+        found.append(name)
+        if rivals is not None and name >= rivals:
+            continue
+        for other in above[kind]:
+            rising, falling = stairs[other]
+            at = bisect_right(rising, a)
+            if at and falling[at - 1] <= b:
+                continue
+            at -= at > 0 and rising[at - 1] == a
+            end = at
+            while end < len(falling) and falling[end] >= b:
+                end += 1
+            rising[at:end], falling[at:end] = [a], [b]
+    return np.array(found, dtype=np.int64)
