@@ -41,10 +41,16 @@ class KeptFront:
         self._option_of, self._lowest = option_of, lowest
         self._by_segments = counts_segments or goal.max_segments is not None
 
-    def names(self, known: Sequence[Measures], conflicts: Sequence[Conflict]) -> KeptForFront:
+    def names(
+        self,
+        known: Sequence[Measures],
+        conflicts: Sequence[Conflict],
+        *,
+        only_exact: bool = False,
+    ) -> KeptForFront:
         """Options of all plans that no other dominates by loads and conflicts, but for those that
-        plans dominate which are known."""
-        numbers = np.flatnonzero(self._fits)
+        plans dominate which are known. `only_exact`: of options whose figures are exact by now."""
+        numbers = np.flatnonzero(self._fits & (self._pool.is_exact | (not only_exact)))
         edges = self._pool.edges.some(numbers)
         prospects = KeptProspects(
             self._pool.n,

@@ -7,22 +7,26 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
+
 from splitopt.planning.build_plan import named_option, split_plan_of
 from splitopt.planning.planner import Planner
 from splitopt.planning.priced_options import kept_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.state import stateful_ops
-from splitopt.planning.switching import INSIDE, place_of
+from splitopt.planning.switching import INSIDE, place_of, without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.kept_front import KeptFront, least_added
+from splitopt.solvers.partition.kept_pool import KeptPool
 from splitopt.solvers.partition.lazy_front import KeptForFront, kept_for_front, wanted_beside
 from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.pareto import Front, Learnt, improved_front, pareto_front
+from splitopt.solvers.partition.shortest_paths import NEVER
 
 _PRUNING = 0.5
 """How much of the time may go into finding the options that the front uses."""
@@ -122,22 +126,35 @@ class _Search:
             counts_segments=self._counts,
             lowest=lowest,
         )
-        self._names = set(_names(front))
-        inside = {(start, stop, key | INSIDE) for start, stop, key in self._names}
-        numbers = pool.numbers_of(inside)
-        pool.settle(numbers, self._deadline)
-        both = self._over(pool.name(number) for number in numbers if pool.is_there(number))
-        if not both.points:
-            both = front
+        both, is_first = self._seen_first(front, pool), True
         while True:
             before, self._names = len(self._learnt.conflicts), set(_names(both))
-            kept = search.names(both.measures, self._learnt.conflicts)
+            measures, conflicts = both.measures, self._learnt.conflicts
+            kept = search.names(measures, conflicts, only_exact=is_first)
             further = self._over(kept.names)
             both = further if further.points else both
             if not (kept.is_complete and front.is_complete and further.reaches_loads):
                 return both.unproved([(lowest, least_added(pool), int(self._counts))])
-            if len(self._learnt.conflicts) == before:
+            if len(self._learnt.conflicts) == before and not is_first:
                 return both
+            is_first = False
+
+    def _seen_first(self, front: Front, pool: KeptPool) -> Front:
+        """Over the options of a front, and what these are where their pieces are resident. Further
+        options that are known without are settled, too."""
+        known = self._pruner.pool
+        exact = known.names(np.flatnonzero(known.is_exact & (known.ram < NEVER)))
+        pool.settle(
+            pool.numbers_of(
+                (start, stop, without_place(key) | INSIDE) for start, stop, key in exact
+            ),
+            self._deadline,
+        )
+        self._names = set(_names(front))
+        inside = {(start, stop, key | INSIDE) for start, stop, key in self._names}
+        numbers = pool.numbers_of(inside)
+        both = self._over(pool.name(number) for number in numbers if pool.is_there(number))
+        return both if both.points else front
 
     def fits_stores(self, front: Front) -> bool:
         """Whether memories hold all that plans put into them."""

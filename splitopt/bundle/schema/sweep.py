@@ -52,7 +52,7 @@ class Front(Shape):
     """The undominated points of a model on a board, by falling peak.
 
     `is_complete`: all budgets were asked for at once, and it is proved that no point is missing.
-    `budgets` fall. `notes`: what the choice of plans did not hold, such as resident pieces.
+    `budgets` fall. `notes`: what the choice of plans left out.
     """
 
     model: Text

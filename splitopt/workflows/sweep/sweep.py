@@ -60,8 +60,8 @@ def sweep(
 
     >>> from splitopt import read_job
     >>> front = sweep(read_job("configs/jobs/squeeze_digits.yaml"))
-    >>> len(front.points), front.points[-1].peak_ram_bytes
-    (45, 12320)
+    >>> front.points[0].peak_ram_bytes, front.points[-1].peak_ram_bytes
+    (52944, 12320)
     """
     if not isinstance(what, Job):
         return run_sweep(
