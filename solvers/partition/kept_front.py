@@ -51,6 +51,8 @@ class KeptFront:
         """Options of all plans that no other dominates by loads and conflicts, but for those that
         plans dominate which are known. `only_exact`: of options whose figures are exact by now."""
         numbers = np.flatnonzero(self._fits & (self._pool.is_exact | (not only_exact)))
+        if not len(numbers):
+            return KeptForFront([], is_complete=True)
         edges = self._pool.edges.some(numbers)
         prospects = KeptProspects(
             self._pool.n,

@@ -109,7 +109,8 @@ class _Search:
         """`front`: without."""
         table, goal = self._table, self._goal
         switching = table.techniques.switching
-        may_lower = not switching.may_rebuild or bool(stateful_ops(table.graph))
+        may_lower = not switching.may_rebuild or bool(table.nodes.left)
+        may_lower |= bool(stateful_ops(table.graph))
         is_least = front.is_complete and all(point.cost.added <= 0 for point in front.points)
         if not switching.may_reside or (is_least and not may_lower):
             return front
@@ -131,9 +132,12 @@ class _Search:
             before, self._names = len(self._learnt.conflicts), set(_names(both))
             measures, conflicts = both.measures, self._learnt.conflicts
             kept = search.names(measures, conflicts, only_exact=is_first)
+            proved = kept.is_complete and front.is_complete
+            if proved and both.is_complete and self._names.issuperset(kept.names) and not is_first:
+                return both
             further = self._over(kept.names)
             both = further if further.points else both
-            if not (kept.is_complete and front.is_complete and further.reaches_loads):
+            if not proved or not (is_first or further.reaches_loads):
                 return both.unproved([(lowest, least_added(pool), int(self._counts))])
             if len(self._learnt.conflicts) == before and not is_first:
                 return both
