@@ -138,7 +138,7 @@ void ExpectInPlace() {
   LeaveInPlace(60);
   expect(Error::kInArena, 0, "half in an arena");
   LeaveInPlace(64);
-  expect(Error::kMisplaced, 1, "copied to where it would have to be left");
+  expect(Error::kInArena, 1, "in the tail that is restored");
   LeaveInPlace();
   pieces[1].kept = nullptr;
   expect(Error::kInArena, 1, "AllocateTensors would write over it");

@@ -64,10 +64,15 @@ bool KeepClear(const Piece& piece, const Link* links, std::uint32_t count) {
   return true;
 }
 
-// AllocateTensors writes over all of an arena but its tail.
-bool ReadsInPlace(const Piece& piece) {
+// AllocateTensors writes over all of an arena, and a tail that is restored over its end.
+bool DestroysInputs(const Piece& piece) {
+  const std::uint32_t arena_end = piece.arena_offset + piece.arena_bytes;
   for (std::uint32_t i = 0; i < piece.input_count; ++i) {
-    if (IsInPlace(piece, piece.inputs[i])) return true;
+    const Link& link = piece.inputs[i];
+    if (!IsInPlace(piece, link)) continue;
+    if (piece.kept == nullptr) return true;
+    const std::uint32_t above = arena_end - link.offset - link.bytes;
+    if (!piece.is_resident() && piece.kept->tail_bytes > above) return true;
   }
   return false;
 }
@@ -218,7 +223,7 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
   }
   if (!KeepClear(piece, piece.inputs, piece.input_count) ||
       !KeepClear(piece, piece.outputs, piece.output_count) ||
-      (piece.kept == nullptr && ReadsInPlace(piece))) {
+      DestroysInputs(piece)) {
     return Error::kInArena;
   }
   if (piece.slices != nullptr && !SlicesLieWithin(piece)) return Error::kLinkOutOfRegion;

@@ -54,8 +54,8 @@ def planned_tables(
 
 def host_tables(bundle: OpenBundle) -> Tables:
     """Roomy ones for x86-64, whose structures are larger: boundary tensors lie one after another
-    above the largest arena, or behind what is kept in stores. They serve to check the sources on a
-    PC, and are no plan."""
+    above the largest arena, or behind what is kept in stores; none is left in place, as images are
+    of whole arenas. They serve to check the sources on a PC, and are no plan."""
     streams = [_host_stream(own) for own in planned_buffers(bundle)]
     arenas = [
         _host_arena(piece.graph) if own is None else _host_stage(piece) + own.interpreters_bytes
@@ -68,12 +68,9 @@ def host_tables(bundle: OpenBundle) -> Tables:
     segments = [piece.segment for piece in bundle.pieces if piece.executions or piece.stream]
     in_rows = {t for segment in segments for t in (*segment.inputs, *segment.outputs)}
     placed = {entry.tensor for entry in bundle.plan.layout.boundary}
-    in_place = {entry.tensor for entry in bundle.plan.layout.boundary if entry.in_place}
     for tensor in bundle.handed_over:
         size = align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
-        if tensor in in_place:
-            offsets[tensor] = 0  # where offline plans have it, as all arenas begin there
-        elif tensor in numbers:
+        if tensor in numbers:
             outside[tensor] = size
         elif tensor in read_later | (in_rows & placed):
             offsets[tensor] = top
