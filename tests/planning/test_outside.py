@@ -25,10 +25,12 @@ from test_switching import (
 
 from splitopt.base.units import align_up
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.placed_front import placed_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.segment import SegmentOption
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import Switching, TailMemory
+from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.instance import Goal
 
 Place = int | None
@@ -198,3 +200,15 @@ def test_no_plan_place_or_way_is_better(kind: str, seed: int) -> None:
             if plan.peak_ram_bytes == inside + max(s.ram_bytes for s in plan.segments):
                 assert plan.cost == wanted, (goal, switching)
         assert_placed(planner, plan)
+
+
+@pytest.mark.parametrize("seed", seeds(1, 30))
+def test_a_front_holds_the_best_of_all_places(seed: int) -> None:
+    graph = net(seed)
+    memory = TailMemory("m", 10**6, read_cost=3.0, saved=False, boundary=True, model_input=True)
+    planner = planner_of(graph, "streams", Switching((memory,)))
+    front = placed_front(planner, request_of(graph, RAM))
+    assert front.is_complete
+    best = undominated(outcomes(planner), lambda own: own)
+    assert [(p.peak_ram_bytes, p.added_insn) for p in reversed(front.plans)] == best
+    assert {p.memory for plan in front.plans for p in plan.placements} == {None, "m"}

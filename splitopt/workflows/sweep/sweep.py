@@ -9,7 +9,7 @@ from splitopt.base.errors import InfeasibleError
 from splitopt.config.given import Given
 from splitopt.config.job import Job
 from splitopt.convert.open_model import open_model
-from splitopt.planning.pareto_front import plan_front
+from splitopt.planning.placed_front import placed_front
 from splitopt.planning.planner import Planner
 from splitopt.workflows.plan import prepare
 from splitopt.workflows.sweep.front import Front, fronts_of
@@ -74,7 +74,7 @@ def sweep(
         )
     prepared = prepare(what, open_model(what))
     request = prepared.request(what).without_capacity()
-    found = plan_front(Planner(prepared.table), request, counts_pieces=counts_pieces)
+    found = placed_front(Planner(prepared.table), request, counts_pieces=counts_pieces)
     if not found.plans:
         raise InfeasibleError(f"{what.file}: no plan keeps the limits of the job")
     point = Point("1", FRONT, what.file, {}, what)

@@ -20,7 +20,7 @@ from splitopt.base.errors import SplitoptError
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.planning.aims import plan_aimed
 from splitopt.planning.job_table import Pricing, priced_segments
-from splitopt.planning.pareto_front import plan_front
+from splitopt.planning.placed_front import placed_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import Infeasible, SplitPlan
@@ -144,7 +144,7 @@ def _planned_model(task: Task, model: bytes) -> _PlannedModel:
 
 def _front(task: Task, model: _PlannedModel) -> Answer:
     started = time.monotonic()
-    front = plan_front(model.planner, task.request, counts_pieces=task.counts_pieces)
+    front = placed_front(model.planner, task.request, counts_pieces=task.counts_pieces)
     return Answer(
         task.id,
         plans=front.plans,
