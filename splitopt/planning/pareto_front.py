@@ -50,7 +50,8 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
     Where every plan adds something, none of these has a segment that needs more than the unsplit
     model, because leaving the model whole adds nothing. Where plans with every piece in its
     cheapest way put more into a memory than that holds, plans are found peak by peak, and those
-    that only fewer cuts speak for are missing.
+    that only fewer cuts speak for are missing. So are, where memories beside the main SRAM may hold
+    boundary tensors or inputs, plans that put any there.
 
     Raises UsageError where a sum leaves 64 bits.
     """
@@ -77,7 +78,8 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
-    return PlanFront(plans, front.is_complete)
+    is_alone = len(planner.table.techniques.switching.outsides) == 1
+    return PlanFront(plans, front.is_complete and is_alone)
 
 
 class _Search:
