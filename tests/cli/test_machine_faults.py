@@ -112,7 +112,7 @@ def test_plans_are_the_same_for_every_hash_seed_and_worker_count(
         json.dumps({"job": "job.yaml", "grid": {"budget_bytes": [60_000, 40_000]}})
     )
     found = set()
-    for seed, workers in (("0", 1), ("1", 2), ("4711", 2)):
+    for seed, workers in (("0", 1), ("4711", 2)):
         monkeypatch.setenv("PYTHONHASHSEED", seed)
         out = f"out{seed}"
         done = started(
