@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,22 @@ def tails_outside(psram_bytes: int, budget: int, *ways: str) -> Job:
         solve={"time_limit_s": 30},
         pieces={**only_cuts, **({"switching": list(ways)} if ways else {})},
     )
+
+
+def test_a_memory_that_is_too_small_for_boundary_tensors_is_named() -> None:
+    """46,576 B is what the heaviest op needs, so that nothing beside its arena has room."""
+    job = tails_outside(256, 46_576)
+    [memory] = job.board.memories
+    own = memory.model_copy(update={"holds": ("boundary",)})
+    board = job.board.model_copy(update={"memories": (own,)})
+    with pytest.raises(InfeasibleError, match="more of memory psram, which is too small") as caught:
+        plan(replace(job, board=board))
+    [short] = caught.value.facts["memories"]
+    roomy = own.model_copy(update={"bytes": short["needed_bytes"]})
+    board = board.model_copy(update={"memories": (roomy,)})
+    found = plan(replace(job, board=board))
+    assert found.peak_ram_bytes == 46_576
+    assert {placed.memory for placed in found.plan.placements} == {"psram"}
 
 
 def test_the_memory_that_is_too_small_is_named_with_what_a_plan_takes_of_it() -> None:
