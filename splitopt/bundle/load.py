@@ -72,7 +72,19 @@ def read_plan(folder: Path) -> Plan:
         what = "not a file" if path.exists() else "no such file"
         want = f"{what}; want a bundle that `splitopt run` wrote"
         raise UsageError(f"{path}: {want}{_runs_text(folder)}")
-    return read_document(path, Plan)
+    plan = read_document(path, Plan)
+    _refuse_unknown_memories(path, plan)
+    return plan
+
+
+def _refuse_unknown_memories(path: Path, plan: Plan) -> None:
+    """Something lies in a memory that is not among those that the plan uses."""
+    used = {memory.name for memory in plan.memories if memory.used_bytes}
+    named = [name for own in plan.segments for name in (own.stored_in, own.kept_in)]
+    named += [entry.memory for entry in plan.layout.boundary]
+    unknown = [name for name in named if name is not None and name not in used]
+    if unknown:
+        raise UsageError(f"{path}: memory {unknown[0]!r:.80} is none of those that the plan uses")
 
 
 def _runs_text(folder: Path) -> str:

@@ -201,6 +201,7 @@ BROKEN: dict[str, tuple[Edit, str]] = {
     "no file": (_set(None, "groups", 0, "piece"), "got null"),
     "ends rolled of others": (lambda s: s.update(rolled=[PAIR]), "rolls ends"),
     "bands and a stream": (lambda s: s.update(bands=[BAND]), "bands and a stream"),
+    "a memory that is not there": (lambda s: s.update(stored_in="attic"), "memory 'attic' is none"),
 }
 PAIR = {"read": 10**6, "made": 0, "lead_bytes": 0}
 BAND = {
