@@ -44,9 +44,9 @@ def marks_of(
     points: Sequence[PlannedRecord], boards: Sequence[Board], swept: Board
 ) -> Iterator[Mark]:
     """`fits`: the cheapest within each of `boards` that has the arena rules of the one that was
-    `swept` and no more headroom; then `balanced`, `knee` and `smallest`."""
+    `swept`, no more headroom and its memories; then `balanced`, `knee` and `smallest`."""
     for board in sorted(boards, key=lambda board: -board.budget_bytes):
-        if board.abi == swept.abi and board.headroom_bytes <= swept.headroom_bytes:
+        if _has_all_of(board, swept):
             point = cheapest_within(points, board.budget_bytes)
             yield Mark(
                 mark="fits",
@@ -64,6 +64,12 @@ def marks_of(
         yield Mark(mark="knee", point=knee.id)
     least = min(points, key=_by_peak)
     yield Mark(mark="smallest", point=least.id)
+
+
+def _has_all_of(board: Board, swept: Board) -> bool:
+    """Whether plans for `swept` run on the board, too, if only it has the RAM."""
+    same_rules = board.abi == swept.abi and board.headroom_bytes <= swept.headroom_bytes
+    return same_rules and set(swept.memories) <= set(board.memories)
 
 
 def _balanced(points: Sequence[PlannedRecord]) -> PlannedRecord | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -135,8 +136,11 @@ class Board(Strict):
                 f"reserved_bytes below sram_bytes ({self.sram_bytes}); nothing is left to plan with"
             )
         names = [memory.name for memory in self.memories]
-        if len(set(names)) < len(names):
-            raise ValueError(f"each of memories by a name of its own, got {', '.join(names)}")
+        if len({re.sub("[^a-z0-9]", "", name.lower()) for name in names}) < len(names):
+            raise ValueError(
+                "each of memories by a name of its own, of which letters and digits differ, got "
+                f"{', '.join(names)}"
+            )
         return self
 
     def holds(self, what: str) -> bool:

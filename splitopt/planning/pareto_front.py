@@ -50,8 +50,8 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
     Where every plan adds something, none of these has a segment that needs more than the unsplit
     model, because leaving the model whole adds nothing. Where plans with every piece in its
     cheapest way put more into a memory than that holds, plans are found peak by peak, and those
-    that only fewer cuts speak for are missing. So are, where memories beside the main SRAM may hold
-    boundary tensors or inputs, plans that put any there.
+    that only fewer cuts speak for are missing. Boundary tensors lie where the planner has them; see
+    `placed_front` for all places.
 
     Raises UsageError where a sum leaves 64 bits.
     """
@@ -78,8 +78,7 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
-    is_alone = len(planner.table.techniques.switching.outsides) == 1
-    return PlanFront(plans, front.is_complete and is_alone)
+    return PlanFront(plans, front.is_complete)
 
 
 class _Search:

@@ -77,6 +77,19 @@ def _below(at: PlannedRecord, points: list[PlannedRecord]) -> Fraction:
     return last.added_insn - slope * (at.peak_ram_bytes - last.peak_ram_bytes) - at.added_insn
 
 
+def test_only_boards_with_the_memories_of_the_plans_are_marked() -> None:
+    memory = {"name": "psram", "bytes": 9_000, "holds": ["boundary"], "written": "always"}
+    bare, rich = board("bare", 200_000), board("swept", 200_000)
+    rich = rich.model_validate({**rich.model_dump(), "memories": [memory]}, strict=False)
+    points = drawn(random.Random(0))
+
+    def marked(swept: Board) -> list[str | None]:
+        return [m.board for m in marks_of(points, [bare, rich], swept) if m.mark == "fits"]
+
+    assert marked(rich) == ["swept"]
+    assert marked(bare) == ["bare", "swept"]
+
+
 def test_a_budget_that_buys_no_more_than_a_smaller_one_is_not_told() -> None:
     points = [point("whole", WHOLE, 0), point("a", 90_000, 50), point("b", 30_000, 900)]
     costs = [(c.budget_bytes // 1024, c.point) for c in budget_costs(points)]

@@ -106,7 +106,7 @@ def test_cuts_by_hand_that_break_the_jobs_limits_say_so(job: Job, tmp_path: Path
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda _: b"", "not a TensorFlow Lite model"),
+        (lambda _: b"", "holds 0 bytes"),
         (lambda whole: whole[:50_000], "not a whole .tflite file"),
         (lambda whole: whole[:4] + b"ONNX" + whole[8:], "not a TensorFlow Lite model"),
         (None, "cannot be read (No such file or directory)"),

@@ -67,7 +67,8 @@ def test_memories_of_a_board(write: Write) -> None:
     assert "nothing is left" in refusal(write(text(("4096", "4096, reserved_bytes: 4096"))))
     for cost in ("read_cost", "write_cost"):
         assert cost in refusal(write(text(("4096", f"4096, {cost}: 0.5"))))
-    assert "a name of its own" in refusal(write(text(memories=f"{memory}, {memory}")))
+    for other in (memory, memory.replace("m,", "M.,")):
+        assert "a name of its own" in refusal(write(text(memories=f"{memory}, {other}")))
     tails = ("[saved_tails]", "[tails]")
     [holder] = read_job(write(text(tails))).board.memories
     assert holder.holds == ("tails",)

@@ -74,8 +74,8 @@ def test_heights_and_bands_are_bounded() -> None:
 
 
 def test_of_usual_images_every_height_is_tried() -> None:
-    table = SegmentTable(tall(800), target_rules("m55"), techniques=Techniques()).bands
-    assert list(table.rows(0, 3).heights) == list(range(1, 800))
+    table = SegmentTable(tall(800), target_rules("m55"), techniques=Techniques())
+    assert list(table.bands.rows(0, 3).heights) == list(range(1, 800))
     assert not left_out(table)
 
 

@@ -176,7 +176,7 @@ def _has_kept(plan: Plan) -> bool:
 def _begins(plan: Plan, segment: Segment) -> Iterator[str]:
     """How, where it is not built again on copied inputs."""
     if segment.switching != "rebuild":
-        yield {"restore": "restored", "resident": "resident"}[segment.switching]
+        yield "restored" if segment.switching == "restore" else segment.switching
     in_place = (entry for entry in plan.layout.boundary if entry.in_place)
     if any(entry.last_segment == segment.index for entry in in_place):
         yield "input in place"

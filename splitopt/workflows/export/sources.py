@@ -16,6 +16,7 @@ from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.open import CORRESPONDENCE, OpenBundle, correspondence_of
 from splitopt.bundle.runner_links import used_memories
 from splitopt.bundle.schema.io import IoEnd
+from splitopt.bundle.schema.plan import Plan
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.links import Link
@@ -34,7 +35,7 @@ from splitopt.workflows.export.flash import file_paths, flash_text
 from splitopt.workflows.export.io_header import NamedEnd, io_header_text
 from splitopt.workflows.export.proved import proved_text, unproved_line
 from splitopt.workflows.export.room import room_text
-from splitopt.workflows.export.stores import check_text, kept_text, prepare_text
+from splitopt.workflows.export.stores import check_text, declared_text, kept_text, prepare_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
 
 _FROM_SIMULATOR = ("console.h", "line.cc", "stopwatch.h", "stopwatch.cc")
@@ -134,8 +135,7 @@ def _words(
         "PIECES": plural(len(bundle.pieces), "piece"),
         "MODEL": code_span(Path(bundle.plan.model.path).name),
         "BOARD": code_span(bundle.plan.board.name),
-        "REGION": format_bytes(planned.region_bytes),
-        "HEADROOM": format_bytes(bundle.plan.board.headroom_bytes),
+        "REGION": _region_text(bundle.plan),
         "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),
         "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
@@ -145,12 +145,23 @@ def _words(
         "OUTPUT_COUNT": str(len(outputs)),
         "FLASH": flash_text(bundle, planned),
         "STORES": check_text(namespace, used_memories(bundle.plan)),
+        "DECLARED": declared_text(namespace, used_memories(bundle.plan)),
         "PREPARE": prepare_text(bundle.plan),
         "KEPT": kept_text(namespace, bundle.plan),
         "ROWS": f"{placed_text(namespace, planned.links)}{whole_text(planned.links)}"
         f"{rows_text(planned.links)}",
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
+
+
+def _region_text(plan: Plan) -> str:
+    """What the region takes and holds, and what the plan takes of other memories."""
+    is_beside = any(entry.memory is not None for entry in plan.layout.boundary)
+    held = "arenas and the boundary tensors in it" if is_beside else "arenas and boundary tensors"
+    beside = [f"{format_bytes(own.used_bytes)} in {own.name}" for own in used_memories(plan)]
+    region = f"{format_bytes(plan.layout.region_bytes)} in one region"
+    headroom = f"headroom of {format_bytes(plan.board.headroom_bytes)} included"
+    return "; ".join([f"{region}, {held} together, {headroom}", *beside])
 
 
 def _named_ends(bundle: OpenBundle) -> tuple[list[NamedEnd], list[NamedEnd]]:

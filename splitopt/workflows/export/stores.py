@@ -37,6 +37,22 @@ def check_text(namespace: str, memories: Sequence[Memory]) -> str:
     return "\n".join([*lines, f"splitopt::Store* const stores[] = {{{given}}};"])
 
 
+def declared_text(namespace: str, memories: Sequence[Memory]) -> str:
+    """How the README's example declares its stores; none where the plan needs none."""
+    if not memories:
+        return ""
+    lines = []
+    for k, memory in enumerate(memories):
+        if memory.written == "start_up":
+            lines.append(f"static YourStore store{k};  // of {memory.name}, see below")
+            continue
+        size = f"{namespace}::{constant_of(memory)}"
+        lines.append(f"alignas(16) static std::uint8_t memory{k}[{size}];  // in {memory.name}")
+        lines.append(f"static splitopt::MemoryStore store{k}(memory{k}, sizeof(memory{k}));")
+    given = ", ".join(f"&store{k}" for k in range(len(memories)))
+    return "\n".join([*lines, f"static splitopt::Store* stores[] = {{{given}}};", ""])
+
+
 def prepare_text(plan: Plan) -> str:
     """How the README's example prepares."""
     does = "checks the plan"
@@ -87,13 +103,7 @@ These lie outside the region, each on 16 bytes, and nobody else writes to them:
 
 {listed}
 
-`stores` is one `splitopt::Store*` for each, in this order: {order}. Plain memory is
-
-```cpp
-alignas(16) static std::uint8_t memory[{namespace}::{constant_of(memories[0])}];
-static splitopt::MemoryStore store(memory, sizeof(memory));
-splitopt::Store* stores[] = {{&store}};
-```
+`stores` is one `splitopt::Store*` for each, in this order: {order}.
 {_KEPT if kept else ""}"""
 
 
@@ -101,12 +111,12 @@ _KEPT = """
 Memory that is written through a driver and keeps its content over a reset is a class of yours:
 
 ```cpp
-struct Mram : splitopt::Store {
+struct YourStore : splitopt::Store {
   bool Write(std::uint32_t offset, const void* data, std::uint32_t bytes) override {
-    return Program(kMramStart + offset, data, bytes);  // multiples of 16
+    return Program(kStart + offset, data, bytes);  // multiples of 16
   }
   const std::uint8_t* Read(std::uint32_t offset, std::uint32_t) const override {
-    return kMramStart + offset;
+    return kStart + offset;
   }
 };
 ```
@@ -124,6 +134,6 @@ def _listed(memory: Memory, plan: Plan) -> str:
     if any(memory.name in (own.kept_in, own.stored_in) for own in plan.segments):
         held.append("what pieces need again")
     if any(own.memory == memory.name for own in plan.layout.boundary):
-        held.append("boundary tensors")
+        held.append("boundary tensors and inputs of the model")
     text = " and ".join(held)
     return f"- {memory.name}: {format_bytes(memory.used_bytes)}, {when}, for {text}"
