@@ -179,7 +179,8 @@ class _Group:
         return Outcome(status, known.plan, known.mark, known.bound, spent_s)
 
     def _by_cpsat(self) -> Outcome[PackingPlan]:
+        left_s = self._deadline.left_s
         from splitopt.solvers.packing import cpsat  # loads OR-tools, which most groups do not need
 
-        known = self._known
-        return cpsat.improve(self._instance, known.plan, known.bound, self._params, self._deadline)
+        known, deadline = self._known, Deadline(left_s)  # loading counts as nothing
+        return cpsat.improve(self._instance, known.plan, known.bound, self._params, deadline)

@@ -60,8 +60,7 @@ class PiecesSpec(Strict):
         bool,
         Field(
             description="A resident or restored piece may find its input where the piece before it "
-            "made it, in its arena: no copy, no second buffer. With offline_plans, and on boards "
-            "with a memory for tails or saved tails."
+            "made it, in its arena: no copy, no second buffer. With offline_plans."
         ),
     ] = True
     switching: Annotated[

@@ -87,7 +87,7 @@ class _ResidentSearch:
             return self._answer(None if pruner is None else priced.unlimited(pruner.bound))
         if pruner is None:
             return self._answer(self._value, is_proved=True)
-        if self._value is not None and priced.unlimited(pruner.bound) >= self._value:
+        if self._is_best(priced, pruner):
             return self._answer(self._value, is_proved=True)
         limit = self._limit(priced)
         if limit is None or not priced.cost_weight:
@@ -114,6 +114,10 @@ class _ResidentSearch:
             if found.plan is not None and self._take(found.plan) is None:
                 return self._by_solver(priced, pruner)
         return self._answer(self._value, is_proved=True)
+
+    def _is_best(self, priced: Priced, pruner: Pruner) -> bool:
+        """Whether no plan has a lower value than the best one so far."""
+        return self._value is not None and priced.unlimited(pruner.bound) >= self._value
 
     def _others(self, priced: Priced, among: Survivors) -> tuple[OtherPrice, ...]:
         """Prices beside this one, if it has any."""
@@ -172,7 +176,7 @@ class _ResidentSearch:
             low, high = self._prices()
             for priced in dict.fromkeys((high, low)):
                 pruner = self._settled(priced)
-                if pruner is None or self._deadline.is_over:
+                if pruner is None or self._deadline.is_over or self._is_best(priced, pruner):
                     return priced, pruner
                 self._take(self._plan_of(pruner.best))
             if self._fits(high):

@@ -149,9 +149,9 @@ class Techniques:
     @property
     def may_leave_in_place(self) -> bool:
         """Whether pieces may find an input in their arena, which AllocateTensors would write over:
-        where tails have a memory beside the main SRAM."""
-        has_memory = any(memory.saved or memory.tails for memory in self.switching.memories)
-        return self.in_place and self.offline_plans and has_memory
+        where they may be resident or restored."""
+        may_stay = self.switching.may_reside or self.switching.may_restore
+        return self.in_place and self.offline_plans and may_stay
 
     def is_alike(self, other: Techniques, key: int) -> bool:
         """Whether options of this key are the same under both."""

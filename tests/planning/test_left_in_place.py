@@ -113,9 +113,10 @@ def test_places_are_told_and_checked() -> None:
                 placed_in_place(placement.tensor, first, second)
 
 
-def test_nothing_is_offered_without_a_memory_for_tails_or_where_the_job_says_so() -> None:
+def test_nothing_is_offered_where_all_pieces_are_rebuilt_or_the_job_says_so() -> None:
     graph = net(3)
-    assert not table_of(graph, Switching(may_reside=True)).nodes.left
+    assert not table_of(graph, Switching()).nodes.left
+    assert table_of(graph, Switching(may_reside=True)).nodes.left
     table = table_of(graph)
     without = table.under(replace(table.techniques, in_place=False))
     assert not without.nodes.left
