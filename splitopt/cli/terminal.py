@@ -137,7 +137,7 @@ def _show_run_explanation(found: RunExplanation) -> None:
             style = _SEVERITIES[finding.severity] if number == 0 else ""
             out.print(escape(line), style=style, soft_wrap=True)
     for title, lines in (
-        (text.LOWEST_PEAKS, found.memory.lowest_peak_lines),
+        (text.lowest_peaks_title(found.memory), found.memory.lowest_peak_lines),
         (text.REMEDIES, text.remedy_lines(found.memory)),
     ):
         out.print(f"\n{title}:", style="bold")

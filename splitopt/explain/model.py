@@ -20,8 +20,8 @@ from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.config.job import Job
 from splitopt.convert.open_model import ModelSource
 from splitopt.explain.boards import Need, board_fits
-from splitopt.explain.fit import cheapest_fit
-from splitopt.explain.memory.facts import memory_facts
+from splitopt.explain.fit import CheapestFit, cheapest_fit
+from splitopt.explain.memory.facts import memory_facts, where_text
 from splitopt.explain.memory.float_ends import float_end_remedy
 from splitopt.explain.memory.pieces import piece_of, planned_pieces
 from splitopt.explain.memory.single_op_bound import explained_bound
@@ -68,10 +68,10 @@ def explain_model(
     ram = ram_of(baseline.arena, board.headroom_bytes)
     made = [table]
     least, peaks, no_cuts = _lowest(job, table, baseline, deadline.share(_OWN), progress, made)
-    fit, worth = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
+    fit = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     cut_bytes, own = ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
-    bound = explained_bound(table)
+    bound = explained_bound(table, switching)
     whole = piece_of(table, 0, (0, len(graph.ops)), baseline.arena, bound_op=bound.op)
     facts = memory_facts(
         table,
@@ -88,14 +88,15 @@ def explain_model(
     )
     need = _need(ram.ram_bytes, least, peaks)
     lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
-    reach = no_cuts if least is None else _reach(least, peaks, saved, lowest)
+    where = where_text(facts)
+    reach = no_cuts if least is None else _reach(least, peaks, saved, lowest, where)
     note = "" if least is None else state_note(graph, may_reside=True)
     note = note and f" {note}"
     return ModelExplanation(
         **dict(facts),
         splitopt=VERSION,
         verdict=f"{printable(job.model_path.name)} needs {format_bytes(ram.ram_bytes)} unsplit; "
-        f"{reach} It {_fit(job, ram.ram_bytes, cut_bytes, lowest)}.{note}",
+        f"{reach} It {_fit(job, ram.ram_bytes, cut_bytes, lowest, fit)}.{note}",
         **_about(job, source),
         ram=ram,
         **_alive(graph, baseline.arena, bound.op),
@@ -103,8 +104,7 @@ def explain_model(
         no_cuts=no_cuts,
         saved_bytes=saved,
         lowest_bytes=lowest,
-        fit=fit,
-        switching=worth,
+        **fit.facts,
         streamable=streamable(graph),
         boards=_boards(job, graph, need, deadline, progress),
     )
@@ -191,11 +191,13 @@ def _lowest(
     return cuts, peaks, ""
 
 
-def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int) -> str:
-    """How low cuts get, and how low any plan gets."""
+def _reach(
+    least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: int, where: str
+) -> str:
+    """How low cuts get, and how low any plan gets; `where` boundary tensors lie then."""
     sure = "proved" if least.is_proved else f"unproved: {cause_text(least.unfinished).lower()}"
     below = format_bytes(least.peak_ram_bytes)
-    words = f"no set of cuts alone gets {f'below {below}' if saved else 'lower'} ({sure})"
+    words = f"no set of cuts alone gets {f'below {below}' if saved else 'lower'}{where} ({sure})"
     if len(peaks) <= 1:
         return f"{words}; streams, bands and offline plans were not looked at."
     if lowest < peaks[0].peak_ram_bytes:
@@ -209,7 +211,9 @@ def _reach(least: LowestPeak, peaks: Sequence[LowestPeak], saved: int, lowest: i
     return f"{words}, and neither streams, bands nor offline plans get lower ({sure})."
 
 
-def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str:
+def _fit(
+    job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int, found: CheapestFit
+) -> str:
     budget, board = job.budget_bytes, f"the {format_bytes(job.budget_bytes)} of {job.board.name}"
     if job.spec.budget_bytes is not None:
         board = f"the job's budget of {format_bytes(budget)}"
@@ -219,6 +223,10 @@ def _fit(job: Job, unsplit_bytes: int, cut_bytes: int, lowest_bytes: int) -> str
         return f"fits {board} when it is cut"
     if lowest_bytes <= budget:
         return f"fits {board} when it is cut and runs by rows or under offline plans"
+    if found.entry is not None:
+        return f"fits {board} when it is split and uses memories beside the main SRAM"
+    if found.is_open:
+        return f"may fit {board}: no plan that does was found in time, and none was ruled out"
     return f"does not fit {board}"
 
 

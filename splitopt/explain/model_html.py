@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from splitopt.base.page_style import page_style
 from splitopt.base.units import format_bytes, more_text
 from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.explain.memory.facts import where_text
 from splitopt.explain.switching import worth_lines
 from splitopt.explain.text import streamable_lines
 
@@ -18,7 +19,11 @@ def render_model(found: ModelExplanation) -> str:
     worth = found.switching
     switching = () if worth is None else tuple(worth_lines(worth, found.invoke_insn))
     return _template().render(
-        style=page_style(), facts=found, streamable=lines, switching=switching
+        style=page_style(),
+        facts=found,
+        streamable=lines,
+        switching=switching,
+        where=where_text(found),
     )
 
 

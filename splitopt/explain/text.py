@@ -14,17 +14,16 @@ from splitopt.bundle.schema.explain import (
     ModelExplanation,
     RunExplanation,
     RunMemory,
-    SingleOpBound,
-    Streamable,
     TensorFact,
 )
 from splitopt.bundle.schema.outputs import Difference, Finding, Outputs
+from splitopt.bundle.schema.streamable import Streamable
+from splitopt.explain.memory.facts import where_text
 from splitopt.explain.switching import SWITCHING, worth_lines
 
 _SHOWN_CUTS = 16
 _NOTE = "Instructions are estimates fitted to counts of QEMU's Cortex-M55; they are not CPU cycles."
 REMEDIES = "What would lower the peak"
-LOWEST_PEAKS = "Lowest peak RAM by technique"
 STREAMABLE = "What can be streamed"
 
 
@@ -90,7 +89,7 @@ def streamable_lines(found: Streamable) -> Iterator[str]:
 
 def _memory_parts(memory: Memory) -> Iterator[str]:
     if memory.lowest_peaks:
-        yield f"{LOWEST_PEAKS}:\n" + "\n".join(memory.lowest_peak_lines)
+        yield f"{lowest_peaks_title(memory)}:\n" + "\n".join(memory.lowest_peak_lines)
     yield f"{REMEDIES}:\n" + "\n".join(remedy_lines(memory))
 
 
@@ -148,7 +147,7 @@ def _model_tables(found: ModelExplanation) -> Iterator[Table]:
     rows.append(("RAM unsplit", f"{whole:,}", "100.0 %"))
     rows.append(("temporary data while preparing reach", f"{found.ram.temporary_bytes:,}", ""))
     yield Table("Where the RAM goes, unsplit", ("", "bytes", "share"), tuple(rows))
-    yield _bound_table(found.floor)
+    yield _bound_table(found)
     if found.saved_bytes:
         yield _piece_table("The best cuts", found)
     yield _tensor_table("Largest tensors", found.largest)
@@ -169,11 +168,17 @@ def _model_tables(found: ModelExplanation) -> Iterator[Table]:
     )
 
 
-def _bound_table(bound: SingleOpBound) -> Table:
+def lowest_peaks_title(memory: Memory) -> str:
+    return f"Lowest peak RAM by technique{where_text(memory)}"
+
+
+def _bound_table(memory: Memory) -> Table:
+    bound = memory.floor
+    lie = " and wherever boundary tensors lie" if memory.unused_memories else ""
     return Table(
         f"Alive while {bound.name} runs, {format_bytes(bound.live_bytes)}: with tail, headroom and "
         f"boundary tensors a piece with it needs {format_bytes(bound.least_ram_bytes)} at least on "
-        "all rows, wherever you cut",
+        f"all rows, wherever you cut{lie}",
         ("tensor", "bytes", "role"),
         tuple((item.name, f"{item.size_bytes:,}", item.role) for item in bound.alive),
     )
@@ -269,7 +274,7 @@ def run_tables(found: RunExplanation) -> Iterator[Table]:
             ("budget", f"{memory.budget_bytes:,}", ""),
         ),
     )
-    yield _bound_table(memory.floor)
+    yield _bound_table(memory)
     yield _piece_table("As it is", memory)
     yield _single_table(memory)
 

@@ -31,17 +31,27 @@ class SingleOpBound:
 def single_op_bound(table: SegmentTable) -> SingleOpBound:
     """The op whose smallest RAM over all segments around it is the largest: no set of cuts on all
     rows needs less, wherever the board lets boundary tensors lie."""
-    outsides = table.techniques.switching.outsides
-    few = table.placed(outsides[-1])  # as few inside as may be
-    ends = {outside: table.placed(outside) for outside in (outsides[0], outsides[-1])}
-    least = [min(own) for own in zip(*map(lowest_ram_by_op, ends.values()), strict=True)]
+    least, few = lowest_ram_by_op(table), fewest_inside(table)
     op = max(range(len(least)), key=least.__getitem__)
     at = (op, op + 1)
     return SingleOpBound(op, least[op], int(few.peak_load[at] + few.boundary.through[at]))
 
 
+def fewest_inside(table: SegmentTable) -> SegmentTable:
+    """With as few boundary tensors in the main SRAM as the board lets."""
+    return table.placed(table.techniques.switching.outsides[-1])
+
+
 def lowest_ram_by_op(table: SegmentTable) -> tuple[int, ...]:
-    """For each op, the smallest RAM of any piece with it on all rows, in bytes.
+    """For each op, the smallest RAM of any piece with it on all rows, wherever the board lets
+    boundary tensors lie, in bytes."""
+    outsides = table.techniques.switching.outsides
+    ends = {outside: table.placed(outside) for outside in (outsides[0], outsides[-1])}
+    return tuple(map(min, zip(*map(_lowest_ram_here, ends.values()), strict=True)))
+
+
+def _lowest_ram_here(table: SegmentTable) -> tuple[int, ...]:
+    """With boundary tensors in the places of the table.
 
     A piece [a, b) holds op k where a <= k < b: first the minimum over all starts up to a, then over
     all stops from b on, so that entry (k, k + 1) is the minimum over all pieces with op k.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from model_facts import facts
 
-from splitopt.bundle.schema.explain import Streamable
+from splitopt.bundle.schema.streamable import Streamable
 from splitopt.explain.memory.streamable import streamable
 from splitopt.explain.model_html import render_model
 from splitopt.explain.text import model_text

@@ -24,6 +24,8 @@ from splitopt.bundle.schema.common import (
 from splitopt.bundle.schema.explain_v1 import upgraded
 from splitopt.bundle.schema.io import Io
 from splitopt.bundle.schema.outputs import Outputs
+from splitopt.bundle.schema.outside import HeldOutside
+from splitopt.bundle.schema.streamable import Streamable
 from splitopt.bundle.schema.switching import SwitchingWorth
 
 PEAK_PARTS = frozenset(
@@ -177,6 +179,8 @@ class Memory(Shape):
     `invoke_insn`: estimated; null where an op has no estimate. `floor`: the single-op bound.
     `pieces`: of the run; of a model, those of the best cuts.
     `lowest_peaks`: by technique, as far as time went; empty where that was not asked for.
+    `unused_memories`: those beside the main SRAM that may hold boundary tensors or inputs. Lowest
+    peaks and best cuts keep these in the main SRAM; the single-op bound holds for all places.
     """
 
     budget_bytes: Count
@@ -186,6 +190,7 @@ class Memory(Shape):
     lowest_peaks: tuple[LowestPeak, ...]
     lowest_peak_lines: tuple[Text, ...]
     remedies: tuple[Remedy, ...]
+    unused_memories: tuple[Line, ...] = ()
     exact: bool
 
     @property
@@ -267,37 +272,16 @@ class BoardFit(Shape):
     verdict: Literal["fits unsplit", "fits split", "does not fit"]
 
 
-class OpRange(Shape):
-    """Ops [start, stop)."""
-
-    start: Op
-    stop: Op
-
-
-class NotStreamed(Shape):
-    """Ops of one type that no stream can hold; `reason` ends a sentence on such an op."""
-
-    op_type: Line
-    ops: tuple[Op, ...]
-    reason: Text
-
-
-class Streamable(Shape):
-    """Which ops can make one row at a time: `runs` are the longest streams, in order of the model;
-    all other ops are `refused`."""
-
-    runs: tuple[OpRange, ...]
-    refused: tuple[NotStreamed, ...]
-
-
 class ModelExplanation(Memory, Document):
     """explain.json of a model on a board. `peak_op`: where most is alive in the unsplit model.
 
     `not_run`: why TFLM does not run the model on this machine, empty where it does.
     `least` is None where `no_cuts` says why the model has none; then there are no lowest peaks.
     `streamable`: null in files that were written before there were streams.
-    `fit`: the cheapest plan within the budget; null where none was found. `switching`: what of its
-    price resident and restored pieces spare; null where it has one piece that is built once.
+    `fit`: the cheapest plan within the budget; null where none was found, and `is_fit_open`
+    where none was ruled out, either. `fit_outside`: what it has of boundary tensors beside the main
+    SRAM. `switching`: what of its price resident and restored pieces spare; null where it has one
+    piece that is built once.
     `io`: what `model.io: int8` of a job made of the model's ends, before it was looked at.
     `is_interrupted`: Ctrl-C ended the planning; lowest peaks are the best until then.
     `asked`: the model or job and the options, as words of a command line.
@@ -326,6 +310,8 @@ class ModelExplanation(Memory, Document):
     saved_bytes: Count
     lowest_bytes: Count
     fit: LowestPeak | None = None
+    fit_outside: tuple[HeldOutside, ...] = ()
+    is_fit_open: bool = False
     switching: SwitchingWorth | None = None
     boards: tuple[BoardFit, ...]
     streamable: Streamable | None = None

@@ -53,8 +53,14 @@ def memory_facts(
         lowest_peaks=tuple(PeakEntry.model_validate(p, from_attributes=True) for p in peaks),
         lowest_peak_lines=tuple(lowest_peak_lines(peaks, baseline.ram_bytes, invoke, switching)),
         remedies=(*own, *by_worth),
+        unused_memories=tuple(m.name for m in switching.without_images().memories),
         exact=baseline.arena.exact and all(piece.exact for piece in pieces),
     )
+
+
+def where_text(memory: Memory) -> str:
+    """Where boundary tensors lie in lowest peaks and best cuts; empty where there is no choice."""
+    return " with boundary tensors in the main SRAM" if memory.unused_memories else ""
 
 
 def lowest_peak_lines(

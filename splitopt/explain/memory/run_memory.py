@@ -19,7 +19,7 @@ from splitopt.explain.memory.cuts import (
     reachable,
     single_cuts,
 )
-from splitopt.explain.memory.facts import memory_facts
+from splitopt.explain.memory.facts import memory_facts, where_text
 from splitopt.explain.memory.pieces import written_pieces
 from splitopt.explain.memory.remedies import peak_of, proof_of
 from splitopt.explain.memory.single_op_bound import explained_bound
@@ -50,7 +50,8 @@ def explain_run_memory(
     deadline = Deadline(2 * SOLVE_S if with_lowest_peaks else min(SOLVE_S, own_s))
     planner, request = planner_of(bundle, CUTS_ONLY), free_request(bundle)
     table = planner.table
-    before, bound = unsplit(table), explained_bound(table)
+    switching = switching_of(bundle.plan.board, bundle.plan.job.settings.pieces.switching)
+    before, bound = unsplit(table), explained_bound(table, switching)
     pieces = written_pieces(bundle, table, bound.op)
     after = _after(bundle, planner, pieces, deadline.share(1 / 4))
     progress("looking for the lowest peak of any cuts")
@@ -80,7 +81,7 @@ def explain_run_memory(
             *limit_remedies(bundle, reach, after, as_planned=all(p.as_planned for p in pieces)),
             *float_ends(bundle, after, deadline),
         ),
-        switching=switching_of(bundle.plan.board, bundle.plan.job.settings.pieces.switching),
+        switching=switching,
     )
     return RunMemory(
         **dict(facts),
@@ -122,7 +123,7 @@ def _verdict(before: int, after: int, reach: Reachable | None, facts: Memory) ->
     else:
         words = f"Memory went down by {share}: {figures}"
     cause = f"What counts most: {facts.causes[0].sentence}."
-    return f"{words}; {_reach(before, after, reach)}. {cause}"
+    return f"{words}; {_reach(before, after, reach)}{where_text(facts)}. {cause}"
 
 
 def _reach(before: int, after: int, reach: Reachable | None) -> str:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from splitopt.base.text import printable
 from splitopt.bundle.schema.explain import LiveTensor, SingleOpBound
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.lower_bound import lowest_ram_by_op, single_op_bound
+from splitopt.planning.lower_bound import fewest_inside, lowest_ram_by_op, single_op_bound
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import REBUILT, Switching
 
 
-def explained_bound(table: SegmentTable) -> SingleOpBound:
+def explained_bound(table: SegmentTable, switching: Switching = REBUILT) -> SingleOpBound:
     """The single-op bound with what is in RAM while its op runs, and the op that sets the bound
-    next."""
+    next. `switching`: what the board allows; boundary tensors may lie where it says."""
+    if memories := switching.without_images().memories:
+        techniques = table.techniques
+        anywhere = replace(techniques.switching, memories=memories)
+        table = table.under(replace(techniques, switching=anywhere))
     graph, bound = table.graph, single_op_bound(table)
-    alive = alive_at(table, bound.op)
+    alive = alive_at(fewest_inside(table), bound.op)
     start, stop = _held(graph, bound.op, alive)
     least = lowest_ram_by_op(table)
     others = [op for op in range(len(graph.ops)) if not start <= op < stop]
@@ -42,7 +49,7 @@ def _held(graph: ModelGraph, op: int, alive: tuple[LiveTensor, ...]) -> tuple[in
 
 
 def alive_at(table: SegmentTable, op: int) -> tuple[LiveTensor, ...]:
-    """What a piece of this op by itself has in RAM, the largest first."""
+    """What a piece of this op by itself has in the main SRAM, the largest first."""
     graph, found = table.graph, []
     for role, tensors in (("input", graph.ops[op].given_inputs), ("output", graph.ops[op].outputs)):
         for tensor in dict.fromkeys(tensors):
@@ -50,6 +57,8 @@ def alive_at(table: SegmentTable, op: int) -> tuple[LiveTensor, ...]:
                 found.append(_live(graph, tensor, role))
     own = {item.tensor for item in found}
     for tensor in _kept_across(graph, op):
+        if table.outside.place(is_input=tensor in graph.inputs) is not None:
+            continue
         role = "kept for later, outside the arena" if tensor in own else "live through"
         found.append(_live(graph, tensor, role))
     found += [

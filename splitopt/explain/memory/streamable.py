@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from splitopt.bundle.schema.explain import NotStreamed, OpRange, Streamable
+from splitopt.bundle.schema.streamable import NotStreamed, OpRange, Streamable
 from splitopt.graph.model import ModelGraph
 from splitopt.tiling.streams.build import stream_of
 from splitopt.tiling.streams.grouping import Grouping, time_of_image

@@ -14,6 +14,7 @@ from splitopt.base.units import (
     plural,
     signed_insn,
 )
+from splitopt.bundle.held_outside import held_outside, outside_lines
 from splitopt.bundle.left_out import cause_text, most_better_text
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.bundle.schema.verify import Check as CheckEntry
@@ -115,9 +116,10 @@ def _resident_lines(plan: Plan) -> Iterator[str]:
             f"Resident: {plural(len(own), 'piece')}; between inferences {keep} bytes in {held}; "
             f"{start}."
         )
-    outside = [(m.name, plan.boundary_bytes(m.name)) for m in plan.memories]
-    if places := [(name, size) for name, size in outside if size]:
-        yield f"Boundary tensors beside the main SRAM: {held_text(places)}."
+    made = {tensor for segment in plan.segments for tensor in segment.outputs}
+    boundary = plan.layout.boundary
+    inputs = {entry.tensor for entry in boundary} - made
+    yield from outside_lines(held_outside([(entry, entry.size) for entry in boundary], inputs))
 
 
 def _warnings(plan: Plan) -> Iterator[str]:
