@@ -19,6 +19,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning.option_bounds import inside_bounds
 from splitopt.planning.pareto_front import plan_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
@@ -155,7 +156,12 @@ def outcomes(planner: Planner) -> set[tuple[int, int]]:
     """(peak by the loads, added instructions) of every plan, in all ways that the memories hold."""
     table, n = planner.table, len(planner.table.graph.ops)
     switching, request = table.techniques.switching, request_of(table.graph, RAM)
-    names = {(start, stop, key % 2**24) for start, stop, key in every_option(planner, request)}
+    inside, _ = inside_bounds(table, request.allowed)  # only there are some read in place
+    every = (
+        *every_option(planner, request),
+        *zip(inside.starts, inside.stops, inside.keys, strict=True),
+    )
+    names = {(int(start), int(stop), int(key) % 2**24) for start, stop, key in every}
     found = (table.option(*name) for name in sorted(names))
     options = [option for option in found if option is not None]
     ways_of_option = {id(option): list(taken_by(option, switching)) for option in options}
