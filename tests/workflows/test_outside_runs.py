@@ -75,7 +75,8 @@ def test_an_export_says_where_boundary_tensors_lie(finished: Path, tmp_path: Pat
     assert f"stores[0]->Place({name}::kInput0Offset, {name}::kInput0Bytes)" in readme
     assert "runner.Prepare(stores);" in readme
     assert f"- far-ram: {used:,} B, plain memory, for " in readme
-    assert "boundary tensors\n" in readme
+    assert "boundary tensors and inputs of the model\n" in readme
+    assert readme.index("static splitopt::Store* stores[]") < readme.index("stores[0]->Place(")
     assert "\n\n\n" not in readme
 
 

@@ -130,10 +130,13 @@ anew.
 
 def _listed(memory: Memory, plan: Plan) -> str:
     when = "may be written at start-up only" if memory.written == "start_up" else "plain memory"
-    held = []
-    if any(memory.name in (own.kept_in, own.stored_in) for own in plan.segments):
-        held.append("what pieces need again")
-    if any(own.memory == memory.name for own in plan.layout.boundary):
-        held.append("boundary tensors and inputs of the model")
-    text = " and ".join(held)
+    made = {tensor for own in plan.segments for tensor in own.outputs}
+    there = {entry.tensor for entry in plan.layout.boundary if entry.memory == memory.name}
+    is_kept = any(memory.name in (own.kept_in, own.stored_in) for own in plan.segments)
+    held = {
+        "what pieces need again": is_kept,
+        "boundary tensors": bool(there & made),
+        "inputs of the model": bool(there - made),
+    }
+    text = " and ".join(what for what, is_held in held.items() if is_held)
     return f"- {memory.name}: {format_bytes(memory.used_bytes)}, {when}, for {text}"
