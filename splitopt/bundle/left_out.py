@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from splitopt.base.units import format_bytes
+from splitopt.base.units import format_bytes, plural
 from splitopt.bundle.schema.common import Unfinished as UnfinishedEntry
 from splitopt.bundle.schema.plan import Objective
+from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.planning.unfinished import Cause, Unfinished
 
 Left = Unfinished | UnfinishedEntry
@@ -21,6 +22,27 @@ _CAUSES: Mapping[Cause, str] = {
     "time_limit": "Time ran out",
     "interrupt": "Planning was interrupted",
     "memory": "Tables of bands are full",
+    "places": "Fronts are not proved where memories are too small for all that plans put there",
+}
+
+
+def unproved_lines(points: Sequence[PlannedRecord]) -> Iterator[str]:
+    """Why points of a front, or the front, are not proved, and what to do: at most a sentence."""
+    causes = [point.unfinished for point in points if point.unfinished is not None]
+    if causes:
+        feasible = sum(point.status == "FEASIBLE" for point in points)
+        cause, *_ = causes
+        yield (
+            f"{feasible:,} of {plural(len(points), 'point')} FEASIBLE, not proved, and others may "
+            f"be missing: {_CAUSES[cause].lower()}; {_REMEDIES[cause]}."
+        )
+
+
+_REMEDIES: Mapping[Cause, str] = {
+    "time_limit": "a longer solve.time_limit_s may prove them",
+    "interrupt": "the same command goes on",
+    "memory": "more time would not help",
+    "places": "a run at one budget may prove its plan",
 }
 
 

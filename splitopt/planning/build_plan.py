@@ -135,7 +135,7 @@ def split_plan_of(
         peak_with_input_bytes=_peak_with_input(table, plan),
         added_insn=plan_cost(plan).added,
         cost=cost,
-        bound=bound - unproved,
+        bound=bound - unproved if goal.cost_weight else max(0, bound - unproved),
         goal=goal,
         solve_s=solve_s,
         memories=stores.used,

@@ -16,8 +16,10 @@ from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import SplitPlan
 from splitopt.planning.state import stateful_ops
 from splitopt.planning.switching import INSIDE, place_of, without_place
+from splitopt.planning.unfinished import Cause, Unfinished, unfinished
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
+from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import PartitionInstance
@@ -35,10 +37,15 @@ _PRUNING = 0.5
 @dataclass(frozen=True)
 class PlanFront:
     """Plans by falling peak, none of which another one dominates in peak RAM, added instructions
-    and, where it counts, number of cuts. `is_complete`: it is proved that none is missing."""
+    and, where it counts, number of cuts. `unfinished`: what was not looked at; None where it is
+    proved that none is missing."""
 
     plans: tuple[SplitPlan, ...]
-    is_complete: bool
+    unfinished: Unfinished | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        return self.unfinished is None
 
 
 def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = False) -> PlanFront:
@@ -78,7 +85,7 @@ def plan_front(planner: Planner, request: PlanRequest, *, counts_pieces: bool = 
         )
         for point in front.points
     )
-    return PlanFront(plans, front.is_complete)
+    return PlanFront(plans, None if front.is_complete else unfinished(planner.table, None))
 
 
 class _Search:
@@ -227,7 +234,8 @@ def _peak_by_peak(planner: Planner, request: PlanRequest, deadline: Deadline) ->
     plans = (
         replace(plan, goal=peak, cost=plan.peak_ram_bytes, bound=_bound(plan)) for plan in best
     )
-    return PlanFront(tuple(plans), is_complete=False)
+    cause: Cause | None = None if deadline.is_over or is_asked_to_stop() else "places"
+    return PlanFront(tuple(plans), unfinished(planner.table, None, cause=cause))
 
 
 def _bound(plan: SplitPlan) -> int:

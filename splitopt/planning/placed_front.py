@@ -8,7 +8,9 @@ from dataclasses import replace
 from splitopt.planning.pareto_front import PlanFront, plan_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
+from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.unfinished import Unfinished, unfinished
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.outcome import Status
 
@@ -31,8 +33,8 @@ def placed_front(
         plan_front(planner.placing(outside), own, counts_pieces=counts_pieces)
         for outside in outsides
     ]
-    fitting = [_fitting(front) for front in fronts]
-    is_complete = all(front.is_complete for front in fitting)
+    fitting = [_fitting(front, planner.table) for front in fronts]
+    left = next((front.unfinished for front in fitting if not front.is_complete), None)
     found = undominated(
         (plan for front in fitting for plan in front.plans),
         lambda plan: (
@@ -41,30 +43,39 @@ def placed_front(
             *([len(plan.segments)] if counts_pieces else []),
         ),
     )
-    plans = found if is_complete else [_unproved(plan, fronts) for plan in found]
-    return PlanFront(tuple(reversed(plans)), is_complete)
+    plans = found if left is None else [_proved_to(plan, fronts, left) for plan in found]
+    return PlanFront(tuple(reversed(plans)), left)
 
 
-def _fitting(front: PlanFront) -> PlanFront:
+def _fitting(front: PlanFront, table: SegmentTable) -> PlanFront:
     """Without plans for which a memory is too small."""
     fits = tuple(
         plan
         for plan in front.plans
         if all(memory.used_bytes <= memory.bytes for memory in plan.memories)
     )
-    return PlanFront(fits, front.is_complete and len(fits) == len(front.plans))
+    if len(fits) == len(front.plans):
+        return front
+    left = front.unfinished or unfinished(table, None, cause="places")
+    return PlanFront(fits, left)
 
 
-def _unproved(plan: SplitPlan, fronts: Sequence[PlanFront]) -> SplitPlan:
-    """The plan with a bound of the peak of all plans that add no more, in any place."""
-    bounds = [plan.bound, *(_bound(front, plan) for front in fronts)]
-    return replace(plan, status=Status.FEASIBLE, bound=min(bounds))
+def _proved_to(plan: SplitPlan, fronts: Sequence[PlanFront], left: Unfinished) -> SplitPlan:
+    """The plan with a bound of the peak of all plans that add no more, in any place. `left`: what
+    was not looked at in them."""
+    bound = min(plan.bound, *(_bound(front, plan) for front in fronts))
+    if plan.status is Status.OPTIMAL and bound >= plan.peak_ram_bytes:
+        return plan
+    own = plan.unfinished or left
+    return replace(plan, status=Status.FEASIBLE, bound=bound, unfinished=own)
 
 
 def _bound(front: PlanFront, plan: SplitPlan) -> int:
-    """Of what adds no more than the plan, in this place: the bound of a plan of its front that adds
-    at least as much; where none does, the lowest peak, if that is known."""
+    """Of what adds no more than the plan, in this place: the lowest peak of its front that does,
+    if that is complete; else the bound of a plan of it that adds at least as much; 0 where none
+    does."""
     if front.is_complete:
-        return min((own.peak_ram_bytes for own in front.plans), default=plan.bound)
+        within = (own for own in front.plans if own.added_insn <= plan.added_insn)
+        return min((own.bound for own in within), default=plan.peak_ram_bytes)
     rising = sorted(front.plans, key=lambda own: own.added_insn)
     return next((own.bound for own in rising if own.added_insn >= plan.added_insn), 0)

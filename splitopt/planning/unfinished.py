@@ -12,7 +12,8 @@ from splitopt.planning.segment import STREAMED
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.interrupt import is_asked_to_stop
 
-Cause = Literal["time_limit", "interrupt", "memory"]
+Cause = Literal["time_limit", "interrupt", "memory", "places"]
+"""`places`: fronts are not proved where memories are too small for all that plans put into them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,11 @@ class Unfinished:
     unproved_bytes: int
 
 
-def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
-    """What is not known of a table on which a plan was found, but not proved to be the best."""
+def unfinished(
+    table: SegmentTable, capacity: int | None, *, cause: Cause | None = None
+) -> Unfinished:
+    """What is not known of a table on which a plan was found, but not proved to be the best.
+    `cause`: where it is not that of the table."""
     n = len(table.graph.ops)
     fitting = is_exact = np.zeros(0, dtype=bool)
     if table.last_pool is not None:
@@ -43,7 +47,7 @@ def unfinished(table: SegmentTable, capacity: int | None) -> Unfinished:
         if capacity is not None:
             fitting &= pool.ram <= capacity
     return Unfinished(
-        cause=cause_of(table),
+        cause=cause or cause_of(table),
         segments=n * (n + 1) // 2,
         segments_without_bands=table.bands.unreached if table.techniques.bands else 0,
         options=int(fitting.sum()),
@@ -73,4 +77,5 @@ _FOUND: Mapping[Cause, str] = {
     "time_limit": "found in time",
     "interrupt": "found before the interrupt",
     "memory": "found among the bands that tables hold",
+    "places": "found",
 }

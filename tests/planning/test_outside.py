@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -31,6 +32,7 @@ from splitopt.planning.segment import SegmentOption
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import Switching, TailMemory
 from splitopt.solvers.dominance import undominated
+from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
 Place = int | None
@@ -212,3 +214,23 @@ def test_a_front_holds_the_best_of_all_places(seed: int) -> None:
     best = undominated(outcomes(planner), lambda own: own)
     assert [(p.peak_ram_bytes, p.added_insn) for p in reversed(front.plans)] == best
     assert {p.memory for plan in front.plans for p in plan.placements} == {None, "m"}
+
+
+@pytest.mark.parametrize("seed", seeds(1, 12))
+def test_bounds_of_a_front_hold_and_what_is_not_proved_says_why(seed: int) -> None:
+    """In small memories, in which fronts are not proved, and without time."""
+    graph, chance = net(seed), random.Random(seed)
+    known = memories(chance)
+    for limit_s in (60.0, 0.0):
+        planner = planner_of(graph, "streams", Switching(known))
+        request = replace(request_of(graph, RAM), params=SolveParams(time_limit_s=limit_s))
+        front = placed_front(planner, request)
+        possible = outcomes(planner)
+        causes = ("places", "time_limit") if limit_s else ("time_limit",)
+        assert front.unfinished is None or front.unfinished.cause in causes
+        for plan in front.plans:
+            best = min(peak for peak, added in possible if added <= plan.added_insn)
+            assert 0 <= plan.bound <= best
+            assert (plan.unfinished is None) == (plan.status.name == "OPTIMAL")
+            if plan.status.name == "OPTIMAL":
+                assert best == plan.peak_ram_bytes

@@ -57,12 +57,16 @@ class Document(Shape):
     splitopt: Line | None = None
 
 
+Cause = Literal["time_limit", "interrupt", "memory", "places"]
+
+
 class Unfinished(Shape):
-    """What was not looked at. `cause` `memory`: the tables of bands are full. `bounded_options`: of
+    """What was not looked at. `cause` `memory`: the tables of bands are full; `places`:
+    memories are too small for all that plans of a front put there. `bounded_options`: of
     those that fit the budget by their bounds, the ones without exact figures. `unproved_bytes`: how
     far an offline plan may lie above the best one."""
 
-    cause: Literal["time_limit", "interrupt", "memory"]
+    cause: Cause
     segments: Count
     segments_without_bands: Count
     options: Count

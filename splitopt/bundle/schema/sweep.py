@@ -10,6 +10,7 @@ from pydantic import Field
 
 from splitopt.bundle.schema.common import (
     MOST_OPS,
+    Cause,
     Count,
     Document,
     Line,
@@ -91,7 +92,8 @@ class Record(Shape):
 
     `kind` `front`: all budgets at once. `streamed`: how many of its pieces are streams. `proved`:
     whether its pieces were run and found equal. `shared_from`: the point whose plan this is.
-    `notes`: of a plan of a front, those of the plan.
+    `notes`: of a plan of a front, those of the plan. `unfinished`: why its plan, or the front that
+    it is of, is not proved.
     """
 
     id: Id
@@ -121,6 +123,7 @@ class Record(Shape):
     proved: bool | None = None
     dominated: bool
     front_is_complete: bool = False
+    unfinished: Cause | None = None
     notes: Texts = ()
     shared_from: Text | None = None
     wall_s: Number

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from splitopt.base.text import Row
 from splitopt.base.units import format_bytes, plural
+from splitopt.bundle.left_out import unproved_lines
 from splitopt.bundle.load import SweepDocuments
 from splitopt.bundle.schema.sweep import Front, PlannedRecord, Record, Sweep
 from splitopt.report.charts.pareto import pareto_charts
@@ -21,6 +22,7 @@ from splitopt.report.text.sweep import (
     MARKED_COLUMNS,
     marked_rows,
     marks_by_point,
+    notes_of,
     points_of,
     priced,
     unfit_lines,
@@ -98,7 +100,7 @@ def _fronts(documents: SweepDocuments) -> Iterator[FrontView]:
             f"{name}: {_verdict(entry, rows)}",
             _completeness(complete.get((model, board), False), rows, entry),
             [(row.id, cells) for row, cells in marked],
-            [] if entry is None else [*unfit_lines(entry), *entry.notes],
+            [] if entry is None else [*unfit_lines(entry), *notes_of(entry, points)],
             pareto_charts(rows, f"{ident}-chart", name, short),
             [view for view in shown if view.id in first],
             [view for view in shown if view.id not in first],
@@ -114,7 +116,8 @@ def _by_place(rows: Sequence[Record]) -> list[PlannedRecord]:
 def _verdict(front: Front | None, rows: Sequence[Record]) -> str:
     """How far RAM falls, and at what cost; or what would have to be granted."""
     if planned := [row for row in rows if isinstance(row, PlannedRecord)]:
-        return priced(front, planned)
+        points = [] if front is None else list(points_of(front, rows))
+        return " ".join([priced(front, planned), *unproved_lines(points)])
     budgets = (row.smallest_feasible_budget_bytes for row in rows)
     least = min((size for size in budgets if size is not None), default=None)
     hint = "" if least is None else f"; the smallest feasible budget is {format_bytes(least)}"

@@ -15,6 +15,8 @@ from splitopt.base.units import (
     plural,
     signed_insn,
 )
+from splitopt.bundle.front_marks import cheapest_within
+from splitopt.bundle.left_out import unproved_lines
 from splitopt.bundle.schema.sweep import PLANNED, Front, PlannedRecord, Record, Sweep
 
 MARKED_COLUMNS = (
@@ -48,7 +50,7 @@ def sweep_text(sweep: Sweep, rows: Sequence[Record]) -> Iterator[Paragraph]:
         rows_shown = [cells for _, cells in marked_rows(front, points)]
         yield (Line(_title(front)), *table_of(MARKED_COLUMNS, rows_shown))
         where = "All points: report.html, pareto.csv, --json."
-        yield lines_of([*unfit_lines(front), *front.notes, f"{KNEE}. {where}"])
+        yield lines_of([*unfit_lines(front), *notes_of(front, points), f"{KNEE}. {where}"])
     failures = lines_of(f"{row.status} {row.id}: {row.error}" for row in rows if row.error)
     if failures:
         yield tuple(Line(line.text, "failed") for line in failures)
@@ -59,6 +61,12 @@ def points_of(front: Front, rows: Sequence[Record]) -> Iterator[PlannedRecord]:
     return (by_id[name] for name in front.points)
 
 
+def notes_of(front: Front, points: Sequence[PlannedRecord]) -> list[str]:
+    """Those that the verdict has not."""
+    told = set(unproved_lines(points))
+    return [note for note in front.notes if note not in told]
+
+
 def _title(front: Front) -> str:
     return f"{PurePath(front.model).name} on {front.board}"
 
@@ -66,7 +74,8 @@ def _title(front: Front) -> str:
 def _front_verdict(front: Front, points: Sequence[PlannedRecord]) -> str:
     whole = ", the whole Pareto front" if front.is_complete else ""
     whole += " but for what a note says" if whole and front.notes else ""
-    return f"{priced(front, points)} {plural(len(points), 'undominated point')}{whole}."
+    many = plural(len(points), "undominated point")
+    return " ".join([f"{priced(front, points)} {many}{whole}.", *unproved_lines(points)])
 
 
 def priced(front: Front | None, points: Sequence[PlannedRecord]) -> str:
@@ -77,32 +86,40 @@ def priced(front: Front | None, points: Sequence[PlannedRecord]) -> str:
 
 
 def costs_text(front: Front, points: Sequence[PlannedRecord]) -> str:
-    """`128 KiB costs +3.1 % of Invoke; 96 KiB +9.0 %.`: the largest budgets, and the smallest. At
-    most that where points may be missing."""
-    costs = "costs " if front.is_complete else "costs at most "
+    """`The board's 57,344 B cost +3.4 % of Invoke; 128 KiB +3.1 %; 96 KiB +9.0 %.`: the budget of
+    the swept board, the largest round ones, and the smallest. At most that where points may be
+    missing."""
     by_id = {point.id: point for point in points}
     told = [cost for cost in front.budgets if cost.point in by_id]
     if len(told) > _MOST_TOLD:
         told = [*told[: _MOST_TOLD - 1], told[-1]]
-    words: list[str] = []
-    for cost in told:
-        point = by_id[cost.point]
-        first = not words
-        invoke = point.estimated_invoke_insn
-        price = format_percent(cost.added_insn, invoke) if invoke else signed_insn(cost.added_insn)
-        unit = (" of Invoke" if invoke else " instructions") if first else ""
-        words.append(f"{cost.budget_bytes // 1024:,} KiB {costs if first else ''}{price}{unit}")
+    prices = [(f"{own.budget_bytes // 1024:,} KiB", "costs", by_id[own.point]) for own in told]
+    board = next((p.board_budget_bytes for p in points if p.board_budget_bytes), None)
+    within = None if board is None else cheapest_within(points, board)
+    if board is not None and within is not None:
+        prices.insert(0, (f"The board's {format_bytes(board)}", "cost", within))
+    words = list[str]()
+    for budget, verb, point in prices:
+        invoke, added = point.estimated_invoke_insn, point.added_insn
+        price = format_percent(added, invoke) if invoke else signed_insn(added)
+        if not words:
+            most = "" if front.is_complete else "at most "
+            price = f"{verb} {most}{price} {'of Invoke' if invoke else 'instructions'}"
+        words.append(f"{budget} {price}")
     return f"{'; '.join(words)}." if words else ""
 
 
 def marked_rows(
     front: Front, points: Sequence[PlannedRecord]
 ) -> Iterator[tuple[PlannedRecord, Row]]:
-    """The points that are marked, by falling peak, each once with all that it is."""
+    """The points that are marked, by falling peak, each once with all that it is. Within its peak,
+    at most that is added where points may be missing."""
     names = marks_by_point(front)
     for row in points:
         if row.id in names:
             _, _, peak, share, added, of_invoke, pieces, proof = _cells(row)
+            if not front.is_complete:
+                added = f"at most {added}"
             yield row, (names[row.id], peak, share, added, of_invoke, pieces, row.id, proof)
 
 

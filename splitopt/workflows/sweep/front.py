@@ -9,6 +9,7 @@ from pathlib import Path
 from splitopt.base.text import html_table
 from splitopt.base.units import format_bytes, format_insn, format_percent, plural
 from splitopt.bundle.front_marks import budget_costs, marks_of
+from splitopt.bundle.left_out import unproved_lines
 from splitopt.bundle.schema import sweep as schema
 from splitopt.bundle.schema.sweep import PlannedRecord, Record
 from splitopt.config.board import Board
@@ -39,8 +40,9 @@ class Front:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the choice of its plans did not hold."""
-        return tuple(dict.fromkeys(note for point in self.points for note in point.notes))
+        """What the choice of its plans did not hold, and why it is not proved."""
+        notes = dict.fromkeys(note for point in self.points for note in point.notes)
+        return (*notes, *unproved_lines(self.points))
 
     def entry(self, swept: Board, boards: Sequence[Board]) -> schema.Front:
         """The front as sweep.json has it. `boards`: for which the cheapest that fits is marked."""

@@ -54,6 +54,7 @@ def made_of(point: Point, prepared: Prepared, answer: Answer) -> Iterator[Made]:
                 **base,
                 **{key: round(value / len(answer.plans), 4) for key, value in times.items()},
                 **_figures(plan),
+                "unfinished": plan.unfinished.cause if plan.unfinished else answer.cause,
                 "id": name,
                 "plan": f"plans/{answer.shared_from or name}/plan.json",
                 "front_is_complete": point.kind == FRONT and answer.is_complete,

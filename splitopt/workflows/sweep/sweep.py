@@ -78,6 +78,7 @@ def sweep(
     if not found.plans:
         raise InfeasibleError(f"{what.file}: no plan keeps the limits of the job")
     point = Point("1", FRONT, what.file, {}, what)
-    answer = Answer(point.id, found.plans, is_complete=found.is_complete)
+    cause = None if found.unfinished is None else found.unfinished.cause
+    answer = Answer(point.id, found.plans, is_complete=found.is_complete, cause=cause)
     rows = [made.row for made in made_of(point, prepared, answer)]
     return fronts_of(with_dominated(rows, counts_pieces=counts_pieces))[0]

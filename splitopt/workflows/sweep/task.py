@@ -24,6 +24,7 @@ from splitopt.planning.placed_front import placed_front
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unfinished import Cause
 from splitopt.solvers.outcome import Outcome
 from splitopt.workflows.sweep.grid import FRONT
 
@@ -62,12 +63,14 @@ class Answer:
     """Plans of a point: one, or those of a front; none where no plan fits or with an `error`.
 
     `least`: the plan of the smallest budget that has one. `shared_from`: the point whose plan this
-    is, found without solving again. `solver_s`: time of bounding, replaying and solving.
+    is, found without solving again. `cause`: why a front is not complete. `solver_s`: time of
+    bounding, replaying and solving.
     """
 
     id: str
     plans: tuple[SplitPlan, ...] = ()
     is_complete: bool = True
+    cause: Cause | None = None
     is_infeasible: bool = False
     least: SplitPlan | None = None
     shared_from: str | None = None
@@ -149,6 +152,7 @@ def _front(task: Task, model: _PlannedModel) -> Answer:
         task.id,
         plans=front.plans,
         is_complete=front.is_complete,
+        cause=None if front.unfinished is None else front.unfinished.cause,
         is_infeasible=front.is_complete and not front.plans,
         solver_s=time.monotonic() - started,
     )
