@@ -1,106 +1,23 @@
-"""Reports as a browser shows them: nothing fetched, names of marks, sorting, themes, print."""
+"""Reports as a browser shows them: nothing fetched, names of marks, sorting."""
 
 from __future__ import annotations
 
-import base64
-import json
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from limits import seconds
-from report_documents import hostile, kept_bundle, run_documents, synthetic_sweep
+from chromium import Browser, emulate, requests, shown
+from report_documents import hostile
 
 from splitopt.bundle.load import RunDocuments
 from splitopt.report.pages.run import render_run
-from splitopt.report.pages.sweep import render_sweep
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is a tool for developers")
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
+pytest.importorskip("selenium.webdriver", reason="selenium is a tool for developers")
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.needs("chromium", "chromedriver")
-
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-dev-shm-usage "
-    "--disable-background-networking --disable-component-update --disable-sync "
-    "--force-prefers-reduced-motion"
-).split()
-Browser = Any
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tmp_path_factory.mktemp("profile")
-    for flag in (*FLAGS, f"--user-data-dir={profile}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(CHROMEDRIVER))
-    driver.set_page_load_timeout(seconds(30))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunDocuments:
-    return run_documents(kept_bundle("mbv2_digits", tmp_path_factory))
-
-
-@pytest.fixture(scope="module")
-def run_page(run: RunDocuments, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "run.html"
-    path.write_text(render_run(run), "utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def sweep_page(run: RunDocuments, tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("page") / "sweep.html"
-    path.write_text(render_sweep(synthetic_sweep(run, 60)), "utf-8")
-    return path.as_uri()
-
-
-@pytest.fixture(autouse=True)
-def plain(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A large, light screen before every test; afterwards, no complaint and no request."""
-    driver = request.getfixturevalue("browser")
-    driver.get("about:blank")
-    driver.get_log("browser")
-    driver.get_log("performance")
-    emulate(driver, 1280, "light")
-    yield
-    assert [entry["message"] for entry in driver.get_log("browser")] == []
-    assert [url for url in requests(driver) if not url.startswith(("file://", "data:"))] == []
-
-
-def emulate(driver: Browser, width: int, theme: str, *, touch: bool = False) -> None:
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": touch}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": theme}]
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
-    driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": touch})
-
-
-def requests(driver: Browser) -> list[str]:
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    return [
-        message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] == "Network.requestWillBeSent"
-    ]
-
-
-def shown(driver: Browser) -> str:
-    """What the tooltip says; empty while it is hidden."""
-    return driver.execute_script(
-        "const tip = document.getElementById('tip'); return tip.hidden ? '' : tip.textContent"
-    )
+pytestmark = [pytest.mark.needs("chromium", "chromedriver"), pytest.mark.usefixtures("plain")]
 
 
 @pytest.mark.parametrize("page", ["run_page", "sweep_page"])
@@ -301,79 +218,6 @@ def test_a_chart_is_enlarged_and_moved_by_buttons(browser: Browser, sweep_page: 
     assert len({whole, near, right, up}) == 4
     assert again == whole
     assert browser.execute_script(names) == 1
-
-
-def test_the_answer_needs_no_scrolling_on_a_phone(browser: Browser, run_page: str) -> None:
-    emulate(browser, 390, "light", touch=True)
-    browser.get(run_page)
-    answer = "document.querySelector('#verdict .scroll')"
-    assert browser.execute_script(f"return {answer}.scrollWidth <= {answer}.clientWidth")
-    cell = browser.find_element(By.CSS_SELECTOR, "#verdict td[data-h='peak RAM']")
-    name = "return getComputedStyle(arguments[0], '::before').content"
-    assert browser.execute_script(name, cell) == '"peak RAM"'
-
-
-@pytest.mark.parametrize("page", ["run_page", "sweep_page"])
-def test_no_table_is_cut_off_on_a_wide_screen(
-    browser: Browser, page: str, request: pytest.FixtureRequest
-) -> None:
-    emulate(browser, 1400, "light")
-    browser.get(request.getfixturevalue(page))
-    browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-    clipped = (
-        "return [...document.querySelectorAll('.scroll')].filter(e => e.querySelector('table')"
-        " && e.scrollWidth > e.clientWidth + 1).map(e => e.getAttribute('aria-label'))"
-    )
-    assert browser.execute_script(clipped) == []
-
-
-@pytest.mark.parametrize("page", ["run_page", "sweep_page"])
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_phone_scrolls_no_page_sideways(
-    browser: Browser, page: str, theme: str, request: pytest.FixtureRequest
-) -> None:
-    emulate(browser, 360, theme, touch=True)
-    browser.get(request.getfixturevalue(page))
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= 360
-    dark = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert dark == ("rgb(13, 17, 23)" if theme == "dark" else "rgb(255, 255, 255)")
-
-
-def test_labels_do_not_cover_each_other(browser: Browser, run_page: str, sweep_page: str) -> None:
-    overlaps = """
-      const found = [];
-      for (const svg of document.querySelectorAll('figure svg')) {
-        const boxes = [...svg.querySelectorAll('text')].map(t => [t, t.getBoundingClientRect()]);
-        boxes.forEach(([a, p], i) => boxes.slice(i + 1).forEach(([b, q]) => {
-          if (p.left < q.right - 1 && q.left < p.right - 1 &&
-              p.top < q.bottom - 4 && q.top < p.bottom - 4)
-            found.push(svg.getAttribute('aria-labelledby') + ': ' + a.textContent + ' / '
-                       + b.textContent);
-        }));
-      }
-      return found;
-    """
-    for page in (run_page, sweep_page):
-        browser.get(page)
-        browser.execute_script("document.querySelectorAll('details').forEach(d => d.open = true)")
-        assert browser.execute_script(overlaps) == []
-
-
-def test_a_report_prints(browser: Browser, run_page: str) -> None:
-    emulate(browser, 1280, "dark")
-    browser.get(run_page)
-    pdf = base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])
-    assert pdf.startswith(b"%PDF")
-    assert len(pdf) > 50_000
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    paper = "return getComputedStyle(document.body).backgroundColor"
-    assert browser.execute_script(paper) == "rgb(255, 255, 255)", "paper is white in the dark, too"
-    clipped = (
-        "return [...document.querySelectorAll('.scroll')]"
-        ".filter(e => getComputedStyle(e).overflowX !== 'visible').length"
-    )
-    assert browser.execute_script(clipped) == 0
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
 
 
 def test_untrusted_names_run_no_script(browser: Browser, run: RunDocuments, tmp_path: Path) -> None:
