@@ -14,13 +14,12 @@ from pydantic_core import ErrorDetails
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import open_file
+from splitopt.base.plain_yaml import kind_of, plain_yaml
 
 MAX_YAML_BYTES = 1 << 20
 _EXCERPT = 100
 """Most columns of a line that is quoted."""
 M = TypeVar("M", bound=BaseModel)
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float")}
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Strict(BaseModel):
@@ -30,42 +29,6 @@ class Strict(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class _Loader(yaml.SafeLoader):
-    """Plain data only: no aliases (they can multiply), no tags, no key twice, keys are strings."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            raise _refused("aliases (*name) are refused; write the value out", event.start_mark)
-        if event.tag is not None:
-            raise _refused("tags (!name) are refused; write the plain value", event.start_mark)
-        return super().compose_node(parent, index)
-
-    def construct_scalar(self, node: Any) -> str:
-        text: str = super().construct_scalar(node)
-        if _UNSTORABLE.search(text):
-            what = f"{text!r} holds characters that no file can hold"
-            raise _refused(what, node.start_mark)
-        return text
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        seen = set[str]()
-        for key_node, _ in node.value:
-            key, at = self.construct_object(key_node, deep=True), key_node.start_mark
-            if not isinstance(key, str):
-                raise _refused(f"got {_kind(key)} as a key, want a string", at)
-            if key in seen:
-                raise _refused(f"key {key!r} is there twice", at)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-_Loader.yaml_implicit_resolvers = {
-    char: [(tag, pattern) for tag, pattern in resolvers if tag in _PLAIN_TAGS]
-    for char, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 def read_yaml(path: Path, model: type[M]) -> M:
@@ -87,14 +50,14 @@ def load_yaml(path: Path) -> dict[str, Any]:
     if len(read) > MAX_YAML_BYTES:
         raise UsageError(f"{path}: larger than {MAX_YAML_BYTES:,} bytes; want a short YAML file")
     try:
-        data = yaml.load(text, _Loader)  # noqa: S506  _Loader is a SafeLoader
+        data = plain_yaml(text)
     except yaml.MarkedYAMLError as error:
         raise _misplaced(path, error) from error
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"{path}: not plain YAML: {reason}") from error
     if not isinstance(data, dict):
-        raise UsageError(f"{path}: $: got {_kind(data)}, want a mapping of keys (`model: ...`)")
+        raise UsageError(f"{path}: $: got {kind_of(data)}, want a mapping of keys (`model: ...`)")
     return data
 
 
@@ -113,10 +76,6 @@ def _misplaced(path: Path, error: yaml.MarkedYAMLError) -> UsageError:
     excerpt = (at.get_snippet(indent=2, max_length=_EXCERPT) or "").replace("\t", " ")
     refused.facts = {"line": line, "column": column, "excerpt": excerpt}
     return refused
-
-
-def _refused(what: str, at: Any) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=what, problem_mark=at)
 
 
 def check(data: Any, model: type[M], *, where: str, under: tuple[str, ...] = ()) -> M:
@@ -144,7 +103,7 @@ def _explain(
     near = [d for d in details if _location(d, data)[: len(first)] == first]
     detail = max(near, key=lambda d: len(_location(d, data)))  # within a list of the union, say
     location = _location(detail, data)
-    where, got = key_path(under + location), _kind(detail["input"])
+    where, got = key_path(under + location), kind_of(detail["input"])
     if detail["type"] == "extra_forbidden":
         name = str(location[-1])
         known = _known_keys(model, location[:-1])
@@ -218,17 +177,6 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [m for part in getattr(annotation, "__args__", ()) for m in _models_in(part)]
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    if isinstance(value, int) and value.bit_length() > 256:
-        return f"a number of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _size_hint(value: Any) -> str:
