@@ -224,9 +224,13 @@ MAX_HELD_OUT = 256
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Samples [N, ...] with channels last, what the float model makes of them (for each output of
-    the int8 model, as ONNX has it), and their labels, if there are any."""
+    """Samples [N, ...] of each input of the int8 model, channels last, what the float model makes
+    of them (for each of its outputs, as ONNX has it), and their labels, if there are any."""
 
-    images: Array
+    inputs: tuple[Array, ...]
     reference: tuple[Array, ...]
     labels: Array | None
+
+    @property
+    def count(self) -> int:
+        return len(self.inputs[0])

@@ -5,7 +5,7 @@ Works on the cleaned ONNX model, the one that was converted. Independent of plan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import prod
 
@@ -22,13 +22,18 @@ Mask = npt.NDArray[np.bool_]
 
 
 def cut_tensors(
-    graph: ModelGraph, onnx: OnnxGraph, names: Correspondence, renamed: Mapping[str, str]
+    graph: ModelGraph,
+    onnx: OnnxGraph,
+    names: Correspondence,
+    renamed: Mapping[str, str],
+    inputs: Sequence[str],
 ) -> dict[int, str]:
     """TFLite tensor → the ONNX tensor at which the ONNX model can be cut in its stead.
 
     An inner tensor has one where an ONNX tensor with a batch of one has its values, and keeps
     them in its order once channels are last. Of several, the first that is made.
-    `renamed`: name in the cleaned model → in the user's, which `names` speaks of.
+    `renamed`: name in the cleaned model → in the user's, which `names` speaks of, and `inputs`, of
+    those of the graph.
     """
     plain = {user: name for name, user in renamed.items()}
     made = (*(value.name for value in onnx.inputs), *onnx.maker)
@@ -44,8 +49,8 @@ def cut_tensors(
             continue
         if tensor not in found or position[name] < position[found[tensor]]:
             found[tensor] = name
-    if len(graph.inputs) == len(onnx.inputs) == 1:
-        found[graph.inputs[0]] = onnx.inputs[0].name
+    for tensor, name in zip(graph.inputs, inputs, strict=True):
+        found[tensor] = plain.get(name, name)
     if len(graph.outputs) == len(onnx.outputs) == 1:
         found[graph.outputs[0]] = onnx.outputs[0]
     return found

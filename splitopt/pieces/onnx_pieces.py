@@ -38,17 +38,17 @@ class OnnxPiece:
 
 @dataclass(frozen=True)
 class PieceRequest:
-    """The cleaned model `onnx` with the one input `input`, and how its pieces are converted.
+    """The cleaned model `onnx`, and how its pieces are converted.
 
     `key` stands for all that shaped the conversion of the whole. `renamed`: tensor names of the
     cleaned model → the user's, where they differ.
-    `samples`: float32 [N, ...], channels last; asked for only where something must be converted.
+    `samples`: of each input, float32 [N, ...], channels last, N the same for all; asked for only
+    where something must be converted.
     """
 
     onnx: Path
     key: str
-    input: str
-    samples: Callable[[], Array]
+    samples: Callable[[], Mapping[str, Array]]
     command: tuple[str, ...]
     time_limit_s: float
     cache: Path
@@ -113,21 +113,23 @@ def _capture(request: PieceRequest, pieces: Sequence[OnnxPiece]) -> Mapping[str,
     """What the pieces read, by name: float32 [N, ...], channels last."""
     names = list(dict.fromkeys(name for piece in pieces for name in piece.inputs))
     samples = request.samples()
-    inner = [name for name in names if name != request.input]
+    inner = [name for name in names if name not in samples]
     if not inner:
-        return {request.input: samples}
+        return samples
 
-    def run(fed: Array) -> dict[str, Array]:
-        return run_float(request.onnx, {request.input: fed}, inner, request.time_limit_s)
+    def run(numbers: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+        fed = {name: values[numbers] for name, values in samples.items()}
+        return fed, run_float(request.onnx, fed, inner, request.time_limit_s)
 
-    sample_bytes = sum(array.nbytes for array in run(samples[:1]).values())
-    count = max(2, min(len(samples), _MAX_CAPTURED_BYTES // max(1, sample_bytes)))
-    chosen = samples[np.linspace(0, len(samples) - 1, count).round().astype(int)]
-    made = {name: channels_last(values[:, 0]) for name, values in run(chosen).items()}
+    total = len(next(iter(samples.values())))
+    sample_bytes = sum(array.nbytes for array in run(np.arange(1))[1].values())
+    count = max(2, min(total, _MAX_CAPTURED_BYTES // max(1, sample_bytes)))
+    fed, found = run(np.linspace(0, total - 1, count).round().astype(int))
+    made = {name: channels_last(values[:, 0]) for name, values in found.items()}
     absent = [name for name in inner if name not in made]
     if absent:
         raise ToolError(f"onnxruntime gave nothing for the tensor {absent[0]!r}")
-    return {request.input: chosen, **made}
+    return fed | made
 
 
 def _convert(

@@ -40,11 +40,6 @@ class OnnxRoute:
                 f"{job.file}: $.route: got 'pieces', want 'whole': {job.model_path.name} is not an "
                 "ONNX model, which could be cut before it is converted"
             )
-        if len(source.graph.inputs) != 1:
-            raise UsageError(
-                f"{job.file}: $.route: got 'pieces', want 'whole': {job.model_path.name} has "
-                f"{len(source.graph.inputs)} inputs, and pieces are calibrated for models of one"
-            )
         if conversion.correspondence is None:
             raise ModelError(
                 f"{job.model_path}: ONNX and int8 model could not be matched, so no cut of one is "
@@ -54,15 +49,19 @@ class OnnxRoute:
         self._graph: ModelGraph = source.graph
         onnx = describe_onnx(conversion.onnx, request.time_limit_s)
         self._onnx_tensor = cut_tensors(
-            source.graph, onnx, conversion.correspondence, conversion.renamed
+            source.graph,
+            onnx,
+            conversion.correspondence,
+            conversion.renamed,
+            conversion.record["inputs"],
         )
+        inputs = self._names(source.graph.inputs)
         self._samples = cache(lambda: samples_of(request, conversion, source.graph))
         self.allowed: Mask = onnx_segments(source.graph, onnx, self._onnx_tensor)
         self._request = PieceRequest(
             onnx=conversion.onnx,
             key=conversion.key,
-            input=onnx.inputs[0].name,
-            samples=lambda: self._samples().calibration[0],
+            samples=lambda: dict(zip(inputs, self._samples().calibration, strict=True)),
             command=request.command,
             time_limit_s=request.time_limit_s,
             cache=request.cache,
@@ -84,10 +83,11 @@ class OnnxRoute:
         """
         samples = self._samples()
         asked, names = self._request, self._names(self._graph.outputs)
-        images = samples.held_out[0][:MAX_HELD_OUT]
-        made = run_float(asked.onnx, {asked.input: images}, names, asked.time_limit_s)
-        labels = None if samples.labels is None else samples.labels[: len(images)]
-        return HeldOut(images, tuple(made[name] for name in names), labels)
+        given = tuple(values[:MAX_HELD_OUT] for values in samples.held_out)
+        fed = dict(zip(self._names(self._graph.inputs), given, strict=True))
+        made = run_float(asked.onnx, fed, names, asked.time_limit_s)
+        labels = None if samples.labels is None else samples.labels[: len(given[0])]
+        return HeldOut(given, tuple(made[name] for name in names), labels)
 
     def convert(self, planner: Planner, plan: SplitPlan) -> PieceSet:
         """The pieces of a plan, with QUANTIZE ops where two sides of a boundary differ in scale.

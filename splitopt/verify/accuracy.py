@@ -67,19 +67,18 @@ def judge_pieces(
 
     Raises ToolError.
     """
-    images, [source] = held_out.images, graph.inputs
     graphs = [read_tflite(piece.path) for piece in pieces]
-    whole = run_whole(graph, model, {source: _feed(images, graph.tensors[source])}, timeout_s)
-    # The model's input is fed as the first piece that reads it has it.
-    first = next(k for k, piece in enumerate(pieces) if source in piece.segment.inputs)
-    position = pieces[first].segment.inputs.index(source)
-    fed = {source: _feed(images, graphs[first].tensors[graphs[first].inputs[position]])}
+    given = dict(zip(graph.inputs, held_out.inputs, strict=True))
+    feed = {tensor: _feed(values, graph.tensors[tensor]) for tensor, values in given.items()}
+    whole = run_whole(graph, model, feed, timeout_s)
+    reads, made = dict[int, Tensor](), dict[int, Tensor]()  # as the first piece has them
+    for piece, own in zip(pieces, graphs, strict=True):
+        for tensor, index in zip(piece.segment.inputs, own.inputs, strict=True):
+            reads.setdefault(tensor, own.tensors[index])
+        for tensor, index in zip(piece.segment.outputs, own.outputs, strict=True):
+            made[tensor] = own.tensors[index]
+    fed = {tensor: _feed(given[tensor], reads[tensor]) for tensor in given if tensor in reads}
     chain = fed | run_pieces(pieces, graphs, fed, timeout_s)
-    made = {
-        tensor: own.tensors[index]
-        for piece, own in zip(pieces, graphs, strict=True)
-        for tensor, index in zip(piece.segment.outputs, own.outputs, strict=True)
-    }
     tensors = [graph.tensors[t] for t in graph.outputs]
     real = [dequantised(whole[tensor.index], tensor) for tensor in tensors]
     chained = [

@@ -192,13 +192,13 @@ def judge_converted(
     """
     progress("running the float model on held-out samples")
     held_out = route.held_out()
-    progress(f"running model and pieces in TFLM on {len(held_out.images)} held-out samples")
+    progress(f"running model and pieces in TFLM on {held_out.count} held-out samples")
     verify = job.spec.verify
     judgement = judge_pieces(
         source.graph, source.path, files, held_out, verify.time_limit_s, litert=verify.litert
     )
     checks = (*judgement.checks, *_unused(job))
-    return Proof(checks, held_out_inputs=len(held_out.images), judgement=judgement)
+    return Proof(checks, held_out_inputs=held_out.count, judgement=judgement)
 
 
 def _unused(job: Job) -> Iterator[Check]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from extras import need_onnx_extra
 from limits import seconds
+from onnx_routes import made_with
 
-from splitopt.config.job import job_of
+from splitopt.config.job import Job, job_of
 from splitopt.convert.cut_names import cut_names
 from splitopt.convert.open_model import ModelSource, open_model
 
@@ -61,7 +63,7 @@ def film(onnx: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
+def job(tmp_path_factory: pytest.TempPathFactory) -> Job:
     need_onnx_extra()
     onnx = pytest.importorskip("onnx", reason="ONNX input needs the onnx extra")
     folder, random = tmp_path_factory.mktemp("film"), np.random.default_rng(6)
@@ -74,12 +76,18 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> ModelSource:
     image = {"key": "pixels", "preprocess": {"mean": [127.5], "std": [127.5]}}
     keys = {
         "model": {"path": "film.onnx"},
+        "route": "pieces",
         "board": "corstone300_256k",
         "input_shapes": {"img:0": [1, 3, 17, 25]},
         "calibration": {"path": "d.npz", "inputs": {"img:0": image}},
         "convert": {"cache": "cache", "time_limit_s": seconds(300)},
     }
-    return open_model(job_of(folder / "job.yaml", keys))
+    return job_of(folder / "job.yaml", keys)
+
+
+@pytest.fixture(scope="module")
+def source(job: Job) -> ModelSource:
+    return open_model(job)
 
 
 def test_it_becomes_int8_ops_of_tflm_with_both_inputs(source: ModelSource) -> None:
@@ -104,3 +112,19 @@ def test_reports_and_cuts_have_the_names_of_the_users_file(source: ModelSource) 
     assert {"/enc/Conv_output_0", "gelu out", "scaled"} <= cuts.keys()
     told = {name for op in names.ops for name in op.onnx_nodes}
     assert {"Conv:/enc/Conv_output_0", "_film", "/film/Mul", "/head/Gemm"} <= told
+
+
+def test_its_pieces_are_calibrated_on_what_each_reads(
+    job: Job, source: ModelSource, tmp_path: Path
+) -> None:
+    """The first has the vector, the second the image and what the first made of the vector."""
+    planned, made, judgement = made_with(job, tmp_path, [1])
+    vector, rest = (segment.figures.segment for segment in planned.plan.segments)
+    assert source.conversion is not None
+    own = dict(zip(source.conversion.record["inputs"], source.graph.inputs, strict=True))
+    assert vector.inputs == (own["mask"],)
+    assert {*rest.inputs} == {own["img:0"], *vector.outputs}
+    assert len(made.graphs) == 2
+    assert judgement.pieces.worst_lsb <= 1
+    assert judgement.pieces.sqnr_db > 25
+    assert {check.status.value for check in judgement.checks} == {"passed"}

@@ -69,7 +69,7 @@ def names(**tensors: int) -> Correspondence:
 def test_cuts_of_both_models_are_found_and_no_other() -> None:
     """Nothing in ONNX stands for the padded tensor: no cut after op 0. Cut 3 takes two tensors."""
     graph, onnx = residual(), residual_onnx()
-    tensors = cut_tensors(graph, onnx, names(stem=2, branch=3), {})
+    tensors = cut_tensors(graph, onnx, names(stem=2, branch=3), {}, ["x"])
     assert tensors == {0: "x", 2: "stem", 3: "branch", 4: "y"}
     allowed = onnx_segments(graph, onnx, tensors)
     assert [[a, b] for a, b in np.argwhere(allowed)] == [
@@ -87,17 +87,17 @@ def test_a_tensor_that_leaves_a_path_around_it_is_no_cut() -> None:
 def test_a_tensor_in_another_order_is_no_cut() -> None:
     graph, onnx = residual(), residual_onnx()
     match = Match("stem", 2, 30.0, "same")
-    found = cut_tensors(graph, onnx, Correspondence((match,), (), (), ()), {})
+    found = cut_tensors(graph, onnx, Correspondence((match,), (), (), ()), {}, ["x"])
     assert 2 not in found
     column = residual_onnx((1, 72, 1, 1))
     reshaped = Match("stem", 2, 30.0, "reshaped")
-    found = cut_tensors(graph, column, Correspondence((reshaped,), (), (), ()), {})
+    found = cut_tensors(graph, column, Correspondence((reshaped,), (), (), ()), {}, ["x"])
     assert found[2] == "stem"
 
 
 def test_names_of_the_user_become_those_of_the_cleaned_model() -> None:
     renamed = {"stem": "/st/Relu"}
-    found = cut_tensors(residual(), residual_onnx(), names(**{"/st/Relu": 2}), renamed)
+    found = cut_tensors(residual(), residual_onnx(), names(**{"/st/Relu": 2}), renamed, ["x"])
     assert found[2] == "stem"
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from onnx_routes import made_with
 
 from splitopt.base.errors import InfeasibleError, UsageError
 from splitopt.bundle.documents import dump
@@ -18,12 +19,9 @@ from splitopt.convert.convert import Conversion, ConversionRequest
 from splitopt.convert.open_model import open_model
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces import onnx_pieces
-from splitopt.pieces.onnx_route import OnnxRoute
-from splitopt.pieces.piece_set import PieceSet
 from splitopt.planning.refusals import refuse_outgrown
-from splitopt.verify.accuracy import RouteJudgement, judge_pieces
-from splitopt.verify.equality import CheckStatus, PieceFile
-from splitopt.workflows.plan import Planned, plan_job
+from splitopt.verify.equality import CheckStatus
+from splitopt.workflows.plan import plan_job
 from splitopt.workflows.run import RunResult, run_job
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -122,29 +120,6 @@ def test_a_second_run_converts_nothing(
     assert again.document.routes == first.document.routes
 
 
-Made = tuple[Planned, PieceSet, RouteJudgement]
-
-
-def made_with(job: Job, folder: Path, cuts: Sequence[int] | None = None) -> Made:
-    """The job's pieces at its own cuts or at these, made and judged."""
-    source = open_model(job)
-    route = OnnxRoute(job, source)
-    allowed = route.allowed
-    if cuts is not None:
-        ends = [0, *cuts, len(source.graph.ops)]
-        chosen = np.zeros_like(allowed)
-        chosen[ends[:-1], ends[1:]] = True
-        allowed = allowed & chosen
-    planned = plan_job(job, source, segments=allowed)
-    made = route.convert(planned.planner, planned.plan)
-    files = []
-    for segment, (piece,) in zip(made.plan.segments, made.files, strict=True):
-        path = folder / segment.piece_names[0]
-        path.write_bytes(piece)
-        files.append(PieceFile(path, segment.figures.segment))
-    return planned, made, judge_pieces(source.graph, source.path, files, route.held_out(), 300)
-
-
 @pytest.fixture
 def other_calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Replaces what inner boundaries are calibrated on; pieces then get other keys, too."""
@@ -154,13 +129,14 @@ def other_calibration(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
 
         def changed(request: Any, pieces: Any) -> dict[str, np.ndarray]:
             found = capture(request, pieces)
-            return {n: a if n == request.input else change(a) for n, a in found.items()}
+            given = request.samples()
+            return {n: a if n in given else change(a) for n, a in found.items()}
 
         monkeypatch.setattr(onnx_pieces, "_capture", changed)
         monkeypatch.setattr(
             onnx_pieces,
             "_key",
-            lambda r, data, p: key(r, data, p) + (mark if r.input not in p.inputs else ""),
+            lambda r, data, p: key(r, data, p) + (mark if not {*p.inputs} & {*r.samples()} else ""),
         )
 
     return replace
@@ -254,7 +230,7 @@ def test_only_an_onnx_model_is_cut_before_it_is_converted(tmp_path: Path) -> Non
 
 def request_of_piece(onnx: Path, cache: Path) -> onnx_pieces.PieceRequest:
     return onnx_pieces.PieceRequest(
-        onnx, "whole", "x", lambda: np.zeros((2, 4), np.float32), ("true",), 9.0, cache, {}
+        onnx, "whole", lambda: {"x": np.zeros((2, 4), np.float32)}, ("true",), 9.0, cache, {}
     )
 
 
