@@ -27,7 +27,7 @@ from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
 
-_COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
+COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
 
 
 _REBUILT = 0.5
@@ -85,15 +85,19 @@ def cheapest_fit(
 
 def answer_text(found: ModelExplanation) -> str:
     """Whether it fits and at what price, what each technique would bring, what is next."""
+    details = "-v, or --out FOLDER (where the RAM goes, what would lower it, other boards)"
+    ends = [*certainty_lines(found), f"Details: {details}"]
+    if (command := next_command(found)) is not None:
+        ends.append(f"Next: {command}")
     parts = [
-        "\n".join(_verdict(found)),
-        table(_COLUMNS, tuple(_rows(found))),
-        "\n".join(_ends(found)),
+        "\n".join(verdict_lines(found)),
+        table(COLUMNS, tuple(peak_rows(found))),
+        "\n".join(ends),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _verdict(found: ModelExplanation) -> Iterator[str]:
+def verdict_lines(found: ModelExplanation) -> Iterator[str]:
     """The fit, its price, and what of it built pieces spare; before them, that TFLM cannot run the
     model."""
     if found.not_run:
@@ -140,7 +144,7 @@ def _may_be_cheaper(fit: PeakEntry) -> str:
     return f"{cause_text(fit.unfinished).lower()}; {rest}"
 
 
-def _rows(found: ModelExplanation) -> Iterator[Row]:
+def peak_rows(found: ModelExplanation) -> Iterator[Row]:
     """The unsplit model is what all others are compared with."""
     yield _row("unsplit", found.ram.ram_bytes, 0, 1, found)
     if found.fit is not None and found.ram.ram_bytes > found.budget_bytes:
@@ -162,7 +166,8 @@ def _row(name: str, peak: int, insn: int, pieces: int, found: ModelExplanation) 
     return name, format_bytes(peak), share, time, str(pieces)
 
 
-def _ends(found: ModelExplanation) -> Iterator[str]:
+def certainty_lines(found: ModelExplanation) -> Iterator[str]:
+    """What of the table is proved, and whether its bytes are exact."""
     late = [peak for peak in found.lowest_peaks if not peak.is_proved]
     if found.is_interrupted:
         yield "INTERRUPTED: lowest peaks are the best that were found until then."
@@ -179,11 +184,11 @@ def _ends(found: ModelExplanation) -> Iterator[str]:
         yield found.no_cuts or "Plans were not looked at in time."
     if not found.exact:
         yield f"Bytes are ESTIMATES on the safe side: {first_few(found.ram.estimates, 2)}."
-    yield "Details: -v, or --out FOLDER (where the RAM goes, what would lower it, other boards)"
-    if found.lowest_bytes <= found.budget_bytes or found.fit is not None:
-        yield f"Next: {_next(found)}"
 
 
-def _next(found: ModelExplanation) -> str:
+def next_command(found: ModelExplanation) -> str | None:
+    """The one that writes the pieces; None where no plan fits."""
+    if found.lowest_bytes > found.budget_bytes and found.fit is None:
+        return None
     aim = "" if found.ram.ram_bytes <= found.budget_bytes else " --plan fit"
     return f"splitopt run {found.asked or found.path}{aim}"

@@ -9,6 +9,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from splitopt.base.page_style import page_style
 from splitopt.base.units import format_bytes, more_text
 from splitopt.bundle.schema.explain import ModelExplanation
+from splitopt.explain.fit import (
+    COLUMNS,
+    certainty_lines,
+    next_command,
+    peak_rows,
+    verdict_lines,
+)
 from splitopt.explain.memory.facts import where_text
 from splitopt.explain.switching import worth_lines
 from splitopt.explain.text import streamable_lines
@@ -21,6 +28,11 @@ def render_model(found: ModelExplanation) -> str:
     return _template().render(
         style=page_style(),
         facts=found,
+        answer=[*verdict_lines(found)],
+        columns=COLUMNS,
+        rows=[*peak_rows(found)],
+        certainty=[*certainty_lines(found)],
+        next=next_command(found),
         streamable=lines,
         switching=switching,
         where=where_text(found),

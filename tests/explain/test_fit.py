@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,16 @@ def test_the_price_is_that_of_the_cheapest_plan_that_a_run_makes(budget: int) ->
     rows = text[header : text.index("", header)]
     shares = [int(row.split(" B", 1)[1].split("%")[0]) for row in rows[1:]]
     assert shares[0] == round(100 * found.ram.ram_bytes / budget)
+
+
+def test_the_page_begins_with_what_the_terminal_says() -> None:
+    found, text = explained("20000")
+    page = unescape(re.sub("<[^>]*>", "", render_model(found).split("<h2>In words</h2>")[0]))
+    said = [line for line in text if line and not line.startswith("Details: ")]
+    words = "".join(page.split())
+    places = [words.find("".join(line.split())) for line in said]
+    assert -1 not in places
+    assert places == sorted(places)
 
 
 def test_the_next_command_is_of_the_job_that_was_explained(tmp_path: Path) -> None:
