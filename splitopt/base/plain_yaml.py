@@ -95,8 +95,8 @@ def kind_of(value: Any) -> str:
     """A value as messages name it: `a mapping`, or itself."""
     if isinstance(value, dict):
         return "a mapping"
-    if isinstance(value, list):
-        return "a list"
+    if isinstance(value, list | tuple):
+        return "a list" if value else "an empty list"
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a number of {value.bit_length()} bits"
     text = repr(value)

@@ -145,6 +145,9 @@ def _location(detail: ErrorDetails, data: Any) -> tuple[int | str, ...]:
 def _want(detail: ErrorDetails, known: Sequence[str]) -> str:
     if detail["type"] == "model_type":
         return f"a mapping with keys of its own ({', '.join(known)})"
+    if detail["type"] in _LENGTHS:
+        words, limit = _LENGTHS[detail["type"]]
+        return f"a list of {words} {detail['ctx'][limit]}"
     if detail["type"] in _WANTS:
         return _WANTS[detail["type"]]
     want = re.sub(r"^(Input should be|Value error,|Assertion failed,) *", "", detail["msg"])
@@ -162,11 +165,12 @@ _WANTS = {
     "bool_type": "true or false",
     "tuple_type": "a list",
 }
+_LENGTHS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
 
 
 def _known_keys(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     fields = model.model_fields
-    for key in location:
+    for key in (key for key in location if isinstance(key, str)):  # not places in lists
         annotation = fields[key].annotation if key in fields else None
         inner = next((m for m in _models_in(annotation)), None)
         fields = inner.model_fields if inner else {}

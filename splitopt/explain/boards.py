@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from splitopt.bundle.schema.explain import BoardFit
+from splitopt.bundle.schema.explain import BoardFit, Verdict
 from splitopt.config.board import Board, readable_boards
 
 
@@ -33,16 +33,19 @@ def _fit(board: Board, need: Need) -> BoardFit:
     headroom, budget = board.headroom_bytes, board.budget_bytes
     unsplit = need.unsplit_bytes + headroom
     split = None if need.split_bytes is None else need.split_bytes + headroom
-    fits_split = split is not None and split <= budget
     return BoardFit(
         board=board.name,
         budget_bytes=budget,
         headroom_bytes=headroom,
         unsplit_bytes=unsplit,
         split_bytes=split,
-        verdict="fits unsplit"
-        if unsplit <= budget
-        else "fits split"
-        if fits_split
-        else "does not fit",
+        verdict=_verdict(board, unsplit, split),
     )
+
+
+def _verdict(board: Board, unsplit: int, split: int | None) -> Verdict:
+    if unsplit <= board.budget_bytes:
+        return "fits unsplit"
+    if split is not None and split <= board.budget_bytes:
+        return "fits split"
+    return "does not fit its main SRAM alone" if board.memories else "does not fit"

@@ -15,6 +15,8 @@ from planning_helpers import allowed_everywhere, dp_outcome
 
 from splitopt.arena.rules import target_rules
 from splitopt.base.units import align_up
+from splitopt.config.board import Board, MemorySpec
+from splitopt.explain.boards import Need, _fit
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.lower_bound import lowest_ram_by_op, single_op_bound
 from splitopt.planning.planner import Planner
@@ -205,3 +207,13 @@ def test_a_board_of_another_abi_is_planned_by_its_own_rules(tmp_path: Path, boar
     assert "broken" not in fits
     table = SegmentTable(read_tflite(model), target_rules("x86_64"), headroom_bytes=160)
     assert fits["pc"].unsplit_bytes == table.ram(0, len(table.graph.ops))
+
+
+def test_a_board_with_other_memories_is_ruled_out_for_its_main_sram_only() -> None:
+    small = Board(name="small", sram_bytes=1000)
+    memory = MemorySpec(name="psram", bytes=10**6, holds=("boundary",), written="always")
+    both = small.model_copy(update={"memories": (memory,)})
+    assert [_fit(board, Need(2000, None)).verdict for board in (small, both)] == [
+        "does not fit",
+        "does not fit its main SRAM alone",
+    ]

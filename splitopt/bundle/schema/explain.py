@@ -261,15 +261,20 @@ class TensorFact(Shape):
     at_peak: bool
 
 
+Verdict = Literal["fits unsplit", "fits split", "does not fit", "does not fit its main SRAM alone"]
+"""Of a model on a board."""
+
+
 class BoardFit(Shape):
-    """What the model needs on a board, headroom included; `split_bytes` is None without cuts."""
+    """What the model needs of a board's main SRAM, headroom included; `split_bytes` is None without
+    cuts. What boards have beside it is left out."""
 
     board: Line
     budget_bytes: Count
     headroom_bytes: Count
     unsplit_bytes: Count
     split_bytes: Count | None
-    verdict: Literal["fits unsplit", "fits split", "does not fit"]
+    verdict: Verdict
 
 
 class ModelExplanation(Memory, Document):
