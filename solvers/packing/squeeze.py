@@ -5,14 +5,16 @@ there. One that finds a plan lowers the mark. The bound itself is asked first, s
 reach it, then the middle.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from math import gcd
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.packing.exact.decide import Question
-from splitopt.solvers.packing.exact.state import initial
+from splitopt.solvers.packing.exact.state import BUFFER, initial, neighbours, placed
 from splitopt.solvers.packing.exact.switches import SearchSwitches
-from splitopt.solvers.packing.instance import PackingInstance
+from splitopt.solvers.packing.instance import Buffer, PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
 
 MOST_BUFFERS = 1500
@@ -46,7 +48,8 @@ class Bracket:
 class Squeeze:
     """Searches of one instance; each call makes twice as many tries as the one before.
 
-    Instances with pins, and those of more than MOST_BUFFERS, are left as they are.
+    Instances with pins above 0 or beside one another, and those of more than MOST_BUFFERS, are left
+    as they are.
     `is_fit_enough`: only the capacity of the instance is asked for.
     """
 
@@ -62,13 +65,17 @@ class Squeeze:
         self._switches = switches
         self._real = [i for i, b in enumerate(instance.buffers) if b.size]
         buffers = [instance.buffers[i] for i in self._real]
-        self.can_search = 0 < len(buffers) <= MOST_BUFFERS and all(
-            b.offset is None for b in instance.buffers
+        pins = [place for place, b in enumerate(buffers) if b.offset is not None]
+        self.can_search = len(pins) < len(buffers) <= MOST_BUFFERS and _lie_low(
+            [buffers[place] for place in pins]
         )
         # In a settled plan every offset is a sum of sizes.
         self._unit = gcd(*(b.size for b in buffers)) or 1
         sizes = [b.size // self._unit for b in buffers]
         self._state = initial(sizes, [b.live.steps for b in buffers])
+        for place in pins:
+            column = self._state[BUFFER].tolist().index(place)
+            self._state, _ = placed(self._state, column, neighbours(self._state, column))
         self._tries = _FIRST_TRIES
         self._questions: dict[int, Question] = {}
 
@@ -119,3 +126,10 @@ class Squeeze:
             offsets[self._real[place]] = offset * self._unit
         plan = PackingPlan(tuple(offsets))
         return known.with_plan(plan, plan.high_water_mark(self._instance))
+
+
+def _lie_low(pinned: Sequence[Buffer]) -> bool:
+    """Whether they lie at 0, as what is placed first does."""
+    return all(b.offset == 0 for b in pinned) and not any(
+        a.live.overlaps(b.live) for a, b in combinations(pinned, 2)
+    )

@@ -76,6 +76,23 @@ def test_each_preference_under_all_switches_equals_brute_force(
         assert capacity < refusals.least <= best
 
 
+@settings(max_examples=60)
+@given(real_buffers, st.integers(1, 3))
+def test_what_is_pinned_to_0_is_searched_around_as_brute_force_does(
+    listed: list[Buffer], pins: int
+) -> None:
+    pinned = [replace(buffer, offset=0) for buffer in listed[:pins]]
+    instance = PackingInstance((*pinned, *listed[pins:]))
+    best, squeeze = least_mark(instance), Squeeze(instance)
+    assert squeeze.can_search == (best is not None and pins < len(listed))
+    if squeeze.can_search:
+        known = Bracket(instance.peak_load, None, 2 * sum(b.size for b in listed))
+        found = squeeze.narrowed(known, Deadline(60))
+        assert (found.mark, found.bound) == (best, best)
+        assert found.plan is not None
+        check_plan(instance, found.plan)
+
+
 @pytest.mark.parametrize("seed", seeds(12, 60))
 def test_all_switches_agree_on_instances_that_need_a_search(seed: int) -> None:
     instance = chance(14, seed, steps=8)
