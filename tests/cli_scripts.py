@@ -28,7 +28,7 @@ from splitopt.solvers.params import SolveParams
 from splitopt.cli import app as cli
 from splitopt.planning import planner
 solve = planner.solve_partition
-def endless(*given):
+def endless(*given, **how):
     planner.solve_partition = solve
     draw, model = random.Random(1), cp_model.CpModel()
     sizes = [draw.randint(10, 99) for _ in range(60)]
@@ -46,7 +46,7 @@ def endless(*given):
     model.minimize(1000 * most + sum(draw.randint(0, 50) * x for row in chosen for x in row))
     print("solving", flush=True)
     engine.run(model, SolveParams(60.0), Deadline(60.0))
-    return solve(*given)
+    return solve(*given, **how)
 planner.solve_partition = endless
 cli.main()
 """

@@ -18,19 +18,19 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option
-from splitopt.solvers.partition.least_rest import LeastRest
+from splitopt.solvers.partition.least_rest import TIE_SEGMENT, LeastRest
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survivors
 from splitopt.solvers.partition.orders import Orders, State
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.shortest_paths import NEVER
 from splitopt.solvers.partition.undominated import Undominated
 
-_MOST_STEPS = 500
-"""Options that are put behind paths; more mostly means many more."""
+_MOST_STEPS, _FEW_ITEMS = 500, 50
+"""Options that are put behind paths, for so many items each; more mostly means many more."""
 
 Rank = tuple[int, int, int]
-"""A bound of the value of plans that begin with a path. Then bounds of their segments and copied
-bytes; without ties, how far the path is from its end."""
+"""Bounds of the value of plans that begin with a path, and of their tie (see least_rest.py); then
+how far the path is from its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +79,23 @@ class _Search:
     ) -> None:
         self._pool, self._goal, self._option_of = pool, goal, option_of
         self._with_ties = with_ties
-        self._rest = LeastRest(pool, among, goal)
+        self._rest = LeastRest(pool, among, goal, with_ties=with_ties)
         self._arcs: list[list[int]] = [[] for _ in range(pool.n)]
         for number in among.numbers.tolist():
             self._arcs[pool.starts[number]].append(number)
         self._options: list[Option] = []
         self._index: dict[int, int] = {}
         self._orders = Orders(self._options, boundaries)
-        self._fronts = [Undominated() for _ in range(pool.n + 1)]
+        self._fronts = [Undominated(in_turn=True) for _ in range(pool.n + 1)]
         self._open: list[tuple[Rank, int, _Path, int | None]] = []
         self._ticks = count()
 
     def run(self, deadline: Deadline) -> Outcome[PartitionPlan]:
         self._push(_Path(0, 0, 0, 0, 0, ()), None)
-        steps = 0
+        steps, most = 0, _MOST_STEPS * max(1, self._pool.n // _FEW_ITEMS)
         while self._open:
             rank, _, path, number = heappop(self._open)
-            if deadline.is_over or steps >= _MOST_STEPS:
+            if deadline.is_over or steps >= most:
                 return Outcome(Status.UNKNOWN, bound=rank[0], wall_s=deadline.spent_s)
             if number is not None:
                 if self._settled(path, number, rank):
@@ -124,14 +124,16 @@ class _Search:
             cut, peak = int(pool.stops[number]), max(peak, int(pool.ram[number]))
             cost += int(pool.cost[number])
             segments, copied = segments + 1, copied + int(pool.copied[number])
-        segments += self._rest.fewest[cut]
         most = self._goal.max_segments
-        if not self._goal.fits(peak) or (most is not None and segments > most):
+        if not self._goal.fits(peak):
             return None
-        value = self._rest.value(cut, peak, cost)
-        if value is None:
+        if most is not None and segments + self._rest.fewest[cut] > most:
             return None
-        return (value, segments, copied) if self._with_ties else (value, self._pool.n - cut, 0)
+        rank = self._rest.rank(cut, peak, cost, self._tie(segments, copied))
+        return None if rank is None else (*rank, self._pool.n - cut)
+
+    def _tie(self, segments: int, copied: int) -> int:
+        return TIE_SEGMENT * segments + copied if self._with_ties else 0
 
     def _settled(self, path: _Path, number: int, rank: Rank) -> bool:
         """Whether the paths that an option makes of one rank as they did, by exact figures."""
@@ -161,10 +163,12 @@ class _Search:
                 self._push(longer, None)
 
     def _asked(self, path: _Path) -> tuple[int, ...]:
-        """Of two paths to a cut, one is enough where none of these is larger."""
+        """Of two paths to a cut, one is enough where none of these is larger. The first two count
+        one after the other."""
         goal = self._goal
-        peak = (path.peak,) if goal.ram_weight else ()
-        cost = (path.cost,) if goal.cost_weight or goal.max_cost is not None else ()
-        is_counted = self._with_ties or goal.max_segments is not None
-        ties = (*([path.segments] * is_counted), *([path.copied] * self._with_ties))
-        return (*peak, *cost, *ties, *path.state)
+        weighted = path.cost if goal.cost_weight else 0
+        limited = not goal.cost_weight and goal.max_cost is not None
+        peak, cost = [path.peak] * (goal.ram_weight > 0), [path.cost] * limited
+        segments = [path.segments] * (goal.max_segments is not None)
+        tie = self._tie(path.segments, path.copied)
+        return (weighted, tie, *peak, *cost, *segments, *path.state)

@@ -21,6 +21,7 @@ import numpy as np
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.instance import Goal
+from splitopt.solvers.partition.least_rest import TIE_SEGMENT
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
 from splitopt.solvers.partition.shortest_paths import (
     NEVER,
@@ -33,8 +34,6 @@ from splitopt.solvers.partition.through import least_cost, least_values, lowest_
 
 _BATCH, _PARTS = 64, 8
 """Of the options that are left, so many are settled at once at least, or this part of them."""
-_TIE_SEGMENT = 2**40
-"""Weight of one segment against copied bytes where only ties are left to decide."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ class Pruner:
         if best is None or cost > self._value(best):
             return False
         tie = int(self._tie(np.array(best.options)).sum())
-        return bool(self._goal.cost_weight) or segments * _TIE_SEGMENT + copied_bytes <= tie
+        return bool(self._goal.cost_weight) or segments * TIE_SEGMENT + copied_bytes <= tie
 
     @property
     def least(self) -> int:
@@ -146,7 +145,7 @@ class Pruner:
 
     def _tie(self, numbers: Column) -> Column:
         """What decides between plans of equal value: few segments, then few copied bytes."""
-        tie: Column = self.pool.copied[numbers] + _TIE_SEGMENT
+        tie: Column = self.pool.copied[numbers] + TIE_SEGMENT
         return tie
 
     def _refine(self, with_ties: bool) -> Path | None:

@@ -191,18 +191,29 @@ class Orders:
 
     def _alive(self, cut: int) -> tuple[int, ...]:
         """The values (by index) of some size that are alive at a cut."""
-        return tuple(
-            k
-            for k, value in enumerate(self._boundaries)
-            if value.size and value.start_item < cut <= value.last_item
-        )
+        return tuple(self._alive_at.get(cut, ()))
+
+    @cached_property
+    def _alive_at(self) -> Mapping[int, Sequence[int]]:
+        alive: dict[int, list[int]] = {}
+        for k, value in enumerate(self._boundaries):
+            for cut in range(value.start_item + 1, value.last_item + 1) if value.size else ():
+                alive.setdefault(cut, []).append(k)
+        return alive
+
+    @cached_property
+    def _outer(self) -> Sequence[int]:
+        """The values of some size that come from outside of all segments, or go there."""
+        values = enumerate(self._boundaries)
+        return [k for k, value in values if value.size and value.goes_outside]
 
     def _only_here(self, option: Option) -> Iterator[int]:
         """What the option takes from outside or gives there, and no other segment needs."""
-        for k, value in enumerate(self._boundaries):
+        for k in self._outer if option.apart else ():
+            value = self._boundaries[k]
             inside = option.start <= value.start_item and value.last_item < option.stop
             is_handed_over = option.by_rows and not value.is_made
-            if option.apart and value.size and inside and value.goes_outside and not is_handed_over:
+            if inside and not is_handed_over:
                 yield k
 
 

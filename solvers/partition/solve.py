@@ -14,12 +14,15 @@ from splitopt.solvers.partition.instance import PartitionInstance
 from splitopt.solvers.partition.plan import PartitionPlan
 
 
-def solve(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[PartitionPlan]:
-    """The plan of smallest weighted sum, ties as by `cpsat.solve`, and a proved bound of it."""
+def solve(
+    instance: PartitionInstance, params: SolveParams | None = None, *, quickly: bool = False
+) -> Outcome[PartitionPlan]:
+    """The plan of smallest weighted sum, ties as by `cpsat.solve`, and a proved bound of it.
+    `quickly`: a plan of the dynamic programme will do, proved or not."""
     params = params or SolveParams()
     deadline = Deadline(params.time_limit_s)
     found = dp.solve(instance, params)
-    if found.status in (Status.OPTIMAL, Status.INFEASIBLE):
+    if found.status in (Status.OPTIMAL, Status.INFEASIBLE) or (quickly and found.plan):
         return found
     from splitopt.solvers.partition import cpsat  # loads OR-tools
 

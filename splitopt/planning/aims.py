@@ -12,6 +12,7 @@ from dataclasses import replace
 from splitopt.planning.planner import Answer, Planner
 from splitopt.planning.request import Deadline, PlanRequest
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.uncut import uncut_plan
 from splitopt.planning.unfinished import unfinished
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.partition.instance import Goal
@@ -52,7 +53,7 @@ def _aimed(planner: Planner, request: PlanRequest, deadline: Deadline) -> Answer
     if request.aim not in ("fit", "smallest"):
         return planner.plan(request, deadline)
     if request.aim == "fit":
-        uncut = planner.uncut(request, deadline)
+        uncut = uncut_plan(planner, request, deadline)
         if uncut is not None:
             return uncut
     first = planner.plan(replace(request, with_ties=False), deadline.share(_FIRST))

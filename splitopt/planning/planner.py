@@ -18,7 +18,7 @@ from splitopt.planning.resident_search import with_residents
 from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
-from splitopt.planning.switching import OUTSIDE, without_place
+from splitopt.planning.switching import without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition.best_first import best_plan
@@ -30,8 +30,9 @@ from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
 
-_PRUNING, _PRICING = 0.8, 0.5
-"""How much of what is left of the time pruning may take, then the exact prices of what it kept."""
+_PRUNING, _PRICING, _ORDERING = 0.8, 0.5, 0.5
+"""How much of what is left of the time pruning may take, then the exact prices of what it kept, and
+the search of all options with their layouts."""
 
 _WIDENING, _FEW = (1 / 64, 1 / 8, 1), 1_000
 """How far to go from the least value of any plan to that of a known one, in turn; of so many
@@ -87,33 +88,6 @@ class Planner:
         check_plan(instance, outcome.plan, outcome.cost)
         return self.built(outcome, request)
 
-    def uncut(self, request: PlanRequest, deadline: Deadline) -> SplitPlan | None:
-        """The model in one piece that runs once, on all rows, where that adds nothing and fits: of
-        lowest peak, which an offline plan may give it. None where that is not to be had."""
-        whole = 0, len(self.table.graph.ops)
-        if not request.allowed[whole]:
-            return None
-        self.table.begin(deadline)
-        goal = replace(request.goal, ram_weight=1, cost_weight=0)
-        memory = self.table.figures(*whole).memory
-        least = self.table.ram(*whole) - memory.head_bytes + memory.peak_load_bytes
-        if OUTSIDE in self.table.techniques.switching.places:
-            least = int(self.table.ram_bound[whole] - self.table.spared_bytes[whole])
-        if not goal.fits(least):
-            return None  # not even under an offline plan
-        ends = self.table.nodes.whole
-        names = [(*ends, 0), (*ends, 1)] if self.table.techniques.offline_plans else [(*ends, 0)]
-        every = self.instance(names, goal)
-        free = tuple(option for option in every.options if option.cost <= 0)
-        instance = replace(every, options=free)
-        outcome = solve_partition(instance, replace(request.params, time_limit_s=deadline.left_s))
-        if outcome.plan is None:
-            return None
-        check_plan(instance, outcome.plan, outcome.cost)
-        cost = request.goal.weigh(outcome.cost or 0, plan_cost(outcome.plan).added)
-        found = replace(outcome, cost=cost, bound=cost)
-        return self.built(found, request)
-
     def solve(self, request: PlanRequest, deadline: Deadline | None = None) -> Solved:
         """The optimum over all segments, proved on those that pruning left.
 
@@ -128,16 +102,20 @@ class Planner:
         kept = pruner.kept(with_ties=request.with_ties)
         if not pruner.is_complete:
             kept = sorted({*kept, *self._always(request, pruner)})
-        solved = self._solve_kept(kept, pruner, request, deadline)
+        quickly = self._is_complete(pruner)  # better layouts are looked for among all options
+        least = pruner.bound if quickly else None
+        solved = self._solve_kept(kept, pruner, request, deadline, quickly=quickly)
         is_settled = self._is_complete(pruner)
         if kept and is_settled and not _is_settled(solved[0], pruner):
-            found = self._best_first(solved[0].cost, kept, pruner, request, deadline)
+            limited = deadline.share(_ORDERING)
+            found = self._best_first(solved[0].cost, kept, pruner, request, limited)
             if found is None:
+                solved = self._solve_kept(kept, pruner, request, deadline)
                 solved, is_settled = self._widened(solved, pruner, request, deadline)
             else:
                 solved = found
         if not is_settled:
-            solved = self._unproved(solved[0], request, pruner), solved[1]
+            solved = self._unproved(solved[0], request, pruner, least), solved[1]
         instance_of = partial(self.instance, goal=request.goal, inside=True)
         return with_residents(self.table, solved, request, instance_of, deadline)
 
@@ -209,18 +187,25 @@ class Planner:
         option_pool(self.table, request.allowed, self._progress)
 
     def _unproved(
-        self, outcome: Outcome[PartitionPlan], request: PlanRequest, pruner: Pruner
+        self,
+        outcome: Outcome[PartitionPlan],
+        request: PlanRequest,
+        pruner: Pruner,
+        least: int | None,
     ) -> Outcome[PartitionPlan]:
-        """What is said where options are missing: a plan, and a bound that holds for all plans. Of
-        bands that were not found it is only known that Invoke is not negative."""
+        """What is said where options are missing: a plan, and a bound that holds for all plans,
+        `least` where that was found in time. Of bands that were not found it is only known that
+        Invoke is not negative."""
         is_ruled_out = self.table.is_complete and not pruner.has_plans
         if outcome.status is Status.INFEASIBLE and not is_ruled_out:
             return replace(outcome, status=Status.UNKNOWN)
         if outcome.cost is None:  # its bound is that of the options which were priced
             return replace(outcome, bound=None)
-        least = request.goal.weigh(0, -self.table.whole_invoke(0, len(self.table.graph.ops)))
-        bound = pruner.bound if self.table.is_complete else least
-        return replace(outcome, status=Status.FEASIBLE, bound=min(outcome.cost, bound))
+        if self.table.is_complete:
+            least = pruner.bound
+        elif least is None:
+            least = request.goal.weigh(0, -self.table.whole_invoke(0, len(self.table.graph.ops)))
+        return replace(outcome, status=Status.FEASIBLE, bound=min(outcome.cost, least))
 
     def _always(self, request: PlanRequest, pruner: Pruner) -> list[OptionName]:
         """What is tried however little time there is: the model in one piece, and the best plan
@@ -244,13 +229,15 @@ class Planner:
         pruner: Pruner,
         request: PlanRequest,
         deadline: Deadline,
+        *,
+        quickly: bool = False,
     ) -> Solved:
         self._progress(f"replaying TFLM's planner on {len(kept)} pieces")
         always = self._always(request, pruner)
         instance = self.instance(self._in_time(kept, deadline, always), request.goal)
         self._progress("choosing cuts, bands and offline plans")
         params = replace(request.params, time_limit_s=deadline.left_s)
-        return solve_partition(instance, params), instance
+        return solve_partition(instance, params, quickly=quickly), instance
 
     def _in_time(
         self, kept: Sequence[OptionName], deadline: Deadline, always: Sequence[OptionName]

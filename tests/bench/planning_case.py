@@ -108,8 +108,8 @@ def recorded() -> Iterator[Solved]:
     found: Solved = []
     solve = planning.solve_partition
 
-    def listening(instance: PartitionInstance, params: SolveParams | None = None) -> Outcome[Any]:
-        outcome = solve(instance, params)
+    def listening(instance: PartitionInstance, params: SolveParams, **how: bool) -> Outcome[Any]:
+        outcome = solve(instance, params, **how)
         found.append((instance, outcome))
         return outcome
 

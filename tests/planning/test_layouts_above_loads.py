@@ -6,12 +6,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from bench.synthetic import convolution_chain
 from images import chance_net
 from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
+from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
@@ -24,6 +27,7 @@ from splitopt.solvers.partition import best_first, cpsat, dp, layout
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.model import LayoutCut
+from splitopt.solvers.partition.plan import plan_cost
 
 
 class Clock:
@@ -96,3 +100,27 @@ def test_nothing_is_proved_that_was_not_looked_at(
             assert status is not Status.INFEASIBLE
             assert status is not Status.OPTIMAL or found == cost
             assert bound is None or bound <= cost
+            assert status is not Status.FEASIBLE or goal.cost_weight or (bound or 0) > 0
+
+
+def test_layouts_of_long_chains_are_searched_without_ortools(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the best path over loads has no layout of its load."""
+    file = tmp_path / "chain.tflite"
+    file.write_bytes(convolution_chain(50, 0))
+    graph = read_tflite(file)
+    allowed = allowed_everywhere(len(graph.ops)) & has_both_ends(graph)
+    request = PlanRequest(Goal(1000, 1), allowed, SolveParams(60))
+
+    def solved() -> tuple[Status, int | None, int, int]:
+        outcome, _ = Planner(SegmentTable(graph, target_rules("m55"))).solve(request)
+        cost = plan_cost(outcome.found)
+        return outcome.status, outcome.cost, cost.segments, cost.copied_bytes
+
+    monkeypatch.setattr(best_first, "_MOST_STEPS", 0)
+    by_cpsat = solved()
+    monkeypatch.undo()
+    monkeypatch.setattr(cpsat, "solve", None)
+    assert solved() == by_cpsat
+    assert by_cpsat[0] is Status.OPTIMAL
