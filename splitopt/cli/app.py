@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -14,6 +13,7 @@ os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them
 
 import typer
 
+from splitopt.base.ending import end_as_after_ctrl_c
 from splitopt.base.errors import INTERRUPTED, SplitoptError, ToolError, UsageError
 from splitopt.base.text import one_line
 from splitopt.base.version import VERSION
@@ -70,9 +70,7 @@ def _app(arguments: Sequence[str]) -> typer.Typer:
 
 def main() -> None:
     """Entry point. Whatever happens ends with a sentence and an exit code, never a traceback."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):  # clean up as after Ctrl-C
-        if signal.getsignal(ending) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(ending, signal.default_int_handler)
+    end_as_after_ctrl_c()
     try:
         code = _outcome()
         sys.stdout.flush()

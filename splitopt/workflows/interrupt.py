@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from threading import current_thread, main_thread
 from types import FrameType
 
+from splitopt.base.ending import interrupt
 from splitopt.base.progress import Progress
 from splitopt.solvers.interrupt import ask_to_stop, go_on, is_asked_to_stop
 
@@ -22,7 +23,8 @@ def ends_on_interrupt(is_wanted: bool, progress: Progress = lambda _: None) -> I
     signals), and where SIGINT is ignored or caught by somebody else. Behind the block, solvers may
     go on, and SIGINT raises KeyboardInterrupt again.
     """
-    is_ours = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    before = signal.getsignal(signal.SIGINT)
+    is_ours = before in (signal.default_int_handler, interrupt)
     if not (is_wanted and is_ours and current_thread() is main_thread()):
         yield
         return
@@ -37,5 +39,5 @@ def ends_on_interrupt(is_wanted: bool, progress: Progress = lambda _: None) -> I
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, before)
         go_on()

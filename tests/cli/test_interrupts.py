@@ -44,16 +44,6 @@ def ended(process: subprocess.Popen[str], within_s: float = 30) -> tuple[int, st
     return process.returncode, stdout, without_progress(stderr)
 
 
-def send(process: subprocess.Popen[str], sent: signal.Signals) -> None:
-    """Once more after a while, as users do: Python drops what a signal raises where it comes upon a
-    callback whose errors are ignored."""
-    process.send_signal(sent)
-    try:
-        process.wait(seconds(10))
-    except subprocess.TimeoutExpired:
-        process.send_signal(sent)
-
-
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
     sent: signal.Signals, job: Job, tmp_path: Path
@@ -62,11 +52,37 @@ def test_an_interrupt_is_exit_code_130_and_leaves_nothing(
     process = start("run", job(verify={"inputs": 10_000}), "--json", cwd=tmp_path)
     home = tmp_path / "results" / "small"
     wait_for_pieces(home, process)
-    send(process, sent)
+    process.send_signal(sent)
     code, document, said = ended(process)
     assert (code, said) == (130, "interrupted\n")
     assert json.loads(document) == {"error": "interrupted", "exit_code": 130}
     assert not home.exists()
+
+
+DROPPING = """
+import sys, time
+from splitopt.cli.app import main
+from splitopt.workflows import run
+
+def write_pieces(*_):
+    import drops
+    time.sleep(60)
+
+run._write_pieces = write_pieces
+main()
+"""
+
+
+@pytest.mark.parametrize("sent", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_an_import_that_drops_an_interrupt_does_not_lose_it(
+    sent: str, job: Job, tmp_path: Path
+) -> None:
+    """As the extension modules of numpy.random do, which are imported when pieces are proved."""
+    raised = f"import os, signal\ntry:\n    os.kill(os.getpid(), signal.{sent})\nexcept: pass\n"
+    (tmp_path / "drops.py").write_text(raised)
+    process = start("run", job(), cwd=tmp_path, code=DROPPING)
+    assert ended(process) == (130, "", "interrupted\n")
+    assert not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGHUP])
