@@ -11,14 +11,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.conflicts import Conflicts
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.kept_prospects import Edges, KeptProspects, lowest_regions
+from splitopt.solvers.partition.kept_prospects import Edges, lowest_regions
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
 
@@ -65,6 +65,14 @@ Above = Sequence[Sequence[int]]
 Settle = Callable[[Sequence[int]], None]
 
 
+class Prospects(Protocol):
+    """Which paths to a cut may lead to a plan that is wanted."""
+
+    def has(
+        self, cut: int, region: Column, cost: Column, kept: Column, segments: Column
+    ) -> Mask: ...
+
+
 class LabelSearch:
     """`edges`: by number; `settled` says which figures of them are exact, and `settle` makes others
     so, in place. `prospects`: paths are dropped that have none."""
@@ -76,7 +84,7 @@ class LabelSearch:
         goal: Goal,
         *,
         by_segments: bool,
-        prospects: KeptProspects | None = None,
+        prospects: Prospects | None = None,
         settled: Mask | None = None,
         settle: Settle = lambda _: None,
         conflicts: Conflicts | None = None,

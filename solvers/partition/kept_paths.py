@@ -1,11 +1,11 @@
-"""The best plan where options keep bytes for good, by the most promising paths first.
+"""The best plan with its layout where options keep bytes for good, by the most promising paths
+first.
 
 As best_first.py searches, but here a path is dropped where another to the same cut has no higher
-peak, keeps no more and costs no more; and, where layouts count beside loads, asks for no more of
-the values alive there. Paths are followed by their bounds under a price of each byte above the
-capacity (see kept_pool.py), the highest of several prices, so that few come before the best plan.
-Only options that such paths come to are settled. A limit on cost is judged at the end of paths, as
-there may be savings.
+peak, keeps no more, costs no more and asks for no more of the values alive there. Paths are
+followed by their bounds under a price of each byte above the capacity (see kept_pool.py), the
+highest of several prices, so that few come before the best plan. Only options that such paths come
+to are settled. A limit on cost is judged at the end of paths, as there may be savings.
 """
 
 from __future__ import annotations
@@ -32,11 +32,9 @@ _MOST_PATHS = 20_000
 
 @dataclass(frozen=True)
 class Found:
-    """Options of the best plan, from the first on, none where no plan is within the limit, and, if
-    layouts count, the plan; none weighs less than `bound`. `is_proved`: all paths were followed
-    that are no worse."""
+    """The best plan, None where none is within the limit; none weighs less than `bound`.
+    `is_proved`: all paths were followed that are no worse."""
 
-    names: list[OptionName]
     bound: int
     is_proved: bool
     plan: PartitionPlan | None = None
@@ -70,8 +68,8 @@ class OtherPrice:
         return None if value is None else value - self.priced.limit(0)
 
 
-class KeptPaths:
-    """Of one pool and price, over loads."""
+class KeptLayouts:
+    """Of one pool and price. `option_of`: the option of a name, by the figures of the pool."""
 
     def __init__(
         self,
@@ -81,6 +79,8 @@ class KeptPaths:
         priced: Priced,
         limit: int,
         others: Sequence[OtherPrice],
+        boundaries: Sequence[Boundary],
+        option_of: Callable[[OptionName], Option],
     ) -> None:
         """`limit`: what plans weigh at most that are looked at. `others`: prices beside this one,
         of the same goal; a path that keeps much, or little, is bounded best by another."""
@@ -94,6 +94,10 @@ class KeptPaths:
         self._fronts = [Undominated() for _ in range(pool.n + 1)]
         self._open: list[tuple[int, int, _Path, int | None]] = []
         self._ticks = count()
+        self._option_of = option_of
+        self._options: list[Option] = []
+        self._index: dict[int, int] = {}
+        self._orders = Orders(self._options, boundaries)
 
     def best(self, deadline: Deadline) -> Found:
         self._push(_Path(0, 0, 0, 0, 0), None)
@@ -101,16 +105,16 @@ class KeptPaths:
         while self._open:
             rank, _, path, number = heappop(self._open)
             if deadline.is_over or followed > _MOST_PATHS:
-                return Found([], rank, is_proved=False)
+                return Found(rank, is_proved=False)
             if number is not None:
                 self._extend(path, number, rank)
             elif path.cut == self._pool.n:
-                return self._found(path, rank)
+                return Found(rank, is_proved=True, plan=self._orders.plan(path))
             elif self._fronts[path.cut].add(self._asked(path)):
                 followed += 1
                 for further in self._arcs[path.cut]:
                     self._push(path, further)
-        return Found([], self._limit + 1, is_proved=True)
+        return Found(self._limit + 1, is_proved=True)
 
     def _push(self, path: _Path, number: int | None) -> None:
         rank = self._rank(path if number is None else self._longer(path, number))
@@ -165,46 +169,6 @@ class KeptPaths:
 
     def _laid_out(self, path: _Path) -> Iterator[_Path]:
         """The path in every way in which its last option can be laid out."""
-        yield path
-
-    def _asked(self, path: _Path) -> tuple[int, ...]:
-        """Of two paths to a cut, one is enough where none of these is larger."""
-        is_counted = self._goal.max_segments is not None
-        return (path.peak, path.kept, self._spent(path), *([path.segments] * is_counted))
-
-    def _spent(self, path: _Path) -> int:
-        """On cost alone."""
-        return path.added - self._priced.weight * path.kept
-
-    def _found(self, path: _Path, rank: int) -> Found:
-        return Found(self._names(path), rank, is_proved=True)
-
-    def _names(self, path: _Path) -> list[OptionName]:
-        before = [] if path.before is None else self._names(path.before)
-        return before if path.number < 0 else [*before, self._pool.name(path.number)]
-
-
-class KeptLayouts(KeptPaths):
-    """The same with layouts. `option_of`: the option of a name, by the figures of the pool."""
-
-    def __init__(
-        self,
-        kept: KeptPool,
-        pool: OptionPool,
-        among: Survivors,
-        priced: Priced,
-        limit: int,
-        others: Sequence[OtherPrice],
-        boundaries: Sequence[Boundary],
-        option_of: Callable[[OptionName], Option],
-    ) -> None:
-        super().__init__(kept, pool, among, priced, limit, others)
-        self._option_of = option_of
-        self._options: list[Option] = []
-        self._index: dict[int, int] = {}
-        self._orders = Orders(self._options, boundaries)
-
-    def _laid_out(self, path: _Path) -> Iterator[_Path]:
         number, before = path.number, path.before
         assert before is not None, "it ends with an option"
         if number not in self._index:
@@ -217,7 +181,11 @@ class KeptLayouts(KeptPaths):
             yield replace(path, peak=peak, number=index, state=state, places=places)
 
     def _asked(self, path: _Path) -> tuple[int, ...]:
-        return (*super()._asked(path), *path.state)
+        """Of two paths to a cut, one is enough where none of these is larger."""
+        is_counted = self._goal.max_segments is not None
+        segments = [path.segments] * is_counted
+        return (path.peak, path.kept, self._spent(path), *segments, *path.state)
 
-    def _found(self, path: _Path, rank: int) -> Found:
-        return Found([], rank, is_proved=True, plan=self._orders.plan(path))
+    def _spent(self, path: _Path) -> int:
+        """On cost alone."""
+        return path.added - self._priced.weight * path.kept

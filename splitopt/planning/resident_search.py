@@ -20,12 +20,13 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Option, PartitionInstance
-from splitopt.solvers.partition.kept_paths import KeptLayouts, KeptPaths, OtherPrice
+from splitopt.solvers.partition.kept_paths import KeptLayouts, OtherPrice
 from splitopt.solvers.partition.kept_pool import KeptPool, Priced
+from splitopt.solvers.partition.kept_search import KeptSearch
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.least_rest import LeastRest
-from splitopt.solvers.partition.option_pool import OptionName, Survivors
+from splitopt.solvers.partition.option_pool import OptionName
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
@@ -37,10 +38,13 @@ _STEPS = 6
 """Bisections of a price."""
 
 _BESIDE = (1 / 4, 1 / 2, 2, 4)
-"""Parts of a price at which paths are bounded, too."""
+"""Parts of a price at which paths with layouts are bounded, too."""
 
-_ROUNDS = 3
-"""Of prices, each by what the one before has settled."""
+_PRICES = (1 / 5, 2 / 5, 3 / 5, 4 / 5, 9 / 10, 1, 11 / 10, 5 / 4, 3 / 2, 2, 4, 8)
+"""Parts of a price at which paths over loads are bounded."""
+
+_TRIES = 16
+"""Plans of the least weight that are settled until one of them rests on exact figures."""
 
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 InstanceOf = Callable[[Sequence[OptionName]], PartitionInstance]
@@ -82,49 +86,74 @@ class _ResidentSearch:
         self._value = self._known.cost
 
     def run(self) -> Solved:
-        priced, pruner = self._best_price()
+        low, high = self._prices()
+        if self._fits(low):
+            pruner = self._settled(low)
+            if pruner is None:
+                return self._answer(self._value, is_proved=True)
+            self._take(self._plan_of(pruner.best))
+            if self._is_best(low, pruner) and not self._deadline.is_over:
+                return self._answer(self._value, is_proved=True)
+            low, high = self._prices()
+        self._reach(high)
+        pruner = Pruner(self._pool.weighed(low), low.plain, self._deadline)
+        limit = self._limit(low)
         if self._deadline.is_over:
-            return self._answer(None if pruner is None else priced.unlimited(pruner.bound))
-        if pruner is None:
-            return self._answer(self._value, is_proved=True)
-        if self._is_best(priced, pruner):
-            return self._answer(self._value, is_proved=True)
-        limit = self._limit(priced)
-        if limit is None or not priced.cost_weight:
-            return self._by_solver(priced, pruner)
+            return self._answer(low.unlimited(pruner.bound))
+        if limit is None or not low.cost_weight:
+            return self._by_solver(low, pruner)
         among = pruner.within(limit)
-        others = self._others(priced, among)
-        found = KeptPaths(self._pool, pruner.pool, among, priced, limit, others).best(
-            self._deadline
+        prices = self._beside(high, _PRICES)
+        found = KeptSearch(self._pool, among.numbers, prices).best(
+            low.unlimited(limit), self._deadline
         )
-        bound = priced.unlimited(found.bound)
         if not found.is_proved:
-            return self._answer(bound)
-        if found.names and self._take(self._plan_of(found.names)) != bound:
-            limit = self._limit(priced) or limit
-            among, boundaries = pruner.within(limit), self._table.nodes.boundaries
-            self._pool.learn(pruner.pool)
-            others = self._others(priced, among)
-            search = KeptLayouts(
-                self._pool, pruner.pool, among, priced, limit, others, boundaries, self._option
-            )
-            found = search.best(self._deadline)
-            if not found.is_proved:
-                return self._answer(priced.unlimited(found.bound))
-            if found.plan is not None and self._take(found.plan) is None:
-                return self._by_solver(priced, pruner)
+            return self._answer(found.bound)
+        if found.names and self._take(self._plan_of(found.names)) != found.bound:
+            return self._with_layouts(low)
         return self._answer(self._value, is_proved=True)
+
+    def _with_layouts(self, priced: Priced) -> Solved:
+        """Where the best plan by loads is laid out higher."""
+        limit = self._limit(priced)
+        pruner = Pruner(self._pool.weighed(priced), priced.plain, self._deadline)
+        among, pool = pruner.within(limit), pruner.pool
+        assert limit is not None, "a plan or a limit is known"
+        others = tuple(
+            OtherPrice(other, LeastRest(self._pool.weighed(other), among, other.plain))
+            for other in self._beside(priced, _BESIDE)
+        )
+        boundaries = self._table.nodes.boundaries
+        search = KeptLayouts(
+            self._pool, pool, among, priced, limit, others, boundaries, self._option
+        )
+        found = search.best(self._deadline)
+        if not found.is_proved:
+            return self._answer(priced.unlimited(found.bound))
+        if found.plan is not None and self._take(found.plan) is None:
+            return self._by_solver(priced, pruner)
+        return self._answer(self._value, is_proved=True)
+
+    def _reach(self, priced: Priced) -> None:
+        """The best plan at a price, if it soon rests on exact figures."""
+        for _ in range(_TRIES):
+            path = Pruner(self._pool.weighed(priced), priced.plain).best_now()
+            if path is None or self._deadline.is_over:
+                return
+            if self._pool.is_exact[list(path.options)].all():
+                self._take(self._plan_of([self._pool.name(k) for k in path.options]))
+                return
+            self._pool.settle(path.options, self._deadline)
 
     def _is_best(self, priced: Priced, pruner: Pruner) -> bool:
         """Whether no plan has a lower value than the best one so far."""
         return self._value is not None and priced.unlimited(pruner.bound) >= self._value
 
-    def _others(self, priced: Priced, among: Survivors) -> tuple[OtherPrice, ...]:
-        """Prices beside this one, if it has any."""
-        price, pool = priced.price or priced.cost_price, self._pool
-        prices = {min(_MOST_PRICE, int(price * part)) for part in _BESIDE} - {0}
-        others = [self._at(other) for other in sorted(prices)]
-        return tuple(OtherPrice(o, LeastRest(pool.weighed(o), among, o.plain)) for o in others)
+    def _beside(self, priced: Priced, parts: Sequence[float]) -> list[Priced]:
+        """Parts of a price; the price itself, where it is nothing."""
+        price = priced.price or priced.cost_price
+        prices = {min(_MOST_PRICE, int(price * part)) for part in parts} - {0}
+        return [self._at(other) for other in sorted(prices)] or [priced]
 
     def _limit(self, priced: Priced) -> int | None:
         """What plans weigh at most that are better than that without such pieces, and no worse than
@@ -168,20 +197,6 @@ class _ResidentSearch:
             self._best, self._value = found.plan, found.cost
         is_proved = pruner.is_complete and found.status is Status.OPTIMAL
         return self._answer(priced.unlimited(pruner.bound), is_proved=is_proved)
-
-    def _best_price(self) -> tuple[Priced, Pruner | None]:
-        """A price whose bound is high, with the best plan under it by exact figures; None where
-        there is none."""
-        for _ in range(_ROUNDS):
-            low, high = self._prices()
-            for priced in dict.fromkeys((high, low)):
-                pruner = self._settled(priced)
-                if pruner is None or self._deadline.is_over or self._is_best(priced, pruner):
-                    return priced, pruner
-                self._take(self._plan_of(pruner.best))
-            if self._fits(high):
-                break
-        return low, pruner
 
     def _take(self, plan: PartitionPlan) -> int | None:
         """The value of a plan; None where it keeps a limit not. It is kept where it is better than
