@@ -17,6 +17,9 @@ from splitopt.base.files import open_file
 from splitopt.base.plain_yaml import kind_of, plain_yaml
 
 MAX_YAML_BYTES = 1 << 20
+_ALIKE = 0.5
+"""How like a missing key an unknown one is that stands for it: `sram` for `sram_bytes`."""
+
 _EXCERPT = 100
 """Most columns of a line that is quoted."""
 M = TypeVar("M", bound=BaseModel)
@@ -114,7 +117,9 @@ def _explain(
         return f"{where}: missing; {_misspelt(details, location, data) or 'add it'}"
     same = [other for other in details if _location(other, data) == location]
     wants = dict.fromkeys(_want(other, _known_keys(model, location)) for other in same)
-    return f"{where}: got {got}, want {' or '.join(wants)}{_size_hint(detail['input'])}"
+    is_whole = detail["type"] == "value_error" and isinstance(detail["input"], dict)
+    found = "" if is_whole else f"got {got}, "  # its keys do not go together
+    return f"{where}: {found}want {' or '.join(wants)}{_size_hint(detail['input'])}"
 
 
 def _misspelt(details: Sequence[ErrorDetails], missing: tuple[int | str, ...], data: Any) -> str:
@@ -124,7 +129,8 @@ def _misspelt(details: Sequence[ErrorDetails], missing: tuple[int | str, ...], d
         for place in (_location(d, data) for d in details if d["type"] == "extra_forbidden")
         if place[:-1] == missing[:-1]
     ]
-    close = difflib.get_close_matches(str(missing[-1]), [key.lower() for key in beside], n=1)
+    lower = [key.lower() for key in beside]
+    close = difflib.get_close_matches(str(missing[-1]), lower, n=1, cutoff=_ALIKE)
     return next((f"rename {key!r} to it" for key in beside if [key.lower()] == close), "")
 
 

@@ -154,7 +154,8 @@ def record_of_data(data: Mapping[str, object], where: str) -> Record:
 
 def _want_folder(folder: Path, command: str) -> None:
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; want one that `{command}` wrote")
+        what = "not a folder" if folder.exists() else "no such folder"
+        raise UsageError(f"{folder}: {what}; want one that `{command}` wrote")
 
 
 def optional(path: Path, shape: type[S]) -> S | None:

@@ -166,7 +166,10 @@ def find_board(reference: str, job_folder: Path) -> Path:
         return job_folder / reference
     boards = list_boards(job_folder)
     if reference not in boards:
-        near = difflib.get_close_matches(reference, boards, n=1)
+        file = next(
+            (f"{reference}{end}" for end in _SUFFIXES if Path(f"{reference}{end}").is_file()), ""
+        )
+        near = [file] if file else difflib.get_close_matches(reference, boards, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known boards: {', '.join(boards)}"
         raise UsageError(f"$.board: no board {reference!r}; {hint} (see splitopt boards)")
     return boards[reference]

@@ -39,7 +39,8 @@ class ObjectiveSpec(Strict):
         BeforeValidator(_named_anew),
         Field(
             description="balanced: peak_weight times peak RAM as a share of the unsplit peak, plus "
-            "time_weight times added time as a share of the unsplit Invoke; fit: the least added "
+            "time_weight times added time as a share of the unsplit Invoke, and no cut for less "
+            "than a tenth of that where the model fits; fit: the least added "
             "time within the budget, and no cut where the model fits; smallest: the least peak "
             "RAM, then the least added time; weighted: ram_weight per byte of peak RAM plus "
             "time_weight_per_kinsn per 1,000 added instructions.",
@@ -81,7 +82,7 @@ def with_aim(objective: Any, aim: str) -> dict[str, Any]:
     """The objective of a job with another aim; its limits stay. Raises UsageError."""
     known = (*get_args(Aim), *ALIASES)
     if aim not in known:
-        raise UsageError(f"--objective: got {aim[:60]!r}, want balanced, fit or smallest")
+        raise UsageError(f"--objective (--plan): got {aim[:60]!r}, want balanced, fit or smallest")
     old = dict(objective) if isinstance(objective, Mapping) else {}
     return {**old, "minimise": aim}
 

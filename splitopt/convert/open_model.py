@@ -71,6 +71,10 @@ def _with_ends(job: Job, source: ModelSource) -> ModelSource:
 
 def _opened(job: Job, progress: Progress) -> ModelSource:
     signature = job.spec.model.signature
+    if job.spec.input_shapes and job.model_path.suffix != ".onnx":
+        raise UsageError(
+            f"{job.file}: $.input_shapes: want it with an ONNX model only; a .tflite has its shapes"
+        )
     if job.model_path.suffix == ".onnx" or job.spec.calibration is not None:
         if signature is not None:
             raise UsageError(

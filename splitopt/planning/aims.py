@@ -2,12 +2,14 @@
 
 `fit`: the least added time within the budget, of plans that add as little the lowest peak, of these
 the fewest pieces. A model that fits in one piece is not cut. `smallest`: the lowest peak, then the
-least added time, then the fewest pieces. The others are one question.
+least added time, then the fewest pieces. `balanced`: the least sum, but a model that fits in one
+piece is not cut for less than a tenth of its own sum. `weighted` is one question.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 from splitopt.planning.planner import Answer, Planner
 from splitopt.planning.request import Deadline, PlanRequest
@@ -19,6 +21,9 @@ from splitopt.solvers.partition.instance import Goal
 
 _FIRST = 0.7
 """How much of the time goes into what counts first."""
+
+LEAST_GAIN = Fraction(1, 10)
+"""Of its own sum, for which `balanced` cuts a model that fits in one piece."""
 
 
 def plan_aimed(planner: Planner, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
@@ -50,7 +55,9 @@ def plan_aimed(planner: Planner, request: PlanRequest, deadline: Deadline | None
 
 
 def _aimed(planner: Planner, request: PlanRequest, deadline: Deadline) -> Answer:
-    if request.aim not in ("fit", "smallest"):
+    if request.aim == "balanced":
+        return _balanced(planner, request, deadline)
+    if request.aim == "weighted":
         return planner.plan(request, deadline)
     if request.aim == "fit":
         uncut = uncut_plan(planner, request, deadline)
@@ -62,6 +69,24 @@ def _aimed(planner: Planner, request: PlanRequest, deadline: Deadline) -> Answer
     goal = _then(request.goal, first)
     second = planner.plan(replace(request, goal=goal), deadline)
     return _both(planner, first, second)
+
+
+def _balanced(planner: Planner, request: PlanRequest, deadline: Deadline) -> Answer:
+    """The least sum; the uncut model where that fits and cuts gain little."""
+    found = planner.plan(request, deadline)
+    if not isinstance(found, SplitPlan):
+        return found
+    uncut = uncut_plan(planner, request, deadline)
+    if uncut is None or found.cost <= uncut.cost * (1 - LEAST_GAIN):
+        return found
+    if found.status is Status.OPTIMAL or found.bound > uncut.cost * (1 - LEAST_GAIN):
+        return uncut
+    return replace(
+        uncut,
+        status=Status.FEASIBLE,
+        bound=min(found.bound, uncut.cost),
+        unfinished=found.unfinished,
+    )
 
 
 def _then(goal: Goal, first: SplitPlan) -> Goal:

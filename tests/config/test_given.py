@@ -79,7 +79,9 @@ def test_another_aim_keeps_the_limits_of_the_job(write: Write) -> None:
     file = write("objective: {minimise: fit, max_added_insn: 7}")
     objective = read_given(file, Given(objective="smallest")).spec.objective
     assert (objective.minimise, objective.max_added_insn) == ("smallest", 7)
-    with pytest.raises(UsageError, match="--objective: got 'least', want balanced, fit or"):
+    with pytest.raises(
+        UsageError, match=r"--objective \(--plan\): got 'least', want balanced, fit or"
+    ):
         read_given(file, Given(objective="least"))
 
 

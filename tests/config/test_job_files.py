@@ -33,7 +33,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
         ("Solve: {seed: 1}", r"\$\.Solve: unknown key; did you mean 'solve'\?$"),
         ("pieces: {mx: 3}", r"\$\.pieces\.mx: unknown key; did you mean 'max'\?$"),
         ("verify: {input: 3}", r"\$\.verify\.input: unknown key; did you mean 'inputs'\?$"),
-        ("board: {name: x, sram: 1}", r"\$\.board\.sram_bytes: missing; add it$"),
+        ("board: {name: x, sram: 1}", r"\$\.board\.sram_bytes: missing; rename 'sram' to it$"),
         ("board: {name: x, sram_bytes: 9, Cpu: a}", r"\$\.board\.Cpu: .* did you mean 'cpu'\?$"),
         ("zzz: 1", r"\$\.zzz: unknown key; known keys: board, budget_bytes, .*, target, verify$"),
         ("str: 1", r"\$\.str: unknown key; known keys: board"),
@@ -84,7 +84,7 @@ def test_an_unknown_key_names_the_nearest(text: str, says: str, write: Write) ->
         ("board: {name: x, sram_bytes: 64kB}", "$.board.sram_bytes: got '64kB', want a whole num"),
         (
             "board: {name: x, sram_bytes: 64, reserved_bytes: 64}",
-            "$.board: got a mapping, want reserved_bytes below sram_bytes (64); nothing is left",
+            "$.board: want reserved_bytes below sram_bytes (64); nothing is left",
         ),
         (
             "board: {name: x, sram_bytes: 64, headroom_bytes: 8}",

@@ -87,3 +87,14 @@ def test_a_signature_of_a_model_to_convert_is_refused(tmp_path: Path) -> None:
     (tmp_path / "job.yaml").write_text(json.dumps(spec), encoding="utf-8")
     with pytest.raises(UsageError, match=r"model\.signature: want it with an int8 \.tflite"):
         splitopt.plan(tmp_path / "job.yaml")
+
+
+def test_shapes_of_inputs_are_for_onnx_models(tmp_path: Path) -> None:
+    spec = {
+        "model": {"path": "two.tflite"},
+        "board": "corstone300_64k",
+        "input_shapes": {"x": [1, 8]},
+    }
+    (tmp_path / "job.yaml").write_text(json.dumps(spec), encoding="utf-8")
+    with pytest.raises(UsageError, match=r"input_shapes: want it with an ONNX model only"):
+        splitopt.plan(tmp_path / "job.yaml")

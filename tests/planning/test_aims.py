@@ -80,6 +80,15 @@ def ranked(aim: Aim) -> Callable[[Figures], tuple[int, ...]]:
     return lambda p: (3 * p[0] + 2 * p[1], p[2])
 
 
+def pays(plans: list[Figures], weights: tuple[int, int]) -> bool:
+    """Whether the best sum is a tenth below that of the uncut model, where that is among them."""
+    values = [(weights[0] * peak + weights[1] * added, n) for peak, added, n in plans]
+    uncut = [
+        value for (value, n), plan in zip(values, plans, strict=True) if n == 1 and plan[1] <= 0
+    ]
+    return not uncut or 10 * min(values)[0] <= 9 * min(uncut)
+
+
 @pytest.mark.parametrize("aim", ["fit", "smallest", "balanced"])
 @pytest.mark.parametrize("most", [None, 2])
 def test_it_is_the_best_of_all_plans(
@@ -97,8 +106,31 @@ def test_it_is_the_best_of_all_plans(
         assert found.status is Status.OPTIMAL
         figures = found.peak_ram_bytes, found.added_insn, len(found.cuts) + 1
         rank = ranked(aim)
+        if aim == "balanced" and not pays(within, WEIGHTS[aim]):
+            assert figures[1:] == (0, 1)
+            rank = ranked("fit")
         assert rank(figures) == min(map(rank, within)), capacity
         assert found.cost == found.bound
+
+
+def test_balanced_cuts_what_fits_only_where_that_pays(
+    planner: Planner, plans: list[Figures]
+) -> None:
+    """Under weights at which the best cuts gain nothing, less than a tenth, and more."""
+    seen = set()
+    for weight in sorted({int(1.2**step) for step in range(45)}):
+        goal = Goal(weight, 1)
+        request = PlanRequest(goal, allowed_everywhere(OPS), SolveParams(), aim="balanced")
+        found = plan_aimed(planner, request)
+        assert isinstance(found, SplitPlan)
+        assert found.status is Status.OPTIMAL
+        least = min(weight * peak + added for peak, added, _ in plans)
+        whole = min(weight * peak + added for peak, added, n in plans if n == 1 and added <= 0)
+        is_cut = 10 * least <= 9 * whole
+        assert found.cost == (least if is_cut else whole)
+        assert bool(found.cuts) <= is_cut
+        seen.add((least < whole, is_cut))
+    assert seen == {(False, False), (True, False), (True, True)}
 
 
 def test_ties_are_decided(planner: Planner, plans: list[Figures]) -> None:

@@ -105,17 +105,22 @@ def end_lines(plan: Plan, checks: Checks, own_inputs: int) -> Iterator[Line]:
 
 
 def _resident_lines(plan: Plan) -> Iterator[str]:
-    """Where pieces are resident, what they hold between inferences, and what it costs once; where
-    boundary tensors lie outside of the main SRAM, how much there."""
+    """Where pieces are resident or restored, what they hold between inferences, and what it costs
+    once; where boundary tensors lie outside of the main SRAM, how much there."""
     own = [segment for segment in plan.segments if segment.switching == "resident"]
+    saved = [segment for segment in plan.segments if segment.switching == "restore"]
+    start = added_text(plan.first_insn, plan.invoke_insn, "once, at start-up")
     if own:
         held = held_text([(segment.kept_in, segment.kept_bytes) for segment in own])
-        start = added_text(plan.first_insn, plan.invoke_insn, "once, at start-up")
         keep = "they keep their" if len(own) > 1 else "it keeps its"
+        end = "." if saved else f"; {start}."
         yield (
-            f"Resident: {plural(len(own), 'piece')}; between inferences {keep} bytes in {held}; "
-            f"{start}."
+            f"Resident: {plural(len(own), 'piece')}; between inferences {keep} bytes in {held}{end}"
         )
+    if saved:
+        held = held_text([(segment.stored_in, segment.stored_bytes) for segment in saved])
+        tails = "their tails are" if len(saved) > 1 else "its tail is"
+        yield f"Restored: {plural(len(saved), 'piece')}; {tails} saved in {held}; {start}."
     made = {tensor for segment in plan.segments for tensor in segment.outputs}
     boundary = plan.layout.boundary
     inputs = {entry.tensor for entry in boundary} - made
