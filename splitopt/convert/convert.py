@@ -94,7 +94,7 @@ class Conversion:
 
 @dataclass(frozen=True)
 class _Made:
-    """A fresh conversion, not yet judged: samples and float outputs in int8's order."""
+    """A fresh conversion, not yet judged; inputs and outputs in one order throughout."""
 
     tflite: bytes
     log: str
@@ -191,17 +191,15 @@ def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
         )
     except UnmappedError as error:
         raise unmapped(request.onnx, error, model.nodes) from error
-    order = made.order(names)
     if made.float_tflite:
         fed, limit_s = dict(zip(names, samples.held_out, strict=True)), request.time_limit_s
         require_same_function(made.float_tflite, fed, reference, request.onnx, limit_s)
-    places = order.outputs
     return _Made(
         tflite=made.tflite,
         log=made.log,
         wall_s=made.wall_s,
-        samples=samples.in_order(order.inputs),
-        reference=[reference[places.index(position)] for position in range(len(places))],
+        samples=samples,
+        reference=reference,
         onnx=model,
         facts={
             "onnx": {"opset": model.opset, "nodes": len(model.nodes), "notes": notes},

@@ -59,16 +59,6 @@ class ModelSamples:
     labels: Array | None
     as_nchw: tuple[str, ...] = ()
 
-    def in_order(self, positions: Sequence[int]) -> ModelSamples:
-        """`positions`: for each of these inputs, its place in another order."""
-        order = sorted(range(len(positions)), key=positions.__getitem__)
-        return replace(
-            self,
-            names=tuple(self.names[at] for at in order),
-            calibration=tuple(self.calibration[at] for at in order),
-            held_out=tuple(self.held_out[at] for at in order),
-        )
-
 
 def load_model_samples(data: DataFiles, inputs: Inputs, *, channels_first: bool) -> ModelSamples:
     """Samples as the model wants them, channels last.

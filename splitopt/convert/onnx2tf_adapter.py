@@ -23,7 +23,7 @@ from splitopt.base.errors import SplitoptError, ToolError
 from splitopt.base.owned_folder import scratch_folder
 from splitopt.convert.cache import default_folder, keep_log
 from splitopt.convert.onnx2tf_log import failure, last_words
-from splitopt.convert.signature import Order, read_order
+from splitopt.convert.signature import in_order_of
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.bound_process import bound_command
 from splitopt.runtime.worker_process import run_in_group
@@ -43,6 +43,7 @@ _NOWHERE = "http://127.0.0.1:9"  # what would fetch something fails at once
 class Converted:
     """A full-integer model, what the converter printed, and how long it took.
 
+    `tflite`: inputs as the calibration lists them, outputs as the ONNX model does.
     `float_tflite`: the float model that it was quantised from; empty where there was none.
     """
 
@@ -50,10 +51,6 @@ class Converted:
     float_tflite: bytes
     log: str
     wall_s: float
-
-    def order(self, input_names: Sequence[str]) -> Order:
-        """Where the ONNX model's inputs and outputs are in this one. Raises ToolError."""
-        return read_order(self.tflite, input_names)
 
 
 def convert(
@@ -95,9 +92,8 @@ def convert(
         except SplitoptError as error:
             raise _with_log(error, folder, logs) from error.__cause__
         floats = [file.read_bytes() for file in sorted((folder / "out").glob(_FLOAT))]
-        return Converted(
-            results[0].read_bytes(), b"".join(floats[:1]), log, time.monotonic() - started
-        )
+        tflite = in_order_of(results[0].read_bytes(), [*calibration])
+        return Converted(tflite, b"".join(floats[:1]), log, time.monotonic() - started)
 
 
 def _run(words: Sequence[str], folder: Path, timeout_s: float) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,6 @@ from splitopt.convert import cache, content
 from splitopt.convert.calibration import channels_last
 from splitopt.convert.float_onnx import cut_float, run_float
 from splitopt.convert.onnx2tf_adapter import convert
-from splitopt.convert.signature import Order
 from splitopt.graph.segments import whole_model
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
@@ -147,18 +146,16 @@ def _convert(
         timeout_s=request.time_limit_s,
         logs=request.cache,
     )
-    tflite = _in_order(made.tflite, made.order(piece.inputs))
+    tflite = _network(made.tflite)
     seconds = round(time.monotonic() - started, 3)
     cache.store(request.cache, key, tflite, {"conversion_s": seconds}, made.log, model)
     return ConvertedPiece(tflite, made.log, seconds, False)
 
 
-def _in_order(tflite: bytes, order: Order) -> bytes:
-    """The piece with its inputs and outputs in the order asked for, and nothing but the network."""
+def _network(tflite: bytes) -> bytes:
+    """The piece with nothing but the network."""
     graph = parse_tflite(tflite, name="piece", where="the converted piece")
     for tensor in (graph.tensors[index] for index in (*graph.inputs, *graph.outputs)):
         if tensor.dtype.name != "INT8" or tensor.quantization is None:
             raise ModelError(f"{tensor.name!r} came out as {tensor.dtype.name}, want INT8")
-    inputs = tuple(graph.inputs[at] for at in order.inputs)
-    outputs = tuple(graph.outputs[at] for at in order.outputs)
-    return write_piece(graph, replace(whole_model(graph), inputs=inputs, outputs=outputs))
+    return write_piece(graph, whole_model(graph))

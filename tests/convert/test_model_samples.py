@@ -45,14 +45,6 @@ def test_each_input_has_its_array_and_its_preprocessing(tmp_path: Path) -> None:
     assert found.labels.tolist() == [8, 9]
 
 
-def test_the_order_of_another_model_is_taken(tmp_path: Path) -> None:
-    """The converter made the first input its second."""
-    found = load(tmp_path, {"img:0": InputData("pixels", None, Preprocess())}).in_order((1, 0))
-    assert found.names == ("mask", "img:0")
-    assert [len(shape.shape) for shape in found.calibration] == [2, 4]
-    assert [len(shape.shape) for shape in found.held_out] == [2, 4]
-
-
 @pytest.mark.parametrize(
     ("by_name", "key", "arrays", "says"),
     [
