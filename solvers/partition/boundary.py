@@ -94,15 +94,53 @@ class BoundaryLoads:
         return ram
 
 
+class SegmentLoads:
+    """What `BoundaryLoads` tells, of single segments, from one matrix."""
+
+    def __init__(self, n: int, boundaries: Iterable[Boundary]) -> None:
+        values = tuple(boundaries)
+        self._made = _crossing(n, (value for value in values if value.is_made))
+        self._given = [_life(value) for value in values if not value.is_made]
+        self._results = [_life(value) for value in values if value.is_made and value.is_result]
+
+    def ram(self, start: int, stop: int, *, apart: bool = False, by_rows: bool = False) -> int:
+        """`apart`: with all of the boundary buffer at once; `by_rows`: less what it is handed."""
+        made, given = self._made, self._given
+        lasting = int(made[start, stop])
+        through = lasting + _alive(given, stop, stop)
+        in_ = int(made[start, start]) - lasting
+        in_ += _alive(given, start, start) - _alive(given, start, stop)
+        out = int(made[stop, stop]) - lasting
+        if not apart:
+            return through + max(in_, out)
+        outer_in = 0 if by_rows else _inside(given, start, stop)
+        return through + in_ + out + outer_in + _inside(self._results, start, stop)
+
+
+def _life(value: Boundary) -> tuple[int, int, int]:
+    return value.start_item, value.last_item, value.size
+
+
+def _alive(lives: Iterable[tuple[int, int, int]], start: int, stop: int) -> int:
+    """Bytes that start before the one item and are last read at or after the other."""
+    return sum(size for first, last, size in lives if first < start and last >= stop)
+
+
+def _inside(lives: Iterable[tuple[int, int, int]], start: int, stop: int) -> int:
+    """Bytes that no other segment needs."""
+    return sum(size for first, last, size in lives if start <= first and last < stop)
+
+
 def _crossing(n: int, boundaries: Iterable[Boundary]) -> Matrix:
     """[i, j]: bytes that start before item i and are last read at or after j."""
-    changes = np.zeros((n + 2, n + 2), dtype=np.int64)
+    changes: Matrix = np.zeros((n + 2, n + 2), dtype=np.int64)
     for value in boundaries:
         # i from start_item + 1 on, j up to last_item
         changes[value.start_item + 1, 0] += value.size
         changes[value.start_item + 1, value.last_item + 1] -= value.size
-    crossing: Matrix = changes.cumsum(axis=0).cumsum(axis=1)[: n + 1, : n + 1]
-    return crossing
+    for axis in (0, 1):
+        np.cumsum(changes, axis=axis, out=changes)
+    return changes[: n + 1, : n + 1]
 
 
 def _within(crossing: Matrix) -> Matrix:

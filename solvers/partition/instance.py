@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from splitopt.solvers.partition.boundary import Boundary, BoundaryLoads
+from splitopt.solvers.partition.boundary import Boundary, SegmentLoads
 
 _MOST_WEIGHTED = 2**62
 """Sums of CP-SAT must stay within 64 bits."""
@@ -188,17 +188,15 @@ class PartitionInstance:
             raise ValueError(f"instance: sums reach {most}, want less than 2**58")
 
     @cached_property
-    def loads(self) -> BoundaryLoads:
-        return BoundaryLoads(self.n, self.boundaries)
+    def _loads(self) -> SegmentLoads:
+        return SegmentLoads(self.n, self.boundaries)
 
     def ram(self, option: Option) -> int:
         """arena + through + max(in, out), or all of the boundary buffer at once if `apart`, less
         what rolls save. No layout needs less: a pair that shares bytes has no gap between its ends.
         """
-        at = option.start, option.stop
-        held = int((self.loads.ram_apart if option.apart else self.loads.ram)[at])
-        if option.by_rows:
-            held -= int(self.loads.outer_in[at])
+        how = {"apart": option.apart, "by_rows": option.by_rows}
+        held = self._loads.ram(option.start, option.stop, **how)
         saved = (
             roll.saved(self.boundaries[roll.read].size, self.boundaries[roll.made].size)
             for roll in option.rolls

@@ -108,13 +108,13 @@ class KeptPool:
         self, bounds: OptionBounds, kept: Column, is_exact: Mask, n: int, exact: ExactKept
     ) -> None:
         """`kept`: at least the bytes that each option keeps. `is_exact`: where nothing is left to
-        settle."""
+        settle. All columns are taken over, and sorted in place."""
         order = np.lexsort((bounds.keys, bounds.stops, bounds.starts))
-        self._bounds = OptionBounds(*(column[order] for column in bounds))
-        self._kept = kept[order]
+        for column in (*bounds, kept, is_exact):
+            column[:] = column[order]
+        self._bounds, self._kept, self._is_exact = bounds, kept, is_exact
         self._n, self._exact = n, exact
         self._known: dict[tuple[int, int, int], SettledKept | None] = {}
-        self._is_exact = is_exact[order]
 
     def weighed(self, priced: Priced) -> OptionPool:
         """All options, what they keep counted as cost."""
@@ -132,7 +132,7 @@ class KeptPool:
             return Settled(found.ram, added, found.is_last, found.copied)
 
         added = cost_weight * bounds.cost + weight * self._kept
-        pool = OptionPool(bounds._replace(cost=added), self._n, exact)
+        pool = OptionPool(bounds._replace(cost=added), self._n, exact, is_sorted=True)
         pool.is_exact[:] = self._is_exact
         return pool
 

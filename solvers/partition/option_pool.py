@@ -73,12 +73,18 @@ class Survivors:
 class OptionPool:
     """All options of a problem of n items, by segment."""
 
-    def __init__(self, options: OptionBounds, n: int, exact: Exact) -> None:
-        order = np.lexsort((options.keys, options.stops, options.starts))
-        columns = (np.ascontiguousarray(column[order]) for column in options)
-        self.starts, self.stops, self.keys, self.ram, self.cost, self.copied = columns
+    def __init__(
+        self, options: OptionBounds, n: int, exact: Exact, *, is_sorted: bool = False
+    ) -> None:
+        """`is_sorted`: by name, and nobody changes the columns of names and cost."""
+        if is_sorted:
+            options = options._replace(ram=options.ram.copy(), copied=options.copied.copy())
+        else:
+            order = np.lexsort((options.keys, options.stops, options.starts))
+            options = OptionBounds(*(np.ascontiguousarray(column[order]) for column in options))
+        self.starts, self.stops, self.keys, self.ram, self.cost, self.copied = options
         self.n = n
-        self.is_exact: Mask = np.zeros(len(order), dtype=bool)
+        self.is_exact: Mask = np.zeros(len(self.ram), dtype=bool)
         self._exact = exact
 
     def settle(self, numbers: Iterable[int], deadline: Deadline | None = None) -> None:

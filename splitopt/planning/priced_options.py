@@ -44,11 +44,11 @@ def kept_pool(table: SegmentTable, allowed: Mask, progress: Progress = lambda _:
     known = OptionBounds(pool.starts, pool.stops, pool.keys, pool.ram, pool.cost, pool.copied)
     bounds, kept = inside_bounds(table, allowed)
     both = OptionBounds(*map(np.concatenate, zip(known, bounds, strict=True)))
-    nothing = np.zeros_like(pool.ram)
-    one_more = counted(progress, "exact figures of resident options", len(bounds.ram))
+    del bounds  # tens of MB
+    one_more = counted(progress, "exact figures of resident options", len(kept))
     return KeptPool(
         both,
-        np.concatenate([nothing, kept]),
+        np.concatenate([np.zeros_like(pool.ram), kept]),
         np.concatenate([pool.is_exact, np.zeros(len(kept), dtype=bool)]),
         table.nodes.items,
         _Prices(table, one_more),

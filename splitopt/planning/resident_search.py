@@ -225,14 +225,16 @@ class _ResidentSearch:
         """Of a byte above the capacity, by present figures: one whose bound is high, and one, no
         lower, whose best plan keeps the capacity."""
         low = high = Priced(self._goal)
-        if self._fits(low):
+        if self._fits(low) or self._deadline.is_over:
             return low, low
         part = 1 if self._goal.cost_weight else _COSTS_LESS
         price = max(1, low.scale // part)
         while not self._fits(high := self._at(price)) and price < _MOST_PRICE // part:
+            if self._deadline.is_over:
+                break
             low, price = high, 8 * price
         bounds = [price // 8 if low.price or low.cost_price else 0, price]
-        for _ in range(_STEPS):
+        for _ in range(0 if self._deadline.is_over else _STEPS):
             middle = sum(bounds) // 2
             bounds[self._fits(self._at(middle))] = middle
         return self._at(bounds[0]), self._at(bounds[1])

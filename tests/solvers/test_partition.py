@@ -20,7 +20,7 @@ from tiny import (
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat, dp, solve
-from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.boundary import Boundary, BoundaryLoads
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
@@ -148,7 +148,7 @@ def chain(sizes: list[int], arena: int = 0, cost: int = 1) -> PartitionInstance:
 
 def load_of(instance: PartitionInstance, *at: int) -> tuple[int, int, int, int]:
     """(through, in, out, what no other segment needs) of segment [start, stop)."""
-    loads, (start, stop) = instance.loads, at
+    loads, (start, stop) = BoundaryLoads(instance.n, instance.boundaries), at
     outer = loads.outer_in + loads.outer_out
     through, in_, out, own = (
         int(matrix[start, stop]) for matrix in (loads.through, loads.in_, loads.out, outer)
