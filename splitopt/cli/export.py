@@ -36,6 +36,14 @@ def export(
             "clayer.yml), or an Arduino library. The C++ is the same.",
         ),
     ] = Layout.CMAKE,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Of the C++ namespace and build target, so that several exports go into one "
+            "firmware; the job's name if not given.",
+        ),
+    ] = None,
     verbose: Verbose = False,
     json: Json = False,
 ) -> None:
@@ -47,7 +55,7 @@ def export(
     from splitopt.workflows.export.exported import export_bundle, export_lines
 
     with console.progress() as progress:
-        written = export_bundle(run_dir, out, progress, layout=layout.value)
+        written = export_bundle(run_dir, out, progress, layout=layout.value, name=name)
     if json:
         names = [path.relative_to(out).as_posix() for path in written.files]
         document = {"out": str(out), "as": layout.value, "files": names}

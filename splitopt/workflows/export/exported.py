@@ -14,7 +14,6 @@ from splitopt.bundle.host_run import chained_outputs, require_as_written
 from splitopt.bundle.open import open_bundle
 from splitopt.bundle.runner_links import used_memories
 from splitopt.runtime.arrays import random_inputs
-from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES
 from splitopt.workflows.export.layouts import LAYOUTS, Layout
 from splitopt.workflows.export.proved import unproved_line
 from splitopt.workflows.export.sources import Sources, sources_of
@@ -43,9 +42,10 @@ def export_bundle(
     progress: Progress = lambda _: None,
     *,
     layout: Layout = "cmake",
+    name: str | None = None,
 ) -> Exported:
     """Writes `out`, which must be absent or empty; whole or not at all. The C++ is the same in
-    each layout.
+    each layout. `name`: of its namespace and build target; else the job's.
 
     Raises UsageError, ModelError or ToolError.
     """
@@ -55,7 +55,8 @@ def export_bundle(
     require_as_written(bundle)
     progress("running golden inputs on this machine")
     feeds = random_inputs(bundle.graph, GOLDEN_INPUTS, bundle.plan.job.settings.verify.seed)
-    sources = sources_of(bundle, feeds, chained_outputs(bundle, feeds))
+    own = name or bundle.plan.job.name
+    sources = sources_of(bundle, own, feeds, chained_outputs(bundle, feeds))
     texts = LAYOUTS[layout](sources)
     progress(f"writing {out}")
     try:
@@ -88,12 +89,11 @@ def export_lines(run_dir: Path, out: Path, written: Exported) -> Iterator[str]:
 
 
 def _kinds(sources: Sources, count: int) -> dict[str, int]:
-    runner = sum(name in (*RUNNER_HEADERS, *RUNNER_SOURCES) for name in sources.library)
-    pieces = sum(name.startswith("piece_") for name in sources.library)
+    pieces = sum(name.startswith("piece_") for name in sources.model)
     return {
-        "runner": runner,
+        "runner": len(sources.runner),
         "pieces": pieces,
-        "plan": len(sources.library) - runner - pieces,
+        "plan": len(sources.model) - pieces,
         "check, build files and README": count - len(sources.library),
     }
 

@@ -48,10 +48,14 @@ def _cmsis_pack(sources: Sources) -> dict[str, str]:
     """A pack's description, and a layer for a csolution that takes the folder as it is."""
     check = {**sources.check, **sources.main}
     words = dict(sources.words)
-    words["PACK_FILES"] = _pack_files(_SRC, sources.library)
-    words["PACK_CHECK_FILES"] = _pack_files(_CHECK, check)
-    for key, folder, texts in (("LAYER", _SRC, sources.library), ("CHECK_LAYER", _CHECK, check)):
-        words[f"{key}_FILES"] = "\n".join(
+    parts = (
+        ("RUNNER", _SRC, sources.runner),
+        ("MODEL", _SRC, sources.model),
+        ("CHECK", _CHECK, check),
+    )
+    for key, folder, texts in parts:
+        words[f"PACK_{key}_FILES"] = _pack_files(folder, texts)
+        words[f"LAYER_{key}_FILES"] = "\n".join(
             f"        - file: {folder}/{name}" for name in _compiled(texts)
         )
     name = sources.namespace
@@ -59,6 +63,7 @@ def _cmsis_pack(sources: Sources) -> dict[str, str]:
         **_in(_SRC, sources.library),
         **_in(_CHECK, check),
         f"splitopt.{name}.pdsc": filled("cmsis_pack/pack.pdsc", words),
+        "splitopt_runner.clayer.yml": filled("cmsis_pack/runner.clayer.yml", words),
         f"{name}.clayer.yml": filled("cmsis_pack/model.clayer.yml", words),
         f"{name}_check.clayer.yml": filled("cmsis_pack/check.clayer.yml", words),
         _README: _readme("cmsis_pack", words),
@@ -96,10 +101,11 @@ def _with_lists(
     sources: Sources, check: Mapping[str, str], own_folder: str = "", check_folder: str = ""
 ) -> dict[str, str]:
     """The words, with lists of what is compiled, as seen from the build file."""
-    library = (own_folder + name for name in _compiled(sources.library))
+    runner = (own_folder + name for name in _compiled(sources.runner))
+    model = (own_folder + name for name in _compiled(sources.model))
     checked = (check_folder + name for name in _compiled(check))
-    lists = {"SOURCES": "\n  ".join(library), "CHECK_SOURCES": "\n    ".join(checked)}
-    return {**sources.words, **lists}
+    lists = {"RUNNER_SOURCES": runner, "SOURCES": model, "CHECK_SOURCES": checked}
+    return {**sources.words, **{key: "\n    ".join(names) for key, names in lists.items()}}
 
 
 def _in(folder: str, texts: Mapping[str, str]) -> dict[str, str]:

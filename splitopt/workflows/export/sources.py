@@ -19,6 +19,7 @@ from splitopt.bundle.schema.io import IoEnd
 from splitopt.bundle.schema.plan import Plan
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array
+from splitopt.runtime.kept_tails import word_hash
 from splitopt.runtime.links import Link
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
@@ -37,6 +38,7 @@ from splitopt.workflows.export.proved import proved_text, unproved_line
 from splitopt.workflows.export.room import room_text
 from splitopt.workflows.export.stores import check_text, declared_text, kept_text, prepare_text
 from splitopt.workflows.export.tables import Tables, host_tables, planned_tables
+from splitopt.workflows.export.together import together_text
 
 _FROM_SIMULATOR = ("console.h", "line.cc", "stopwatch.h", "stopwatch.cc")
 _OWN = ("check.h", "check.cc", "counter.h")
@@ -53,15 +55,21 @@ _ELEMENTS = {
 
 @dataclass(frozen=True)
 class Sources:
-    """Name → text. `library`: runner, pieces and plan; `check`: what compares with golden outputs
-    and times, without its `main`, which some layouts have a program of their own for. `words`:
-    what stands between @...@ in templates."""
+    """Name → text. `runner`: the same in each export; `model`: pieces and plan; `check`: what
+    compares with golden outputs and times, without its `main`, which some layouts have a program
+    of their own for. `words`: what stands between @...@ in templates."""
 
     namespace: str
-    library: Mapping[str, str]
+    runner: Mapping[str, str]
+    model: Mapping[str, str]
     check: Mapping[str, str]
     main: Mapping[str, str]
     words: Mapping[str, str]
+
+    @property
+    def library(self) -> dict[str, str]:
+        """What a firmware takes in."""
+        return {**self.runner, **self.model}
 
 
 def namespace_of(job_name: str) -> str:
@@ -71,10 +79,11 @@ def namespace_of(job_name: str) -> str:
 
 
 def sources_of(
-    bundle: OpenBundle, feeds: Sequence[Array], outputs: Sequence[Sequence[bytes]]
+    bundle: OpenBundle, name: str, feeds: Sequence[Array], outputs: Sequence[Sequence[bytes]]
 ) -> Sources:
-    """`feeds`: golden inputs, several of each; `outputs`: what they must give, [sample][output]."""
-    graph, plan, namespace = bundle.graph, bundle.plan, namespace_of(bundle.plan.job.name)
+    """`name`: of the export; `feeds`: golden inputs, several of each; `outputs`: what they must
+    give, [sample][output]."""
+    graph, plan, namespace = bundle.graph, bundle.plan, namespace_of(name)
     planned = planned_tables(
         bundle,
         [(segment.arena_offset, segment.arena_bytes) for segment in plan.segments],
@@ -84,15 +93,19 @@ def sources_of(
     about = f"{plural(len(bundle.pieces), 'piece')} of {plan.job.name}, made by splitopt."
     ops = {name for piece in bundle.pieces for name in piece.graph.op_types}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(len(outputs))]
+    runner = {
+        name: (runner_folder() / name).read_text("utf-8")
+        for name in RUNNER_HEADERS + RUNNER_SOURCES
+    }
     words = _words(bundle, namespace, planned, outputs[0])
+    words["RUNNER"] = f"{word_hash(text.encode() for text in runner.values()):08x}"
     pieces = {path: path.read_bytes() for path in file_paths(bundle)}
     ends, models = (len(graph.inputs), len(graph.outputs)), list(pieces.values())
     host, memories = host_tables(bundle), used_memories(plan)
-    runner = RUNNER_HEADERS + RUNNER_SOURCES
-    library = {name: (runner_folder() / name).read_text("utf-8") for name in runner}
+    model = {}
     for (path, data), name in zip(pieces.items(), piece_names(planned.links), strict=True):
-        library[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
-    library |= {
+        model[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
+    model |= {
         "resolver.h": resolver_header(ops, namespace),
         f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
         f"{namespace}.h": header_text(namespace, about, planned, host, memories),
@@ -103,7 +116,7 @@ def sources_of(
     check |= {name: filled(f"check/{name}", words) for name in _OWN}
     check |= {"room.h": room_text(bundle), "golden.h": golden_text(namespace, inputs, outputs)}
     main = {_MAIN: filled(f"check/{_MAIN}", words)}
-    return Sources(namespace, library, check, main, words)
+    return Sources(namespace, runner, model, check, main, words)
 
 
 def _words(
@@ -150,6 +163,7 @@ def _words(
         "KEPT": kept_text(namespace, bundle.plan),
         "ROWS": f"{placed_text(namespace, planned.links)}{whole_text(planned.links)}"
         f"{rows_text(planned.links)}",
+        "TOGETHER": together_text(bundle.plan),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
 
