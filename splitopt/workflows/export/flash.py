@@ -33,7 +33,7 @@ def flash_text(bundle: OpenBundle, tables: Tables) -> str:
     files, size, weights = (sum(column) for column in list(zip(*rows, strict=True))[1:])
     lines = [
         f"- the model as one file: {format_bytes(bundle.plan.model.bytes)}, of that "
-        f"{format_bytes(_weights(bundle.graph))} weights and other constants",
+        f"{format_bytes(constant_bytes(bundle.graph))} weights and other constants",
         f"- {plural(files, 'file')} of "
         f"{plural(len(rows), 'piece')}: {format_bytes(size)}, of that {format_bytes(weights)} "
         "constants; each file describes its ops and tensors anew",
@@ -56,12 +56,15 @@ def _paths(piece: Piece) -> tuple[Path, ...]:
 def _row(piece: Piece) -> tuple[str, int, int, int]:
     name = f"{piece.index}, streamed" if piece.stream else str(piece.index)
     paths = _paths(piece)
-    weights = sum(_weights(graph) for graph in piece.file_graphs)
+    weights = sum(constant_bytes(graph) for graph in piece.file_graphs)
     return name, len(paths), sum(path.stat().st_size for path in paths), weights
 
 
-def _weights(graph: ModelGraph) -> int:
-    return sum(tensor.bytes for tensor in graph.tensors if tensor.is_constant)
+def constant_bytes(graph: ModelGraph) -> int:
+    """Of a file: tensors may share a buffer, which is there once."""
+    tensors = (tensor for own in (graph, *graph.called) for tensor in own.tensors)
+    buffers = {tensor.buffer: tensor.bytes for tensor in tensors if tensor.is_constant}
+    return sum(buffers.values())
 
 
 def _words(tables: Tables) -> int:
