@@ -1,7 +1,7 @@
 """The best plan with its layout, by the most promising paths first.
 
 Paths through the cuts, each with an order of its blocks and what that asks of the values alive at
-its end, as in exact_front.py. The path whose plans weigh least by what is known of their loads is
+its end (see orders.py). The path whose plans weigh least by what is known of their loads is
 followed next; one is dropped where another to the same cut asks and costs no more in any respect.
 So the first plan that is complete is the best one. Only options that such paths come to are
 settled, and their orders are looked at only then.

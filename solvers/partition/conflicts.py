@@ -11,64 +11,123 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
 from splitopt.solvers.partition.shortest_paths import Column
 
-MOST_CONFLICTS = 62
-"""Bits of a mask."""
+_WORD = 62
+"""Bits of a word."""
+
+Segment = tuple[int, int]
+Words = npt.NDArray[np.int64]
+"""A row for each mask."""
+Mask = npt.NDArray[np.bool_]
+
+
+_GAP = -1
+"""Key of a gap."""
+
+
+def gap(options: Sequence[Option]) -> Option:
+    """In the place of these, which are one behind the other, with no arena; see
+    `is_easier_than_all`."""
+    return Option(options[0].start, options[-1].stop, 0, 0, key=_GAP)
+
+
+def is_gap(option: Option) -> bool:
+    return option.key == _GAP
+
+
+def is_easier_than_all(gap: Option, boundaries: Sequence[Boundary]) -> bool:
+    """Whether a layout with any options in the place of a gap is one with the gap: what comes from
+    outside lives from the start of the segment that reads it first, so not from that of the gap."""
+    return not any(
+        not value.is_made and gap.start < value.start_item < gap.stop for value in boundaries
+    )
 
 
 @dataclass(frozen=True)
 class Conflict:
     """These options, one behind the other, need at least that region; and so do others that are no
-    easier."""
+    easier, and whatever is in the place of gaps."""
 
     options: tuple[Option, ...]
     region: int
 
     def holds(self, options: Sequence[Option]) -> bool:
         """Whether it speaks of the plan of these options."""
-        return all(any(is_no_easier(other, own) for other in options) for own in self.options)
+        starts = {option.start for option in options}
+        return all(
+            own.start in starts and any(own.stop == other.stop for other in options)
+            if is_gap(own)
+            else any(is_no_easier(other, own) for other in options)
+            for own in self.options
+        )
 
 
 class Conflicts:
-    """Of plans for n items, as bits of masks: what a path has of some of them at its end, so that
-    options behind it may complete them."""
+    """Of plans for n items, as bits in words: what a path has of some of them at its end, so that
+    options behind it may complete them. Those of the largest regions come first."""
 
     def __init__(self, n: int, conflicts: Sequence[Conflict]) -> None:
-        self._conflicts = conflicts
-        self._segments = {(own.start, own.stop) for it in conflicts for own in it.options}
-        self._first, self._last = np.zeros((2, n + 1), dtype=np.int64)
-        for bit, conflict in enumerate(conflicts):
-            self._first[conflict.options[0].start] |= 1 << bit
-            self._last[conflict.options[-1].stop] |= 1 << bit
+        self._conflicts = sorted(conflicts, key=lambda conflict: -conflict.region)
+        self.words = -(-len(conflicts) // _WORD)
+        self._regions = -np.array([it.region for it in self._conflicts], dtype=np.int64)
+        self._parts: dict[Segment, list[tuple[int, Option]]] = {}
+        self._gaps: list[tuple[int, Option]] = []
+        first, last = np.zeros((2, n + 1, len(conflicts)), dtype=bool)
+        for bit, conflict in enumerate(self._conflicts):
+            for own in conflict.options:
+                if is_gap(own):
+                    self._gaps.append((bit, own))
+                else:
+                    self._parts.setdefault((own.start, own.stop), []).append((bit, own))
+            first[conflict.options[0].start, bit] = True
+            last[conflict.options[-1].stop, bit] = True
+        self._first, self._last = self._packed(first), self._packed(last)
+        self._ending = [np.flatnonzero(row).tolist() for row in last]
+        largest = np.tri(len(conflicts) + 1, len(conflicts), -1, dtype=bool)
+        self._largest = self._packed(largest)
 
     def concern(self, start: int, stop: int) -> bool:
         """Whether options of a segment can be a part of any."""
-        return (start, stop) in self._segments
+        is_in_gap = any(own.start <= start and stop <= own.stop for _, own in self._gaps)
+        return is_in_gap or (start, stop) in self._parts
 
-    def bits(self, option: Option) -> int:
+    def bits(self, option: Option) -> Words:
         """Those that it can be a part of."""
-        return sum(
-            1 << bit
-            for bit, conflict in enumerate(self._conflicts)
-            if any(is_no_easier(option, own) for own in conflict.options)
-        )
+        row = np.zeros((1, len(self._conflicts)), dtype=bool)
+        for bit, own in self._parts.get((option.start, option.stop), ()):
+            row[0, bit] = row[0, bit] or is_no_easier(option, own)
+        for bit, own in self._gaps:
+            row[0, bit] |= own.start <= option.start and option.stop <= own.stop
+        found: Words = self._packed(row)[0]
+        return found
 
     def extended(
-        self, masks: Column, bits: Column, region: Column, starts: Column, stop: int
-    ) -> tuple[Column, Column]:
-        """Masks and regions of paths to some starts, longer by options with these bits."""
+        self, masks: Words, bits: Words, region: Column, starts: Column, stop: int
+    ) -> tuple[Words, Column]:
+        """Masks and regions of paths to some starts, longer by options with these bits. What asks
+        for no larger region than a path has is none of its any more."""
         masks = (masks | self._first[starts]) & bits
-        ending = masks & self._last[stop]
-        for bit, conflict in enumerate(self._conflicts if ending.any() else ()):
-            is_met = (ending >> bit) & 1 > 0
-            region = np.where(is_met, np.maximum(region, conflict.region), region)
-        return masks & ~self._last[stop], region
+        for bit in self._ending[stop]:
+            is_met = (masks[:, bit // _WORD] >> (bit % _WORD)) & 1 > 0
+            region = np.where(is_met, np.maximum(region, -self._regions[bit]), region)
+        larger = np.searchsorted(self._regions, -region)
+        return masks & ~self._last[stop] & self._largest[larger], region
+
+    def _packed(self, rows: Mask) -> Words:
+        """Bits as words."""
+        padded = np.zeros((*rows.shape[:-1], self.words * _WORD), dtype=np.int64)
+        padded[..., : rows.shape[-1]] = rows
+        parts = padded.reshape(*rows.shape[:-1], self.words, _WORD)
+        words: Words = (parts << np.arange(_WORD)).sum(axis=-1)
+        return words
 
 
 def conflicts_of(
@@ -76,7 +135,7 @@ def conflicts_of(
 ) -> list[Conflict]:
     """What the choice of these options teaches, whose layout needs more than the region: one
     conflict for each shortest run of segments that do so alone."""
-    search = _Learning(instance, region, params)
+    search = Learning(instance, region, params)
     for length in range(2, len(numbers)):
         found = list(search.of_length(numbers, length))
         if found or search.deadline.is_over:
@@ -86,7 +145,9 @@ def conflicts_of(
     return found or [search.conflict([instance.options[i] for i in numbers])]
 
 
-class _Learning:
+class Learning:
+    """Of one region that a choice of options does not fit."""
+
     def __init__(self, instance: PartitionInstance, peak: int, params: SolveParams) -> None:
         self._instance, self._peak, self._params = instance, peak, params
         self.deadline = Deadline(params.time_limit_s)
@@ -102,14 +163,19 @@ class _Learning:
     def conflict(self, options: Sequence[Option]) -> Conflict:
         """What these options teach, with easier ones in the place of each as far as these need
         more than the peak, too."""
+        eased = self.eased(options)
+        return Conflict(eased, self._needed(eased))
+
+    def eased(self, options: Sequence[Option]) -> tuple[Option, ...]:
+        """With easier ones in the place of each as far as these need more than the peak, too."""
         eased = list(options)
         for k, option in enumerate(options):
-            for easier in self._easier(option):
+            for easier in () if is_gap(option) else self._easier(option):
                 trial = [*eased[:k], easier, *eased[k + 1 :]]
                 if not self.deadline.is_over and self._needs_more(trial):
                     eased = trial
                     break
-        return Conflict(tuple(eased), self._needed(eased))
+        return tuple(eased)
 
     def _needs_more(self, options: Sequence[Option]) -> bool:
         return self._needed(options, self._peak) > self._peak

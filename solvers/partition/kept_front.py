@@ -80,7 +80,8 @@ class KeptFront:
     ) -> list[EndPath] | None:
         """Paths over these options, by their numbers in the pool."""
         pool, edges = self._pool, self._pool.edges.some(numbers)
-        settled, bits = pool.is_exact[numbers], np.zeros_like(numbers)
+        settled = pool.is_exact[numbers]
+        bits = np.zeros((len(numbers), conflicts.words), dtype=np.int64)
 
         def learn(some: Column) -> None:
             for at in some.tolist():

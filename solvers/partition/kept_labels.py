@@ -26,7 +26,7 @@ from splitopt.solvers.partition.shortest_paths import NEVER, Column
 class Labels(NamedTuple):
     """Columns, one entry for each path: the least region that it can end with, its cost, what it
     keeps, its segments and copied bytes; its last edge, and which label that extends; what it has
-    of conflicts."""
+    of conflicts, in words."""
 
     region: Column
     cost: Column
@@ -94,17 +94,20 @@ class LabelSearch:
         self._by_segments, self._prospects = by_segments, prospects
         self._settled = np.ones(len(edges.ram), dtype=bool) if settled is None else settled
         self._settle = settle
-        self._conflicts = conflicts
-        self._bits = np.zeros(len(edges.ram), dtype=np.int64) if bits is None else bits
+        self._conflicts = Conflicts(n, ()) if conflicts is None else conflicts
+        words = self._conflicts.words
+        self._bits = np.zeros((len(edges.ram), words), dtype=np.int64) if bits is None else bits
+        self._none = Labels(*[*_NOTHING, np.zeros((0, words), dtype=np.int64)])
         self._floor = lowest_regions(n, edges)
-        self._labels = [_NONE] * (n + 1)
+        self._labels = [self._none] * (n + 1)
         order = np.argsort(edges.stops, kind="stable")
         self._arcs = np.split(order, np.searchsorted(edges.stops[order], np.arange(1, n + 1)))
 
     def run(self, deadline: Deadline) -> list[EndPath] | None:
         """The paths to the end, by rising peak; None where time is over."""
         nothing = np.zeros(1, dtype=np.int64)
-        empty = Labels(*[nothing for _ in Labels._fields])
+        masks = np.zeros((1, self._conflicts.words), dtype=np.int64)
+        empty = Labels(*[*(nothing for _ in _NOTHING), masks])
         self._labels[0] = empty._replace(region=nothing + self._floor[0])
         for cut in range(1, self._n + 1):
             self._labels[cut] = self._at(cut, deadline)
@@ -134,7 +137,7 @@ class LabelSearch:
         most = NEVER - 1 if goal.capacity is None else goal.capacity
         counts = np.array([len(self._labels[start].edge) for start in edges.starts[arcs]])
         if not len(arcs) or not counts.sum():
-            return _NONE
+            return self._none
         stop = int(edges.stops[arcs[0]])
         labels = _joined(*(self._labels[start] for start in edges.starts[arcs]))
         edge = np.repeat(arcs, counts)
@@ -148,7 +151,7 @@ class LabelSearch:
             np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts),
             labels.mask,
         )
-        if self._conflicts is not None:
+        if self._conflicts.words:
             mask, region = self._conflicts.extended(
                 labels.mask, self._bits[edge], longer.region, edges.starts[edge], stop
             )
@@ -182,12 +185,13 @@ class LabelSearch:
 
     def _kinds(self, labels: Labels) -> tuple[Column, Above]:
         """Of labels by mask and, where they count, segments; and what is above each kind."""
+        if not self._by_segments and not labels.mask.any():
+            return np.zeros_like(labels.segments), [[0]]
         counts = labels.segments if self._by_segments else np.zeros_like(labels.segments)
-        masks, mask = np.unique(labels.mask, return_inverse=True)
-        names, kind = np.unique(counts * len(masks) + mask, return_inverse=True)
-        count, own = names // max(1, len(masks)), masks[names % max(1, len(masks))]
-        is_above = (count[:, None] <= count) & (own[:, None] & ~own == 0)
-        return kind, [np.flatnonzero(row).tolist() for row in is_above]
+        names, kind = np.unique(np.column_stack([counts, labels.mask]), axis=0, return_inverse=True)
+        count, own = names[:, 0], names[:, 1:]
+        is_above = (count[:, None] <= count) & (own[:, None] & ~own == 0).all(axis=2)
+        return kind.ravel(), [np.flatnonzero(row).tolist() for row in is_above]
 
     def _ends(self) -> Iterator[EndPath]:
         """Of these no measure but peak, cost and segments counts any more."""
@@ -227,7 +231,8 @@ def _joined(*parts: Labels) -> Labels:
     return Labels(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-_NONE = Labels(*[np.zeros(0, dtype=np.int64)] * len(Labels._fields))
+_NOTHING = [np.zeros(0, dtype=np.int64)] * (len(Labels._fields) - 1)
+"""In each column but the masks."""
 
 
 def _undominated(rows: Rows, above: Above, rivals: int | None = None) -> Column:

@@ -75,7 +75,7 @@ def kept_paths(
         instance.goal,
         by_segments=by_segments,
         conflicts=conflicts,
-        bits=np.array([conflicts.bits(option) for option in instance.options], dtype=np.int64),
+        bits=np.array([conflicts.bits(option) for option in instance.options]),
     )
     found = search.run(deadline)
     if found is None:

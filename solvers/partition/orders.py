@@ -8,8 +8,8 @@ orders one is enough where none of its figures is larger.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from itertools import permutations
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -19,6 +19,8 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import kept_values, placements_of
 from splitopt.solvers.partition.plan import Layout, PartitionPlan
+from splitopt.solvers.partition.scene import FIRST, HIGH, LOW, Distances, Scene
+from splitopt.solvers.partition.undominated import first_undominated
 
 State = tuple[int, ...]
 """Of the values alive at a cut: the least distance from the low end to each, from each to the high
@@ -26,11 +28,16 @@ end, and from each to each other one, `_APART` where none is asked."""
 
 _APART = -(2**52)
 """Less than any distance, and far from what 64 bits hold."""
-_LOW, _HIGH, _FIRST = 0, 1, 2
-"""Nodes: the ends of the region, then the values alive before a segment, then its new blocks."""
+_AT_ONCE = 64
+"""States that are extended at once."""
+_MOST_ROWS = 2**15
+"""Orders of one segment, behind all states."""
 
-_Distances = npt.NDArray[np.int64]
-"""Longest paths [..., from, to] between nodes."""
+NO_REGION = 2**60
+"""More than any."""
+
+Figures = npt.NDArray[np.int64]
+"""A row for each state."""
 _Places = npt.NDArray[np.int64]
 _Name = tuple[int, int]
 
@@ -44,6 +51,22 @@ class Way(NamedTuple):
     places: tuple[int, ...]
 
 
+class Undecided(Exception):
+    """Orders are too many, or time ran out."""
+
+
+class Within(NamedTuple):
+    """Orders of one segment that need no more than a region, of which none asks less than another:
+    what each asks of the values alive behind it, the region that it needs, which state it is
+    behind, and its places (see Way). `least`: what the others need at least."""
+
+    states: Figures
+    regions: _Places
+    before: _Places
+    places: _Places
+    least: int
+
+
 class Path(Protocol):
     """Segments up to a cut: the number of the last one's option, the places of its blocks (see
     Way), and the path before it; None where there is no segment."""
@@ -54,51 +77,6 @@ class Path(Protocol):
     def places(self) -> tuple[int, ...]: ...
     @property
     def before(self) -> "Path | None": ...
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The blocks of one segment: boundary values by index, its arena as None.
-
-    `beside`: of each new block the nodes before it that live when it does, the ends aside. `sizes`
-    are by node; `rolls` are rolled pairs, the node made and the one read, with their leads. `low`:
-    the node of an arena that lies below all else; 0 where there is none.
-    """
-
-    before: tuple[int, ...]
-    new: tuple[int | None, ...]
-    behind: tuple[int, ...]
-    sizes: tuple[int, ...]
-    beside: tuple[tuple[int, ...], ...]
-    rolls: tuple[tuple[tuple[int, int], int], ...]
-    low: int = 0
-
-    def places(self, at: int) -> range:
-        """Where a new block may lie among those beside it."""
-        beside = self.beside[at]
-        if self.low and self.low == _FIRST + len(self.before) + at:
-            return range(1)
-        return range(int(self.low in beside), len(beside) + 1)
-
-    @cached_property
-    def leads(self) -> Mapping[tuple[int, int], int]:
-        return dict(self.rolls)
-
-    def distance(self, low: int, high: int) -> int:
-        """How far `high` begins above `low`, where it lies above it."""
-        return self.leads.get((low, high), self.sizes[low])
-
-    @cached_property
-    def distances(self) -> tuple[tuple[_Distances, _Distances], ...]:
-        """Of each new block from those beside it: where it lies above them, and below."""
-        first = _FIRST + len(self.before)
-        return tuple(
-            (
-                np.array([self.distance(node, first + at) for node in beside], dtype=np.int64),
-                np.array([self.distance(first + at, node) for node in beside], dtype=np.int64),
-            )
-            for at, beside in enumerate(self.beside)
-        )
 
 
 class Orders:
@@ -119,6 +97,39 @@ class Orders:
             self._ways.update(((number, s), ways) for s, ways in zip(new, found, strict=True))
         return [self._ways[number, state] for state in asked]
 
+    def within(self, number: int, states: Figures, most: int) -> Within:
+        """Of the option of this number, behind any of these states.
+
+        Raises: Undecided.
+        """
+        scene, rows, least, made = self._scene(number), [], NO_REGION, 0
+        for first in range(0, len(states), _AT_ONCE):
+            distances, chosen, over = _placed_all(scene, states[first : first + _AT_ONCE], most)
+            chosen[:, 0] += first
+            rows.append((_states(scene, distances), distances[:, LOW, HIGH], chosen))
+            least, made = min(least, over), made + len(chosen)
+            if made > _MOST_ROWS:
+                raise Undecided
+        found, regions, chosen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        some = first_undominated(found)
+        return Within(found[some], regions[some], chosen[some, 0], chosen[some, 1:], least)
+
+    def states_at(self, number: int) -> Iterator[State]:
+        """Of the values alive before an option, in every order that these may have, each as near to
+        both ends as the others let it."""
+        sizes = [self._boundaries[value].size for value in self._scene(number).before]
+        for order in permutations(range(len(sizes))):
+            lows, top = dict[int, int](), 0
+            for at in order:
+                lows[at], top = top, top + sizes[at]
+            values = range(len(sizes))
+            pairs = (lows[b] - lows[a] for a in values for b in values if a != b)
+            yield (
+                *(lows[at] for at in values),
+                *(top - lows[at] for at in values),
+                *(by if by > 0 else _APART for by in pairs),
+            )
+
     def plan(self, end: Path) -> PartitionPlan:
         """Of the segments that lead to the end of a path."""
         segments = []
@@ -136,18 +147,18 @@ class Orders:
         for k, (number, chosen) in enumerate(zip(numbers, places, strict=True)):
             scene = self._scene(number)
             names = [(-1, k) if value is None else (value, 0) for value in scene.before + scene.new]
-            order = [_FIRST + names.index(name) for name in rising if name in names]
+            order = [FIRST + names.index(name) for name in rising if name in names]
             for at, place in enumerate(chosen):
-                block = _FIRST + len(scene.before) + at
+                block = FIRST + len(scene.before) + at
                 beside = [node for node in order if node in scene.beside[at]]
                 pairs = [(low, block) for low in beside[:place]]
                 pairs += [(block, high) for high in beside[place:]]
                 edges += [
-                    (names[low - _FIRST], names[high - _FIRST], scene.distance(low, high))
+                    (names[low - FIRST], names[high - FIRST], scene.distance(low, high))
                     for low, high in pairs
                 ]
                 order.insert(order.index(beside[place - 1]) + 1 if place else 0, block)
-            rising = [names[node - _FIRST] for node in order]
+            rising = [names[node - FIRST] for node in order]
         return self._laid_out(numbers, _lowest(edges))
 
     def _laid_out(self, numbers: Sequence[int], offsets: dict[_Name, int]) -> Layout:
@@ -172,13 +183,13 @@ class Orders:
         early += [k for k in fresh if not values[k].is_made]
         late = [*self._only_here(option), *(k for k in fresh if values[k].is_made)]
         nodes = [*before, *early, *late]
-        read_last = {_FIRST + at for at, value in enumerate(before) if value not in behind}
+        read_last = {FIRST + at for at, value in enumerate(before) if value not in behind}
         beside = []
         for at in range(len(before), len(nodes)):
-            others = range(_FIRST, _FIRST + at)
+            others = range(FIRST, FIRST + at)
             is_beside_all = option.apart or at < len(before) + len(early)
             beside.append(tuple(node for node in others if is_beside_all or node not in read_last))
-        node_of = {value: _FIRST + at for at, value in enumerate(nodes)}
+        node_of = {value: FIRST + at for at, value in enumerate(nodes)}
         rolls = tuple(
             ((node_of[roll.made], node_of[roll.read]), roll.lead)
             for roll in option.rolls
@@ -186,7 +197,7 @@ class Orders:
         )
         sizes = [option.arena_bytes if value is None else values[value].size for value in nodes]
         new = (*early, *late)
-        low = _FIRST + len(before) if option.low and option.arena_bytes else 0
+        low = FIRST + len(before) if option.low and option.arena_bytes else 0
         return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), rolls, low)
 
     def _alive(self, cut: int) -> tuple[int, ...]:
@@ -218,22 +229,34 @@ class Orders:
 
 
 def _ways(scene: Scene, states: Sequence[State]) -> Iterator[tuple[Way, ...]]:
-    distances = _distances(scene, states)
-    chosen: _Places = np.zeros((len(states), 0), dtype=np.int64)
+    figures = np.array(states, dtype=np.int64).reshape(len(states), -1)
+    distances, chosen, _ = _placed_all(scene, figures, NO_REGION)
+    orders = len(distances) // len(states)
+    regions, found = distances[:, LOW, HIGH].tolist(), _states(scene, distances).tolist()
+    rows = zip(regions, map(tuple, found), map(tuple, chosen[:, 1:].tolist()), strict=True)
+    ways = [Way(*row) for row in rows]
+    for first in range(0, len(ways), orders):
+        some = ways[first : first + orders]
+        asked = np.array([(way.region, *way.state) for way in some])
+        yield tuple(some[i] for i in np.flatnonzero(~_dominated(asked)))
+
+
+def _placed_all(scene: Scene, states: Figures, most: int) -> tuple[Distances, _Places, int]:
+    """With all new blocks, in every order that needs no larger region: distances; which state, and
+    the places of the blocks; and the smallest region of the others, as far as it is known."""
+    distances, least = _distances(scene, states), NO_REGION
+    chosen: _Places = np.arange(len(states))[:, None]
     for at in range(len(scene.new)):
         free = scene.places(at)
         distances, chosen = distances.repeat(len(free), axis=0), chosen.repeat(len(free), axis=0)
         places = np.tile(free, len(distances) // len(free))
         distances = _placed(distances, *_neighbours(scene, distances, at, places))
         chosen = np.column_stack([chosen, places])
-    orders = len(distances) // len(states)
-    regions, found = distances[:, _LOW, _HIGH].tolist(), _states(scene, distances)
-    rows = zip(regions, found, map(tuple, chosen.tolist()), strict=True)
-    ways = [Way(*row) for row in rows]
-    for first in range(0, len(ways), orders):
-        some = ways[first : first + orders]
-        figures = np.array([(way.region, *way.state) for way in some])
-        yield tuple(some[i] for i in np.flatnonzero(~_dominated(figures)))
+        region = distances[:, LOW, HIGH]
+        if (is_over := region > most).any():
+            least = min(least, int(region[is_over].min()))
+            distances, chosen = distances[~is_over], chosen[~is_over]
+    return distances, chosen, least
 
 
 def _dominated(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
@@ -244,42 +267,42 @@ def _dominated(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     return dominated
 
 
-def _distances(scene: Scene, states: Sequence[State]) -> _Distances:
+def _distances(scene: Scene, states: Figures) -> Distances:
     """Between the ends and the values alive before the segment."""
     count = len(scene.before)
-    figures = np.array(states, dtype=np.int64).reshape(len(states), -1)
-    distances = np.full((len(states), _FIRST + count, _FIRST + count), _APART)
-    distances[:, range(_FIRST + count), range(_FIRST + count)] = 0
-    distances[:, _LOW, _HIGH] = 0
-    distances[:, _LOW, _FIRST:] = figures[:, :count]
-    distances[:, _FIRST:, _HIGH] = figures[:, count : 2 * count]
+    distances = np.full((len(states), FIRST + count, FIRST + count), _APART)
+    distances[:, range(FIRST + count), range(FIRST + count)] = 0
+    distances[:, LOW, HIGH] = 0
+    distances[:, LOW, FIRST:] = states[:, :count]
+    distances[:, FIRST:, HIGH] = states[:, count : 2 * count]
     rows, columns = np.nonzero(~np.eye(count, dtype=bool))
-    distances[:, _FIRST + rows, _FIRST + columns] = figures[:, 2 * count :]
+    distances[:, FIRST + rows, FIRST + columns] = states[:, 2 * count :]
     return distances
 
 
-def _states(scene: Scene, distances: _Distances) -> list[State]:
+def _states(scene: Scene, distances: Distances) -> Figures:
     """What is asked of the values alive behind the segment."""
     values = (*scene.before, *scene.new)
-    nodes = [_FIRST + values.index(value) for value in scene.behind]
-    pairs = [distances[:, low, high] for low in nodes for high in nodes if low != high]
-    columns = [*(distances[:, _LOW, node] for node in nodes)]
-    columns += [distances[:, node, _HIGH] for node in nodes]
-    columns += [np.where(pair >= 0, pair, _APART) for pair in pairs]
-    if not columns:
-        return [()] * len(distances)
-    return list(map(tuple, np.column_stack(columns).tolist()))
+    nodes = [FIRST + values.index(value) for value in scene.behind]
+    pairs = [(low, high) for low in nodes for high in nodes if low != high]
+    ends = [*((LOW, node) for node in nodes), *((node, HIGH) for node in nodes)]
+    found: Figures = np.zeros((len(distances), len(ends) + len(pairs)), dtype=np.int64)
+    for at, (low, high) in enumerate([*ends, *pairs]):
+        found[:, at] = distances[:, low, high]
+    apart = found[:, len(ends) :]
+    apart[apart < 0] = _APART
+    return found
 
 
 def _neighbours(
-    scene: Scene, distances: _Distances, at: int, places: _Places
-) -> tuple[_Distances, _Distances]:
+    scene: Scene, distances: Distances, at: int, places: _Places
+) -> tuple[Distances, Distances]:
     """How far each node lies below and above a new block: [order, node], `_APART` where it does
     not. Those beside it are in one order already, as each lives when the others do."""
     block, beside = distances.shape[1], list(scene.beside[at])
     below = np.full(distances.shape[:2], _APART)
     above = below.copy()
-    below[:, _LOW], above[:, _HIGH] = 0, scene.sizes[block]
+    below[:, LOW], above[:, HIGH] = 0, scene.sizes[block]
     among = distances[:, beside][:, :, beside]
     is_below = (among >= 0).sum(axis=1) - 1 < places[:, None]
     up, down = scene.distances[at]
@@ -288,7 +311,7 @@ def _neighbours(
     return below, above
 
 
-def _placed(distances: _Distances, below: _Distances, above: _Distances) -> _Distances:
+def _placed(distances: Distances, below: Distances, above: Distances) -> Distances:
     """With one node more, that lies so far above and below others."""
     nodes = distances.shape[1]
     to = (distances + below[:, None, :]).max(axis=2)

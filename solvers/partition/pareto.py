@@ -1,9 +1,9 @@
 """The exact Pareto front of (peak, added cost) over all plans of an instance; segments count as a
 third measure where that is asked for.
 
-First come the paths that are on the front by their loads (load_paths.py): what is found is no worse
-than any plan. Where the smallest layout of one needs more than its load, exact_front.py finds what
-is better than the plans known then.
+First come the paths that are on the front by their loads (load_paths.py): no plan is better than
+all of them. Where the smallest layout of one needs more than its load, that is a conflict of some
+of its options; paths over loads and conflicts follow until all of the front need no more.
 """
 
 from __future__ import annotations
@@ -18,16 +18,19 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import Rivals, undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.conflicts import MOST_CONFLICTS, Conflict, conflicts_of
-from splitopt.solvers.partition.exact_front import better_plans
+from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.kept_labels import EndPath
 from splitopt.solvers.partition.layout import lay_out, lay_out_quickly
 from splitopt.solvers.partition.load_paths import kept_paths, load_paths
-from splitopt.solvers.partition.ordered_layout import OrderedLayouts
-from splitopt.solvers.partition.orders import Orders
+from splitopt.solvers.partition.needs import Needs
+from splitopt.solvers.partition.order_conflicts import Teacher
+from splitopt.solvers.partition.orders import Undecided
 from splitopt.solvers.partition.plan import Layout, PartitionPlan, PlanCost, plan_cost
 from splitopt.solvers.partition.prospects import Measures
+
+_UNDECIDED = 0.1
+"""Of the time that is left, for a layout of which orders do not decide."""
 
 Loads = npt.NDArray[np.int64]
 """A row of measures for each."""
@@ -96,16 +99,16 @@ def pareto_front(
     points may be missing, and bounds are loads. `learnt`: of layouts, where
     options keep bytes; what comes to be known is added.
     """
-    deadline = Deadline((params or SolveParams()).time_limit_s)
+    params = params or SolveParams()
+    deadline = Deadline(params.time_limit_s)
     by_segments = counts_segments or instance.goal.max_segments is not None
+    learnt = learnt or Learnt.of(instance)
     if any(option.kept for option in instance.options):
-        learnt = learnt or Learnt([], {})
-        return _WithKept(instance, deadline, learnt, by_segments, counts_segments).run()
+        return _ByConflicts(instance, deadline, learnt, by_segments, counts_segments).run()
     paths = load_paths(instance, deadline, by_segments=by_segments)
     ends = [(end, (end.peak, end.cost, end.segments * counts_segments)) for end in paths.ends]
     best = undominated(ends, lambda it: it[1])
-    orders = Orders(instance.options, instance.boundaries)
-    plans = list(_laid_out(instance, best, orders, deadline))
+    plans = list(_laid_out(instance, best, learnt.needs, deadline))
     loads = [load for _, load in best]
     if paths.untried is not None:
         peak, cost, segments = paths.untried
@@ -114,26 +117,25 @@ def pareto_front(
     front = _front(plans, loads, is_complete=is_complete, counts_segments=counts_segments)
     if front.reaches_loads or not is_complete:
         return front
-    return _improved(instance, front, orders, deadline)
+    return improved_front(instance, front, replace(params, time_limit_s=deadline.left_s), learnt)
 
 
 def improved_front(
-    instance: PartitionInstance, front: Front, params: SolveParams | None = None
+    instance: PartitionInstance,
+    front: Front,
+    params: SolveParams | None = None,
+    learnt: Learnt | None = None,
 ) -> Front:
     """The front of an instance that has further options than that of a given front: those that
     change no load of it, but are in plans which no point of it dominates."""
-    deadline = Deadline((params or SolveParams()).time_limit_s)
-    orders = Orders(instance.options, instance.boundaries)
-    return _improved(instance, front, orders, deadline)
-
-
-def _improved(
-    instance: PartitionInstance, front: Front, orders: Orders, deadline: Deadline
-) -> Front:
-    counts = front.counts_segments
-    better = better_plans(instance, orders, front.measures, deadline, counts_segments=counts)
-    plans = [*(point.plan for point in front.points), *better.plans]
-    return _front(plans, front.loads, is_complete=better.is_complete, counts_segments=counts)
+    deadline, counts = Deadline((params or SolveParams()).time_limit_s), front.counts_segments
+    by_segments, learnt = (
+        counts or instance.goal.max_segments is not None,
+        learnt or Learnt.of(instance),
+    )
+    further = _ByConflicts(instance, deadline, learnt, by_segments, counts).run()
+    plans = [point.plan for point in (*front.points, *further.points)]
+    return _front(plans, front.loads, is_complete=further.is_complete, counts_segments=counts)
 
 
 def _front(
@@ -166,27 +168,26 @@ def _bound(measures: Measures, loads: Loads) -> int:
 def _laid_out(
     instance: PartitionInstance,
     ends: Iterable[tuple[EndPath, Measures]],
-    orders: Orders,
+    needs: Needs,
     deadline: Deadline,
 ) -> Iterator[PartitionPlan]:
     """The paths with small layouts, or with quick ones where time runs out. One that another layout
     beats is left out."""
-    ordered, reached = OrderedLayouts(orders), Rivals()
+    reached = Rivals()
     for end, load in ends:
         if reached.beat(load):
             continue
-        numbers = end.numbers
-        options = tuple(instance.options[number] for number in numbers)
+        options = tuple(instance.options[number] for number in end.numbers)
         is_rolled = any(option.rolls for option in options)
         layout = None
         if not is_rolled or deadline.is_over:
             layout = lay_out_quickly(options, instance.boundaries)
         if (layout is None or layout.region_bytes > end.peak) and not deadline.is_over:
-            start = ordered.small(numbers)
+            start = needs.small(options)
             if reached.beat((start.region, *load[1:])):
                 continue
             if layout is None or start.region < layout.region_bytes:
-                layout = ordered.layout(numbers, start)
+                layout = needs.layout(options, start.places)
         if layout is not None and instance.goal.fits(layout.region_bytes):
             reached.add((layout.region_bytes, *load[1:]))
             yield PartitionPlan(options, layout)
@@ -194,15 +195,24 @@ def _laid_out(
 
 @dataclass(frozen=True)
 class Learnt:
-    """Of layouts: conflicts of options, and a small layout of each choice of them. It grows."""
+    """Of layouts: conflicts of options, a small layout of each choice of them, and what orders of
+    their blocks need. It grows."""
 
     conflicts: list[Conflict]
     layouts: dict[tuple[Option, ...], Layout]
+    needs: Needs
+    teacher: Teacher
+
+    @classmethod
+    def of(cls, instance: PartitionInstance) -> Learnt:
+        """Nothing, of any options between which the values of an instance pass."""
+        needs = Needs(instance.boundaries)
+        return cls([], {}, needs, Teacher(needs))
 
 
-class _WithKept:
-    """Where options keep bytes: over loads and the conflicts of options, which are learnt from
-    plans whose layouts need more, until all plans of the front need no more."""
+class _ByConflicts:
+    """Over loads and the conflicts of options, which are learnt from plans whose layouts need more,
+    until all plans of the front need no more."""
 
     def __init__(
         self,
@@ -214,7 +224,6 @@ class _WithKept:
     ) -> None:
         self._instance, self._deadline, self._learnt = instance, deadline, learnt
         self._by_segments, self._counts = by_segments, counts
-        self._ordered = OrderedLayouts(Orders(instance.options, instance.boundaries))
 
     def run(self) -> Front:
         learnt, plans = self._learnt.conflicts, list[PartitionPlan]()
@@ -225,7 +234,7 @@ class _WithKept:
             ends = undominated(paths.ends, self._measures)
             found, more = self._plans(ends)
             plans += found
-            if not more or len(learnt) + len(more) > MOST_CONFLICTS:
+            if not more:
                 break
             learnt += more
         loads = list(map(self._measures, ends))
@@ -243,30 +252,45 @@ class _WithKept:
         for end in ends:
             options = tuple(self._instance.options[number] for number in end.numbers)
             layout = self._layout(end, options)
+            is_open = layout.region_bytes > end.region and not self._deadline.is_over
+            if is_open and not any(it.region > end.region and it.holds(options) for it in learnt):
+                layout = self._decided(end, options, layout, learnt)
+            self._learnt.layouts[options] = layout
             if self._instance.goal.fits(layout.region_bytes + end.kept):
                 plans.append(PartitionPlan(options, layout))
-            is_over = layout.region_bytes > end.region and not self._deadline.is_over
-            if is_over and not any(conflict.holds(options) for conflict in learnt):
-                found = conflicts_of(self._instance, end.numbers, end.region, self._left)
-                learnt += (own for own in found if own.region > end.region)
         return plans, learnt
 
     def _layout(self, end: EndPath, options: tuple[Option, ...]) -> Layout:
-        """A small one; the smallest, where that may not need more than the path's region."""
+        """A small one that is found soon."""
         known = self._learnt.layouts.get(options)
-        if known is not None and known.region_bytes <= end.region:
+        if known is not None:
             return known
         found = lay_out_quickly(options, self._instance.boundaries)
         if found.region_bytes > end.region and not self._deadline.is_over:
-            start = self._ordered.small(end.numbers)
+            start = self._learnt.needs.small(options)
             if start.region < found.region_bytes:
-                found = self._ordered.layout(end.numbers, start)
-        if found.region_bytes > end.region and not self._deadline.is_over:
-            laid_out = lay_out(options, self._instance.boundaries, self._left, end.region)
-            found = min(found, laid_out.layout, key=lambda layout: layout.region_bytes)
-        self._learnt.layouts[options] = found
+                found = self._learnt.needs.layout(options, start.places)
         return found
 
-    @property
-    def _left(self) -> SolveParams:
-        return SolveParams(time_limit_s=self._deadline.left_s)
+    def _decided(
+        self, end: EndPath, options: tuple[Option, ...], known: Layout, learnt: list[Conflict]
+    ) -> Layout:
+        """One that takes no more than the path's region; the known one where there is none, which
+        is learnt."""
+        needs, region = self._learnt.needs, end.region
+        try:
+            fit = needs.fit(options, region, self._deadline)
+        except Undecided:
+            limited = SolveParams(time_limit_s=self._deadline.share(_UNDECIDED).left_s)
+            laid_out = lay_out(options, self._instance.boundaries, limited, region)
+            if laid_out.bound > region:
+                learnt.append(Conflict(options, laid_out.bound))
+            return min(known, laid_out.layout, key=lambda layout: layout.region_bytes)
+        if fit.places is not None:
+            return needs.layout(options, fit.places)
+        learnt.append(
+            self._learnt.teacher.conflict_of(
+                self._instance, options[: fit.stop], region, fit.needed, self._deadline
+            )
+        )
+        return known

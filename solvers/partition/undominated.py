@@ -5,6 +5,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+_BLOCK, _ROWS = 128, 8_192
+"""Rows that are compared with so many others at once."""
+
+Rows = npt.NDArray[np.int64]
+
 
 class Undominated:
     """All rows have the same number of figures, which are minimised. `in_turn`: of the first two,
@@ -41,3 +46,37 @@ class Undominated:
         if self._in_turn:
             is_below[:, 1] |= self._rows[: self._count, 0] < row[0]
         return np.asarray(is_below.all(axis=1))
+
+
+def first_undominated(rows: Rows) -> npt.NDArray[np.int64]:
+    """Of rows the numbers of those of which no other one has figures that are all as small, of
+    equal ones one; in blocks, so that memory is bounded."""
+    if rows.shape[1] == 0 or len(rows) < 2:
+        return np.arange(min(1, len(rows)))
+    order = np.lexsort((*rows.T, rows.sum(axis=1)))
+    is_new = np.ones(len(rows), dtype=bool)
+    is_new[1:] = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
+    order = order[is_new]
+    left, found = order, list[npt.NDArray[np.int64]]()
+    while len(left):
+        block, left = left[:_BLOCK], left[_BLOCK:]
+        own = rows[block]
+        is_below = _is_below(own, own)
+        best = block[~(is_below & np.tri(len(own), k=-1, dtype=bool).T).any(axis=0)]
+        found.append(best)
+        if len(left):
+            left = left[~_is_beaten(rows[best], rows[left])]
+    return np.concatenate(found)
+
+
+def _is_beaten(best: Rows, others: Rows) -> npt.NDArray[np.bool_]:
+    parts = [others[at : at + _ROWS] for at in range(0, len(others), _ROWS)]
+    return np.concatenate([_is_below(best, part).any(axis=0) for part in parts])
+
+
+def _is_below(some: Rows, others: Rows) -> npt.NDArray[np.bool_]:
+    """[of some, of others]: whether its figures are all as small."""
+    found = np.ones((len(some), len(others)), dtype=bool)
+    for own, other in zip(some.T, others.T, strict=True):
+        found &= own[:, None] <= other
+    return found

@@ -101,7 +101,7 @@ class _Search:
         self._pruner = planner.pruner(request)
         self._names = set[OptionName]()
         """Options that plans known so far may have."""
-        self._learnt = Learnt([], {})
+        self._learnt = Learnt.of(planner.instance((), request.goal))
 
     def without_residents(self) -> Front:
         pool, goal, least_cost = self._pruner.pool, self._goal, self._pruner.least_cost
@@ -194,7 +194,7 @@ class _Search:
                 return front.unproved(front.loads)
             if is_new:
                 self._names.update(wanted.names)
-                front = improved_front(self._instance(), front, self._left)
+                front = improved_front(self._instance(), front, self._left, self._learnt)
             if wanted.is_complete:
                 break
         return front

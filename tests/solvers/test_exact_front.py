@@ -19,13 +19,13 @@ from tiny import UNIT, all_choices, least_region, partition_instances, segments_
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import exact_front
+from splitopt.solvers.partition import needs, pareto
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
+from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
-from splitopt.solvers.partition.orders import Orders
 from splitopt.solvers.partition.pareto import Front, improved_front, pareto_front
 from splitopt.solvers.partition.plan import plan_cost
 
@@ -130,11 +130,14 @@ def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(
 @settings(max_examples=40)
 @given(chains())
 def test_the_best_order_takes_the_least_region(instance: PartitionInstance) -> None:
-    orders = Orders(instance.options, instance.boundaries)
-    better = exact_front.better_plans(instance, orders, (), Deadline(60))
-    assert better.is_complete
-    least = min(plan_cost(plan).peak for plan in better.plans)
-    assert least == least_region(instance, instance.options)
+    needs, deadline = Needs(instance.boundaries), Deadline(60)
+    least = least_region(instance, instance.options)
+    fit = needs.fit(instance.options, least, deadline)
+    assert fit.places is not None
+    assert needs.layout(instance.options, fit.places).region_bytes == least
+    below = needs.fit(instance.options, least - 1, deadline)
+    assert below.places is None
+    assert least - 1 < below.needed <= least
 
 
 def pool_of(instance: PartitionInstance, seed: int) -> OptionPool:
@@ -202,9 +205,10 @@ def test_out_of_time_bounds_are_loads() -> None:
     assert [p.plan for p in unproved.points] == [p.plan for p in whole.points]
 
 
-def test_too_many_paths_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_nothing_decides_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = missing_its_load()
-    monkeypatch.setattr(exact_front, "_MOST_PATHS", 0)
+    monkeypatch.setattr(needs, "_MOST_STATES", 0)
+    monkeypatch.setattr(pareto, "_UNDECIDED", 0.0)
     front = pareto_front(instance)
     assert not front.is_complete
     assert all(point.bound <= point.cost.peak for point in front.points)

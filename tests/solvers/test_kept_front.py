@@ -46,7 +46,7 @@ def pool_of(instance: PartitionInstance, seed: int) -> KeptPool:
 
 def lazily(instance: PartitionInstance, seed: int, *, counted: bool) -> tuple[Front, int]:
     """The front, and how many options it took."""
-    options, learnt = named(instance), Learnt([], {})
+    options, learnt = named(instance), Learnt.of(instance)
     search = KeptFront(
         pool_of(instance, seed),
         instance.goal,
