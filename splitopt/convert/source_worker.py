@@ -16,6 +16,7 @@ import numpy as np
 
 from splitopt.base.errors import UsageError
 from splitopt.base.files import read_file
+from splitopt.convert.constant_nodes import constants_to_initializers
 from splitopt.convert.onnx_external import MAX_FILE_BYTES, Refusal, load_external
 from splitopt.convert.onnx_names import name_nodes, owner_of, plain_nodes, plain_tensors
 from splitopt.convert.onnx_shapes import OpenAxes, fix_shapes, inputs_of
@@ -45,6 +46,7 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     _check_operators(model)
     name_nodes(model.graph)
     external = load_external(model, path)
+    constants_to_initializers(model)
     batch = fix_shapes(model, shapes)
     group_norms = unfold_group_norms(model, partial(_infer, strict=False))
     _check_whole(model)
@@ -52,6 +54,7 @@ def clean(path: Path, shapes: Mapping[str, Sequence[int]]) -> tuple[dict[str, An
     tensors = {value.name for value in inputs_of(model.graph)}
     tensors |= {name for node in model.graph.node for name in node.output}
     model, simplified = _simplify(model)
+    constants_to_initializers(model)
     rewritten = rewrite(model, _check_whole)
     if group_norms:
         rewritten["GroupNormalization"] = group_norms

@@ -70,6 +70,28 @@ def gelu_as_exported() -> Case:
     return nodes, {"root": f(1.4142135), "one": f(1), "half": f(0.5)}
 
 
+def gelu_of_constant_nodes() -> Case:
+    """As the TorchScript exporter writes it."""
+    nodes, constants = gelu_as_exported()
+    numbers = {name: float(values) for name, values in constants.items()}
+    [*first, last] = [node("Constant", "", name, value_float=v) for name, v in numbers.items()]
+    tensor = node("Constant", "", last.output[0], value=as_tensor(constants[last.output[0]]))
+    return [*first, tensor, *nodes], {}
+
+
+def as_tensor(values: np.ndarray) -> Any:
+    from onnx import numpy_helper
+
+    return numpy_helper.from_array(values)
+
+
+def square_of_constant_nodes() -> Case:
+    """With a whole exponent, and a list of integers for what reads one."""
+    axes = node("Constant", "", "wide", value_ints=[1, 4, 2, 36])
+    two = node("Constant", "", "two", value_floats=[2.0])
+    return [axes, two, node("Reshape", "x wide", "r"), node("Pow", "r two")], {}
+
+
 def gelu_half_first() -> Case:
     nodes = [
         node("Mul", "x root", "d"),
@@ -149,6 +171,8 @@ CASES: dict[str, tuple[int, Callable[[], Case], str, float]] = {
     "gelu": (20, alone("Gelu"), "Gelu Erf", 3e-5),
     "gelu, tanh": (20, alone("Gelu", approximate="tanh"), "Gelu Erf", 1e-5),
     "gelu as exported": (17, gelu_as_exported, "Erf Div", 3e-5),
+    "gelu of constant nodes": (13, gelu_of_constant_nodes, "Constant Erf Div", 3e-5),
+    "square of constant nodes": (13, square_of_constant_nodes, "Constant", 1e-6),
     "gelu, half first": (13, gelu_half_first, "Erf", 3e-5),
     "gelu of tanh": (17, gelu_of_tanh, "Tanh Div", 1e-5),
     "erf": (17, alone("Erf"), "Erf", 1.1e-4),
