@@ -56,6 +56,16 @@ class _Rest(NamedTuple):
     costs: Matrix
     best: Matrix
 
+    def values(self, cut: int, region: Column, cost: Column, kept: Column) -> Column:
+        """See ValueProspects."""
+        priced, levels, costs = self.priced, self.levels, self.costs[cut]
+        at = np.maximum(0, np.searchsorted(levels, region, side="right") - 1)
+        here = priced.weight * np.maximum(region, levels[at]) + costs[at]
+        least = np.minimum(np.minimum(here, self.best[cut][at + 1]), NEVER)
+        least += priced.cost_weight * cost + priced.weight * kept
+        found: Column = -((priced.limit(0) - least) // priced.scale)
+        return found
+
 
 class ValueProspects:
     """Which paths may belong to a plan of at most `most`, for LabelSearch. Bounds hold however the
@@ -74,17 +84,18 @@ class ValueProspects:
         )
 
     def has(self, cut: int, region: Column, cost: Column, kept: Column, segments: Column) -> Mask:
-        return self.values(cut, region, cost, kept) <= self.most
+        found = np.zeros(len(region), dtype=bool)
+        left = np.arange(len(region))
+        for rest in self._rests:
+            own = rest.values(cut, region[left], cost[left], kept[left])
+            left = left[own <= self.most]
+        found[left] = True
+        return found
 
     def values(self, cut: int, region: Column, cost: Column, kept: Column) -> Column:
         """At least what plans within the limits have that begin with these paths to a cut."""
-        found = np.full(len(region), -NEVER)
-        for priced, levels, costs, best in self._rests:
-            at = np.maximum(0, np.searchsorted(levels, region, side="right") - 1)
-            here = priced.weight * np.maximum(region, levels[at]) + costs[cut][at]
-            least = np.minimum(np.minimum(here, best[cut][at + 1]), NEVER)
-            least += priced.cost_weight * cost + priced.weight * kept
-            np.maximum(found, -((priced.limit(0) - least) // priced.scale), out=found)
+        every = [rest.values(cut, region, cost, kept) for rest in self._rests]
+        found: Column = np.max(every, axis=0)
         return found
 
 

@@ -14,7 +14,7 @@ from splitopt.planning.outside import Outside
 from splitopt.planning.placing import Found, best_placed
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
-from splitopt.planning.resident_search import with_residents
+from splitopt.planning.resident_search import residents_first, with_residents
 from splitopt.planning.segment import SegmentOption
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
@@ -98,6 +98,10 @@ class Planner:
         """
         deadline = deadline or Deadline(request.params.time_limit_s)
         self.prepare(request, deadline)
+        instance_of = partial(self.instance, goal=request.goal, inside=True)
+        first = residents_first(self.table, request, instance_of, deadline.share(_PRUNING))
+        if first is not None:
+            return first
         pruner = self.pruner(request, deadline.share(_PRUNING))
         kept = pruner.kept(with_ties=request.with_ties)
         if not pruner.is_complete:
@@ -116,7 +120,6 @@ class Planner:
                 solved = found
         if not is_settled:
             solved = self._unproved(solved[0], request, pruner, least), solved[1]
-        instance_of = partial(self.instance, goal=request.goal, inside=True)
         return with_residents(self.table, solved, request, instance_of, deadline)
 
     def _is_complete(self, pruner: Pruner) -> bool:

@@ -46,6 +46,9 @@ _PRICES = (1 / 5, 2 / 5, 3 / 5, 4 / 5, 9 / 10, 1, 11 / 10, 5 / 4, 3 / 2, 2, 4, 8
 _TRIES = 16
 """Plans of the least weight that are settled until one of them rests on exact figures."""
 
+_ROUNDS = 3
+"""Of prices, until one has a plan within the limits."""
+
 Solved = tuple[Outcome[PartitionPlan], PartitionInstance]
 InstanceOf = Callable[[Sequence[OptionName]], PartitionInstance]
 """Of options in all their ways."""
@@ -69,6 +72,21 @@ def with_residents(
     return _ResidentSearch(table, solved, request, instance_of, deadline).run()
 
 
+def residents_first(
+    table: SegmentTable, request: PlanRequest, instance_of: InstanceOf, deadline: Deadline
+) -> Solved | None:
+    """The optimum of all plans at once, where added time alone counts, which such pieces mostly
+    save; None where it is not found so."""
+    goal, switching = request.goal, table.techniques.switching
+    is_asked = switching.may_reside and not switching.memories and not request.with_ties
+    if not is_asked or goal.ram_weight or not table.is_complete:
+        return None
+    nothing: Solved = Outcome(Status.UNKNOWN), instance_of(())
+    search = _ResidentSearch(table, nothing, request, instance_of, deadline)
+    found = search.run(gives_up=True)
+    return found if found[0].status is Status.OPTIMAL and table.is_complete else None
+
+
 class _ResidentSearch:
     def __init__(
         self,
@@ -85,7 +103,8 @@ class _ResidentSearch:
         self._best: PartitionPlan | None = self._known.plan
         self._value = self._known.cost
 
-    def run(self) -> Solved:
+    def run(self, *, gives_up: bool = False) -> Solved:
+        """`gives_up`: where loads do not tell."""
         low, high = self._prices()
         if self._fits(low):
             pruner = self._settled(low)
@@ -96,9 +115,14 @@ class _ResidentSearch:
                 return self._answer(self._value, is_proved=True)
             low, high = self._prices()
         self._reach(high)
+        for _ in range(_ROUNDS if self._value is None else 0):
+            low, high = self._prices()  # by what is settled now
+            self._reach(high)
+            if self._value is not None:
+                break
         pruner = Pruner(self._pool.weighed(low), low.plain, self._deadline)
         limit = self._limit(low)
-        if self._deadline.is_over:
+        if self._deadline.is_over or (gives_up and limit is None):
             return self._answer(low.unlimited(pruner.bound))
         if limit is None or not low.cost_weight:
             return self._by_solver(low, pruner)
