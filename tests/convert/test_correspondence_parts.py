@@ -211,6 +211,19 @@ def test_steps_of_one_node_have_no_node_of_their_own() -> None:
     assert found_by_hand(onnx, graph, like).nodes_of_op(3) == ("n1",)
 
 
+def test_a_normalisation_of_several_ops_is_made_by_the_last() -> None:
+    """x·s is nearly (x - m)·s; were it taken for that, nothing behind would find its place."""
+    onnx = onnx_graph(("LayerNormalization", "x S", "n"), ("Sigmoid", "n", "out"))
+    graph = tflite_graph(
+        ("RSQRT", (0,), 1), ("MUL", (0, 1), 2), ("MUL", (0, 1), 3), ("ADD", (2, 3), 4),
+        ("QUANTIZE", (4,), 5), ("LOGISTIC", (5,), 6),
+    )  # fmt: skip
+    like = {2: {"n": 17.0}, 3: {"n": -8.0}, 4: {"n": 39.0}, 5: {"n": 25.0}, 6: {"out": 35.0}}
+    found = found_by_hand(onnx, graph, like)
+    assert [(op.tflite_op, op.onnx_nodes) for op in found.ops] == [(3, ("n0",)), (5, ("n1",))]
+    assert cut_names(graph, found) == {"n": 4, "out": 6}
+
+
 def test_views_go_to_the_ops_that_rearrange() -> None:
     onnx = onnx_graph(("Conv", "x W", "a"), ("Flatten", "a", "f"), ("Identity", "f", "out"))
     graph = tflite_graph(("CONV_2D", (0,), 1), ("TRANSPOSE", (1,), 2), ("RESHAPE", (2,), 3))

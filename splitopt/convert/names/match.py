@@ -34,7 +34,7 @@ _CLAMPS = frozenset({"Relu", "Clip", "Min", "Max"})
 
 _ALIKE_DB = 6.0  # sums that differ by one term of a long residual chain come to 8 dB at most
 _MOST_DB, _LEAST_DB = 40.0, -10.0  # more likeness says nothing; with less, a tensor has no match
-_ANOTHERS_DB = 20.0
+_ANOTHERS_DB = 10.0  # true matches of six networks lie 0.0 dB behind the closest, false ones 21
 _NOTHING_DONE_DB = 15.0
 _SECOND_HEAVY_DB = 10.0
 _MISSED_CLAMP_DB, _EXTRA_CLAMP_DB = 5.0, 2.0
@@ -139,7 +139,8 @@ class _Matching:
             if min(like_db, _MOST_DB) < merit[0]:
                 break
             nodes = self.onnx.between(read, value)
-            if nodes is None:
+            passes_on = nodes == () and op.type in _REARRANGING
+            if nodes is None or (self._is_anothers(tensor, value) and not passes_on):
                 continue
             own = min(like_db, _MOST_DB) - self._misfit_db(op, nodes), len(nodes)
             if own > merit:
@@ -153,23 +154,30 @@ class _Matching:
             value = self.onnx.root.get(name, "")
             if self.onnx.maker.get(value) in self.onnx.useful or value in self.value.values():
                 found[value] = max(found.get(value, like.merit_db), like.merit_db)
-        own = ((db, value) for value, db in found.items() if not self._is_anothers(db, value))
-        return sorted(own, reverse=True)
+        return sorted(((db, value) for value, db in found.items()), reverse=True)
 
-    def _is_anothers(self, like_db: float, value: str) -> bool:
-        """Whether a tensor is unlike the value, and some other holds it: where nodes were rewritten
-        before the conversion, ops come between that hold no value of the model."""
-        most_db = self._most_db.get(value, _LEAST_DB)
-        return like_db < _ALIKE_DB and most_db > max(_ALIKE_DB, like_db + _ANOTHERS_DB)
+    def _is_anothers(self, tensor: int, value: str) -> bool:
+        """Whether some other tensor holds the value with far less error.
+
+        What follows from a tensor is off by at least as much as that is: a tensor that holds the
+        value is as close as any. A normalisation of several ops, say, is nearly there before its
+        last one. Errors are compared against one signal, the value's own.
+        """
+        own = (like.sqnr_db for n, like in self.table[tensor].items() if self._is_of(n, value))
+        return self._closest_db.get(value, _LEAST_DB) > max(own) + _ANOTHERS_DB
+
+    def _is_of(self, name: str, value: str) -> bool:
+        return self.onnx.root.get(name) == value
 
     @cached_property
-    def _most_db(self) -> Mapping[str, float]:
-        """Value → how alike the tensor is that is most alike."""
+    def _closest_db(self) -> Mapping[str, float]:
+        """Value → SQNR of the tensor that is closest, among those that are alike."""
         found: dict[str, float] = {}
         for alike in self.table.values():
             for name, like in alike.items():
                 value = self.onnx.root.get(name, "")
-                found[value] = max(found.get(value, like.merit_db), like.merit_db)
+                if like.merit_db > _ALIKE_DB:
+                    found[value] = max(found.get(value, like.sqnr_db), like.sqnr_db)
         return found
 
     def _misfit_db(self, op: Op, nodes: tuple[int, ...]) -> float:
