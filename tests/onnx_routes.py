@@ -12,7 +12,7 @@ from splitopt.convert.open_model import open_model
 from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.pieces.piece_set import PieceSet
 from splitopt.verify.accuracy import RouteJudgement, judge_pieces
-from splitopt.verify.equality import PieceFile
+from splitopt.verify.chains import PieceFile
 from splitopt.workflows.plan import Planned, plan_job
 
 

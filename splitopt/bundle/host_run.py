@@ -11,7 +11,7 @@ from splitopt.bundle.open import OpenBundle
 from splitopt.bundle.piece import Piece
 from splitopt.bundle.schema.manifest import Manifest
 from splitopt.runtime.arrays import Array
-from splitopt.verify.equality import PieceFile, run_pieces, run_whole
+from splitopt.verify.chains import PieceFile, run_pieces, run_whole
 
 
 def require_as_written(bundle: OpenBundle) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from splitopt.bundle.schema.verify import Check, Verify
 from splitopt.config.job import Job
 from splitopt.runtime.host import litert_version, tflm_version
-from splitopt.verify.equality import Check as MadeCheck
+from splitopt.verify.check import Check as MadeCheck
 from splitopt.verify.proof import Proof
 
 _MOST_DIFFERENCE = 1e300

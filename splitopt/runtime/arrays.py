@@ -37,10 +37,10 @@ def random_inputs(graph: ModelGraph, count: int, seed: int) -> list[Array]:
     The first two samples are the extremes: all values at the minimum, all at the maximum.
     """
     random = np.random.default_rng(seed)
-    return [_random(graph.tensors[index], count, random) for index in graph.inputs]
+    return [random_values(graph.tensors[index], count, random) for index in graph.inputs]
 
 
-def _random(tensor: Tensor, count: int, random: np.random.Generator) -> Array:
+def random_values(tensor: Tensor, count: int, random: np.random.Generator) -> Array:
     dtype = numpy_dtype(tensor)
     shape = (count, *tensor.shape)
     if dtype == np.bool_:

@@ -16,14 +16,10 @@ from splitopt.convert.quality import agreement, aligned, is_class_vector, sqnr_d
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.arrays import Array, dequantised, quantise
-from splitopt.verify.equality import (
-    Check,
-    CheckStatus,
-    PieceFile,
-    run_pieces,
-    run_whole,
-)
+from splitopt.verify.chains import PieceFile, run_pieces, run_whole
+from splitopt.verify.check import Check, CheckStatus
 from splitopt.verify.litert import litert_check
+from splitopt.verify.varied import varied_check
 
 MAX_SQNR_LOSS_DB = 3.0
 MAX_TOP1_LOSS = 0.01
@@ -94,6 +90,7 @@ def judge_pieces(
         _litert(pieces, graphs, chain, timeout_s)
         if litert
         else Check.skipped("litert", _LITERT, left_out),
+        *varied_check(graph, feed, whole, ()),
     )
     return RouteJudgement(before, after, checks)
 

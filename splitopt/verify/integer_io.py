@@ -18,7 +18,8 @@ from splitopt.base.text import printable
 from splitopt.convert.integer_io import End, IntegerIo
 from splitopt.graph.model import Tensor
 from splitopt.runtime.arrays import Array, difference, numpy_dtype, random_inputs
-from splitopt.verify.equality import Check, CheckStatus, run_whole
+from splitopt.verify.chains import run_whole
+from splitopt.verify.check import Check, CheckStatus
 
 _COMPARED = "integer inputs and outputs = the model with float ones in TFLM"
 _BEYOND = 16  # levels on both sides of the range, which are clipped

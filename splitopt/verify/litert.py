@@ -20,7 +20,8 @@ from splitopt.graph.segments import segment_of
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array, difference
 from splitopt.runtime.host import LitertOp, run_litert_ops
-from splitopt.verify.equality import Check, CheckStatus, named_tensor, run_whole
+from splitopt.verify.chains import run_whole
+from splitopt.verify.check import Check, CheckStatus, named_tensor
 
 COMPARED = "each op of the unsplit model in TFLM = LiteRT BUILTIN_REF on the same inputs, to 1 LSB"
 _FLOAT_TOLERANCE = 1e-5

@@ -13,7 +13,8 @@ from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
 from splitopt.runtime.arrays import Array, difference
 from splitopt.runtime.host import run_litert
-from splitopt.verify.equality import Check, CheckStatus, named_tensor, run_whole
+from splitopt.verify.chains import run_whole
+from splitopt.verify.check import Check, CheckStatus, named_tensor
 
 COMPARED = "unsplit model in TFLM = LiteRT BUILTIN_REF, state carried over all inputs in a row"
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from splitopt.graph.model import ModelGraph, Tensor
 from splitopt.runtime.arrays import Array, difference, numpy_dtype
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.check import Check, CheckStatus
 
 Ran = Sequence[Sequence[bytes]]
 """Bytes of a model's outputs: [sample][output]."""

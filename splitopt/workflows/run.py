@@ -39,7 +39,8 @@ from splitopt.report.text.answer import answer_text
 from splitopt.report.text.summary import run_text
 from splitopt.runtime.arrays import Array
 from splitopt.runtime.host import StreamFiles
-from splitopt.verify.equality import Check, CheckStatus, PieceFile
+from splitopt.verify.chains import PieceFile
+from splitopt.verify.check import Check, CheckStatus
 from splitopt.verify.probe import require_runnable
 from splitopt.verify.proof import Proof, given_feeds, judge_converted, prove_equal
 from splitopt.workflows.plan import Planned, plan_html, plan_job, plan_line

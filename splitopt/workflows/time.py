@@ -47,7 +47,7 @@ from splitopt.runtime.measured import GroupTime, OpTime, PieceTime, RunTime, mea
 from splitopt.runtime.program import build_program
 from splitopt.runtime.simulator import SRAM_BYTES, Simulator, simulate, simulator_of
 from splitopt.runtime.tflm_library import find_library
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.check import Check, CheckStatus
 from splitopt.verify.target_outputs import outputs_check
 
 _RESIDENT_STEPS = "copy_in", "invoke", "copy_out"

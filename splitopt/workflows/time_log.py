@@ -30,7 +30,7 @@ from splitopt.runtime.board_log import BoardLog, read_board_log, require_order
 from splitopt.runtime.job_blob import PlannedRun
 from splitopt.runtime.kept_tails import word_hash
 from splitopt.runtime.measured import STEPS, OpTime, PieceTime, RunTime, measured
-from splitopt.verify.equality import Check
+from splitopt.verify.check import Check
 from splitopt.verify.target_outputs import outputs_check
 from splitopt.workflows.export.flash import file_paths
 from splitopt.workflows.time import bytes_check, op_positions, planned_run

@@ -25,7 +25,7 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces.offline_fit import check_written
 from splitopt.pieces.piece_set import PieceSet, cut_flatbuffer, graphs_of
 from splitopt.runtime.arrays import random_inputs
-from splitopt.verify.equality import CheckStatus
+from splitopt.verify.check import CheckStatus
 from splitopt.workflows.run import RunResult
 
 

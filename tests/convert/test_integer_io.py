@@ -17,7 +17,7 @@ from builder import Builder
 from splitopt.convert.integer_io import IntegerIo, with_integer_io
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.model_builder import ModelBuilder
-from splitopt.verify.equality import CheckStatus
+from splitopt.verify.check import CheckStatus
 from splitopt.verify.integer_io import io_check
 
 SCALE, ZERO = 0.05, -3

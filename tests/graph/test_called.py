@@ -16,7 +16,7 @@ from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.model_builder import packed
-from splitopt.verify.equality import run_whole
+from splitopt.verify.chains import run_whole
 
 
 def edited(at: int) -> bytes:

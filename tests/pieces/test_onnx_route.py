@@ -20,7 +20,7 @@ from splitopt.convert.open_model import open_model
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces import onnx_pieces
 from splitopt.planning.refusals import refuse_outgrown
-from splitopt.verify.equality import CheckStatus
+from splitopt.verify.check import CheckStatus
 from splitopt.workflows.plan import plan_job
 from splitopt.workflows.run import RunResult, run_job
 

@@ -12,7 +12,7 @@ from splitopt.bundle.load import load_run
 from splitopt.bundle.schema.conversion import Conversion
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.report.text.answer import answer_text, unfit_text
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.check import VARIED, Check, CheckStatus
 
 OLD = Path(__file__).resolve().parents[1] / "golden" / "bundle_v1"
 PASSED = Check("outputs", CheckStatus.PASSED, "pieces = model", 8, 0)
@@ -130,3 +130,12 @@ def test_what_does_not_fit_says_what_is_reachable() -> None:
     assert "200 %" in text[4]
     assert "+25.0 % of Invoke, +25" in text[4]
     assert text[-1] == "What would help: a budget of 2,000 B"
+
+
+def test_equal_outputs_that_are_constant_prove_little(plan: Plan) -> None:
+    same = Check(VARIED, CheckStatus.WARNING, "outputs, input against input", 8, 0)
+    [line] = [line for line in lines(plan, PASSED, same) if line.startswith("Outputs:")]
+    assert line.endswith(
+        "(outputs passed), but the model's own output is the same for all 8 inputs: that proves "
+        "little; give samples: verify.data."
+    )

@@ -26,7 +26,7 @@ from splitopt.runtime import arrays
 from splitopt.runtime.arrays import Array, given_inputs, random_inputs
 from splitopt.runtime.model_builder import packed
 from splitopt.verify import proof
-from splitopt.verify.equality import CheckStatus
+from splitopt.verify.check import CheckStatus
 from splitopt.workflows import run
 
 CHECKOUT = Path(__file__).resolve().parents[2]

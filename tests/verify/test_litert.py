@@ -18,7 +18,7 @@ from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.host import LitertOpsRun, run_litert_ops
 from splitopt.runtime.model_builder import ModelBuilder
 from splitopt.verify import litert
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.check import Check, CheckStatus
 from splitopt.workflows.run import run_job
 
 SCALE = 0.18

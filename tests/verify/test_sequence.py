@@ -13,7 +13,8 @@ from splitopt.bundle.open import open_bundle
 from splitopt.config.job import Job
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import Array, random_inputs
-from splitopt.verify.equality import CheckStatus, PieceFile, run_pieces, run_whole
+from splitopt.verify.chains import PieceFile, run_pieces, run_whole
+from splitopt.verify.check import CheckStatus
 from splitopt.verify.sequence import sequence_check
 from splitopt.workflows.run import run_job
 

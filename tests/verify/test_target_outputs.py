@@ -12,7 +12,7 @@ from stateful_models import lstm_net
 
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.model_builder import ModelBuilder
-from splitopt.verify.equality import Check, CheckStatus
+from splitopt.verify.check import Check, CheckStatus
 from splitopt.verify.target_outputs import computed_in_float, outputs_check
 
 PASSED, FAILED, WARNING = CheckStatus.PASSED, CheckStatus.FAILED, CheckStatus.WARNING

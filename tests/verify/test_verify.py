@@ -21,8 +21,9 @@ from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import difference, random_inputs
 from splitopt.runtime.model_builder import packed
-from splitopt.verify import equality
-from splitopt.verify.equality import Check, CheckStatus, PieceFile, verify_pieces
+from splitopt.verify.chains import PieceFile, boundary_tensors
+from splitopt.verify.check import Check, CheckStatus
+from splitopt.verify.equality import verify_pieces
 from splitopt.verify.litert import litert_check
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -75,7 +76,7 @@ def test_sound_pieces_pass_every_check(graph: ModelGraph, pieces: list[PieceFile
     assert [check.status for check in checks.values()] == [PASSED] * 3
     assert {check.inputs for check in checks.values()} == {3}
     assert {check.worst_difference for check in checks.values()} == {0}
-    boundary = equality.boundary_tensors(pieces)
+    boundary = boundary_tensors(pieces)
     assert checks["boundaries"].compared.startswith(f"{len(boundary) - 1} boundary tensors")
 
 

@@ -16,7 +16,7 @@ from splitopt.bundle.schema.explain import ModelExplanation, RunExplanation
 from splitopt.bundle.schema.sweep import PlannedRecord
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.runtime.model_builder import ModelBuilder
-from splitopt.verify.equality import run_whole
+from splitopt.verify.chains import run_whole
 from splitopt.workflows.export.exported import export_bundle
 from splitopt.workflows.export.sources import namespace_of
 

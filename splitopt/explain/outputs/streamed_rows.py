@@ -27,7 +27,8 @@ from splitopt.tiling.streams.group_graph import group_graph
 from splitopt.tiling.streams.placement import offline_plan
 from splitopt.tiling.streams.several_rows import rules_of
 from splitopt.tiling.streams.stream import LineBuffer, Stream
-from splitopt.verify.equality import PieceFile, first_wrong_row, run_pieces, run_whole
+from splitopt.verify.chains import PieceFile, run_pieces, run_whole
+from splitopt.verify.equality import first_wrong_row
 
 _SAMPLES, _SEED = 3, 0
 _NEXT = "run the job again: the groups, fills and rows of a stream belong together"

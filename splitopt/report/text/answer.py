@@ -19,7 +19,7 @@ from splitopt.bundle.left_out import cause_text, most_better_text
 from splitopt.bundle.schema.plan import Choice, Plan
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.report.text.notes import held_text
-from splitopt.verify.equality import Check
+from splitopt.verify.check import VARIED, Check
 
 Checks = Sequence[Check | CheckEntry]
 COLUMNS = ("plan", "peak RAM", "of budget", "added time (estimate)", "pieces", "flash")
@@ -168,6 +168,8 @@ def _checked(plan: Plan, checks: Checks, own_inputs: int) -> Line:
         return Line("NOT PROVED: outputs were not compared (--no-verify).", "warning")
     failed = [check.name for check in checks if check.status == "failed"]
     warned = [check.name for check in checks if check.status == "warning"]
+    proves_little = VARIED in warned
+    warned = [name for name in warned if name != VARIED]
     if failed:
         return Line(f"Outputs: check {' and '.join(failed)} FAILED; do not use these.", "failed")
     ran = max(check.inputs for check in checks)
@@ -179,9 +181,14 @@ def _checked(plan: Plan, checks: Checks, own_inputs: int) -> Line:
         f"Outputs: {how}, on {plural(ran, 'input')}{own} in TFLM on this machine "
         f"({', '.join(passed)} passed){_quality(plan)}"
     )
+    if proves_little:
+        says += (
+            f", but the model's own output is the same for all {plural(ran, 'input')}: that proves "
+            "little; give samples: verify.data"
+        )
     if warned:
-        return Line(f"{says}; WARNING: {', '.join(warned)}, see -v.", "warning")
-    return Line(f"{says}.", "passed")
+        says += f"; WARNING: {', '.join(warned)}, see -v"
+    return Line(f"{says}.", "warning" if warned or proves_little else "passed")
 
 
 def _quality(plan: Plan) -> str:

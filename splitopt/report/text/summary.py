@@ -26,7 +26,7 @@ from splitopt.bundle.schema.timing import Timing
 from splitopt.bundle.schema.verify import Check as CheckEntry
 from splitopt.report.text.notes import notes
 from splitopt.report.text.timing import timing_columns, timing_lines, timing_rows
-from splitopt.verify.equality import Check
+from splitopt.verify.check import Check
 
 Checks = Sequence[Check | CheckEntry]
 _MOST_REASONS, _LEAST_SHARE = 2, 0.1
