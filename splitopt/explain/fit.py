@@ -30,7 +30,7 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 COLUMNS = ("lowest peak by technique", "RAM", "of budget", "added time (estimate)", "pieces")
 
 
-_REBUILT = 0.5
+_REBUILT = 0.8
 """How much of the time the cheapest plan may take; the rest is for that without built pieces."""
 
 

@@ -43,7 +43,7 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import state_note, where_state_needs_it
 from splitopt.planning.unsplit import Baseline, unsplit
 
-_OWN, _FIT, _INTEGER_ENDS = 0.7, 0.5, 0.5
+_OWN, _FIT, _INTEGER_ENDS = 0.5, 0.8, 0.5
 """How much of the time goes into the lowest peaks on the job's own board, of what is left into the
 cheapest plan that fits it, then into the model with integers at its ends; the rest is for boards of
 another ABI."""
