@@ -175,8 +175,8 @@ def certainty_lines(found: ModelExplanation) -> Iterator[str]:
         yield f"Unproved: {cause_text(late[0].unfinished).lower()}; lower ones may exist."
     elif found.lowest_peaks:
         yield (
-            f"Each lowest peak is that of its kind{where_text(found)} (proved), each time the "
-            "least that was found."
+            f"Each peak is the lowest of its kind{where_text(found)} (proved), each time the least "
+            "that was found. Where nothing is said of resident pieces, all are rebuilt."
         )
         if found.lowest_peaks[-1].code != BY_ROWS:
             yield "The other kinds were not looked at in time."

@@ -35,12 +35,13 @@ from splitopt.explain.memory.unsplit_ram import (
 )
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.job_table import segment_options, switching_of
-from splitopt.planning.lowest_peak import BY_ROWS, LowestPeak, lowest_peak, lowest_peaks
+from splitopt.planning.lowest_peak import BY_ROWS, STAYS, LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline, request_of
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import state_note, where_state_needs_it
+from splitopt.planning.switching import REBUILT
 from splitopt.planning.unsplit import Baseline, unsplit
 
 _OWN, _FIT, _INTEGER_ENDS = 0.5, 0.8, 0.5
@@ -71,7 +72,7 @@ def explain_model(
     fit = cheapest_fit(job, made[-1], deadline.share(_FIT), progress)
     saved = 0 if least is None else max(0, ram.ram_bytes - least.peak_ram_bytes)
     cut_bytes, own = ram.ram_bytes - saved, deadline.share(_INTEGER_ENDS)
-    bound = explained_bound(table, switching)
+    bound = explained_bound(segment_options(job, graph), switching)
     whole = piece_of(table, 0, (0, len(graph.ops)), baseline.arena, bound_op=bound.op)
     facts = memory_facts(
         table,
@@ -86,12 +87,12 @@ def explain_model(
         limits=float_end_remedy(graph, job, price, ram.ram_bytes, cut_bytes, own),
         switching=switching,
     )
-    need = _need(ram.ram_bytes, least, peaks)
-    lowest = min(ram.ram_bytes, need.split_bytes or ram.ram_bytes)
+    lowest = min(ram.ram_bytes, _need(ram.ram_bytes, least, peaks).split_bytes or ram.ram_bytes)
+    apart = (BY_ROWS, STAYS) if board.memories else (BY_ROWS,)  # of other boards
+    need = _need(ram.ram_bytes, least, peaks, apart)
     where = where_text(facts)
     reach = no_cuts if least is None else _reach(least, peaks, saved, lowest, where)
-    note = "" if least is None else state_note(graph, may_reside=True)
-    note = note and f" {note}"
+    note = f" {'' if least is None else state_note(graph, may_reside=True)}".rstrip()
     return ModelExplanation(
         **dict(facts),
         splitopt=VERSION,
@@ -180,14 +181,17 @@ def _lowest(
 
     def planner_of(techniques: Techniques) -> Planner:
         nonlocal table
-        table = table.under(replace(techniques, switching=switching))
+        if techniques.switching == REBUILT:
+            techniques = replace(techniques, switching=switching)
+        table = table.under(techniques)
         if not techniques.input_by_rows:
             made.append(table)
         kind = "bands" if techniques.bands else "offline plans"
         kind = "streams" if techniques.streams else kind
         return Planner(table, within(progress, f"{so_far}; with {kind}"))
 
-    peaks = lowest_peaks(cuts, planner_of, request, baseline.invoke.whole, deadline)
+    stays = switching_of(job.board, job.spec.pieces.switching).all_inside()
+    peaks = lowest_peaks(cuts, planner_of, request, baseline.invoke.whole, deadline, stays)
     return cuts, peaks, ""
 
 
@@ -204,7 +208,7 @@ def _reach(
         reach = [peak for peak in peaks if peak.peak_ram_bytes == lowest]
         best = next((peak for peak in reach if not peak.code.endswith("_within")), reach[0])
         return f"{words}, but plans {best.name} get down to {format_bytes(lowest)}."
-    if peaks[-1].code not in ("streams", BY_ROWS):
+    if peaks[-1].code not in ("streams", STAYS, BY_ROWS):
         return f"{words}, and plans {peaks[-1].name} get no lower; the rest was not looked at."
     is_sure = peaks[-1].code == BY_ROWS and all(peak.is_proved for peak in peaks)
     sure = "proved" if is_sure else "unproved"
@@ -230,10 +234,16 @@ def _fit(
     return f"does not fit {board}"
 
 
-def _need(unsplit_bytes: int, least: LowestPeak | None, peaks: Sequence[LowestPeak]) -> Need:
+def _need(
+    unsplit_bytes: int,
+    least: LowestPeak | None,
+    peaks: Sequence[LowestPeak],
+    apart: Sequence[str] = (BY_ROWS,),
+) -> Need:
+    """`apart`: codes of peaks that do not count."""
     if least is None:
         return Need(unsplit_bytes, None)
-    own = (peak for peak in peaks if peak.code != BY_ROWS)
+    own = (peak for peak in peaks if peak.code not in apart)
     return Need(unsplit_bytes, min(p.peak_ram_bytes for p in (least, *own)))
 
 

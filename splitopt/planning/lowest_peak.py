@@ -1,16 +1,17 @@
 """The lowest peak RAM by technique: cuts only, with exact offline plans, with row bands, with
-streams, and with the model's input handed over by rows. Each set of techniques holds those before
-it."""
+streams, with pieces that are not built anew at each inference, and with the model's input handed
+over by rows. Each set of techniques holds those before it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.switching import REBUILT, Switching
 from splitopt.planning.unfinished import Unfinished, cause_of, found_text, unfinished
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.instance import Goal
@@ -23,6 +24,9 @@ _LEAST = 0.6
 
 _WITHIN = "_within"
 """Ends the code of a question with a limit on the price."""
+
+STAYS = "stays"
+"""The code of all that plans use by themselves; pieces of those before it are rebuilt."""
 
 BY_ROWS = "input_by_rows"
 """The code of what no plan does by itself: the application has to hand rows over."""
@@ -41,6 +45,7 @@ _TECHNIQUES = (
     ("offline_plans", _OFFLINE, 1 / 4),
     ("bands", _BANDS, 1 / 2),
     ("streams", _STREAMS, 2 / 3),
+    (STAYS, _STREAMS, 2 / 3),
     (BY_ROWS, replace(_STREAMS, input_by_rows=True), 1),
 )
 """Code, techniques, how much of the time that is left then."""
@@ -48,11 +53,12 @@ _TECHNIQUES = (
 _NAMES = {
     "cuts": "cuts only",
     "offline_plans": "with exact offline plans",
-    "bands_within": f"with bands, at most {MORE_TIME} % more than cuts",
+    "bands_within": f"with bands, at most {MORE_TIME} % of Invoke more than cuts",
     "bands": "with bands",
-    "streams_within": f"with streams, at most {MORE_TIME} % more than cuts",
+    "streams_within": f"with streams, at most {MORE_TIME} % of Invoke more than cuts",
     "streams": "with streams",
-    BY_ROWS: "with streams and the model's input by rows",
+    STAYS: "and with pieces resident, restored or in place",
+    BY_ROWS: "and with the model's input by rows",
 }
 
 
@@ -138,7 +144,8 @@ def lowest_peak(
     if simpler is not None and simpler.peak_ram_bytes <= found.peak_ram_bytes:
         is_cheapest = simpler.is_cheapest and _kind(simpler.code) == _kind(code)
         found = replace(found, plan=simpler.plan, is_cheapest=is_cheapest)
-        if is_cheapest or simpler.streams or not planner.table.techniques.streams:
+        is_as_cheap = bool(simpler.streams) and code != STAYS
+        if is_cheapest or is_as_cheap or not planner.table.techniques.streams:
             return found  # otherwise, streams may reach the same for less
     most = max(0, found.added_insn)
     goal = replace(goal, ram_weight=0, cost_weight=1, capacity=found.peak_ram_bytes, max_cost=most)
@@ -159,16 +166,18 @@ def lowest_peaks(
     request: PlanRequest,
     invoke_insn: int | None,
     deadline: Deadline,
+    stays: Switching = REBUILT,
 ) -> tuple[LowestPeak, ...]:
     """The lowest peak with each technique, starting with `cuts`, as far as time goes: `unanswered`
     names the rest.
 
     `invoke_insn`: estimated instructions of the unsplit model; where there is no estimate, nothing
-    is limited to a share of them.
+    is limited to a share of them. `stays`: how pieces may begin at `STAYS` and after, where they
+    need not be built anew; `planner_of` says how before.
     """
     known = [cuts]
     most = None if invoke_insn is None else cuts.added_insn + invoke_insn * MORE_TIME // 100
-    for code, techniques, share in _TECHNIQUES:
+    for code, techniques, share in _steps(stays):
         if deadline.is_over:
             break
         planner, own = planner_of(techniques), deadline.share(share)
@@ -185,10 +194,21 @@ def lowest_peaks(
     return tuple(known)
 
 
-def unanswered(peaks: Sequence[LowestPeak], invoke_insn: int | None) -> tuple[str, ...]:
+def _steps(stays: Switching) -> Iterator[tuple[str, Techniques, float]]:
+    """As `_TECHNIQUES`; `STAYS` is left out where no piece may."""
+    for code, techniques, share in _TECHNIQUES:
+        if code in (STAYS, BY_ROWS):
+            techniques = replace(techniques, switching=stays)
+        if code != STAYS or stays != REBUILT:
+            yield code, techniques, share
+
+
+def unanswered(
+    peaks: Sequence[LowestPeak], invoke_insn: int | None, stays: Switching = REBUILT
+) -> tuple[str, ...]:
     """The names of the questions to which `lowest_peaks` came too late."""
     codes = ["cuts"]
-    for code, _, _ in _TECHNIQUES:
+    for code, _, _ in _steps(stays):
         codes += _questions(code, invoke_insn)
     return tuple(_NAMES[code] for code in codes[len(peaks) :])
 

@@ -180,6 +180,11 @@ class Switching:
         inputs = [None, *(number for number, memory in numbered if memory.model_input)]
         return tuple(Outside(*places) for places in product(boundary, inputs))
 
+    def all_inside(self) -> Switching:
+        """Boundary tensors and inputs lie in the main SRAM."""
+        memories = (replace(own, boundary=False, model_input=False) for own in self.memories)
+        return replace(self, memories=tuple(m for m in memories if m.saved or m.tails))
+
     def without_images(self) -> Switching:
         """Pieces are built again; boundary tensors may lie where they may here."""
         memories = tuple(

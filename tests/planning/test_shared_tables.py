@@ -100,7 +100,7 @@ def test_questions_that_come_too_late_are_named() -> None:
     invoke = InvokeEstimate(10**7, ())
     lines = list(lowest_peak_lines(peaks, peaks[0].peak_ram_bytes, invoke))
     assert [line for line in lines if line.endswith(": not looked at (time ran out)")] == lines[1:]
-    assert lines[2].startswith("with bands, at most 10 % more than cuts")
+    assert lines[2].startswith("with bands, at most 10 % of Invoke more than cuts")
     assert not unanswered(answers(60), 10**7)
 
 

@@ -10,7 +10,7 @@ from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Memory, Piece, Remedy, SingleOpBound
 from splitopt.cost.costs import InvokeEstimate
 from splitopt.explain.memory.remedies import peak_remedies, proof_of, technique_remedies
-from splitopt.planning.lowest_peak import LowestPeak, unanswered
+from splitopt.planning.lowest_peak import BY_ROWS, STAYS, LowestPeak, unanswered
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.switching import REBUILT, Switching
 from splitopt.planning.unfinished import late_text
@@ -79,7 +79,7 @@ def lowest_peak_lines(
             yield f"{peak.name}: nothing below {format_bytes(size)} ({proof_of(peak)}){rest}"
         else:
             yield f"{peak.name}: {_price(peak, invoke, switching)}{rest}"
-    for name in unanswered(peaks, invoke.whole) if peaks else ():
+    for name in unanswered(peaks, invoke.whole, switching.all_inside()) if peaks else ():
         yield f"{name}: not looked at ({late_text()})"
     if peaks and invoke.unmeasured:
         yield f"{no_estimate_text(invoke.unmeasured)}."
@@ -99,8 +99,10 @@ def _price(peak: LowestPeak, invoke: InvokeEstimate, switching: Switching) -> st
         return f"{start} {more_text(rest)}, AllocateTensors {more_text(rebuild)} (estimates)"
     share = 100 / invoke.whole
     restored = ""
+    if peak.code in (STAYS, BY_ROWS):  # in the cheapest way already
+        switching = REBUILT
     pieces = [segment.figures for segment in peak.plan.segments if segment.kept is None]
-    ways = switching.fitting_ways(pieces)
+    ways = switching.fitting_ways(pieces) if switching.may_restore else ()
     if any(begin.is_restored for way in ways for begin in way.begins):
         least = sum(way.insn for way in ways)
         restored = f", {share * least:+.1f} % where pieces are restored from saved tails"

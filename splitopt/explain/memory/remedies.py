@@ -9,7 +9,7 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up, format_bytes, more_te
 from splitopt.bundle.schema.explain import LowestPeak as PeakEntry
 from splitopt.bundle.schema.explain import Piece, Remedy, SingleOpBound
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.lowest_peak import BY_ROWS, MORE_TIME, LowestPeak
+from splitopt.planning.lowest_peak import BY_ROWS, MORE_TIME, STAYS, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import stateful_ops
 from splitopt.planning.unfinished import found_text
@@ -20,6 +20,7 @@ _WORDS = {
     "offline_plans": "cuts with exact offline plans",
     "bands": "row bands",
     "streams": "row streams",
+    STAYS: "pieces that are resident, restored or read a tensor in place",
     BY_ROWS: "row streams that are handed the model's input by rows",
 }
 """Code of a technique → its name in a sentence."""
@@ -29,6 +30,7 @@ _PIECES = {
     "offline_plans": "pieces: {bands: false, streams: false}",
     "bands": "pieces: {streams: false}",
     "streams": "",
+    STAYS: "",
     BY_ROWS: "pieces: {input: rows}, if your application can",
 }
 """Code of a technique → what a job says that goes as far and no further."""

@@ -28,6 +28,8 @@ from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import Deadline
 from splitopt.planning.segment import CUTS_ONLY, Techniques
+from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.switching import REBUILT
 from splitopt.planning.unsplit import unsplit
 
 _HARDLY = 0.05
@@ -64,9 +66,10 @@ def explain_run_memory(
         progress("looking for the lowest peak with offline plans, bands and streams")
 
         def planner_under(techniques: Techniques) -> Planner:
-            return Planner(table.under(replace(techniques, switching=table.techniques.switching)))
+            return Planner(table.under(_as_cuts(table, techniques)))
 
-        peaks = lowest_peaks(cuts, planner_under, request, before.invoke.whole, deadline)
+        stays, invoke = switching.all_inside(), before.invoke.whole
+        peaks = lowest_peaks(cuts, planner_under, request, invoke, deadline, stays)
     facts = memory_facts(
         table,
         before,
@@ -93,6 +96,13 @@ def explain_run_memory(
         single_cuts=single_cuts(table, before.ram_bytes),
         reachable=reach,
     )
+
+
+def _as_cuts(table: SegmentTable, techniques: Techniques) -> Techniques:
+    """Where pieces are rebuilt, as those of the table."""
+    if techniques.switching != REBUILT:
+        return techniques
+    return replace(techniques, switching=table.techniques.switching)
 
 
 def _after(
