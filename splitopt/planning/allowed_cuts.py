@@ -55,6 +55,13 @@ def allowed_segments(graph: ModelGraph, job: Job, names: CutNames | None = None)
     return allowed
 
 
+def absent_cuts(graph: ModelGraph, job: Job, names: CutNames, segments: Mask) -> list[int | str]:
+    """Cuts of `cut.allow`, as the job has them, where no segment of `segments` begins or ends."""
+    where = f"{job.file}: $.cut.allow"
+    listed = [(cut, _cut_position(graph, cut, names, where)) for cut in job.spec.cut.allow or ()]
+    return [cut for cut, at in listed if not (segments[at].any() or segments[:, at].any())]
+
+
 def _cut_position(graph: ModelGraph, cut: int | str, names: CutNames, where: str) -> int:
     """A cut by op index, or after the op that makes the tensor of that name."""
     n = len(graph.ops)

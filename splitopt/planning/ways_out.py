@@ -22,6 +22,7 @@ _EACH = 1 / 4
 """How much of the time that is left each change may take."""
 
 _TECHNIQUES = ("bands", "streams", "offline_plans", "rolled_ends")
+_WHOLE_ROUTE = "route: whole, which has bands and streams, too"
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,9 @@ def _changes(job: Job) -> Iterator[tuple[str, Job]]:
             yield f"{keys}: true", _with(job, "pieces", dict.fromkeys(off, True))
         if spec.pieces.input == "whole" and spec.pieces.streams:
             yield _BY_ROWS, _with(job, "pieces", {"input": "rows"})
+    else:
+        whole = spec.model_copy(update={"route": "whole"})
+        yield _WHOLE_ROUTE, replace(job, spec=whole)
     if spec.pieces.max is not None:
         yield "no pieces.max", _with(job, "pieces", {"max": None})
     if spec.cut != CutSpec():

@@ -22,7 +22,7 @@ from splitopt.convert.names.record import Correspondence
 from splitopt.convert.open_model import ModelSource, open_model
 from splitopt.graph.model import ModelGraph
 from splitopt.planning.aims import plan_aimed
-from splitopt.planning.allowed_cuts import CutNames
+from splitopt.planning.allowed_cuts import CutNames, absent_cuts
 from splitopt.planning.job_table import segment_options
 from splitopt.planning.lower_bound import SingleOpBound, limiting_sentence, single_op_bound
 from splitopt.planning.planner import Planner
@@ -44,6 +44,10 @@ if TYPE_CHECKING:  # loaded where models are converted
     from splitopt.convert.integer_io import IntegerIo
 
 
+_Answer = SplitPlan | Infeasible | Outcome[PartitionPlan]
+_ONLY_WHOLE = "the ONNX model cannot be cut there, so that only route: whole can use it"
+
+
 @dataclass(frozen=True)
 class Prepared:
     """A model on its target, before any cut is chosen. `names`: of the ONNX model it came from;
@@ -59,11 +63,24 @@ class Prepared:
     def single_op_bound(self) -> SingleOpBound:
         return single_op_bound(self.table)
 
-    def request(self, job: Job) -> PlanRequest:
-        """Raises UsageError for cuts that the model does not have."""
-        known = CutNames(cut_names(self.graph, self.names), fused_away(self.names))
+    @property
+    def _cut_names(self) -> CutNames:
+        return CutNames(cut_names(self.graph, self.names), fused_away(self.names))
+
+    def request(self, job: Job, segments: npt.NDArray[np.bool_] | None = None) -> PlanRequest:
+        """`segments`: those that the ONNX model has, too, which route `pieces` is limited to.
+        Raises UsageError for cuts that the model does not have."""
         whole = self.baseline.ram_bytes, self.baseline.share_insn
-        return request_of(self.graph, job, known, whole)
+        asked = request_of(self.graph, job, self._cut_names, whole)
+        if segments is None or job.spec.route != "pieces":
+            return asked
+        return replace(asked, allowed=asked.allowed & segments)
+
+    def absent_cuts(self, job: Job, segments: npt.NDArray[np.bool_] | None) -> tuple[str, ...]:
+        """A sentence on cuts of `cut.allow` that only the int8 model has; empty without any."""
+        absent = () if segments is None else absent_cuts(self.graph, job, self._cut_names, segments)
+        named = ", ".join(map(repr, absent))
+        return (f"cut.allow {named}: {_ONLY_WHOLE}",) if absent else ()
 
 
 def prepare(job: Job, source: ModelSource) -> Prepared:
@@ -197,9 +214,11 @@ def plan_job(
     deadline = Deadline(job.spec.solve.time_limit_s)
 
     def request_of(job: Job) -> PlanRequest:
-        asked = prepared.request(job)
-        allowed = asked.allowed if segments is None else asked.allowed & segments
-        return replace(asked, allowed=allowed)
+        return prepared.request(job, segments)
+
+    absent = prepared.absent_cuts(job, segments)
+    for note in absent:
+        progress(f"note: {note}")
 
     def aimed(aim: Aim) -> PlanRequest:
         return request_of(aiming(job, aim))
@@ -209,7 +228,7 @@ def plan_job(
     with ends_on_interrupt(keep_interrupted, progress):
         own = deadline.share(OWN) if with_choices else deadline
         answer = plan_aimed(planner, aimed(aim), own)
-        plan = _found(job, prepared, answer, request_of, deadline)
+        plan = _found(job, prepared, _noted(answer, absent), request_of, deadline)
         if with_choices:
             mine = aim, plan
             found = choices(prepared.graph, planner, mine, aimed, deadline, progress)
@@ -226,10 +245,20 @@ def plan_job(
         )
 
 
+def _noted(answer: _Answer, notes: tuple[str, ...]) -> _Answer:
+    """With these notes on the plan, else on the least one."""
+    if isinstance(answer, SplitPlan):
+        return replace(answer, notes=(*answer.notes, *notes))
+    if isinstance(answer, Infeasible) and answer.least is not None:
+        least = replace(answer.least, notes=(*answer.least.notes, *notes))
+        return replace(answer, least=least)
+    return answer
+
+
 def _found(
     job: Job,
     prepared: Prepared,
-    answer: SplitPlan | Infeasible | Outcome[PartitionPlan],
+    answer: _Answer,
     request_of: Callable[[Job], PlanRequest],
     deadline: Deadline,
 ) -> SplitPlan:

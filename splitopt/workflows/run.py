@@ -291,7 +291,7 @@ def _document(
         source.names,
         source.io,
     )
-    more = {"proof": proof.status.value, "choices": choice_entries(planned)}
+    more = {"proof": proof.status.value, "choices": choice_entries(planned, made)}
     document = document.model_copy(update=more)
     conversion = source.conversion
     if conversion is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -14,15 +15,25 @@ from splitopt.config.job import IN_MEMORY, Job, is_model
 from splitopt.config.job_text import job_text
 from splitopt.convert.open_model import ModelSource, as_taken
 from splitopt.pieces.piece_set import PieceSet
+from splitopt.workflows.choices import Choice as PlanChoice
 from splitopt.workflows.plan import Planned
 
 
-def choice_entries(planned: Planned) -> tuple[Choice, ...]:
-    """The plans that were chosen from, as plan.json has them."""
+def choice_entries(planned: Planned, made: PieceSet) -> tuple[Choice, ...]:
+    """The plans that were chosen from, as plan.json has them; the one that was made with the
+    figures of its pieces, which route `pieces` converts anew."""
+
+    def figured(choice: PlanChoice) -> PlanChoice:
+        if choice.plan is not planned.plan or made.route == "whole":
+            return choice
+        flash_bytes = sum(len(data) for files in made.files for data in files)
+        return replace(choice, plan=made.plan, flash_bytes=flash_bytes)
+
+    chosen = [(choice.plan is planned.plan, figured(choice)) for choice in planned.choices]
     return tuple(
         Choice(
             aim=choice.aim,
-            is_written=choice.plan is planned.plan,
+            is_written=is_written,
             status=cast("PlanStatus", choice.plan.status.name),
             peak_ram_bytes=choice.plan.peak_ram_bytes,
             added_insn=choice.plan.added_insn,
@@ -31,7 +42,7 @@ def choice_entries(planned: Planned) -> tuple[Choice, ...]:
             cuts=choice.plan.cuts,
             flash_bytes=choice.flash_bytes,
         )
-        for choice in planned.choices
+        for is_written, choice in chosen
     )
 
 

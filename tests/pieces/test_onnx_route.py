@@ -21,7 +21,7 @@ from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces import onnx_pieces
 from splitopt.planning.refusals import refuse_outgrown
 from splitopt.verify.check import CheckStatus
-from splitopt.workflows.plan import plan_job
+from splitopt.workflows.plan import plan, plan_job
 from splitopt.workflows.run import RunResult, run_job
 
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
@@ -83,6 +83,10 @@ def test_the_bundle_holds_route_contract_and_both_figures(resnet8: Run) -> None:
     plan = json.loads((result.folder / "plan.json").read_text())
     assert plan["route"] == "pieces"
     assert plan["routes"]["pieces"]["peak_ram_bytes"] == plan["peak_ram_bytes"]
+    [written] = [choice for choice in plan["choices"] if choice["is_written"]]
+    assert [written[key] for key in ("peak_ram_bytes", "added_insn", "flash_bytes")] == [
+        plan[key] for key in ("peak_ram_bytes", "added_insn", "piece_bytes")
+    ]
     boundary = {entry["tensor"] for entry in plan["layout"]["boundary"]}
     assert {entry["tensor"] for entry in plan["contract"]} == boundary
     for entry in plan["contract"]:
@@ -213,6 +217,26 @@ def test_real_models_in_pieces(
     assert all(check.status is CheckStatus.PASSED for check in judgement.checks)
     if judgement.whole.top1 is not None and judgement.pieces.top1 is not None:
         assert abs(judgement.whole.top1 - judgement.pieces.top1) <= 0.01
+
+
+def test_what_only_the_whole_route_has_is_told() -> None:
+    """A cut that the ONNX model lacks, and the plan that bands and streams would find."""
+    keys = {"model": str(MODELS / "unet_digits_int8.tflite"), "board": "corstone300_64k"}
+    keys |= {"budget_bytes": 24_000, "cut": {"allow": [3, 5, 7]}}
+    job = Job.of(**keys, route="pieces")
+    source = open_model(job)
+    n = len(source.graph.ops)
+    segments = np.zeros((n + 1, n + 1), dtype=bool)
+    segments[[0, 0, 5], [n, 5, n]] = True
+    with pytest.raises(InfeasibleError) as caught:
+        plan_job(job, source, segments=segments)
+    assert "cut.allow 3, 7: the ONNX model cannot be cut there" in str(caught.value)
+    cheapest = plan(Job.of(**keys, objective={"minimise": "fit"}))
+    [line] = [own for own in caught.value.facts["help"] if own.startswith("route: whole")]
+    assert f"too: {cheapest.peak_ram_bytes:,} B in" in line
+    assert "which fits" in line
+    roomy = Job.of(**{**keys, "budget_bytes": 57_344}, route="pieces")
+    assert "cut.allow 3, 7" in plan_job(roomy, source, segments=segments).plan.notes[-1]
 
 
 def test_only_an_onnx_model_is_cut_before_it_is_converted(tmp_path: Path) -> None:
