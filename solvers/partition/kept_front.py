@@ -8,7 +8,7 @@ lazy_front.py for options that keep nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -39,7 +39,9 @@ class KeptFront:
     ) -> None:
         self._pool, self._goal, self._deadline = pool, goal, deadline
         self._option_of, self._lowest = option_of, lowest
+        self._counts = counts_segments
         self._by_segments = counts_segments or goal.max_segments is not None
+        self._prospects: KeptProspects | None = None
 
     def names(
         self,
@@ -62,11 +64,25 @@ class KeptFront:
             by_segments=self._by_segments,
             lowest=self._lowest,
         )
+        if not only_exact:
+            self._prospects = prospects
         found = self._searched(
             numbers[prospects.gains() >= 0], prospects, Conflicts(self._pool.n, conflicts)
         )
         used = {number for end in found or () for number in end.numbers}
         return KeptForFront(sorted(map(self._pool.name, used)), found is not None)
+
+    def loads(self, known: Iterable[Measures]) -> list[Measures]:
+        """No plan is better than all of these, by what is known of options: for each known cost the
+        lowest peak of plans that cost no more, but more than the one before."""
+        costs = sorted({cost for _, cost, _ in known})
+        least, segments = least_added(self._pool), int(self._counts)
+        if self._prospects is None or not costs:
+            return [(self._lowest, least, segments)]
+        peaks = self._prospects.lowest_peaks(np.array(costs)).tolist()
+        found = [(peaks[0], min(least, costs[0]), segments)]
+        found += [(peak, cost + 1, segments) for cost, peak in zip(costs, peaks[1:], strict=False)]
+        return [*found, (self._lowest, costs[-1] + 1, segments)]
 
     @property
     def _fits(self) -> Mask:

@@ -111,6 +111,15 @@ class KeptProspects:
             self._known_limits[cut, count] = own.max(axis=0, initial=-np.inf)
         return self._known_limits[cut, count]
 
+    def lowest_peaks(self, costs: Column) -> Column:
+        """At least the peak of any plan that costs no more, for each of these costs."""
+        priced = self._prices[:, 0] > 0
+        least = self._least[priced, 0, 0]
+        ram_weight, cost_weight = self._prices[priced].T[:, :, None]
+        left = (least - _SLACK * np.abs(least))[:, None] - cost_weight * costs
+        found = np.floor(left / ram_weight).max(axis=0, initial=self._lowest)
+        return np.where(np.isfinite(found), found, self._lowest).astype(np.int64)
+
     def gains(self) -> Floats:
         """By how much plans through each option may be better than all known ones: not at all
         where it is negative."""

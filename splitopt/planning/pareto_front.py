@@ -146,7 +146,7 @@ class _Search:
             further = self._over(kept.names)
             both = further if further.points else both
             if not proved or not (is_first or further.reaches_loads):
-                return both.unproved([(lowest, least_added(pool), int(self._counts))])
+                return both.unproved(search.loads(both.measures))
             if len(self._learnt.conflicts) == before and not is_first:
                 return both
             is_first = False

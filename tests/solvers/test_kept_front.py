@@ -83,3 +83,22 @@ def test_the_front_is_that_of_all_options(block: int) -> None:
         assert points_of(front) == points_of(whole), seed
         spared += len(instance.options) - used
     assert spared > 0
+
+
+@pytest.mark.parametrize("block", seeds(1, 20))
+def test_loads_out_of_time_are_no_better_than_any_plan(block: int) -> None:
+    useful = 0
+    for seed in range(15 * block, 15 * block + 15):
+        instance, counted = rolled(seed, 6, keeps=True), seed % 2 > 0
+        options = named(instance)
+        search = KeptFront(
+            pool_of(instance, seed), instance.goal, options.__getitem__, Deadline(60)
+        )
+        whole = pareto_front(instance, counts_segments=counted)
+        search.names(whole.measures, ())
+        unproved = whole.unproved(search.loads(whole.measures))
+        for point in unproved.points:
+            others = [p for p in whole.points if p.cost.added <= point.cost.added]
+            assert point.bound <= min(p.cost.peak for p in others)
+            useful += point.bound > min(p.cost.peak for p in whole.points)
+    assert useful > 0
