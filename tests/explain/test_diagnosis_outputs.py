@@ -26,6 +26,7 @@ from diagnosis_bundles import (
 )
 
 from splitopt.base.errors import ModelError
+from splitopt.bundle.schema.outputs import Severity
 from splitopt.explain.outputs import samples
 from splitopt.graph.tflite_reader import read_tflite
 
@@ -268,17 +269,36 @@ def test_the_model_s_input_of_a_piece_with_too_narrow_a_range(resnet: Path) -> N
     assert "from the model's input to piece 0" in finding.where
 
 
-def test_a_piece_that_is_not_the_run_s_own_is_noted(resnet: Path) -> None:
-    plan = read_plan(resnet)
+def keep_hashes(folder: Path) -> None:
+    """Into its plan, as a run does it."""
+    plan = read_plan(folder)
     for k, segment in enumerate(plan["segments"]):
-        segment["sha256"] = sha256(resnet / "pieces" / f"{k:02d}.tflite")
-    write_plan(resnet, plan)
+        segment["sha256"] = sha256(folder / "pieces" / f"{k:02d}.tflite")
+    write_plan(folder, plan)
+
+
+def test_a_piece_that_is_not_the_run_s_own_and_right_is_warned_of(resnet: Path) -> None:
+    keep_hashes(resnet)
     assert not codes_of(real(resnet))
     edit_piece(resnet, 1, lambda m: None)
     found = real(resnet)
     assert codes_of(found) == {"piece_replaced"}
     assert found.findings[0].pieces == (1,)
+    assert found.findings[0].severity is Severity.WARNING
     assert found.verdict.startswith("No fault found")
+
+
+def test_a_piece_that_is_not_the_run_s_own_and_wrong_is_the_first_fault(resnet: Path) -> None:
+    keep_hashes(resnet)
+    edit_piece(resnet, 1, zero_constants)
+    found = real(resnet)
+    first = found.findings[0]
+    assert (first.code, first.severity, first.pieces) == ("piece_replaced", Severity.FAULT, (1,))
+    assert first.title == "01.tflite: not the piece that the run wrote"
+    assert "computes_something_else" in faults_of(found)
+    [constant] = [finding for finding in found.findings if finding.code == "constant_output"]
+    assert "01.tflite" in constant.evidence[0]
+    assert first.title not in constant.next_step
 
 
 def test_untrusted_names_do_not_steer_the_terminal(resnet: Path) -> None:
@@ -315,6 +335,15 @@ def test_the_model_itself_is_constant(tmp_path: Path) -> None:
     model = tmp_path / "model.tflite"
     model.write_bytes(RESNET.read_bytes())
     edit(model, zero_constants)
-    found = outputs_of(make_bundle(tmp_path / "bundle", model, CUTS), DATA, "test")
+    folder = make_bundle(tmp_path / "bundle", model, CUTS)
+    found = outputs_of(folder, DATA, "test")
     assert codes_of(found) == {"constant_model"}
+    assert found.findings[0].severity is Severity.FAULT
     assert "splitting is not the cause" in found.findings[0].next_step
+    keep_hashes(folder)
+    edit_piece(folder, 1, lambda m: None)
+    found = outputs_of(folder)  # on random inputs, which show nothing
+    severities = {finding.code: finding.severity for finding in found.findings}
+    assert severities == {"piece_replaced": Severity.FAULT, "constant_model": Severity.WARNING}
+    assert all(boundary.constant for boundary in found.boundaries)
+    assert ", the same for every sample; 1 fault" in found.verdict

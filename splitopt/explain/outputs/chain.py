@@ -41,7 +41,7 @@ def _passed(bundle: OpenBundle, chain: Chain, reference: Reference, tensor: int)
         maker=bundle.makers[tensor].index,
         readers=tuple(piece.index for piece in bundle.readers.get(tensor, ())),
         chained=None if got is None else distance(want, got, reference.grid(tensor)),
-        constant=got is not None and hardly_varies(got, want),
+        constant=got is not None and (is_constant(got) or hardly_varies(got, want)),
         saturated_share=max(0.0, more),
     )
 
@@ -73,21 +73,25 @@ def chain_findings(
             evidence=(chain.stopped,),
             next_step="convert the piece that is named again",
         )
-    yield from _constant_outputs(bundle, passed, faults)
+    lost = [p for p in passed if p.constant and not is_constant(reference.arrays[p.tensor])]
+    yield from _constant_outputs(bundle, passed, lost, faults)
     if not faults and not chain.stopped:
         known = {tensor for cause in causes for tensor in cause.tensors}
         yield from _drift(bundle, [p for p in passed if p.tensor not in known])
-    if not is_random:
-        yield from _constant_model(bundle, reference)
+    yield from _constant_model(bundle, reference, is_random=is_random)
 
 
 def _constant_outputs(
-    bundle: OpenBundle, passed: Sequence[BoundaryHealth], faults: Sequence[Finding]
+    bundle: OpenBundle,
+    passed: Sequence[BoundaryHealth],
+    lost: Sequence[BoundaryHealth],
+    faults: Sequence[Finding],
 ) -> Iterator[Finding]:
-    outputs = [p for p in passed if p.tensor in bundle.graph.outputs and p.constant]
+    """`lost`: what is constant in the chain only."""
+    outputs = [p for p in lost if p.tensor in bundle.graph.outputs]
     if not outputs:
         return
-    first = next(p for p in passed if p.constant)
+    first = lost[0]
     saturated = next((p for p in passed if p.saturated_share > _LIMIT), None)
     evidence = [
         f"the first to be constant is {first.name}, made by "
@@ -133,17 +137,24 @@ def _drift(bundle: OpenBundle, passed: Sequence[BoundaryHealth]) -> Iterator[Fin
     )
 
 
-def _constant_model(bundle: OpenBundle, reference: Reference) -> Iterator[Finding]:
-    """A constant output that no cut causes."""
-    for tensor in bundle.graph.outputs:
-        if is_constant(reference.arrays[tensor]):
-            yield Finding(
-                code="constant_model",
-                severity=Severity.FAULT,
-                title="the whole int8 model gives the same output for every sample, too",
-                where=bundle.tensor_name(tensor),
-                evidence=(f"{reference.count} samples through the unsplit model",),
-                next_step="splitting is not the cause: look at the model's calibration and at how "
-                "the samples are prepared",
-                tensors=(tensor,),
-            )
+def _constant_model(
+    bundle: OpenBundle, reference: Reference, *, is_random: bool
+) -> Iterator[Finding]:
+    """A constant output that no cut causes. Of random inputs it tells only that they show little;
+    one output of several may be the same for all of them and sound."""
+    constant = [t for t in bundle.graph.outputs if is_constant(reference.arrays[t])]
+    if is_random and len(constant) < len(bundle.graph.outputs):
+        return
+    for tensor in constant:
+        yield Finding(
+            code="constant_model",
+            severity=Severity.WARNING if is_random else Severity.FAULT,
+            title="the whole int8 model gives the same output for every sample, too",
+            where=bundle.tensor_name(tensor),
+            evidence=(f"{reference.count} samples through the unsplit model",),
+            next_step="give samples as they are in use (--data): these say little of the pieces"
+            if is_random
+            else "splitting is not the cause: look at the model's calibration and at how the "
+            "samples are prepared",
+            tensors=(tensor,),
+        )

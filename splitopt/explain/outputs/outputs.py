@@ -48,14 +48,16 @@ def explain_outputs(
     passed = judge_chain(bundle, chain, reference)
     faults = piece_findings(bundle, runs, reference, progress)
     causes = root_causes(bundle, contract_findings(bundle, reference), faults)
+    replaced = _replaced(bundle)
     if _is_right(bundle, passed, reference):
-        causes = [_harmless(cause) for cause in causes]
+        causes, replaced = (list(map(_harmless, found)) for found in (causes, replaced))
     own = [*samples.findings, *input_findings(bundle, samples, statistics)]
-    causes = [*known, *own, *causes, *_replaced(bundle)]
+    causes = [*known, *own, *causes]
     outputs = [p.chained for p in passed if p.tensor in bundle.graph.outputs and p.chained]
     worst = min(outputs, key=lambda d: d.sqnr_db, default=None)
     chained = chain_findings(bundle, chain, passed, reference, causes, is_random=samples.is_random)
-    findings = tuple(sorted([*causes, *chained], key=lambda finding: finding.severity.rank))
+    found = [*replaced, *causes, *chained]
+    findings = tuple(sorted(found, key=lambda finding: finding.severity.rank))
     return Outputs(
         verdict=_verdict(bundle, samples, worst, findings, passed),
         samples=SamplesRun(
@@ -95,14 +97,16 @@ def _replaced(bundle: OpenBundle) -> list[Finding]:
     if not replaced:
         return []
     names = first_few([piece.name for piece in replaced])
+    what = "the piece" if len(replaced) == 1 else "the pieces"
     return [
         Finding(
             code="piece_replaced",
-            severity=Severity.NOTE,
-            title=f"{plural(len(replaced), 'piece')} did not come from this run: {names}",
+            severity=Severity.FAULT,
+            title=f"{names}: not {what} that the run wrote",
             where="pieces",
-            evidence=("SHA-256 differs from what plan.json has",),
-            next_step="nothing, if that is meant; the run's proof does not hold for them",
+            evidence=("SHA-256 differs from what plan.json has; the run's proof does not hold",),
+            next_step="put back what the run wrote, or run the job again; nothing if the piece is "
+            "yours, and is to be judged here (export refuses it)",
             pieces=tuple(piece.index for piece in replaced),
         )
     ]
@@ -171,6 +175,7 @@ def _verdict(
     if worst is None:
         return f"The chain of {pieces} does not reach the outputs: {_count(faults)}."
     constant = any(p.constant for p in passed if p.tensor in bundle.graph.outputs)
+    shape = ", the same for every sample" if constant else ""
     lsb = "" if worst.lsb is None else f", at most {worst.lsb:.3g} steps"
     if not faults and worst.is_right:
         warnings = [f for f in findings if f.severity is Severity.WARNING]
@@ -178,14 +183,13 @@ def _verdict(
         if worst.largest == 0:
             return (
                 f"No fault found: the chain of {pieces} equals the whole model {on}, "
-                f"worst difference 0{more}."
+                f"worst difference 0{shape}{more}."
             )
         return (
             f"No fault found: the chain of {pieces} is as the whole model {on}, {worst}, worst "
-            f"difference {worst.largest:.4g}{lsb}{more}."
+            f"difference {worst.largest:.4g}{lsb}{shape}{more}."
         )
     state = "are right" if worst.is_right else "are off" if not worst.is_wrong else "are wrong"
-    shape = ", the same for every sample" if constant else ""
     return (
         f"The outputs of {pieces} {state} against the whole model {on}: {worst}, worst difference "
         f"{worst.largest:.4g}{lsb}{shape}; {_count(faults)}."
