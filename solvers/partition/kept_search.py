@@ -40,7 +40,7 @@ have, so many options at most."""
 @dataclass(frozen=True)
 class FoundByLoads:
     """Options of the best plan, from the first on; none where no plan is within the value. No plan
-    has less than `bound`. `is_proved`: time was enough."""
+    has less than `bound`. `is_proved`: time was enough; else it is the best that was met."""
 
     names: list[OptionName]
     bound: int
@@ -111,12 +111,13 @@ class KeptSearch:
         prospects, low = self._prospects, self._prospects.least
         step = max(1, (value - low) // _FIRST_STEP)
         prospects.most = min(value, low + step)
+        met: list[OptionName] = []
         while True:
             chosen = self._numbers[self._pool.edges.ram[self._numbers] < NEVER]
             search = _Labels(self._pool, chosen, self._goal, prospects)
             ends = search.run(deadline)
             if ends is None:
-                return FoundByLoads([], low, is_proved=False)
+                return FoundByLoads(met, low, is_proved=False)
             within = [end for end in ends if self._value(end) <= prospects.most]
             if not within:
                 low = prospects.most + 1
@@ -131,6 +132,19 @@ class KeptSearch:
                 return FoundByLoads([self._pool.name(k) for k in numbers], low, is_proved=True)
             near = search.open_within(low + max(1, (prospects.most - low) // _NEAR))
             self._pool.settle([*numbers, *near], deadline)
+            real = self._real_value(numbers)
+            if real is not None and real <= value:
+                value, met = real, [self._pool.name(k) for k in numbers]
+                prospects.most = min(value, prospects.most)
+
+    def _real_value(self, numbers: Sequence[int]) -> int | None:
+        """Of a plan, by exact figures within the limits; None where it has none."""
+        pool, goal = self._pool, self._goal
+        if not (pool.is_exact[list(numbers)].all() and all(map(pool.is_there, numbers))):
+            return None
+        peak, cost = pool.amounts(numbers)
+        fits = goal.fits(peak) and (goal.max_cost is None or cost <= goal.max_cost)
+        return goal.weigh(peak, cost) if fits else None
 
     def _value(self, end: EndPath) -> int:
         return self._goal.weigh(end.peak, end.cost)

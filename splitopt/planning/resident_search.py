@@ -131,9 +131,10 @@ class _ResidentSearch:
         found = KeptSearch(self._pool, among.numbers, prices).best(
             low.unlimited(limit), self._deadline
         )
+        value = self._take(self._plan_of(found.names)) if found.names else None
         if not found.is_proved:
             return self._answer(found.bound)
-        if found.names and self._take(self._plan_of(found.names)) != found.bound:
+        if found.names and value != found.bound:
             return self._with_layouts(low)
         return self._answer(self._value, is_proved=True)
 

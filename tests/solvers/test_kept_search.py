@@ -61,4 +61,7 @@ def test_the_best_plan_by_loads_is_that_of_all_plans(block: int) -> None:
         known += 1
         options = tuple(named(instance)[name] for name in found.names)
         assert value_of(instance, options, goal) == found.bound == min(values), seed
+        late = KeptSearch(pool, numbers, prices).best(most, Deadline(0))
+        assert not late.is_proved
+        assert late.bound <= min(values)
     assert known
