@@ -64,9 +64,11 @@ def load_samples(
     data = _load(path, key, shape, where)
     if may_be_nchw and is_nchw_only(data.shape, shape[1:]):
         preprocess = replace(preprocess, layout="nchw")
-    given = _ready(data, preprocess, shape, f"{where}: {path}")
+    wanted = _wanted(shape, preprocess.layout, may_be_nchw=may_be_nchw)
+    given = _ready(data, preprocess, shape, _named(where, path, key), wanted)
     if test_key is not None:
-        held = _ready(_load(path, test_key, shape, where), preprocess, shape, f"{where}: {path}")
+        held = _load(path, test_key, shape, where)
+        held = _ready(held, preprocess, shape, _named(where, path, test_key), wanted)
     else:
         cut = len(given) - max(1, len(given) // HELD_OUT_SHARE)
         given, held = given[:cut], given[cut:]
@@ -140,7 +142,29 @@ def _check_size(size: tuple[int, int], shape: Sequence[int | None], where: str) 
         raise UsageError(f"{where}: is {width} x {height} pixels, want {want}; resize it")
 
 
-def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], where: str) -> Array:
+def _named(where: str, path: Path, key: str | None) -> str:
+    return f"{where}: {path}" if key is None else f"{where}: {path}: {key!r}"
+
+
+def _wanted(shape: tuple[int | None, ...], layout: str, *, may_be_nchw: bool) -> str:
+    """The shapes that data may have, `shape` being the model's with channels last."""
+    last = f"[N, {', '.join(map(str, shape[1:]))}]"
+    if len(shape) not in WITH_CHANNELS:
+        return last
+    first = f"[N, {', '.join(map(str, (*shape[-1:], *shape[1:-1])))}]"
+    if layout == "nchw":
+        return f"{first} (channels first, as preprocess.layout says)"
+    if may_be_nchw:
+        return f"{last} or {first}"
+    return (
+        f"{last} (channels last; for data with channels first, write into the job, at its top "
+        "level, preprocess: {layout: nchw}; splitopt init writes a job for a model)"
+    )
+
+
+def _ready(
+    data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], where: str, want: str
+) -> Array:
     if not np.issubdtype(data.dtype, np.number) or np.iscomplexobj(data):
         raise UsageError(f"{where}: holds {data.dtype}, want numbers")
     if not data.ndim:
@@ -152,11 +176,7 @@ def _ready(data: Array, preprocess: Preprocess, shape: tuple[int | None, ...], w
     if preprocess.layout == "nchw":
         images = channels_last(images)
     if images.shape[1:] != wanted:
-        raise UsageError(
-            f"{where}: holds {list(data.shape)}, want [N, {', '.join(map(str, wanted))}] "
-            "(channels last; for data with channels first, write into the job, at its top level, "
-            "preprocess: {layout: nchw}; splitopt init writes a job for a model)"
-        )
+        raise UsageError(f"{where}: holds {list(data.shape)}, want {want}")
     for name, values in (("mean", preprocess.mean), ("std", preprocess.std)):
         if values and len(values) not in (1, wanted[-1]):
             raise UsageError(

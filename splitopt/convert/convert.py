@@ -20,6 +20,7 @@ from splitopt.convert.model_samples import (
     InputData,
     ModelSamples,
     load_model_samples,
+    require_named,
     sizes_of_samples,
 )
 from splitopt.convert.names.match import correspond
@@ -162,6 +163,7 @@ def _conversion(entry: cache.Entry, *, from_cache: bool) -> Conversion:
 
 
 def _from_onnx(request: ConversionRequest, progress: Progress) -> _Made:
+    require_named(request.files)
     progress("checking the ONNX model")
     try:
         model = read_onnx(request.onnx, request.input_shapes)

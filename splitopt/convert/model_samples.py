@@ -15,7 +15,7 @@ from splitopt.convert.calibration import (
     load_samples,
     without_batch,
 )
-from splitopt.runtime.arrays import Array
+from splitopt.runtime.arrays import Array, require_arrays
 
 Inputs = Sequence[tuple[str, tuple[int | None, ...]]]
 """Name and shape of each input, batch included."""
@@ -103,6 +103,13 @@ def load_model_samples(data: DataFiles, inputs: Inputs, *, channels_first: bool)
     )
 
 
+def require_named(data: DataFiles) -> None:
+    """Raises UsageError for an array that is asked for and absent, before anything is read."""
+    asked = [key for own in (data.one, *data.by_name.values()) for key in (own.key, own.test_key)]
+    keys = [key for key in (*asked, data.label_key) if key is not None]
+    require_arrays(data.path, keys, data.where)
+
+
 def sizes_of_samples(
     data: DataFiles, inputs: Mapping[str, Sequence[int | str]]
 ) -> dict[str, tuple[int, ...]]:
@@ -146,7 +153,8 @@ def _asked(data: DataFiles, names: Sequence[str]) -> Mapping[str, InputData]:
     if data.one.key or data.one.test_key:
         line = ", ".join(f"{name!r}: {{key: ARRAY}}" for name in names)
         raise UsageError(
-            f"{data.where}.key: the model has {len(names)} inputs; give each its array instead: "
+            f"{data.where}.key: the model has {len(names)} inputs; without a key, each takes the "
+            f"array of its own name ({', '.join(names)}); or give each its array in a job: "
             f"calibration: {{path: {data.path.name}, inputs: {{{line}}}}}"
         )
     by_default = {name: InputData(name, None, data.one.preprocess) for name in names}

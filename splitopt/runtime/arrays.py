@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -162,19 +163,41 @@ def _read_npy(file: IO[bytes], where: str) -> Array:
 
 def _load_npz(path: Path, key: str | None, where: str) -> Array:
     with open_file(path) as file, zipfile.ZipFile(file) as archive:
-        members = archive.namelist()
-        names = [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+        names = _names_of(archive)
+        if not names:
+            raise UsageError(f"{where}: {path} holds no array")
         if key is None and len(names) != 1:
             raise UsageError(
-                f"{where}: {path} holds {first_few(names) or 'no array'}; say which with `key`"
+                f"{where}: {path} holds {first_few(names)}; say which with `key` in a job, as "
+                f"{path.name}:{names[0]} on the command line"
             )
         wanted = names[0] if key is None else key
         if wanted not in names:
-            raise UsageError(
-                f"{where}: {path} has no array {wanted!r}; it holds {first_few(names)}"
-            )
+            raise _absent(path, wanted, names, where)
         with archive.open(f"{wanted}.npy") as member:
             return _read_npy(member, f"{where}: {path}: {wanted!r}")
+
+
+def require_arrays(path: Path, keys: Iterable[str], where: str) -> None:
+    """Raises UsageError for an array that an .npz lacks; reads its list of arrays only, and leaves
+    what else is wrong to `load_array`."""
+    if path.suffix != ".npz":
+        return
+    with suppress(OSError, zipfile.BadZipFile), zipfile.ZipFile(path) as archive:
+        names = _names_of(archive)
+        for key in keys:
+            if key not in names:
+                raise _absent(path, key, names, where)
+
+
+def _names_of(archive: zipfile.ZipFile) -> list[str]:
+    members = archive.namelist()
+    return [name.removesuffix(".npy") for name in members if name.endswith(".npy")]
+
+
+def _absent(path: Path, key: str, names: Sequence[str], where: str) -> UsageError:
+    held = first_few(names) or "no array"
+    return UsageError(f"{where}: {path} has no array {key!r}; it holds {held}")
 
 
 def is_constant(values: Array) -> bool:

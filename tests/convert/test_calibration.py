@@ -49,6 +49,10 @@ def test_data_that_can_only_be_nchw_are_taken_so_for_an_onnx_model(tmp_path: Pat
     np.testing.assert_array_equal(found.calibration, data[:8])
     with pytest.raises(UsageError, match=r"at its top level, preprocess: \{layout: nchw\}"):
         load_samples(*asked)
+    np.save(tmp_path / "labels.npy", np.arange(10))
+    says = r"labels\.npy: holds \[10\], want \[N, 4, 4, 3\] or \[N, 3, 4, 4\]$"
+    with pytest.raises(UsageError, match=says):
+        load_samples(tmp_path / "labels.npy", *asked[1:], may_be_nchw=True)
     cube = np.arange(10 * 27, dtype=np.float32).reshape(10, 3, 3, 3)
     np.save(tmp_path / "cube.npy", cube)
     both = (tmp_path / "cube.npy", None, None, None, Preprocess(), (1, 3, 3, 3), "job")

@@ -14,6 +14,7 @@ from splitopt.convert.model_samples import (
     InputData,
     ModelSamples,
     load_model_samples,
+    require_named,
 )
 
 IMAGE, MASK = ("img:0", (1, 3, 4, 4)), ("mask", (1, 5))
@@ -48,7 +49,12 @@ def test_each_input_has_its_array_and_its_preprocessing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("by_name", "key", "arrays", "says"),
     [
-        ({}, "pixels", {}, r"calibration.key: the model has 2 inputs; .*inputs: \{'img:0': \{key"),
+        (
+            {},
+            "pixels",
+            {},
+            r"without a key, each .*\(img:0, mask\); .*inputs: \{'img:0': \{key",
+        ),
         ({"img": InputData("pixels", None, Preprocess())}, None, {}, "no input 'img'; the model's"),
         ({}, None, {}, r"inputs: 'img:0': .*'img:0'"),
         (
@@ -68,3 +74,13 @@ def test_what_does_not_fit_is_refused_by_the_inputs_name(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         load(tmp_path, by_name, key, **arrays)
+
+
+def test_an_absent_array_is_named_before_the_model_is_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=MASKS, y=np.arange(10))
+    for key, label in (("z", "y"), ("x", "z")):
+        one = InputData(key, None, Preprocess())
+        with pytest.raises(UsageError, match=r"no array 'z'; it holds x, y"):
+            require_named(DataFiles(tmp_path / "d.npz", one, label, {}, "job"))
+    require_named(DataFiles(tmp_path / "d.npz", InputData("x", "y", Preprocess()), "y", {}, "job"))
+    require_named(DataFiles(tmp_path / "none.npz", InputData("x", None, Preprocess()), "y", {}, ""))

@@ -111,14 +111,15 @@ def test_keys_of_an_npz(graph: ModelGraph, tmp_path: Path) -> None:
     data = np.zeros((1, *SHAPE), np.int8)
     path = tmp_path / "a.npz"
     np.savez(path, first=data, second=data)
-    assert refusal(graph, path).endswith("holds first, second; say which with `key`")
+    says = "holds first, second; say which with `key` in a job, as a.npz:first on the command line"
+    assert refusal(graph, path).endswith(says)
     assert refusal(graph, path, "q").endswith("has no array 'q'; it holds first, second")
     np.save(tmp_path / "a.npy", data)
     assert "not an .npz file; `key`" in refusal(graph, tmp_path / "a.npy", "first")
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes", "text")
-    assert refusal(graph, path).endswith("holds no array; say which with `key`")
-    assert "has no array 'notes'" in refusal(graph, path, "notes")
+    assert refusal(graph, path).endswith("holds no array")
+    assert refusal(graph, path, "notes").endswith("holds no array")
 
 
 def npy_bytes(shape: tuple[int, ...], data: bytes = b"") -> bytes:
