@@ -77,7 +77,11 @@ def test_the_readme_says_where_channels_moved(layout: str, is_said: bool, tmp_pa
     (bundle / "correspondence.json").write_text(json.dumps(names))
     export_bundle(bundle, tmp_path / "net")
     said = "input 0: NHWC, channels last, where the ONNX model has NCHW."
-    assert (said in (tmp_path / "net" / "README.md").read_text().splitlines()) == is_said
+    readme = (tmp_path / "net" / "README.md").read_text().splitlines()
+    assert (said in readme) == is_said
+    assert any(line.startswith("- input 0 (ONNX `image`): [") for line in readme)
+    [header] = (tmp_path / "net").rglob("*_io.h")
+    assert "// Input 0 image: INT8" in header.read_text()
 
 
 def test_cmake_names_every_source(exported: Path) -> None:

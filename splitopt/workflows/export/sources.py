@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -107,7 +107,7 @@ def sources_of(
         model[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
     model |= {
         "resolver.h": resolver_header(ops, namespace),
-        f"{namespace}_io.h": io_header_text(namespace, *_named_ends(bundle)),
+        f"{namespace}_io.h": io_header_text(namespace, *_user_named_ends(bundle)),
         f"{namespace}.h": header_text(namespace, about, planned, host, memories),
         f"{namespace}.cc": plan_text(namespace, planned, host, models, ends),
     }
@@ -127,8 +127,15 @@ def _words(
 ) -> dict[str, str]:
     """What stands between @...@ in the files that are the same for every plan."""
     graph = bundle.graph
-    ends = [f"- input {k}: {_end(_input(bundle, t))}" for k, t in enumerate(graph.inputs)]
-    ends += [f"- output {k}: {_end(_output(bundle, t))}" for k, t in enumerate(graph.outputs)]
+    onnx = {t: f" (ONNX `{code_span(name)}`)" for t, name in _onnx_names(bundle).items()}
+    ends = [
+        f"- input {k}{onnx.get(t, '')}: {_end(_input(bundle, t))}"
+        for k, t in enumerate(graph.inputs)
+    ]
+    ends += [
+        f"- output {k}{onnx.get(t, '')}: {_end(_output(bundle, t))}"
+        for k, t in enumerate(graph.outputs)
+    ]
     ends += _order_lines(bundle)
     placed = {link.model_index: link for link in placed_inputs(planned.links)}
     buffers = [
@@ -190,6 +197,24 @@ def _named_ends(bundle: OpenBundle) -> tuple[list[NamedEnd], list[NamedEnd]]:
         return NamedEnd(end.name, tensor, end.was if end.is_changed else "")
 
     return list(map(named, inputs, io.inputs)), list(map(named, outputs, io.outputs))
+
+
+def _user_named_ends(bundle: OpenBundle) -> tuple[list[NamedEnd], list[NamedEnd]]:
+    """The same, by the names of the ONNX model that it came from, if it did."""
+    onnx, graph = _onnx_names(bundle), bundle.graph
+    inputs, outputs = _named_ends(bundle)
+    return (
+        [replace(e, name=onnx.get(t, e.name)) for t, e in zip(graph.inputs, inputs, strict=True)],
+        [replace(e, name=onnx.get(t, e.name)) for t, e in zip(graph.outputs, outputs, strict=True)],
+    )
+
+
+def _onnx_names(bundle: OpenBundle) -> dict[int, str]:
+    """Tensor → what the ONNX model calls it; of several names the one that comes first."""
+    if not (bundle.folder / CORRESPONDENCE).is_file():
+        return {}
+    matches = correspondence_of(bundle).matches
+    return {match.tflite_tensor: match.onnx_tensor for match in reversed(matches)}
 
 
 def _input(bundle: OpenBundle, tensor: int) -> Tensor:
