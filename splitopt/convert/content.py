@@ -30,7 +30,7 @@ def content_key(model: Path, data: Path, options: Mapping[str, Any]) -> str:
         raise UsageError(f"{error.filename}: cannot be read ({error.strerror})") from error
     named = {"model": model, **files}
     parts = {name: read_file(file, MAX_DATA_BYTES) for name, file in named.items()}
-    facts = {"format": 8, "kind": model.suffix, "versions": versions(), **options}
+    facts = {"format": 9, "kind": model.suffix, "versions": versions(), **options}
     return hashed(parts, facts)
 
 

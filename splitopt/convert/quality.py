@@ -22,13 +22,12 @@ from splitopt.runtime.arrays import (
     is_constant,
     quantise,
 )
-from splitopt.runtime.host import Stage, run_litert, run_tflm_chain
+from splitopt.runtime.host import NO_KERNEL, Stage, run_litert, run_tflm_chain
 
 MAX_SAMPLES = 64
 LOW_SQNR_DB = 10.0
 SAME_FUNCTION_DB = 45.0
 _FLOAT_SAMPLES = 4
-_NO_KERNEL = "Didn't find op for builtin opcode"
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _in_litert(
     try:
         return run_litert(path, feeds, names, repair_bias_axis=True, timeout_s=timeout_s).arrays
     except ToolError as error:
-        if _NO_KERNEL in str(error):
+        if NO_KERNEL in str(error):
             return None
         raise
 

@@ -25,6 +25,7 @@ DEFAULT_TIMEOUT_S = 120.0
 DEFAULT_MEMORY_BYTES = 2 << 30
 
 _WORKER = "splitopt.runtime.host_worker"
+NO_KERNEL = "Didn't find op for builtin opcode"  # what LiteRT says of an op that it lacks
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def run_litert(
     keep: Mapping[str, int] | None = None,
     *,
     repair_bias_axis: bool = False,
+    is_optimised: bool = False,
     timeout_s: float = DEFAULT_TIMEOUT_S,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> LitertRun:
@@ -154,6 +156,7 @@ def run_litert(
 
     `feeds`: one array per input of the model. LiteRT refuses files whose biases claim an axis that
     they do not have; `repair_bias_axis` runs a copy in which that one field is corrected.
+    `is_optimised`: not in the reference kernels but in those of apps, of which there are more.
     """
     _check_samples(feeds)
     names = [f"input {position}" for position in range(len(feeds))]
@@ -164,6 +167,7 @@ def run_litert(
         "outputs": list(outputs),
         "keep": dict(keep or {}),
         "repair_bias_axis": repair_bias_axis,
+        "is_optimised": is_optimised,
     }
     arrays = dict(zip(names, feeds, strict=True))
     reply = run_worker(_WORKER, job, arrays, timeout_s=timeout_s, memory_bytes=memory_bytes)

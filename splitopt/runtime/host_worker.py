@@ -238,7 +238,7 @@ def _run_litert_ops(task: Task) -> Made:
 def _run_litert_model(
     job: Mapping[str, Any], data: bytes, counts: Mapping[str, int], feeds: Sequence[Array]
 ) -> dict[str, Array]:
-    interpreter = _make_litert(data)
+    interpreter = _make_litert(data, is_optimised=job.get("is_optimised", False))
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
     wanted = dict(job["keep"])
     check_count("inputs", len(feeds), len(inputs))
@@ -259,13 +259,15 @@ def _run_litert_model(
     return _over_samples(infer, len(feeds[0]) if feeds else 1)
 
 
-def _make_litert(data: bytes) -> Any:
+def _make_litert(data: bytes, *, is_optimised: bool = False) -> Any:
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with _refusals_explained():
         interpreter = Interpreter(
             model_content=data,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_REF,
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            if is_optimised
+            else OpResolverType.BUILTIN_REF,
             num_threads=1,
             experimental_preserve_all_tensors=True,
         )

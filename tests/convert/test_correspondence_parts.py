@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as fb
+from builder import Builder
 
+from splitopt.base.errors import ToolError
 from splitopt.convert.cut_names import cut_names, fused_away
 from splitopt.convert.names.likeness import CEILING_DB, Comparison, Likeness, layout_name
 from splitopt.convert.names.match import match
 from splitopt.convert.names.onnx_graph import OnnxGraph, OnnxNode, OnnxValue
 from splitopt.convert.names.record import Correspondence, Match, OpMatch
+from splitopt.convert.names.runs import _run_int8
 from splitopt.graph.model import DType, ModelGraph, Op, Tensor, TensorKind
 
 # --- likeness ----------------------------------------------------------------------------------
@@ -218,10 +223,28 @@ def test_a_normalisation_of_several_ops_is_made_by_the_last() -> None:
         ("RSQRT", (0,), 1), ("MUL", (0, 1), 2), ("MUL", (0, 1), 3), ("ADD", (2, 3), 4),
         ("QUANTIZE", (4,), 5), ("LOGISTIC", (5,), 6),
     )  # fmt: skip
-    like = {2: {"n": 17.0}, 3: {"n": -8.0}, 4: {"n": 39.0}, 5: {"n": 25.0}, 6: {"out": 35.0}}
-    found = found_by_hand(onnx, graph, like)
-    assert [(op.tflite_op, op.onnx_nodes) for op in found.ops] == [(3, ("n0",)), (5, ("n1",))]
-    assert cut_names(graph, found) == {"n": 4, "out": 6}
+    for nearly in (17.0, 31.0):
+        like = {2: {"n": nearly}, 3: {"n": -8.0}, 4: {"n": 39.0}, 5: {"n": 25.0}, 6: {"out": 35.0}}
+        found = found_by_hand(onnx, graph, like)
+        assert [(op.tflite_op, op.onnx_nodes) for op in found.ops] == [(3, ("n0",)), (5, ("n1",))]
+        assert cut_names(graph, found) == {"n": 4, "out": 6}
+
+
+def test_a_model_with_an_op_that_the_reference_kernels_lack_is_compared(tmp_path: Path) -> None:
+    builder = Builder()
+    source, made = builder.tensor([1, 1, 1, 4]), builder.tensor([1, 2, 2, 1])
+    options = fb.DepthToSpaceOptionsT()
+    options.blockSize = 2
+    builder.op("DEPTH_TO_SPACE", [source], [made], ("DepthToSpaceOptions", options))
+    builder.model.operatorCodes[0].version = 2
+    (tmp_path / "m.tflite").write_bytes(builder.bytes([source], [made]))
+    feed = np.arange(8, dtype=np.int8).reshape(2, 1, 1, 1, 4)
+    found = _run_int8(tmp_path / "m.tflite", [feed], [made], 60.0)
+    np.testing.assert_array_equal(found[made], feed.reshape(2, 1, 2, 2, 1))
+    builder.model.operatorCodes[0].version = 99
+    (tmp_path / "m.tflite").write_bytes(builder.bytes([source], [made]))
+    with pytest.raises(ToolError, match="DEPTH_TO_SPACE"):
+        _run_int8(tmp_path / "m.tflite", [feed], [made], 60.0)
 
 
 def test_views_go_to_the_ops_that_rearrange() -> None:

@@ -34,7 +34,7 @@ _CLAMPS = frozenset({"Relu", "Clip", "Min", "Max"})
 
 _ALIKE_DB = 6.0  # sums that differ by one term of a long residual chain come to 8 dB at most
 _MOST_DB, _LEAST_DB = 40.0, -10.0  # more likeness says nothing; with less, a tensor has no match
-_ANOTHERS_DB = 10.0  # true matches of six networks lie 0.0 dB behind the closest, false ones 21
+_ANOTHERS_DB = 3.0  # true matches of seven networks lie 0.6 dB at most behind the closest
 _NOTHING_DONE_DB = 15.0
 _SECOND_HEAVY_DB = 10.0
 _MISSED_CLAMP_DB, _EXTRA_CLAMP_DB = 5.0, 2.0
@@ -157,7 +157,7 @@ class _Matching:
         return sorted(((db, value) for value, db in found.items()), reverse=True)
 
     def _is_anothers(self, tensor: int, value: str) -> bool:
-        """Whether some other tensor holds the value with far less error.
+        """Whether some other tensor holds the value with half the error or less.
 
         What follows from a tensor is off by at least as much as that is: a tensor that holds the
         value is as close as any. A normalisation of several ops, say, is nearly there before its
