@@ -19,6 +19,7 @@ from splitopt.convert.convert import Conversion, ConversionRequest
 from splitopt.convert.open_model import open_model
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.pieces import onnx_pieces
+from splitopt.pieces.onnx_route import OnnxRoute
 from splitopt.planning.refusals import refuse_outgrown
 from splitopt.verify.check import CheckStatus
 from splitopt.workflows.plan import plan, plan_job
@@ -112,16 +113,21 @@ def test_pieces_in_the_bundle_have_no_transpose_and_channels_last(resnet8: Run) 
             assert piece.tensors[theirs].shape == whole.tensors[ours].shape
 
 
-def test_a_second_run_converts_nothing(
-    resnet8: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_second_run_converts_nothing(resnet8: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_: object, **__: object) -> None:
         raise AssertionError("converted again")
 
     monkeypatch.setattr(onnx_pieces, "convert", never)
     job, first = resnet8
-    again = run_job(job, out=tmp_path)
-    assert again.document.routes == first.document.routes
+    source = open_model(job)
+    assert source.conversion is not None
+    assert source.conversion.from_cache
+    route = OnnxRoute(job, source)
+    planned = plan_job(job, source, segments=route.allowed)
+    again = route.convert(planned.planner, planned.plan)
+    pieces = [first.folder / "pieces" / s.piece_names[0] for s in first.plan.segments]
+    assert [piece for (piece,) in again.files] == [path.read_bytes() for path in pieces]
+    assert again.conversion_s == dump(first.document)["routes"]["pieces"]["conversion_s"]
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Small random instances and brute-force answers, in the plainest terms there are."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise, permutations, product
@@ -258,19 +259,26 @@ def fits_stores(instance: PartitionInstance, options: Sequence[Option]) -> bool:
 
 def best_rank(instance: PartitionInstance) -> Rank | None:
     """Least (weighted sum, segments, copied bytes) over real plans; None: there is none."""
-    goal, ranks = instance.goal, []
+    goal = instance.goal
+    most = math.inf if goal.capacity is None else goal.capacity
+    best: Rank | None = None
     for options in all_choices(instance):
         cost = sum(option.cost for option in options)
-        region = least_region(instance, options) + sum(option.kept for option in options)
         if goal.max_segments is not None and len(options) > goal.max_segments:
             continue
         if goal.max_cost is not None and cost > goal.max_cost:
             continue
         if not fits_stores(instance, options):
             continue
-        if goal.capacity is not None and region > goal.capacity:
+        kept = sum(option.kept for option in options)
+        ties = len(options), sum(option.copied_bytes for option in options)
+        least = max(segments_ram(instance, options)) + kept  # no region is smaller
+        weighted = goal.cost_weight * cost
+        rank: Rank = (goal.ram_weight * least + weighted, *ties)
+        if least > most or (best is not None and rank >= best):
             continue
-        copied = sum(option.copied_bytes for option in options)
-        weighted = goal.ram_weight * region + goal.cost_weight * cost
-        ranks.append((weighted, len(options), copied))
-    return min(ranks, default=None)
+        peak = least_region(instance, options) + kept
+        rank = (goal.ram_weight * peak + weighted, *ties)
+        if peak <= most and (best is None or rank < best):
+            best = rank
+    return best
