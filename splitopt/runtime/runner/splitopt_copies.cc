@@ -9,9 +9,8 @@ bool Matches(const TfLiteTensor* tensor, const Link& link) {
   return tensor != nullptr && tensor->bytes == link.bytes && tensor->data.data != nullptr;
 }
 
-bool IsThere(const Piece& piece, const Link& link, const TfLiteTensor* tensor,
-             const std::uint8_t* region) {
-  return !IsInPlace(piece, link) || (tensor != nullptr && tensor->data.data == region + link.offset);
+bool LiesAt(const TfLiteTensor* tensor, const std::uint8_t* place) {
+  return tensor != nullptr && tensor->data.data == place;
 }
 
 bool Holds(const TfLiteTensor* tensor, const Slice& slice) {
@@ -26,13 +25,15 @@ Error CheckInPlace(const Piece& piece, tflite::MicroInterpreter& interpreter,
   bool are_there = true;
   for (std::uint32_t i = 0; i < piece.input_count; ++i) {
     const Link& link = piece.inputs[i];
+    if (!IsInPlace(piece, link)) continue;
     if (link.position >= interpreter.inputs_size()) return Error::kTensorMismatch;
-    are_there &= IsThere(piece, link, interpreter.input(link.position), region);
+    are_there &= LiesAt(interpreter.input(link.position), region + link.offset);
   }
   for (std::uint32_t i = 0; i < piece.output_count; ++i) {
     const Link& link = piece.outputs[i];
+    if (!IsInPlace(piece, link)) continue;
     if (link.position >= interpreter.outputs_size()) return Error::kTensorMismatch;
-    are_there &= IsThere(piece, link, interpreter.output(link.position), region);
+    are_there &= LiesAt(interpreter.output(link.position), region + link.offset);
   }
   return are_there ? Error::kNone : Error::kMisplaced;
 }

@@ -234,11 +234,6 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
   return piece.kept == nullptr ? Error::kNone : CheckKept(plan, piece, interpreter_bytes);
 }
 
-bool IsInPlace(const Piece& piece, const Link& link) {
-  return link.store == kNowhere && link.offset != kNowhere && link.offset >= piece.arena_offset &&
-         link.offset - piece.arena_offset < piece.arena_bytes;
-}
-
 bool IsTakenByRows(const Plan& plan, std::uint32_t input) {
   for (std::uint32_t k = 0; k < plan.piece_count; ++k) {
     const Piece& piece = plan.pieces[k];

@@ -203,7 +203,10 @@ Error CheckPiece(const Plan& plan, const Piece& piece, std::size_t interpreter_b
 
 // Whether the boundary tensor lies in the piece's arena: what it makes is left there for the next
 // piece, what it reads was.
-bool IsInPlace(const Piece& piece, const Link& link);
+inline bool IsInPlace(const Piece& piece, const Link& link) {
+  return link.store == kNowhere && link.offset != kNowhere && link.offset >= piece.arena_offset &&
+         link.offset - piece.arena_offset < piece.arena_bytes;
+}
 
 // Whether the application may give an input of the model by rows: no piece reads it otherwise.
 bool IsTakenByRows(const Plan& plan, std::uint32_t input);
