@@ -153,8 +153,9 @@ def _asked(data: DataFiles, names: Sequence[str]) -> Mapping[str, InputData]:
     if data.one.key or data.one.test_key:
         line = ", ".join(f"{name!r}: {{key: ARRAY}}" for name in names)
         raise UsageError(
-            f"{data.where}.key: the model has {len(names)} inputs; without a key, each takes the "
-            f"array of its own name ({', '.join(names)}); or give each its array in a job: "
+            f"{data.where}.key: the model has {len(names)} inputs; without a key "
+            f"({data.path.name} alone) each takes the array of its own name, {', '.join(names)}; "
+            "or give each its array in a job: "
             f"calibration: {{path: {data.path.name}, inputs: {{{line}}}}}"
         )
     by_default = {name: InputData(name, None, data.one.preprocess) for name in names}

@@ -53,7 +53,7 @@ def test_each_input_has_its_array_and_its_preprocessing(tmp_path: Path) -> None:
             {},
             "pixels",
             {},
-            r"without a key, each .*\(img:0, mask\); .*inputs: \{'img:0': \{key",
+            r"without a key \(d.npz alone\) .* img:0, mask; .*inputs: \{'img:0': \{key",
         ),
         ({"img": InputData("pixels", None, Preprocess())}, None, {}, "no input 'img'; the model's"),
         ({}, None, {}, r"inputs: 'img:0': .*'img:0'"),
