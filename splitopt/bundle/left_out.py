@@ -39,7 +39,7 @@ def unproved_lines(points: Sequence[PlannedRecord]) -> Iterator[str]:
 
 
 _REMEDIES: Mapping[Cause, str] = {
-    "time_limit": "a longer solve.time_limit_s may prove them",
+    "time_limit": "a longer --time-limit (solve.time_limit_s) may prove them",
     "interrupt": "the same command goes on",
     "memory": "more time would not help",
     "places": "a run at one budget may prove its plan",

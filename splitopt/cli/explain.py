@@ -14,6 +14,7 @@ from splitopt.cli.options import (
     Calibration,
     InputShape,
     Json,
+    TimeLimit,
     Verbose,
 )
 
@@ -31,6 +32,7 @@ def explain(
     budget: Budget = None,
     calibration: Calibration = None,
     input_shape: InputShape = None,
+    time_limit: TimeLimit = None,
     data: Annotated[
         Path | None,
         typer.Option("--data", help="Of a bundle: samples as they are fed in use, .npy or .npz."),
@@ -63,6 +65,7 @@ def explain(
             budget=budget,
             calibration=calibration,
             input_shapes=input_shape or (),
+            time_limit_s=time_limit,
             out=out,
             allow_commands=allow_commands,
             keep_interrupted=True,

@@ -43,6 +43,14 @@ Calibration = Annotated[
 Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print the details behind the answer, too.")
 ]
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        help="For planning, 60 where the job says nothing; overrides the job's.",
+    ),
+]
 InputShape = Annotated[
     list[str] | None,
     typer.Option(

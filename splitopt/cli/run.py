@@ -16,6 +16,7 @@ from splitopt.cli.options import (
     InputShape,
     Json,
     Out,
+    TimeLimit,
     Verbose,
 )
 
@@ -44,6 +45,7 @@ def run(
     ] = None,
     calibration: Calibration = None,
     input_shape: InputShape = None,
+    time_limit: TimeLimit = None,
     out: Out = None,
     json: Json = False,
     verbose: Verbose = False,
@@ -65,6 +67,7 @@ def run(
         objective=_only(objective or []),
         calibration=calibration,
         input_shapes=tuple(input_shape or ()),
+        time_limit_s=time_limit,
     )
     found = found_models(jobs)
     if len(found) > 1 or jobs[0].is_dir():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitopt.cli.options import AllowCommands, Board, Calibration, InputShape, Json
+from splitopt.cli.options import AllowCommands, Board, Calibration, InputShape, Json, TimeLimit
 
 
 def sweep(
@@ -22,6 +22,7 @@ def sweep(
     board: Board = None,
     calibration: Calibration = None,
     input_shape: InputShape = None,
+    time_limit: TimeLimit = None,
     out: Annotated[
         Path | None, typer.Option("--out", help="Folder for results (default: the sweep's).")
     ] = None,
@@ -40,7 +41,10 @@ def sweep(
         result = workflow.sweep(
             file,
             given=Given(
-                board=board, calibration=calibration, input_shapes=tuple(input_shape or ())
+                board=board,
+                calibration=calibration,
+                input_shapes=tuple(input_shape or ()),
+                time_limit_s=time_limit,
             ),
             out=out,
             workers=workers,

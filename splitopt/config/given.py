@@ -19,13 +19,15 @@ from splitopt.config.size import size_of
 class Given:
     """Options as they were typed; None leaves to the job what it says. Paths are relative to the
     working folder. `calibration`: samples as `data.npz:key`, a folder, or an .npy.
-    `input_shapes`: of an ONNX model's inputs, each as `name=1,3,48,192`."""
+    `input_shapes`: of an ONNX model's inputs, each as `name=1,3,48,192`. `time_limit_s`: of
+    planning."""
 
     board: str | None = None
     budget: str | None = None
     objective: str | None = None
     calibration: str | None = None
     input_shapes: tuple[str, ...] = ()
+    time_limit_s: float | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -35,6 +37,7 @@ class Given:
             "--budget": self.budget,
             "--objective": self.objective,
             "--calibration": self.calibration,
+            "--time-limit": None if self.time_limit_s is None else f"{self.time_limit_s:g}",
         }
         named = [word for item in options.items() if item[1] is not None for word in item]
         shapes = [word for shape in self.input_shapes for word in ("--input-shape", shape)]
@@ -51,6 +54,10 @@ class Given:
             found["objective"] = with_aim(loaded.get("objective"), self.objective)
         if self.calibration is not None:
             found["calibration"] = _samples(self.calibration)
+        if self.time_limit_s is not None:
+            own = loaded.get("solve")
+            keys = own if isinstance(own, Mapping) else {}
+            found["solve"] = {**keys, "time_limit_s": self.time_limit_s}
         if self.input_shapes:
             found["input_shapes"] = dict(map(_shape, self.input_shapes))
         return found

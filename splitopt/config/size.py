@@ -37,8 +37,8 @@ class Size:
 def size_of(text: str, where: str) -> int:
     """The bytes that an option of the command line asks for. Raises UsageError."""
     value = _bytes_of(text)
-    if isinstance(value, str) and re.fullmatch("[0-9]{1,15}", value):
-        value = int(value)
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,15} ?B?", value):
+        value = int(value.rstrip(" B"))
     if not isinstance(value, int) or value <= 0:
         raise UsageError(f"{where}: got {text[:60]!r}, want a size above 0: 245760, 240K or 240KiB")
     return value

@@ -140,7 +140,7 @@ def _may_be_cheaper(fit: PeakEntry) -> str:
     cause = fit.unfinished.cause if fit.unfinished is not None else "time_limit"
     rest = "a cheaper one may exist"
     if cause == "time_limit":
-        rest = "a longer solve.time_limit_s may find a cheaper one"
+        rest = "a longer --time-limit may find a cheaper one"
     return f"{cause_text(fit.unfinished).lower()}; {rest}"
 
 

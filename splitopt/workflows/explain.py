@@ -35,6 +35,7 @@ def explain(
     budget: str | None = None,
     calibration: str | None = None,
     input_shapes: Sequence[str] = (),
+    time_limit_s: float | None = None,
     out: str | Path | None = None,
     allow_commands: bool = False,
     keep_interrupted: bool = False,
@@ -45,9 +46,9 @@ def explain(
     `what`: a model (then `board` is wanted, too), a job's YAML file, or the folder of a run.
     `budget`: RAM in place of the board's, as `240K`; `calibration`: samples of an ONNX or float
     model, as `data.npz:key`; `input_shapes`: of an ONNX model's inputs whose axes its file leaves
-    open, each as `image=1,3,48,192`. `data`, `key`: of a folder, samples as they are fed in use: an
-    .npy, or an .npz and the name of its array, of shape [samples, *the model's input without its
-    batch*].
+    open, each as `image=1,3,48,192`; `time_limit_s`: of planning, in place of the job's. `data`,
+    `key`: of a folder, samples as they are fed in use: an .npy, or an .npz and the name of its
+    array, of shape [samples, *the model's input without its batch*].
     `out`: a folder for the same as files. `allow_commands`: whether programs of a job may run.
     `keep_interrupted`: Ctrl-C while a model is planned ends the planning, and what was found until
     then is explained.
@@ -62,7 +63,11 @@ def explain(
     """
     what, out = Path(what), None if out is None else Path(out)
     given = Given(
-        board=board, budget=budget, calibration=calibration, input_shapes=tuple(input_shapes)
+        board=board,
+        budget=budget,
+        calibration=calibration,
+        input_shapes=tuple(input_shapes),
+        time_limit_s=time_limit_s,
     )
     if what.is_dir():
         if given.words:

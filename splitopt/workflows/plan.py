@@ -283,5 +283,5 @@ def _found(
         )
     raise ToolError(
         f"{job.file}: no plan was found within {job.spec.solve.time_limit_s:g} s, and none was "
-        "ruled out; raise solve.time_limit_s"
+        "ruled out; raise --time-limit (solve.time_limit_s)"
     )

@@ -105,7 +105,7 @@ def test_ctrl_c_while_solving_ends_the_search_and_keeps_the_plan(job: Job, tmp_p
     process.send_signal(signal.SIGINT)
     code, stdout, stderr = ended(process)
     assert (code, stderr) == (130, "interrupted\n")
-    assert "Proved: FEASIBLE. Planning was interrupted;" in stdout
+    assert "NOT PROVED: FEASIBLE. Planning was interrupted;" in stdout
     [folder] = (tmp_path / "results" / "small").iterdir()
     documents = load_bundle(folder)
     assert isinstance(documents, RunDocuments)

@@ -75,6 +75,14 @@ def test_a_model_that_is_not_there_is_named_with_the_one_that_is(tmp_path: Path)
         read_given(tmp_path / "clasifier.onnx", Given(board=BOARD))
 
 
+def test_a_time_limit_keeps_the_rest_of_how_a_job_is_solved(write: Write) -> None:
+    file = write("solve: {seed: 7, time_limit_s: 5}")
+    given = Given(time_limit_s=300.0)
+    solve = read_given(file, given).spec.solve
+    assert (solve.seed, solve.time_limit_s) == (7, 300)
+    assert given.words == ("--time-limit", "300")
+
+
 def test_another_aim_keeps_the_limits_of_the_job(write: Write) -> None:
     file = write("objective: {minimise: fit, max_added_insn: 7}")
     objective = read_given(file, Given(objective="smallest")).spec.objective

@@ -86,7 +86,7 @@ def test_the_plan_says_what_it_has_in_the_memory(found: tuple[ModelExplanation, 
 @pytest.mark.parametrize(
     ("cause", "says"),
     [
-        ("time_limit", "time ran out; a longer solve.time_limit_s may find a cheaper one."),
+        ("time_limit", "time ran out; a longer --time-limit may find a cheaper one."),
         ("interrupt", "planning was interrupted; a cheaper one may exist."),
     ],
 )

@@ -75,7 +75,7 @@ def _columns(
         ("budget", lambda row: _shown(row.budget_bytes, "{:,}".format)),
         ("peak RAM", lambda row: _shown(row.peak_ram_bytes, "{:,}".format)),
         (
-            "of unsplit",
+            "change",
             lambda row: _share(
                 row.peak_ram_bytes, row.unsplit_ram_bytes, less=row.unsplit_ram_bytes or 0
             ),

@@ -74,7 +74,7 @@ def render_run(documents: RunDocuments) -> str:
         "ends": list(end_lines(plan, documents.verify.checks, documents.verify.own_inputs)),
         "flash": _flash(plan),
         "files": file_grid(plan),
-        "next": next_command(plan, documents.verify.checks, "."),
+        "next": next_command(plan, documents.verify.checks, "RUN_DIR"),
         "verdict": verdict(plan),
         "limit": _limit(plan),
         "before_after": Grid("Before and after", CHANGE_COLUMNS, before_after(plan)),

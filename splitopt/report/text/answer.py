@@ -98,7 +98,8 @@ def end_lines(plan: Plan, checks: Checks, own_inputs: int) -> Iterator[Line]:
     more = f"; --plan {' or '.join(others)} writes another" if others else ""
     yield Line(f"Written (*): {aim}, the job's objective.minimise{more}.")
     yield from map(Line, _resident_lines(plan))
-    yield Line(f"Proved: {_proved(plan)}.")
+    is_proved = plan.status == "OPTIMAL" or plan.route == "pieces"
+    yield Line(f"{'Proved' if is_proved else 'NOT PROVED'}: {_proved(plan)}.")
     yield _checked(plan, checks, own_inputs)
     if warnings := " ".join(_warnings(plan)):
         yield Line(warnings, "warning")
@@ -132,8 +133,9 @@ def _warnings(plan: Plan) -> Iterator[str]:
         yield f"WARNING, conversion to int8: {plan.conversion.warnings[0]}."
     if not plan.exact:
         yield f"Bytes are ESTIMATES for {first_few(plan.estimated_ops, 2)}."
-    if not all(choice.status == "OPTIMAL" for choice in plan.choices):
-        yield "A longer solve.time_limit_s may prove the rest, or find better."
+    is_interrupted = plan.unfinished is not None and plan.unfinished.cause == "interrupt"
+    if not is_interrupted and not all(choice.status == "OPTIMAL" for choice in plan.choices):
+        yield "A longer --time-limit may prove the rest, or find better."
 
 
 def _proved(plan: Plan) -> str:

@@ -20,7 +20,7 @@ from splitopt.bundle.left_out import unproved_lines
 from splitopt.bundle.schema.sweep import PLANNED, Front, PlannedRecord, Record, Sweep
 
 MARKED_COLUMNS = (
-    "the front's marked plans", "peak RAM", "of unsplit", "added insn", "of Invoke", "pieces",
+    "the front's marked plans", "peak RAM", "change", "added insn", "of Invoke", "pieces",
     "point", "proof"
 )  # fmt: skip
 KNEE = (
@@ -29,7 +29,7 @@ KNEE = (
 )
 _MOST_TOLD, _MOST_BOARDS = 5, 2
 FRONT_COLUMNS = (
-    "point", "budget", "peak RAM", "of unsplit", "added insn", "of Invoke", "pieces", "proof"
+    "point", "budget", "peak RAM", "change", "added insn", "of Invoke", "pieces", "proof"
 )  # fmt: skip
 
 
