@@ -110,7 +110,8 @@ class _ResidentSearch:
             pruner = self._settled(low)
             if pruner is None:
                 return self._answer(self._value, is_proved=True)
-            self._take(self._plan_of(pruner.best))
+            if self._is_settled(pruner.best):
+                self._take(self._plan_of(pruner.best))
             if self._is_best(low, pruner) and not self._deadline.is_over:
                 return self._answer(self._value, is_proved=True)
             low, high = self._prices()
@@ -236,6 +237,11 @@ class _ResidentSearch:
         if self._value is None or value < self._value:
             self._best, self._value = plan, value
         return value
+
+    def _is_settled(self, names: Sequence[OptionName]) -> bool:
+        """Whether they have exact figures, and these leave them: time may have run out before."""
+        numbers = self._pool.numbers_of(names)
+        return all(self._pool.is_exact[k] and self._pool.is_there(k) for k in numbers)
 
     def _plan_of(self, names: Sequence[OptionName]) -> PartitionPlan:
         """Laid out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from limits import seconds
@@ -10,15 +11,19 @@ from planning_helpers import allowed_everywhere, chain
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.model import ModelGraph
+from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import SplitPlan
+from splitopt.planning.switching import Switching
+from splitopt.solvers import deadline
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.instance import Goal
 
+MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
 GOALS = [Goal(1, 0), Goal(0, 1), Goal(1000, 1)]
 
 
@@ -78,3 +83,26 @@ def test_a_long_chain_keeps_its_limit() -> None:
     found = planned(graph, Goal(1, 0), 2)
     assert time.monotonic() - started < seconds(20)
     assert found.peak_ram_bytes < 100_000
+
+
+class Clock:
+    """Every look at it takes a second."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 1
+        return self.now
+
+
+def test_wherever_time_runs_out_nothing_is_taken_for_exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pieces that may stay: exact figures may rule an option out that the best path has."""
+    graph = read_tflite(MODELS / "mbv2_digits_int8.tflite")
+    techniques = Techniques(switching=Switching(may_reside=True))
+    allowed, goal = allowed_everywhere(len(graph.ops)), Goal(1000, 1, capacity=30_000)
+    for limit_s in range(160, 700, 60):
+        table = SegmentTable(graph, target_rules("m55"), techniques=techniques)
+        monkeypatch.setattr(deadline, "time", Clock())
+        found = Planner(table).plan(PlanRequest(goal, allowed, SolveParams(float(limit_s))))
+        monkeypatch.undo()
+        assert getattr(found, "status", None) is not Status.OPTIMAL
