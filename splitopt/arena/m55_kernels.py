@@ -23,6 +23,15 @@ from splitopt.arena.resource_kernels import resource_rules
 
 TFLM_COMMIT, CMSIS_NN_COMMIT = "90b983c2", "4ab83cc3"
 """Of the sources that these rules were measured on."""
+KERNELS_MACRO = "KERNELS_OPTIMIZED_FOR_SPEED"
+"""TFLM's make defines it (OPTIMIZE_KERNELS_FOR). Without it FULLY_CONNECTED and SVDF take other
+bytes: kernels/cmsis_nn/{fully_connected,svdf}.cc."""
+WHERE_BYTES_DIFFER = (
+    f"look at TFLM's version (want {TFLM_COMMIT}), its kernels (for a Cortex-M55 those of CMSIS-NN "
+    f"{CMSIS_NN_COMMIT}), -D{KERNELS_MACRO} (TFLM's make sets it, other builds must), and whether "
+    "the region and each store begin on 16 bytes"
+)
+"""What to check where TFLM uses other bytes than planned."""
 
 _EVAL_TENSOR_BYTES = 12
 _INT16_TABLE_BYTES = 2 * 513

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitopt.arena.m55_kernels import WHERE_BYTES_DIFFER
 from splitopt.base.errors import ToolError, UsageError
 from splitopt.base.files import read_file
 from splitopt.base.text import printable
+from splitopt.base.units import format_bytes
 from splitopt.runtime.job_blob import PlannedRun
 from splitopt.runtime.measured import PREPARING, RESTARTING, STEPS, built_at_start
 from splitopt.runtime.simulator import Event
@@ -41,6 +43,8 @@ _FIELDS: Mapping[str, Mapping[str, type]] = {
     "output": {**dict.fromkeys(("run", "sample", "output", "offset"), int), "hex": str},
     "bye": {**dict.fromkeys(("error", "piece", "group", "differing_outputs"), int), "reason": str},
 }
+_OF_OTHER_BYTES = dict.fromkeys(("used_bytes", "planned_bytes"), int)
+"""What the end has besides where TFLM used other bytes than planned."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,8 @@ def _refuse_misshapen(event: dict[str, Any], where: str) -> None:
     fields = _FIELDS.get(kind) if isinstance(kind, str) else None
     if fields is None:
         raise UsageError(f"{where}: event {printable(str(kind)[:40])!r} is none of the check's")
+    if kind == "bye" and event.keys() & _OF_OTHER_BYTES.keys():
+        fields = {**fields, **_OF_OTHER_BYTES}
     for name, wanted in fields.items():
         value = event.get(name)
         if type(value) is not wanted:
@@ -229,5 +235,15 @@ def _refuse_failed(path: Path, lines: Sequence[int], events: Sequence[Event]) ->
         if event["event"] in ("ran", "bye") and event["error"]:
             raise ToolError(
                 f"{path}, line {line}: the check failed on the board: piece {event['piece']}, "
-                f"group {event['group']}: {printable(event['reason'])}"
+                f"group {event['group']}: {printable(event['reason'])}{_figures(event)}"
             )
+
+
+def _figures(event: Event) -> str:
+    """Of a piece that uses other bytes than planned, and what to look at."""
+    if "used_bytes" not in event:
+        return ""
+    return (
+        f": {format_bytes(event['used_bytes'])}, planned {format_bytes(event['planned_bytes'])}; "
+        f"{WHERE_BYTES_DIFFER}"
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from splitopt.arena.m55_kernels import WHERE_BYTES_DIFFER
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
 from splitopt.base.units import format_bytes
@@ -175,7 +176,7 @@ def bytes_check(target: str, plan: Plan, unsplit: RunTime | None, split: RunTime
         compared=f"arena_used_bytes() on {target} = predicted, {what}",
         inputs=len(split.samples),
         worst_difference=worst,
-        detail="; ".join(wrong[:3]),
+        detail=f"{'; '.join(wrong[:3])}; {WHERE_BYTES_DIFFER}" if wrong else "",
     )
 
 

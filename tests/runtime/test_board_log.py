@@ -117,6 +117,15 @@ def test_a_check_that_failed_on_the_board_is_told(event: str, tmp_path: Path) ->
         read(tmp_path, lines)
 
 
+def test_other_bytes_than_planned_have_figures_and_a_next_step(tmp_path: Path) -> None:
+    reason = "TFLM uses another number of bytes than planned"
+    failed = {"error": 20, "piece": 2, "reason": reason, "used_bytes": 41_216}
+    with pytest.raises(ToolError, match=r"planned: 41,216 B, planned 40,960 B; look at TFLM's ve"):
+        read(tmp_path, changed(first("bye"), **failed, planned_bytes=40_960))
+    with pytest.raises(UsageError, match="bye without planned_bytes"):
+        read(tmp_path, changed(first("bye"), **failed))
+
+
 def test_other_text_is_no_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in (b"", b"hello\n" * 99, b"\x00" * 999):
         with pytest.raises(UsageError, match="no line with"):

@@ -98,6 +98,7 @@ def test_other_bytes_and_outputs_fail(tmp_path: Path) -> None:
     [size, outputs] = time_log(GOLDEN, used).checks
     assert (size.status.value, outputs.status.value) == ("failed", "passed")
     assert "piece 1 uses 9 B" in size.detail
+    assert "-DKERNELS_OPTIMIZED_FOR_SPEED" in size.detail
     other = edited(tmp_path, (r'"hex":"..', '"hex":"55'))
     [size, outputs] = time_log(GOLDEN, other).checks
     assert (size.status.value, outputs.status.value) == ("passed", "failed")

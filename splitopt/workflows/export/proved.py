@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from splitopt.arena.m55_kernels import CMSIS_NN_COMMIT, TFLM_COMMIT
+from splitopt.arena.m55_kernels import CMSIS_NN_COMMIT, KERNELS_MACRO, TFLM_COMMIT
 from splitopt.base.text import code_span, first_few, markdown
 from splitopt.bundle.load import optional, read_timing
 from splitopt.bundle.open import OpenBundle
@@ -68,7 +68,10 @@ def _origin(bundle: OpenBundle) -> Iterator[str]:
             yield f"- {markdown(name)} `{file}`: SHA-256 `{code_span(given.sha256)}`"
     made_for = f"TFLM {TFLM_COMMIT}"
     if plan.board.abi == "m55":
-        made_for += f" with the kernels of CMSIS-NN {CMSIS_NN_COMMIT}"
+        made_for += (
+            f" with the kernels of CMSIS-NN {CMSIS_NN_COMMIT}, built with `-D{KERNELS_MACRO}` "
+            "(TFLM's make does so)"
+        )
     if plan.exact:
         yield f"- bytes: exact for {made_for} only"
     else:

@@ -23,6 +23,9 @@ class Stopwatch : public splitopt::Observer, public tflite::MicroProfilerInterfa
   std::uint32_t BeginEvent(const char* tag) override;
   void EndEvent(std::uint32_t op) override;
 
+  // TFLM's, of the piece that was allocated last.
+  std::size_t used_bytes() const { return used_bytes_; }
+
   // Ticks of a step that has nothing in it.
   std::uint64_t Overhead();
 

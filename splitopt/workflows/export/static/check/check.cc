@@ -131,6 +131,10 @@ int splitopt::RunCheck() {
   line.Text("event", "bye").Number("error", static_cast<std::uint32_t>(result.error));
   line.Number("piece", result.piece).Number("group", result.group);
   line.Text("reason", splitopt::ErrorText(result.error)).Number("differing_outputs", differing);
+  if (result.error == splitopt::Error::kArenaUsed) {
+    line.Number("used_bytes", stopwatch.used_bytes());
+    line.Number("planned_bytes", plan::kPlan.pieces[result.piece].kept->used_bytes);
+  }
   line.Print();
   if (!result.ok()) {
     sim::Write("the check has failed\n");
