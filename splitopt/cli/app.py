@@ -106,7 +106,7 @@ def _outcome() -> int:
             return UsageError.exit_code
         called = [name for name in _COMMANDS if name in sys.argv[1:2]]
         see = " ".join(["splitopt", *called, "-h"])
-        return _report(f"{message} (see {see})", UsageError.exit_code)
+        return _report(f"{_plain(message)} (see {see})", UsageError.exit_code)
     except SystemExit as error:
         if not sys.stdout.isatty() and error.code == 1:  # what typer makes of a closed pipe
             raise BrokenPipeError from error
@@ -115,6 +115,17 @@ def _outcome() -> int:
         from splitopt.base.faults import FAULT, fault_sentence
 
         return _report(fault_sentence(error), FAULT)
+
+
+def _plain(message: str) -> str:
+    """A refusal of an option's value without the parser's own words; names the nearest choice."""
+    import re
+    from difflib import get_close_matches
+
+    message = message.replace("Value error, ", "").removesuffix(".")
+    found = re.search(r"'([^']*)' is not one of (.*)$", message)
+    near = get_close_matches(found[1], re.findall(r"'([^']*)'", found[2]), n=1) if found else []
+    return f"{message}; did you mean {near[0]!r}?" if near else f"{message}."
 
 
 def _refuse_odd_arguments() -> None:

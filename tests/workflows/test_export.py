@@ -169,3 +169,11 @@ def test_the_sources_build_and_pass_on_this_machine(bundle: Path, tmp_path: Path
     out = tmp_path / "net"
     export_bundle(bundle, out)
     assert checked(out) == "every output byte is equal"
+
+
+def test_a_wrong_layout_is_refused_in_plain_words(tmp_path: Path) -> None:
+    done = splitopt("export", tmp_path, "--out", "net", "--as", "ardunio", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "'ardunio' is not one of 'cmake', 'zephyr'" in done.stderr
+    assert "did you mean 'arduino'?" in done.stderr
+    assert "Value error" not in done.stderr

@@ -70,6 +70,12 @@ def test_the_readme_says_what_was_proved(exported: Path) -> None:
         ):
             assert said in proved
         assert "NOT PROVED" not in readme
+        assert "beside the region: `Runner` 256 B, `Resolver` " in readme
+        assert ("`piece_NN.cpp`" if layout == "arduino" else "`piece_NN.cc`") in readme
+        assert "C++17" in readme.split("## Build")[1].split("## Call")[0] or layout in (
+            "cmake",
+            "zephyr",
+        )
         assert "\n\n\n" not in readme
         assert "int8_t input0[4];" in readme
 
@@ -146,6 +152,10 @@ def test_zephyrs_module_and_options_belong_together(exported: Path) -> None:
         assert (module / sample / "sample.yaml").is_file()
         given = re.findall(r"CONFIG_(TINY\w+)=y", (module / sample / "prj.conf").read_text("utf-8"))
         assert set(given) == {"TINY_MODEL", "TINY_MODEL_CHECK"}
+    needed = (module / "README.md").read_text("utf-8").split("```")
+    for text in (*needed, (module / "check" / "app" / "prj.conf").read_text("utf-8")):
+        if "CONFIG_CPP=y" in text:
+            assert "CONFIG_TENSORFLOW_LITE_MICRO_CMSIS_NN_KERNELS=y" in text
 
 
 def test_the_packs_description_is_whole(exported: Path) -> None:

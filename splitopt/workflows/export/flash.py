@@ -13,6 +13,7 @@ from splitopt.bundle.piece import Piece
 from splitopt.graph.model import ModelGraph
 from splitopt.runtime.links import PieceLinks
 from splitopt.runtime.stream_tables import GroupRow
+from splitopt.workflows.export.beside import code_text
 from splitopt.workflows.export.tables import Tables
 
 _WORD_BYTES = 4
@@ -38,6 +39,7 @@ def flash_text(bundle: OpenBundle, tables: Tables) -> str:
         f"{plural(len(rows), 'piece')}: {format_bytes(size)}, of that {format_bytes(weights)} "
         "constants; each file describes its ops and tensors anew",
         f"- tables of the plan: {format_bytes(_WORD_BYTES * _words(tables))}",
+        code_text(),
         "",
         "| piece | files | bytes | of that constants |",
         "|---|---|---|---|",

@@ -94,6 +94,8 @@ LAYOUTS: Mapping[Layout, Callable[[Sources], dict[str, str]]] = {
 
 
 def _readme(layout: str, words: Mapping[str, str]) -> str:
+    suffix = ".cpp" if layout == "arduino" else ".cc"
+    words = {**words, "SUFFIX": suffix}
     return filled(_README, {**words, "USE": filled(f"{layout}/use.md", words).rstrip()})
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +24,7 @@ from splitopt.runtime.links import Link
 from splitopt.runtime.op_resolver import resolver_header
 from splitopt.runtime.program import RUNNER_HEADERS, RUNNER_SOURCES, runner_folder
 from splitopt.runtime.stream_tables import NOWHERE
+from splitopt.workflows.export.beside import beside_text
 from splitopt.workflows.export.by_rows import placed_inputs, placed_text, rows_text, whole_text
 from splitopt.workflows.export.code import (
     golden_text,
@@ -91,7 +92,6 @@ def sources_of(
         plan.layout.region_bytes,
     )
     about = f"{plural(len(bundle.pieces), 'piece')} of {plan.job.name}, made by splitopt."
-    ops = {name for piece in bundle.pieces for name in piece.graph.op_types}
     inputs = [[_bytes(feed, n) for feed in feeds] for n in range(len(outputs))]
     runner = {
         name: (runner_folder() / name).read_text("utf-8")
@@ -106,7 +106,7 @@ def sources_of(
     for (path, data), name in zip(pieces.items(), piece_names(planned.links), strict=True):
         model[f"piece_{path.stem.replace('-', '_')}.cc"] = piece_text(namespace, name, data)
     model |= {
-        "resolver.h": resolver_header(ops, namespace),
+        "resolver.h": resolver_header(_op_types(bundle), namespace),
         f"{namespace}_io.h": io_header_text(namespace, *_user_named_ends(bundle)),
         f"{namespace}.h": header_text(namespace, about, planned, host, memories),
         f"{namespace}.cc": plan_text(namespace, planned, host, models, ends),
@@ -156,6 +156,7 @@ def _words(
         "MODEL": code_span(Path(bundle.plan.model.path).name),
         "BOARD": code_span(bundle.plan.board.name),
         "REGION": _region_text(bundle.plan),
+        "BESIDE": _beside(bundle, planned, placed),
         "UNSPLIT": format_bytes(bundle.plan.baseline.ram_bytes),
         "INPUTS": ", ".join(f"input{k}" for k in range(len(graph.inputs))),
         "OUTPUTS": ", ".join(f"output{k}" for k in range(len(graph.outputs))),
@@ -173,6 +174,19 @@ def _words(
         "TOGETHER": together_text(bundle.plan),
         "LARGEST_OUTPUT": str(max(-(-len(data) // 16) * 16 for data in outputs)),
     }
+
+
+def _beside(bundle: OpenBundle, planned: Tables, placed: Collection[int]) -> str:
+    """What lies beside the region. `placed`: inputs of the model that have their place in it."""
+    graph = bundle.graph
+    own = [_input(bundle, t) for k, t in enumerate(graph.inputs) if k not in placed]
+    own += [_output(bundle, t) for t in graph.outputs]
+    buffer_bytes = sum(-(-tensor.bytes // 16) * 16 for tensor in own)
+    return beside_text(len(_op_types(bundle)), len(planned.stores), buffer_bytes)
+
+
+def _op_types(bundle: OpenBundle) -> frozenset[str]:
+    return frozenset(name for piece in bundle.pieces for name in piece.graph.op_types)
 
 
 def _region_text(plan: Plan) -> str:

@@ -121,6 +121,9 @@ struct YourStore : splitopt::Store {
 };
 ```
 
+At the first power-on the store is blank: it has no header of the runner (`kStoreEmpty`, which
+`Prepare` does not return). `Prepare` then builds the pieces, writes their images and reads them
+back, without a further argument.
 At the next start-up its images are used as they are, if plan, models, region and the addresses of
 code are those that they were made with. Else `Prepare` says which differs
 (`kStoredForOtherPlan`, `...Model`, `...Region`, `...Code`); `Prepare(stores, true)` makes them
