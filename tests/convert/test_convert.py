@@ -26,6 +26,8 @@ from splitopt.graph.registered_ops import REGISTERED, unregistered_types
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.model_builder import relu_model
 
+INT8 = Path(__file__).resolve().parents[2] / "configs" / "models" / "squeeze_digits_int8.tflite"
+
 
 def test_shapes_between_onnx_and_tensorflow() -> None:
     assert nhwc_shape((1, 3, 8, 9)) == (1, 8, 9, 3)
@@ -51,11 +53,12 @@ def test_the_adapter_hands_over_samples_and_takes_the_full_integer_model(tmp_pat
         "assert sample.shape == (20, 128, 128, 3)\n"
         "out = pathlib.Path(words[words.index('-o') + 1]); out.mkdir()\n"
         "(out / 'model_float32.tflite').write_bytes(b'float')\n"
-        "(out / 'model_full_integer_quant.tflite').write_bytes(b'int8')\n"
+        f"made = pathlib.Path({str(INT8)!r}).read_bytes()\n"
+        "(out / 'model_full_integer_quant.tflite').write_bytes(made)\n"
         "print('converted')"
     )
     made = convert(b"onnx", {"image": sample_images(6)}, command=stand_in(tmp_path, body))
-    assert (made.tflite, made.log) == (b"int8", "converted\n")
+    assert (made.tflite, made.log) == (INT8.read_bytes(), "converted\n")
 
 
 @pytest.mark.parametrize(
