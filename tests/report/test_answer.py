@@ -80,7 +80,7 @@ def test_what_is_not_proved_is_told(plan: Plan) -> None:
     late = last.model_copy(update={"status": "FEASIBLE"})
     text = lines(plan.model_copy(update={"choices": (*others, late)}), PASSED)
     assert "Proved: balanced is OPTIMAL; not proved: smallest." in text
-    assert any("solve.time_limit_s" in line for line in text)
+    assert any("--time-limit" in line for line in text)
     assert len(text) <= 15
 
 
