@@ -98,8 +98,8 @@ def end_lines(plan: Plan, checks: Checks, own_inputs: int) -> Iterator[Line]:
     more = f"; --plan {' or '.join(others)} writes another" if others else ""
     yield Line(f"Written (*): {aim}, the job's objective.minimise{more}.")
     yield from map(Line, _resident_lines(plan))
-    is_proved = plan.status == "OPTIMAL" or plan.route == "pieces"
-    yield Line(f"{'Proved' if is_proved else 'NOT PROVED'}: {_proved(plan)}.")
+    word = "Proved" if plan.status == "OPTIMAL" else "NOT PROVED"
+    yield Line(f"{word}: {_proved(plan)}.")
     yield _checked(plan, checks, own_inputs)
     if warnings := " ".join(_warnings(plan)):
         yield Line(warnings, "warning")
