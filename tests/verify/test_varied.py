@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as fb
 from limits import seconds
+from piece_files import pieces_of
 
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
-from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import Array, random_inputs
 from splitopt.runtime.model_builder import packed
 from splitopt.verify.chains import PieceFile
@@ -48,16 +46,6 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def pieces_of(graph: ModelGraph, folder: Path) -> list[PieceFile]:
-    found = []
-    for k, (start, stop) in enumerate(pairwise([0, *CUTS, len(graph.ops)])):
-        segment = segment_of(graph, start, stop)
-        path = folder / f"{k:02d}.tflite"
-        path.write_bytes(write_piece(graph, segment))
-        found.append(PieceFile(path, segment))
-    return found
-
-
 def proof(
     graph: ModelGraph, model: Path, files: Sequence[PieceFile], feeds: Sequence[Array]
 ) -> dict[str, Check]:
@@ -67,7 +55,7 @@ def proof(
 
 def test_outputs_that_are_constant_are_warned_of(model: Path, tmp_path: Path) -> None:
     graph = read_tflite(model)
-    files = pieces_of(graph, tmp_path)
+    files = pieces_of(graph, tmp_path, CUTS)
     checks = proof(graph, model, files, random_inputs(graph, 4, 0))
     assert [(name, check.status) for name, check in checks.items()] == [
         ("outputs", PASSED),
@@ -84,7 +72,7 @@ def test_outputs_that_are_constant_are_warned_of(model: Path, tmp_path: Path) ->
 
 def test_a_changed_weight_that_no_input_shows_is_found(model: Path, tmp_path: Path) -> None:
     graph = read_tflite(model)
-    files = pieces_of(graph, tmp_path)
+    files = pieces_of(graph, tmp_path, CUTS)
     [op] = [op for op in graph.ops[CUTS[1] :] if op.type == "FULLY_CONNECTED"]
     weights = bytes(graph.tensors[op.inputs[1]].data)
     data = files[2].path.read_bytes()
@@ -98,6 +86,6 @@ def test_a_changed_weight_that_no_input_shows_is_found(model: Path, tmp_path: Pa
 def test_equal_inputs_say_nothing_of_the_model(tmp_path: Path) -> None:
     graph = read_tflite(MODEL)
     feeds = [np.repeat(feed[:1], 3, axis=0) for feed in random_inputs(graph, 1, 0)]
-    checks = proof(graph, MODEL, pieces_of(graph, tmp_path), feeds)
+    checks = proof(graph, MODEL, pieces_of(graph, tmp_path, CUTS), feeds)
     assert "varied_outputs" not in checks
     assert {check.status for check in checks.values()} == {PASSED}

@@ -13,10 +13,10 @@ from ai_edge_litert import schema_py_generated as fb
 from builder import Builder
 from limits import seconds
 from models import add_chain
+from piece_files import pieces_of
 
 from splitopt.base.errors import ToolError
 from splitopt.graph.model import ModelGraph
-from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.pieces.writer import write_piece
 from splitopt.runtime.arrays import difference, random_inputs
@@ -38,19 +38,9 @@ def graph() -> ModelGraph:
     return read_tflite(MODEL)
 
 
-def pieces_of(graph: ModelGraph, folder: Path, cuts: Sequence[int] = CUTS) -> list[PieceFile]:
-    found = []
-    for index, (start, stop) in enumerate(pairwise([0, *cuts, len(graph.ops)])):
-        segment = segment_of(graph, start, stop)
-        path = folder / f"{index:02d}.tflite"
-        path.write_bytes(write_piece(graph, segment))
-        found.append(PieceFile(path, segment))
-    return found
-
-
 @pytest.fixture
 def pieces(graph: ModelGraph, tmp_path: Path) -> list[PieceFile]:
-    return pieces_of(graph, tmp_path)
+    return pieces_of(graph, tmp_path, CUTS)
 
 
 def proof(
