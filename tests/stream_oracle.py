@@ -114,7 +114,7 @@ def _run(graph: ModelGraph, stream: Stream, number: int, lines: Sequence[Rows]) 
         else:
             taps, step = _taps(graph, op), int(op.options.get("strideH", 1))
             looked_at = [
-                [tuple(known[t][row * step + at] for at in taps) for t in read]
+                [tuple(known[t][_at(graph, t, row * step + at)] for at in taps) for t in read]
                 for row in range(count)
             ]
             rows = [_result(graph, op, found) for found in looked_at]
@@ -169,7 +169,7 @@ def _transposed(graph: ModelGraph, op: Op, given: Rows, count: int) -> Rows:
 def _unsplit_op(graph: ModelGraph, op: Op, known: Mapping[int, Rows]) -> Rows:
     read, [output] = _read(graph, op), op.outputs
     tensor, count = graph.tensors[read[0]], graph.tensors[output].shape[1]
-    whole = tensor.shape[1]
+    whole = max(graph.tensors[t].shape[1] for t in read)
     if op.type in _PADS:
         above = int(_amounts(graph, op)[1, 0])
         blank = _blank(graph.tensors[output].shape[2], _pad_value(graph, op))
@@ -189,9 +189,17 @@ def _unsplit_op(graph: ModelGraph, op: Op, known: Mapping[int, Rows]) -> Rows:
     rows = []
     for row in range(count):
         at = [row * stride - above + tap for tap in taps]
-        looked_at = [tuple(known[t][r] if 0 <= r < whole else outside for r in at) for t in read]
+        looked_at = [
+            tuple(known[t][_at(graph, t, r)] if 0 <= r < whole else outside for r in at)
+            for t in read
+        ]
         rows.append(_result(graph, op, looked_at))
     return rows
+
+
+def _at(graph: ModelGraph, tensor: int, row: int) -> int:
+    """A tensor of one row is repeated for all of them."""
+    return row if graph.tensors[tensor].shape[1] > 1 else 0
 
 
 def _taps(graph: ModelGraph, op: Op) -> list[int]:

@@ -15,7 +15,7 @@ from splitopt.cost.costs import Costs
 from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
 from splitopt.tiling.entries import Column
 from splitopt.tiling.resized import resized
-from splitopt.tiling.rows import RowRule
+from splitopt.tiling.rows import RowRule, images_read
 
 UNFIT = -1
 """In the place of instructions: the op is not run on so many rows. These have no estimate, as other
@@ -60,8 +60,7 @@ class BandedOps:
 
     def source(self, op: int) -> int:
         """The activation whose rows say those of all that the op touches."""
-        tensors = self._graph.tensors
-        return next(t for t in self._graph.ops[op].given_inputs if tensors[t].is_activation)
+        return images_read(self._graph, self._graph.ops[op])[0]
 
     def memory(self, op: int, rows: int) -> KernelMemory:
         """What the op's kernel asks for on so many rows."""
@@ -99,7 +98,7 @@ class BandedOps:
 
     def _compute(self, kind: _Kind, rows: int) -> tuple[int, int, int]:
         [op] = kind.graph.ops
-        counts = {t: rows for t in op.given_inputs if kind.graph.tensors[t].is_activation}
+        counts = dict.fromkeys(images_read(kind.graph, op), rows)
         counts[op.outputs[0]] = int(kind.rule.count(np.array(rows)))
         graph = resized(kind.graph, 0, 1, counts)
         memory, insn = self._rules.memory(graph, op), self._costs.invoke(graph, op)

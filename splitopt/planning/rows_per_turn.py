@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import MADE_INSN, TURN_INSN, moved_insn
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.rows import activations_read, rows_of, rows_read
 from splitopt.tiling.schedule import row_bytes
 from splitopt.tiling.streams.group_graph import row_graph
 from splitopt.tiling.streams.rules import StreamRule
@@ -74,8 +74,8 @@ def _insn(graph: ModelGraph, op: int, rule: StreamRule, costs: Costs) -> int:
 def _read(graph: ModelGraph, ops: Sequence[Op], read: int, rule: StreamRule) -> dict[int, int]:
     """Tensor from outside of the group → rows of it."""
     made = {t for op in ops for t in op.outputs}
-    found = {t: rule.rows for op in ops for t in activations_read(graph, op) if t not in made}
-    return {**found, read: rule.reach}
+    every = (pair for op in ops for pair in rows_read(graph, op, rule.rows).items())
+    return {**{t: rows for t, rows in every if t not in made}, read: rule.reach}
 
 
 def _more_bytes(graph: ModelGraph, op: int, several: StreamRule) -> int:

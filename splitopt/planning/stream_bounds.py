@@ -27,7 +27,7 @@ from splitopt.graph.model import ModelGraph, Op
 from splitopt.planning.segment_bounds import RectangleSums, between
 from splitopt.planning.switching import image_bytes
 from splitopt.solvers.partition.shortest_paths import Matrix
-from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.rows import activations_read, images_read, rows_of, rows_read
 from splitopt.tiling.schedule import row_bytes
 from splitopt.tiling.streams.group_graph import row_graph
 from splitopt.tiling.streams.residuals import residuals, rows_above
@@ -233,8 +233,9 @@ class StreamBounds:
             self._blocks[op.outputs[0]] = self._blocks.get(source, set())
             return _RowOp()
         graph, [made] = self._graph, op.outputs
-        rows, read = rows_of(graph.tensors[made]), activations_read(graph, op)
-        graph = row_graph(graph, [op], dict.fromkeys(read, rule.reach), rule.dropped + rule.rows)
+        rows, read = rows_of(graph.tensors[made]), images_read(graph, op)
+        looked_at = rows_read(graph, op, rule.reach)
+        graph = row_graph(graph, [op], looked_at, rule.dropped + rule.rows)
         [own] = graph.ops
         memory = self._target.memory(graph, own)
         scratch = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
@@ -259,7 +260,7 @@ class StreamBounds:
         found = []
         for at_once, made in ways:
             looked_at = made if rule.is_pointwise else rule.reach
-            graph = row_graph(self._graph, [op], dict.fromkeys(read, looked_at), made)
+            graph = row_graph(self._graph, [op], rows_read(self._graph, op, looked_at), made)
             found.append(rows // at_once * (self._costs.invoke(graph, graph.ops[0]) or 0))
         return min(found)
 
@@ -297,7 +298,7 @@ class StreamBounds:
 
     def _moved_insn(self, op: Op, rule: StreamRule) -> int:
         """Where it alone reads a line buffer: others may move rows for both at once."""
-        [tensor, *_] = activations_read(self._graph, op)
+        [tensor, *_] = images_read(self._graph, op)
         rules = (self._rules[reader] for reader in self._graph.readers[tensor])
         if rule.is_pointwise or sum(not _is_by_row(other) for other in rules) > 1:
             return 0

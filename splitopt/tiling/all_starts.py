@@ -1,8 +1,8 @@
 """The rows of all segments that stop behind one op, at all heights of their bands, op by op.
 
-What `geometry` finds for one segment, its cases 1 to 6 included, is found here for every start at
-once. An entry is a start and a height at which the segment can still run in bands; entries lie by
-start, then by height. An op extends all of them, and begins one segment more.
+What `geometry` finds for one segment, its cases 1 to 6 and 10 included, is found here for every
+start at once. An entry is a start and a height at which the segment can still run in bands; entries
+lie by start, then by height. An op extends all of them, and begins one segment more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.tiling.entries import Column, Entries, Mask
 from splitopt.tiling.geometry import MOST_ROWS, heights_tried
-from splitopt.tiling.rows import RowRule, activations_read, rows_of
+from splitopt.tiling.rows import RowRule, gates_read, images_read, rows_of
 
 _FAR = np.int64(2**40)
 _ROWS, _LOW, _HIGH, _NUMERATOR, _DENOMINATOR = range(5)
@@ -98,8 +98,10 @@ class AllStarts:
 
     def _extend(self, op: Op, rule: RowRule) -> Mask:
         """Adds the op to every segment; says where that can be."""
-        read = activations_read(self._graph, op)
+        read = images_read(self._graph, op)
         usable = np.ones(self.entries.count, dtype=bool)
+        for tensor in gates_read(self._graph, op):
+            usable &= self._enter_whole(tensor)
         for tensor in read:
             usable &= self._enter(tensor)
         first, *others = (self._of(tensor) for tensor in read)
@@ -140,7 +142,17 @@ class AllStarts:
         given = np.stack([band, np.zeros_like(band), band, np.ones_like(band), part])  # case 1
         entries["tensor", tensor] = np.where(enters, given, state)
         entries["alignment"] = np.lcm(entries["alignment"], np.where(enters, part, 1))  # case 6
-        usable: Mask = whole | ~enters
+        usable: Mask = np.where(enters, whole, state[_NUMERATOR] > 0)
+        return usable
+
+    def _enter_whole(self, tensor: int) -> Mask:
+        """The same for a tensor of one row that is read whole in every band."""
+        state = self._of(tensor)
+        one, nothing = np.ones((2, self.entries.count), dtype=np.int64) * [[1], [0]]
+        given = np.stack([one, nothing, one, nothing, one])  # case 10
+        enters = state[_ROWS] == 0
+        self.entries["tensor", tensor] = np.where(enters, given, state)
+        usable: Mask = enters | (state[_NUMERATOR] == 0)
         return usable
 
     def _of(self, tensor: int) -> Column:

@@ -25,6 +25,7 @@ class InvalidBands(AssertionError):
 
 
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+_REPEATING = ("ADD", "MUL", "SUB")
 
 
 def check_bands(graph: ModelGraph, start: int, stop: int, pieces: Sequence[Piece]) -> None:
@@ -79,7 +80,10 @@ def _refuse_single_rows(graph: ModelGraph, ops: Sequence[Op], rows: Mapping[int,
 
 
 def _made(graph: ModelGraph, op: Op, known: Mapping[int, Identity]) -> Iterator[int | None]:
-    sources = [t for t in op.given_inputs if graph.tensors[t].is_activation]
+    read = [t for t in op.given_inputs if graph.tensors[t].is_activation]
+    sources = [t for t in read if not is_repeated(graph, op, t)]
+    if not all(known[t] == [0] for t in read if t not in sources):
+        raise InvalidBands(f"{graph.op_name(op.index)} reads other rows than the one it repeats")
     source = known[sources[0]]
     options = op.options
     whole = _rows(graph, sources[0])
@@ -96,6 +100,12 @@ def _made(graph: ModelGraph, op: Op, known: Mapping[int, Identity]) -> Iterator[
         factor = _rows(graph, op.outputs[0]) // whole
         return (None if row is None else row * factor + k for row in source for k in range(factor))
     return _joined([known[tensor] for tensor in sources])
+
+
+def is_repeated(graph: ModelGraph, op: Op, tensor: int) -> bool:
+    """Whether the op's kernel repeats the one row of the tensor for each row that it makes."""
+    shape, made = graph.tensors[tensor].shape, graph.tensors[op.outputs[0]].shape
+    return op.type in _REPEATING and len(shape) == len(made) == 4 and shape[1] == 1 < made[1]
 
 
 def _windowed(source: Identity, whole: int, reach: range, op: Op) -> Iterator[int | None]:

@@ -23,6 +23,8 @@ example is a convolution of 3 x 3, padding SAME, stride 1, on an image of 10 row
 8. With two heights, the last band may be shorter: it starts at image_rows - its height, no further
    below the one above it than case 5 allows.
 9. Or the first band and the last one are shorter, the first one at row 0.
+10. An operand that is read whole for every row, such as a gate of channels, enters every band
+   whole: its scale is 0. So no op makes rows of it, and a segment that makes it runs in no bands.
 
 What a file may claim is bounded: images above MOST_ROWS run in no bands, of images above
 MOST_HEIGHTS rows a part of the heights is looked at, and no plan has more than MOST_BANDS bands.
@@ -39,7 +41,7 @@ import numpy as np
 
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.tiling.plan import Band, BandPlan
-from splitopt.tiling.rows import Mask, RowRule, Rows, activations_read, rows_of
+from splitopt.tiling.rows import Mask, RowRule, Rows, gates_read, images_read, rows_of
 
 MOST_ROWS, MOST_HEIGHTS, MOST_BANDS = 16_384, 1_024, 1_024
 
@@ -168,7 +170,10 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
     """The segment with one op more; None where no height is left."""
     tensors = dict(current.tensors)
     usable, alignment = current.usable.copy(), current.alignment
-    read = activations_read(graph, op)
+    read = images_read(graph, op)
+    for tensor in gates_read(graph, op):  # case 10
+        if tensors.setdefault(tensor, _whole(current.heights)).scale:
+            return None
     for tensor in read:
         if tensor not in tensors:
             entering = _entering(current, rows_of(graph.tensors[tensor]))  # case 1
@@ -179,7 +184,7 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
             alignment = lcm(alignment, tensors[tensor].scale.denominator)  # case 6
     states = [tensors[tensor] for tensor in read]
     first = states[0]
-    if any(state.scale != first.scale for state in states):  # case 2
+    if not first.scale or any(state.scale != first.scale for state in states):  # cases 2, 10
         return None
     for state in states[1:]:
         usable &= state.rows == first.rows
@@ -202,6 +207,12 @@ def _extended(graph: ModelGraph, current: SegmentRows, op: Op, rule: RowRule) ->
         return None
     alignment = lcm(alignment, scale.denominator)
     return replace(current, usable=usable, alignment=alignment, tensors=tensors)
+
+
+def _whole(heights: Rows) -> TensorRows:
+    """A tensor of one row that enters every band."""
+    one = np.ones_like(heights)
+    return TensorRows(one, np.zeros_like(heights), one, Fraction(0))
 
 
 def _entering(current: SegmentRows, rows: int) -> tuple[TensorRows, Mask] | None:

@@ -136,6 +136,8 @@ _ELEMENTWISE = frozenset(
         *("ADD", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SQUARED_DIFFERENCE", "SUB"),
     }
 )
+_REPEATING = frozenset({"ADD", "MUL", "SUB"})
+"""Ops whose kernels repeat an operand of one row for each row of the other."""
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
@@ -151,13 +153,33 @@ def activations_read(graph: ModelGraph, op: Op) -> list[int]:
     return [t for t in dict.fromkeys(op.given_inputs) if graph.tensors[t].is_activation]
 
 
+def gates_read(graph: ModelGraph, op: Op) -> list[int]:
+    """Activations that the op reads whole for each row that it makes, such as a gate of channels:
+    they have one row, and what it makes has several."""
+    made = [graph.tensors[tensor] for tensor in op.outputs]
+    if op.type not in _REPEATING or [rows_of(tensor) > 1 for tensor in made] != [True]:
+        return []
+    return [t for t in activations_read(graph, op) if rows_of(graph.tensors[t]) == 1]
+
+
+def images_read(graph: ModelGraph, op: Op) -> list[int]:
+    """The other activations, whose rows those that the op makes depend on."""
+    gates = gates_read(graph, op)
+    return [tensor for tensor in activations_read(graph, op) if tensor not in gates]
+
+
+def rows_read(graph: ModelGraph, op: Op, rows: int) -> dict[int, int]:
+    """Activation that the op reads → its rows, where those that come row by row have so many."""
+    whole = dict.fromkeys(gates_read(graph, op), 1)
+    return dict.fromkeys(activations_read(graph, op), rows) | whole
+
+
 def row_rule(graph: ModelGraph, op: Op) -> RowRule | None:
     """How the op's output rows depend on its input rows. None for an op that does not work row by
     row, or that has no rule here."""
     view = OpView(graph, op)
-    moving = [tensor for tensor in view.inputs if tensor.is_activation]
     made = [graph.tensors[tensor] for tensor in op.outputs]
-    rows = {rows_of(tensor) for tensor in moving}
+    rows = {rows_of(graph.tensors[tensor]) for tensor in images_read(graph, op)}
     if op.intermediates or len(made) != 1 or len(rows) != 1 or 0 in {*rows, rows_of(made[0])}:
         return None
     if any(tensor.is_variable for tensor in view.inputs):
@@ -194,9 +216,10 @@ def _window(view: OpView, kernel: int, dilation: int) -> Window | None:
 
 def _keeps_rows(view: OpView) -> bool:
     """Whether every operand is as high as the result, or the same for all rows."""
+    images = [view.graph.tensors[tensor] for tensor in images_read(view.graph, view.op)]
+    if any(tensor.shape[2:] != view.output.shape[2:] for tensor in images):
+        return False
     for tensor in view.inputs:
-        if tensor.is_activation and tensor.shape[2:] != view.output.shape[2:]:
-            return False
         if tensor.is_constant and len(tensor.shape) == _RANK and tensor.shape[_ROW_AXIS] != 1:
             return False
         if tensor.is_constant and len(tensor.shape) == _RANK - 1 and tensor.shape[0] != 1:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from band_oracle import Figures, figures_of
+from gated_nets import chance_gated_net
 from images import ImageNet, chance_neck, chance_net
 from planning_helpers import allowed_everywhere
 from stream_nets import StreamNet
@@ -58,6 +59,11 @@ def test_nets_by_chance() -> None:
 def test_necks_by_chance() -> None:
     """Inputs at several heights; inputs of the whole model that no op reads."""
     assert sum(require_equal(chance_neck(seed)) for seed in range(15)) > 100
+
+
+def test_gates_by_chance() -> None:
+    """Operands that every band reads whole, as inputs or made of the image itself."""
+    assert sum(require_equal(chance_gated_net(seed)) for seed in range(10)) > 500
 
 
 def shared_reads(seed: int) -> ModelGraph:

@@ -6,6 +6,7 @@ import random
 from operator import le
 
 import pytest
+from gated_nets import chance_gated_net
 from needs import find_model
 from planning_helpers import chain
 from samples import seeds
@@ -35,9 +36,15 @@ def test_streams_with_groups_that_make_several_rows_are_found(seed: int) -> None
     assert_exact(chance_decoder(seed))
 
 
+@pytest.mark.parametrize("seed", seeds(4, 200))
+def test_streams_with_gates_are_found(seed: int) -> None:
+    for dtype in ("int8", "int16"):
+        assert_exact(chance_gated_net(seed, dtype))
+
+
 @pytest.mark.parametrize("seed", seeds(5, 200))
 def test_streams_of_ops_that_make_several_rows_at_once_are_found(seed: int) -> None:
-    for make in (chance_stream_net, chance_decoder):
+    for make in (chance_stream_net, chance_decoder, chance_gated_net):
         assert_exact(make(seed), seed)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from gated_nets import chance_gated_net
 from images import ImageNet, chance_neck, chance_net
 from planning_helpers import allowed_everywhere
 
@@ -47,7 +48,9 @@ def lowest(graph: ModelGraph, techniques: Techniques, max_cost: int | None = Non
 def test_the_closed_form_is_what_the_schedule_saves(seeds: range) -> None:
     """Exact where there is one pair of ends, never too little; the schedule is the oracle."""
     compared = two = 0
-    for graph in [*map(chance_net, seeds), *map(chance_neck, seeds)]:
+    for graph in [
+        net(seed) for net in (chance_net, chance_neck, chance_gated_net) for seed in seeds
+    ]:
         table = table_of(graph)
         columns = table.bands.columns
         for k, saved in enumerate(columns.rolled.tolist()):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from band_oracle import plans_of
+from gated_nets import chance_gated_net
 from images import ImageNet, chance_net
 from limits import seconds
 from planning_helpers import allowed_everywhere
@@ -56,11 +57,14 @@ def pieces_of(
 # Geometry.
 
 
+@pytest.mark.parametrize(("make", "count"), [(chance_net, 40), (chance_gated_net, 12)])
 @pytest.mark.parametrize("block", seeds(1, 4))
-def test_every_plan_of_nets_by_chance_passes_the_checker(block: int) -> None:
+def test_every_plan_of_nets_by_chance_passes_the_checker(
+    make: type, count: int, block: int
+) -> None:
     seen = two = 0
-    for seed in range(block * 40, block * 40 + 40):
-        graph = chance_net(seed)
+    for seed in range(block * count, block * count + count):
+        graph = make(seed)
         for start, stop, rows in banded(graph):
             for plan in plans_of(rows):
                 check_bands(graph, start, stop, pieces_of(graph, start, stop, rows, plan))
@@ -70,12 +74,13 @@ def test_every_plan_of_nets_by_chance_passes_the_checker(block: int) -> None:
     assert two > 100
 
 
+@pytest.mark.parametrize(("make", "count"), [(chance_net, 12), (chance_gated_net, 6)])
 @pytest.mark.parametrize("block", seeds(1, 4))
-def test_no_lower_band_covers_the_image_in_so_few(block: int) -> None:
+def test_no_lower_band_covers_the_image_in_so_few(make: type, count: int, block: int) -> None:
     """By brute force: the rows that are right in a band at every start, then the fewest bands."""
     compared = 0
-    for seed in range(block * 12, block * 12 + 12):
-        graph = chance_net(1000 + seed)
+    for seed in range(block * count, block * count + count):
+        graph = make(1000 + seed)
         for start, stop, rows in banded(graph):
             least = {len(plan.bands): plan.heights[0] for plan in plans_of(rows, two_heights=False)}
             fewest = {
@@ -242,11 +247,14 @@ def test_banded_pieces_equal_the_model_bit_for_bit(name: str, tmp_path: Path) ->
     require_equal(graph, chosen, tmp_path)
 
 
+@pytest.mark.parametrize(("make", "count"), [(chance_net, 12), (chance_gated_net, 6)])
 @pytest.mark.parametrize("block", seeds(1, 3))
-def test_banded_pieces_of_nets_by_chance_are_equal_too(block: int, tmp_path: Path) -> None:
+def test_banded_pieces_of_nets_by_chance_are_equal_too(
+    make: type, count: int, block: int, tmp_path: Path
+) -> None:
     rng = random.Random(block)
-    for seed in range(block * 12, block * 12 + 12):
-        graph = chance_net(5000 + seed)
+    for seed in range(block * count, block * count + count):
+        graph = make(5000 + seed)
         possible = [found for found in banded(graph) if any(plans_of(found[2]))]
         chosen = [(found, rng.choice(list(plans_of(found[2])))) for found in possible[:40]]
         if chosen:

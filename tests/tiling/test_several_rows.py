@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 
 import pytest
+from gated_nets import chance_gated_net
 from images import ImageNet, chance_neck, chance_net
 from several_rows import streams_of_several_rows
 from stream_faults import faults
@@ -20,7 +21,7 @@ from splitopt.tiling.streams.placement import GroupForms, placed
 from splitopt.tiling.streams.several_rows import with_followers
 
 RULES = target_rules("m55")
-MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder]
+MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder, chance_gated_net]
 
 
 def judged(graph: ModelGraph, seed: int) -> int:
@@ -45,7 +46,7 @@ def test_streams_of_many_nets_are_right(make: type) -> None:
         judged(make(seed), seed)
 
 
-@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder, chance_gated_net])
 def test_faults_are_refused_unless_they_make_the_same(make: type) -> None:
     accepted = refused = 0
     for seed in range(6):
@@ -62,9 +63,10 @@ def test_faults_are_refused_unless_they_make_the_same(make: type) -> None:
     assert refused > 5 * accepted
 
 
-@pytest.mark.parametrize("shape", [[1, 8], [1, 1, 1, 8]])
-def test_what_takes_one_value_for_all_rows_does_not_follow(shape: list[int]) -> None:
-    """A gate of channels that another input makes: planning died of its missing rows."""
+@pytest.mark.parametrize(("shape", "followers"), [([1, 8], 2), ([1, 1, 1, 8], 4)])
+def test_what_takes_one_value_for_all_rows(shape: list[int], followers: int) -> None:
+    """A gate of channels that another input makes: planning died of its missing rows. An op
+    follows where it is known to repeat the gate."""
     net = ImageNet()
     image = net.image(12, 12, 8)
     gate = net.maker.tensor(shape)
@@ -73,4 +75,4 @@ def test_what_takes_one_value_for_all_rows_does_not_follow(shape: list[int]) -> 
     scaled = net.image(12, 12, 8)
     net.maker.op("MUL", [doubled, gate], [scaled])
     graph = net.graph([image, gate], [net.add(scaled, scaled)])
-    assert [op.index for op in with_followers(graph, graph.ops[0])] == [0, 1]
+    assert [op.index for op in with_followers(graph, graph.ops[0])] == [*range(followers)]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from gated_nets import chance_gated_net
 from images import ImageNet, chance_neck, chance_net
 from needs import SHARED_MODELS
 from stream_faults import faults
@@ -46,9 +47,12 @@ EQUIVALENT = {
     "buffers lazy": "rows move whenever one enters: more is moved, windows see the same",
     "buffers fill": "there is one, and no window looks outside of the image",
     "groups period": "it makes a single row",
+    "sources period": "it has a single row",
     "sources first_tick": "a turn between two of its readers'",
     "groups first_tick": "a later turn in which nothing of what it reads or writes has changed",
     "groups swapped": "neither reads what the other makes in the same tick",
+    "views stride": "none, over the only row of its buffer",
+    "views repeat": "more often than it has turns",
     "views swapped": "the inputs of the file stand in another order",
 }
 """Faults that may make the same all the same, and how."""
@@ -115,7 +119,7 @@ def judged(graph: ModelGraph) -> None:
         assert makes_what_it_should(graph, stream)
 
 
-MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder]
+MAKERS = [chance_stream_net, chance_net, chance_neck, chance_decoder, chance_gated_net]
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -141,14 +145,14 @@ def plant(graph: ModelGraph) -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder, chance_gated_net])
 def test_faults_are_refused_unless_they_make_the_same(make: type, seed: int) -> None:
     plant(make(seed))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder])
+@pytest.mark.parametrize("make", [chance_stream_net, chance_decoder, chance_gated_net])
 def test_many_faults_are_refused_unless_they_make_the_same(make: type) -> None:
     for seed in range(2, 100):
         plant(make(seed))

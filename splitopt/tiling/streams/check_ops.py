@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.graph.model import ModelGraph, Op, Tensor
-from splitopt.tiling.check import window_places
+from splitopt.tiling.check import is_repeated, window_places
 from splitopt.tiling.check_single_rows import looks_right_on_one_row
 from splitopt.tiling.streams.check_transposed import scatter, writes_otherwise
 
@@ -128,7 +128,11 @@ def readings(
         yield Reading(read[0], _nearest(graph, op, group, own), (((0, 0),),))
     elif op.type == "CONCATENATION" or op.type in _ROW_BY_ROW:
         _refuse_mixing_rows(graph, op)
-        yield from (Reading(tensor, rows, each) for tensor in read)
+        for tensor in read:
+            if is_repeated(graph, op, tensor):
+                yield Reading(tensor, [0] * len(rows), (((0, 0),),) * len(each))
+            else:
+                yield Reading(tensor, rows, each)
     else:
         raise InvalidStream(f"{graph.op_name(op.index)}: nothing says that it works row by row")
 
@@ -256,7 +260,8 @@ def _refuse_mixing_rows(graph: ModelGraph, op: Op) -> None:
     high = _rows(graph, op.outputs[0])
     for tensor in (graph.tensors[t] for t in op.given_inputs):
         height = tensor.shape[-3] if len(tensor.shape) > 2 else 1  # broadcast from the right
-        if height != (high if tensor.is_activation else 1):
+        is_whole = tensor.is_constant or is_repeated(graph, op, tensor.index)
+        if height != (1 if is_whole else high):
             raise InvalidStream(f"{graph.op_name(op.index)}: tensor {tensor.index} has other rows")
     if op.type == "CONCATENATION" and int(op.options.get("axis", 0)) % 4 < 2:
         raise InvalidStream(f"{graph.op_name(op.index)}: joins along rows")

@@ -14,6 +14,8 @@ code cites these cases:
 5. An op may make several rows at once, and so do the ops that join its group. No row comes
    later than if they came one by one, so who reads them need not know, but that rows wait. An op
    joins only if all that it reads is there in time, and no row of it is dropped.
+6. An operand that is read whole for every row, such as a gate of channels, is an image of one row,
+   which the group repeats in all of its turns. It comes with the first of these.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.rows import activations_read, gates_read, images_read, rows_of
 from splitopt.tiling.streams.rules import StreamRule
 
 SOURCE = -1
@@ -123,10 +125,12 @@ class Grouping:
     def add(self, rule: StreamRule) -> str | None:
         """The next op in order, by its rule. Why the stream ends before it, if it does."""
         op = self.graph.ops[self.stop]
-        read = activations_read(self.graph, op)
+        read = images_read(self.graph, op)
         for tensor in read:
             self._enter(tensor)
         refusal = self._join(op, rule, read)
+        for tensor in gates_read(self.graph, op) if refusal is None else ():
+            self._repeat_whole(tensor, self.flows[op.outputs[0]].group)
         if refusal is None and any(map(self._is_uneven, read)):
             refusal = (
                 "reads rows that are made several at a time, as another op does, but otherwise"
@@ -160,6 +164,15 @@ class Grouping:
             period = self._image_ticks // rows
             self.flows[tensor] = Flow(tensor, rows, period, period, SOURCE, 0, tensor)
             self.sources.append(tensor)
+
+    def _repeat_whole(self, tensor: int, group: int) -> None:
+        """Case 6. No op of a stream makes a single row, so it comes from outside."""
+        draft, known = self.groups[group], self.flows.get(tensor)
+        first = draft.first if known is None else min(known.first, draft.first)
+        self.flows[tensor] = Flow(tensor, 1, self._image_ticks, first, SOURCE, 0, tensor)
+        if known is None:
+            self.sources.append(tensor)
+        self._read(group, tensor, Window(repeat=draft.turns))
 
     def _pad(self, op: Op, rule: StreamRule) -> str | None:
         """Case 3."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from splitopt.graph.model import ModelGraph, Op
-from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.rows import images_read, rows_of
 from splitopt.tiling.streams.grouping import time_of_image
 from splitopt.tiling.streams.rules import StreamRule
 
@@ -32,7 +32,7 @@ def residuals(graph: ModelGraph, rules: Rules) -> Iterator[Residual]:
     """One for each tensor at most."""
     ticks, found = time_of_image(graph, rules), set[int]()
     for op, rule in zip(graph.ops, rules, strict=True):
-        read = activations_read(graph, op)
+        read = images_read(graph, op)
         if isinstance(rule, str) or not rule.is_pointwise or len(read) < 2:
             continue
         for tensor in read:
@@ -65,7 +65,7 @@ def _made_in_one_turn(graph: ModelGraph, rules: Rules, tensor: int) -> Iterator[
     yield tensor
     maker = graph.producer.get(tensor)
     while maker is not None and isinstance(rule := rules[maker], StreamRule):
-        read = activations_read(graph, graph.ops[maker])
+        read = images_read(graph, graph.ops[maker])
         if (
             not rule.is_pointwise
             or len(read) > 1
@@ -81,7 +81,7 @@ def _distances(graph: ModelGraph, rules: Rules, ticks: int, root: int, stop: int
     `root` that it takes."""
     found = {root: 0}
     for op in graph.ops[graph.readers[root][0] : stop]:
-        read = [t for t in activations_read(graph, op) if t in found]
+        read = [t for t in images_read(graph, op) if t in found]
         rule = rules[op.index]
         if not read or isinstance(rule, str):
             continue

@@ -20,6 +20,7 @@ from splitopt.tiling.rows import (
     RowRule,
     Window,
     activations_read,
+    images_read,
     row_rule,
     rows_of,
 )
@@ -64,7 +65,7 @@ def stream_rule(graph: ModelGraph, op: Op) -> StreamRule | str:
     rule = blocks_of(graph, op) if op.type == TRANSPOSED else row_rule(graph, op)
     if rule is None or isinstance(rule, str):
         return rule or _no_rows(graph, op)
-    read, made = activations_read(graph, op)[0], op.outputs[0]
+    read, made = images_read(graph, op)[0], op.outputs[0]
     if min(rows_of(graph.tensors[t]) for t in (read, made)) < LEAST_ROWS:
         return "has a single row"
     if fails_on_one_row(graph, op):

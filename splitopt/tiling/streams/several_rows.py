@@ -13,7 +13,7 @@ from splitopt.arena.kernel import OpView
 from splitopt.arena.windows import convolution_axes, pooling_axes
 from splitopt.graph.model import ModelGraph, Op, Tensor
 from splitopt.tiling.resized import RESIZING
-from splitopt.tiling.rows import activations_read, rows_of
+from splitopt.tiling.rows import activations_read, images_read, rows_of
 from splitopt.tiling.streams.rules import StreamRule, stream_rule, value_outside
 from splitopt.tiling.streams.stream import Stream
 from splitopt.tiling.streams.transposed import TRANSPOSED
@@ -72,7 +72,7 @@ def rules_of(graph: ModelGraph, stream: Stream) -> list[StreamRule | str]:
 
 def with_followers(graph: ModelGraph, op: Op) -> Iterator[Op]:
     """The op, and those that work row by row on what becomes of its rows while one op alone reads
-    it. An op that takes one value for all rows, such as a gate of channels, is none of them."""
+    it. What such an op reads whole for every row, such as a gate of channels, does not matter."""
     while True:
         yield op
         [made] = op.outputs
@@ -84,7 +84,7 @@ def with_followers(graph: ModelGraph, op: Op) -> Iterator[Op]:
             return
         if len(op.outputs) != 1:
             return
-        touched = (*activations_read(graph, op), *op.outputs)
+        touched = (*images_read(graph, op), *op.outputs)
         if len({rows_of(graph.tensors[tensor]) for tensor in touched}) != 1:
             return
 
