@@ -9,19 +9,28 @@ lazy_front.py for options that keep nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.conflicts import Conflict, Conflicts
 from splitopt.solvers.partition.instance import Goal, Option
-from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch
+from splitopt.solvers.partition.kept_ends import hopeful_edges
+from splitopt.solvers.partition.kept_labels import Labels, LabelSearch
 from splitopt.solvers.partition.kept_pool import KeptPool
 from splitopt.solvers.partition.kept_prospects import KeptProspects
 from splitopt.solvers.partition.lazy_front import KeptForFront
 from splitopt.solvers.partition.option_pool import Mask, OptionName
 from splitopt.solvers.partition.prospects import Measures
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column, least_weights, to_end
+
+
+class Followed(NamedTuple):
+    """Paths over all options, by cut, and the numbers of those that they may have."""
+
+    numbers: Column
+    labels: Sequence[Labels]
 
 
 class KeptFront:
@@ -42,6 +51,7 @@ class KeptFront:
         self._counts = counts_segments
         self._by_segments = counts_segments or goal.max_segments is not None
         self._prospects: KeptProspects | None = None
+        self._followed: Followed | None = None
 
     def names(
         self,
@@ -53,24 +63,37 @@ class KeptFront:
         """Options of all plans that no other dominates by loads and conflicts, but for those that
         plans dominate which are known. `only_exact`: of options whose figures are exact by now."""
         numbers = np.flatnonzero(self._fits & (self._pool.is_exact | (not only_exact)))
+        is_followed = self._followed is not None and not only_exact
+        if is_followed:
+            numbers = self._hopeful(known)
         if not len(numbers):
-            return KeptForFront([], is_complete=True)
-        edges = self._pool.edges.some(numbers)
+            return KeptForFront([], is_complete=not self._deadline.is_over)
         prospects = KeptProspects(
             self._pool.n,
-            edges,
+            self._pool.edges.some(numbers),
             known,
             self._goal,
             by_segments=self._by_segments,
             lowest=self._lowest,
         )
-        if not only_exact:
+        numbers = numbers[prospects.gains() >= 0]
+        search = self._search(numbers, prospects, Conflicts(self._pool.n, conflicts))
+        found = search.run(self._deadline)
+        if not (only_exact or is_followed):
             self._prospects = prospects
-        found = self._searched(
-            numbers[prospects.gains() >= 0], prospects, Conflicts(self._pool.n, conflicts)
-        )
-        used = {number for end in found or () for number in end.numbers}
+            if found is not None and not self._by_segments:
+                self._followed = Followed(numbers, search.labels)
+        used = {int(numbers[at]) for end in found or () for at in end.numbers}
         return KeptForFront(sorted(map(self._pool.name, used)), found is not None)
+
+    def _hopeful(self, known: Sequence[Measures]) -> Column:
+        """What is left of the options over which paths were followed."""
+        assert self._followed is not None
+        numbers, labels = self._followed
+        edges = self._pool.edges.some(numbers)
+        is_left = hopeful_edges(self._pool.n, edges, self._goal, known, labels, self._deadline)
+        self._followed = Followed(numbers[is_left], labels)
+        return self._followed.numbers
 
     def loads(self, known: Iterable[Measures]) -> list[Measures]:
         """No plan is better than all of these, by what is known of options: for each known cost the
@@ -91,9 +114,9 @@ class KeptFront:
         fits: Mask = edges.ram + edges.kept <= most
         return fits
 
-    def _searched(
+    def _search(
         self, numbers: Column, prospects: KeptProspects, conflicts: Conflicts
-    ) -> list[EndPath] | None:
+    ) -> LabelSearch:
         """Paths over these options, by their numbers in the pool."""
         pool, edges = self._pool, self._pool.edges.some(numbers)
         settled = pool.is_exact[numbers]
@@ -113,7 +136,7 @@ class KeptFront:
             learn(np.array(some))
 
         learn(np.flatnonzero(settled))
-        search = LabelSearch(
+        return LabelSearch(
             pool.n,
             edges,
             self._goal,
@@ -124,8 +147,6 @@ class KeptFront:
             conflicts=conflicts,
             bits=bits,
         )
-        found = search.run(self._deadline)
-        return found and [end.renumbered(numbers) for end in found]
 
 
 def least_added(pool: KeptPool) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -55,9 +55,6 @@ class EndPath:
     @property
     def peak(self) -> int:
         return self.region + self.kept
-
-    def renumbered(self, numbers: Column) -> EndPath:
-        return replace(self, numbers=tuple(numbers[list(self.numbers)].tolist()))
 
 
 Rows = Iterable[tuple[int, int, int, int]]
@@ -114,6 +111,11 @@ class LabelSearch:
             if deadline.is_over:
                 return None
         return list(self._ends())
+
+    @property
+    def labels(self) -> Sequence[Labels]:
+        """Of each cut, as far as paths were followed."""
+        return self._labels
 
     def _at(self, cut: int, deadline: Deadline) -> Labels:
         """Labels of a cut, all by exact figures if the deadline is not over."""

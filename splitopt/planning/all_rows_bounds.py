@@ -176,6 +176,14 @@ class AllRowsBounds:
         return found
 
     @cached_property
+    def kept_bound(self) -> Matrix:
+        """Lower bound of the bytes that a resident piece keeps."""
+        abi = self.rules.abi.in_two_arenas()
+        tail = segment_tails(self.graph, self.memories, abi).tail
+        found: Matrix = image_bytes(tail, abi.interpreter_bytes)
+        return found
+
+    @cached_property
     def may_be_planned(self) -> Mask:
         """Where an offline plan may lower the head: TFLM's planner does not reach the peak load, or
         is not known to."""

@@ -16,7 +16,7 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import segments_without_loss, segments_without_state
 from splitopt.planning.switching import INSIDE, without_place
 from splitopt.solvers.partition.option_pool import Mask, OptionBounds
-from splitopt.solvers.partition.shortest_paths import Column
+from splitopt.solvers.partition.shortest_paths import Column, Matrix
 
 
 def option_bounds(table: SegmentTable, allowed: Mask) -> OptionBounds:
@@ -44,7 +44,8 @@ def _together(parts: list[OptionBounds]) -> OptionBounds:
 
 
 def _parts(table: SegmentTable, allowed: Mask, place: int) -> Iterator[tuple[OptionBounds, Column]]:
-    """Bounds by technique between nodes, and the bytes of images."""
+    """Bounds by technique between nodes, and the bytes of images, or of what is kept where pieces
+    are resident in the main SRAM."""
     parts = _copied_parts(table, allowed, place)
     if table.outside.memories:
         parts = (_with_outside(table, *part) for part in parts)
@@ -102,11 +103,15 @@ def _copied_parts(
             yield _streamed(table, allowed, level, place)
 
 
+def _image_bound(table: SegmentTable, place: int) -> Matrix:
+    return table.kept_bound if place == INSIDE else table.image_bound
+
+
 def _as_tflm_plans(table: SegmentTable, allowed: Mask, place: int) -> tuple[OptionBounds, Column]:
     """On all rows, where TFLM's planner places all buffers."""
     at = starts, stops = np.nonzero(allowed)
     keys, copied = np.full_like(starts, place), table.boundary.copied[at]
-    ram, image = table.stock_ram_bound[at], table.image_bound[at]
+    ram, image = table.stock_ram_bound[at], _image_bound(table, place)[at]
     if place:
         ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]
     else:
@@ -120,7 +125,7 @@ def _with_offline_plans(
     """On all rows, where an offline plan lowers the arena."""
     at = starts, stops = np.nonzero(allowed)
     keys, copied = np.full_like(starts, place + 1), table.boundary.copied[at]
-    ram, image = table.ram_bound[at], table.image_bound[at]
+    ram, image = table.ram_bound[at], _image_bound(table, place)[at]
     if place:
         ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]
     else:
@@ -135,7 +140,7 @@ def _left_in_place(
     nodes, switching = table.nodes, table.techniques.switching
     is_kept = segments_without_loss(table.graph, is_resident=place > 0)
     at = starts, stops = np.nonzero(allowed & is_kept & nodes.offered(ends))
-    keys, image = np.full_like(starts, place + 1), table.image_bound[at]
+    keys, image = np.full_like(starts, place + 1), _image_bound(table, place)[at]
     ram = ram_in_place(table, ends)[at]
     if place:
         ram, added = ram - table.spared_bytes[at], table.resident_added_bound[at]

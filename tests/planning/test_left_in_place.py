@@ -66,9 +66,10 @@ def test_pieces_are_priced_without_the_copies_and_within_their_bounds(zero_arena
             assert piece.copied_bytes == stock.copied_bytes - sum(sizes)
             assert piece.copy_insn == stock.copy_insn - sum(25 - -9 * s // 16 for s in sizes)
     allowed = allowed_everywhere(n)
-    for part in (option_bounds(table, allowed), inside_bounds(table, allowed)[0]):
-        left = 0
-        for start, stop, key, *least in zip(*(column.tolist() for column in part), strict=True):
+    free = option_bounds(table, allowed)
+    for part, keeps in ((free, np.zeros_like(free.ram)), inside_bounds(table, allowed)):
+        left, columns = 0, (column.tolist() for column in (*part, keeps))
+        for start, stop, key, *least, kept in zip(*columns, strict=True):
             option = table.option(start, stop, without_place(key))
             if option is None:
                 continue
@@ -77,6 +78,9 @@ def test_pieces_are_priced_without_the_copies_and_within_their_bounds(zero_arena
             assert least[0] <= ram_of(table, option) - option.arena_bytes + way.arena_bytes
             assert least[1] <= option.kept_insn + way.insn
             assert least[2] == option.copied_bytes
+            assert kept <= way.kept_bytes
+            is_plain = option.bands is None and len(graph.ops) > option.segment.stop - start
+            assert kept == way.kept_bytes or not is_plain
             left += any(option.left)
         assert left
 
