@@ -1,4 +1,5 @@
-"""Nets with gates of channels, as squeeze-and-excite has them, by chance and as MobileNetV3's."""
+"""Nets with gates of channels, as squeeze-and-excite has them, and of pixels, by chance and as
+MobileNetV3's."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ GATED = ("MUL", "MUL", "MUL", "ADD", "SUB")
 
 @dataclass
 class GatedNet(StreamNet):
-    """Gates are [1, 1, 1, channels], [1, 1, columns, 1], ..., or a single value."""
+    """Gates are [1, 1, 1, channels], [1, 1, columns, 1], ..., a single value, or have all rows."""
 
     def mean(self, source: int) -> int:
         """MEAN over rows and columns, which stay as ones."""
@@ -38,8 +39,14 @@ class GatedNet(StreamNet):
     def squeezed(self, source: int, inner: int) -> int:
         """A gate of the image's own mean: two dense layers as convolutions, and a sigmoid."""
         low = self.conv(self.mean(source), inner, 1, 1, "same")
-        high = self.conv(low, self.shapes[source][2], 1, 1, "same")
-        gate = self.each("LOGISTIC", high)
+        return self._sigmoid(self.conv(low, self.shapes[source][2], 1, 1, "same"))
+
+    def spotted(self, source: int) -> int:
+        """A gate of each pixel, made of those around it."""
+        return self._sigmoid(self.conv(source, 1, 3, 1, "same"))
+
+    def _sigmoid(self, source: int) -> int:
+        gate = self.each("LOGISTIC", source)
         quantization = self.maker.graph.tensors[gate].quantization  # the only one that TFLM takes
         quantization.scale, quantization.zeroPoint = [1 / 256], [-128]
         return gate
@@ -68,17 +75,21 @@ def chance_gated_net(seed: int, dtype: str = "int8") -> ModelGraph:
 
 
 def _gated(net: GatedNet, rng: random.Random, source: int, inputs: list[int]) -> int:
-    _, columns, channels = net.shapes[source]
-    kinds = ["new"] * 4 + ["again"] * 2 + ["own"] * (net.dtype == "int8")
+    rows, columns, channels = net.shapes[source]
+    kinds = ["new"] * 4 + ["again"] * 2 + ["own", "pixel"] * (net.dtype == "int8")
     kind = rng.choice(kinds)
-    gates = [t for t in inputs[1:] if net.shapes[t][1] in (1, columns)]
+    gates = [t for t in inputs[1:] if net.shapes[t][0] in (1, rows)]
+    gates = [t for t in gates if net.shapes[t][1] in (1, columns)]
     gates = [t for t in gates if net.shapes[t][2] in (1, channels)]
     if kind == "own":
         gate = net.squeezed(source, rng.randint(1, 3))
+    elif kind == "pixel":
+        gate = net.spotted(source)
     elif kind == "again" and gates:
         gate = rng.choice(gates)
     else:
         shapes = [(1, 1, channels)] * 3 + [(1, 1, 1), (1, columns, 1), (1, columns, channels)]
+        shapes += [(rows, columns, 1), (rows, 1, channels)]
         gate = net.image(*rng.choice(shapes))
         inputs.append(gate)
     return net.gated(source, gate, rng.choice(GATED), gate_first=rng.random() < 0.3)

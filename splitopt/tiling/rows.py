@@ -137,7 +137,7 @@ _ELEMENTWISE = frozenset(
     }
 )
 _REPEATING = frozenset({"ADD", "MUL", "SUB"})
-"""Ops whose kernels repeat an operand of one row for each row of the other."""
+"""Ops whose kernels repeat an operand along the axes on which it has one value."""
 _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
@@ -217,7 +217,8 @@ def _window(view: OpView, kernel: int, dilation: int) -> Window | None:
 def _keeps_rows(view: OpView) -> bool:
     """Whether every operand is as high as the result, or the same for all rows."""
     images = [view.graph.tensors[tensor] for tensor in images_read(view.graph, view.op)]
-    if any(tensor.shape[2:] != view.output.shape[2:] for tensor in images):
+    is_alike = all(tensor.shape[2:] == view.output.shape[2:] for tensor in images)
+    if not is_alike and view.op.type not in _REPEATING:
         return False
     for tensor in view.inputs:
         if tensor.is_constant and len(tensor.shape) == _RANK and tensor.shape[_ROW_AXIS] != 1:

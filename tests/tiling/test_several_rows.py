@@ -35,7 +35,7 @@ def judged(graph: ModelGraph, seed: int) -> int:
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_streams_of_nets_by_chance_are_right(make: type) -> None:
-    assert sum(judged(make(seed), seed) for seed in range(12)) > 30
+    assert sum(judged(make(seed), seed) for seed in range(12)) > 20
 
 
 @pytest.mark.slow
