@@ -18,6 +18,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import Rivals, undominated
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
+from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.kept_labels import EndPath
@@ -206,7 +207,12 @@ class Learnt:
     @classmethod
     def of(cls, instance: PartitionInstance) -> Learnt:
         """Nothing, of any options between which the values of an instance pass."""
-        needs = Needs(instance.boundaries)
+        return cls.between(instance.boundaries)
+
+    @classmethod
+    def between(cls, boundaries: Sequence[Boundary]) -> Learnt:
+        """Nothing, of any options between which these values pass."""
+        needs = Needs(boundaries)
         return cls([], {}, needs, Teacher(needs))
 
 

@@ -9,7 +9,8 @@ from math import ceil
 
 from splitopt.base.errors import UsageError
 from splitopt.base.progress import Progress
-from splitopt.planning.build_plan import named_option, solver_option, split_plan_of
+from splitopt.planning.build_plan import solver_option, split_plan_of
+from splitopt.planning.layout_search import LayoutSearch
 from splitopt.planning.outside import Outside
 from splitopt.planning.placing import Found, best_placed
 from splitopt.planning.priced_options import option_pool
@@ -21,7 +22,6 @@ from splitopt.planning.split_plan import Infeasible, SplitPlan
 from splitopt.planning.switching import without_place
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
-from splitopt.solvers.partition.best_first import best_plan
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import Pruner
@@ -50,6 +50,7 @@ class Planner:
         self.table = table
         self._progress = progress
         self._placed: dict[Outside, Planner] = {}
+        self._layouts = LayoutSearch(table)
 
     def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
         """An optimal (or at least feasible) plan, or Infeasible with the smallest feasible budget.
@@ -141,15 +142,7 @@ class Planner:
         self._progress("choosing by layouts")
         goal = request.goal
         among = pruner.within(goal.most_value if known is None else known)
-        outcome = best_plan(
-            pruner.pool,
-            among,
-            goal,
-            self.table.nodes.boundaries,
-            partial(named_option, self.table),
-            deadline,
-            with_ties=request.with_ties,
-        )
+        outcome = self._layouts.best(pruner.pool, among, request, deadline)
         if outcome.status is Status.UNKNOWN:
             return None
         options = () if outcome.plan is None else outcome.plan.options

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bench.synthetic import convolution_chain
+from bench.synthetic import convolution_chain, u_net
 from images import chance_net
 from planning_helpers import allowed_everywhere
 
@@ -23,7 +23,7 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers import deadline
 from splitopt.solvers.outcome import Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition import best_first, cpsat, dp, layout
+from splitopt.solvers.partition import best_first, conflict_search, cpsat, dp, layout
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.model import LayoutCut
@@ -75,6 +75,7 @@ def test_nothing_is_proved_that_was_not_looked_at(
         (dp, "lay_out", taller),
         (cpsat, "layout_cuts", only_these),
         (best_first, "_MOST_STEPS", 0),
+        (conflict_search, "_MOST_ROUNDS", 0),
     )
     for fake in faked:
         monkeypatch.setattr(*fake)
@@ -124,3 +125,37 @@ def test_layouts_of_long_chains_are_searched_without_ortools(
     monkeypatch.setattr(cpsat, "solve", None)
     assert solved() == by_cpsat
     assert by_cpsat[0] is Status.OPTIMAL
+
+
+def test_layouts_of_u_nets_are_decided_by_conflicts_as_by_cpsat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The least peak at a price, then the least price of that peak, for which conflicts of the
+    first question are known."""
+    file = tmp_path / "net.tflite"
+    file.write_bytes(u_net(26, 0))
+    graph = read_tflite(file)
+    allowed = allowed_everywhere(len(graph.ops)) & has_both_ends(graph)
+    monkeypatch.setattr(best_first, "_MOST_STEPS", 0)
+    peak = 119_312
+
+    def answers() -> list[tuple[Status, int | None]]:
+        planner = Planner(
+            SegmentTable(graph, target_rules("m55"), techniques=Techniques(streams=False))
+        )
+        price = int(planner.table.whole_invoke(0, len(graph.ops)) // 10)
+        found = []
+        for goal in (Goal(1, 0, max_cost=price), Goal(0, 1, capacity=peak, max_cost=price)):
+            request = PlanRequest(goal, allowed, SolveParams(600), with_ties=goal.cost_weight > 0)
+            outcome, _ = planner.solve(request)
+            found.append((outcome.status, outcome.cost))
+        return found
+
+    monkeypatch.setattr(conflict_search, "_MOST_ROUNDS", 0)
+    by_cpsat = answers()
+    monkeypatch.undo()
+    monkeypatch.setattr(best_first, "_MOST_STEPS", 0)
+    monkeypatch.setattr(Planner, "_widened", None)
+    assert answers() == by_cpsat
+    assert by_cpsat[0] == (Status.OPTIMAL, peak)
+    assert by_cpsat[1][0] is Status.OPTIMAL
