@@ -77,14 +77,30 @@ class KeptFront:
             lowest=self._lowest,
         )
         numbers = numbers[prospects.gains() >= 0]
-        search = self._search(numbers, prospects, Conflicts(self._pool.n, conflicts))
+        is_last = only_exact or is_followed or self._by_segments
+        told = self._pool.is_exact if is_last else self._pool.is_exact | self._pool.is_close
+        search = self._search(numbers, prospects, Conflicts(self._pool.n, conflicts), told)
         found = search.run(self._deadline)
         if not (only_exact or is_followed):
             self._prospects = prospects
-            if found is not None and not self._by_segments:
-                self._followed = Followed(numbers, search.labels)
-        used = {int(numbers[at]) for end in found or () for at in end.numbers}
-        return KeptForFront(sorted(map(self._pool.name, used)), found is not None)
+        if found is None:
+            return KeptForFront([], is_complete=False)
+        if not is_last:
+            self._followed = Followed(numbers, search.labels)
+        if is_followed and found:
+            return self._settled(numbers[self._pool.is_exact[numbers]])
+        return self._settled(numbers[sorted({at for end in found for at in end.numbers})])
+
+    def _settled(self, used: Column) -> KeptForFront:
+        """With exact figures by now; where these are above what they were found by, others may be
+        in better plans."""
+        pool, before = self._pool, self._pool.edges.some(used)
+        pool.settle(used.tolist(), self._deadline)
+        now = pool.edges.some(used)
+        is_same = all(np.array_equal(*pair) for pair in zip(before, now, strict=True))
+        there = [number for number in used.tolist() if pool.is_there(number)]
+        is_complete = bool(pool.is_exact[used].all())
+        return KeptForFront(sorted(map(pool.name, there)), is_complete, is_same)
 
     def _hopeful(self, known: Sequence[Measures]) -> Column:
         """What is left of the options over which paths were followed."""
@@ -115,11 +131,12 @@ class KeptFront:
         return fits
 
     def _search(
-        self, numbers: Column, prospects: KeptProspects, conflicts: Conflicts
+        self, numbers: Column, prospects: KeptProspects, conflicts: Conflicts, told: Mask
     ) -> LabelSearch:
-        """Paths over these options, by their numbers in the pool."""
+        """Paths over these options, by their numbers in the pool. `told`: of all that there are,
+        those that are not settled where paths come to them."""
         pool, edges = self._pool, self._pool.edges.some(numbers)
-        settled = pool.is_exact[numbers]
+        settled = told[numbers]
         bits = np.zeros((len(numbers), conflicts.words), dtype=np.int64)
 
         def learn(some: Column) -> None:
@@ -135,7 +152,7 @@ class KeptFront:
                 column[some] = now[chosen]
             learn(np.array(some))
 
-        learn(np.flatnonzero(settled))
+        learn(np.flatnonzero(pool.is_exact[numbers]))
         return LabelSearch(
             pool.n,
             edges,

@@ -21,6 +21,7 @@ from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.kept_prospects import Edges, lowest_regions
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.undominated import beaten_by_cells
 
 
 class Labels(NamedTuple):
@@ -168,11 +169,23 @@ class LabelSearch:
 
     def _best(self, labels: Labels) -> Labels:
         """Those that no other one dominates; of equal ones the first."""
+        labels = labels.some(~self._clearly_beaten(labels, len(labels.edge)))
         return labels.some(_undominated(*self._rows(labels)))
+
+    def _clearly_beaten(self, labels: Labels, rivals: int) -> Mask:
+        """Most of those that one of the first ones dominates which has no part of a conflict."""
+        if len(labels.edge) < _MANY or self._by_segments:
+            return np.zeros(len(labels.edge), dtype=bool)
+        is_rival = ~labels.mask[:rivals].any(axis=1)
+        figures = labels.kept, labels.region + labels.kept, labels.cost
+        return beaten_by_cells(*figures, np.flatnonzero(is_rival))
 
     def _unbeaten(self, labels: Labels, others: Labels) -> Labels:
         """Those that none of the others dominates."""
         every = _joined(others, labels)
+        is_beaten = self._clearly_beaten(every, len(others.edge))
+        is_beaten[: len(others.edge)] = False
+        every = every.some(~is_beaten)
         found = _undominated(*self._rows(every), len(others.edge))
         return every.some(found[found >= len(others.edge)])
 
@@ -232,6 +245,9 @@ class LabelSearch:
 def _joined(*parts: Labels) -> Labels:
     return Labels(*map(np.concatenate, zip(*parts, strict=True)))
 
+
+_MANY = 256
+"""So many labels are first compared by cells."""
 
 _NOTHING = [np.zeros(0, dtype=np.int64)] * (len(Labels._fields) - 1)
 """In each column but the masks."""

@@ -105,12 +105,20 @@ class KeptPool:
     """What is known of all options, for pools of any weights."""
 
     def __init__(
-        self, bounds: OptionBounds, kept: Column, is_exact: Mask, n: int, exact: ExactKept
+        self,
+        bounds: OptionBounds,
+        kept: Column,
+        is_exact: Mask,
+        n: int,
+        exact: ExactKept,
+        is_close: Mask | None = None,
     ) -> None:
         """`kept`: at least the bytes that each option keeps. `is_exact`: where nothing is left to
-        settle. All columns are taken over, and sorted in place."""
+        settle. `is_close`: where that can wait, as figures hardly change. All columns are taken
+        over, and sorted in place."""
         order = np.lexsort((bounds.keys, bounds.stops, bounds.starts))
-        for column in (*bounds, kept, is_exact):
+        self._is_close = np.zeros_like(is_exact) if is_close is None else is_close
+        for column in (*bounds, kept, is_exact, self._is_close):
             column[:] = column[order]
         self._bounds, self._kept, self._is_exact = bounds, kept, is_exact
         self._n, self._exact = n, exact
@@ -151,6 +159,10 @@ class KeptPool:
     @property
     def is_exact(self) -> Mask:
         return self._is_exact
+
+    @property
+    def is_close(self) -> Mask:
+        return self._is_close
 
     def is_there(self, number: int) -> bool:
         """By what is known of it."""

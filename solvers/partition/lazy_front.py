@@ -41,10 +41,12 @@ Options = tuple[int, ...]
 
 @dataclass(frozen=True)
 class KeptForFront:
-    """`is_complete`: all of them were found and settled."""
+    """`is_complete`: all of them were found and settled. `is_exact`: they were found by figures
+    that are exact."""
 
     names: list[OptionName]
     is_complete: bool
+    is_exact: bool = True
 
 
 def kept_for_front(

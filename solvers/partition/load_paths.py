@@ -19,7 +19,7 @@ from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.conflicts import Conflict, Conflicts
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch
-from splitopt.solvers.partition.kept_prospects import edges_of
+from splitopt.solvers.partition.kept_prospects import KeptProspects, edges_of, lowest_regions
 from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
 from splitopt.solvers.partition.shortest_paths import NEVER
 
@@ -63,17 +63,24 @@ def load_paths(instance: PartitionInstance, deadline: Deadline, *, by_segments: 
 def kept_paths(
     instance: PartitionInstance,
     deadline: Deadline,
-    known: Sequence[Conflict],
+    learnt: Sequence[Conflict],
+    known: Sequence[Measures] = (),
     *,
     by_segments: bool,
 ) -> LoadPaths:
-    """The same where options keep bytes, with conflicts of them. Where time runs out, none."""
-    conflicts = Conflicts(instance.n, known)
+    """The same where options keep bytes, with conflicts of them. Where time runs out, none. Of
+    paths that are no better than plans that are `known`, most are not there."""
+    conflicts, edges, prospects = Conflicts(instance.n, learnt), edges_of(instance), None
+    if lowest_regions(instance.n, edges)[0] >= NEVER:
+        return LoadPaths((), None)  # some cut is in the way of every path
+    if known:
+        prospects = KeptProspects(instance.n, edges, known, instance.goal, by_segments=by_segments)
     search = LabelSearch(
         instance.n,
-        edges_of(instance),
+        edges,
         instance.goal,
         by_segments=by_segments,
+        prospects=prospects,
         conflicts=conflicts,
         bits=np.array([conflicts.bits(option) for option in instance.options]),
     )

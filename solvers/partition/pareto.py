@@ -91,21 +91,23 @@ def pareto_front(
     *,
     counts_segments: bool = False,
     learnt: Learnt | None = None,
+    beside: Sequence[PartitionPlan] = (),
 ) -> Front:
     """All plans that no other one dominates in peak, added cost and, where it counts, number of
     segments.
 
     The goal's limits hold, its weights play no part. Of plans that are equal in all of these, one
     is kept, of few segments and few copied bytes. Where time runs out, or paths are too many,
-    points may be missing, and bounds are loads. `learnt`: of layouts, where
-    options keep bytes; what comes to be known is added.
+    points may be missing, and bounds are loads. `learnt`: of layouts, where options keep bytes;
+    what comes to be known is added. `beside`: plans that are on the front, too, but for those that
+    others dominate.
     """
     params = params or SolveParams()
     deadline = Deadline(params.time_limit_s)
     by_segments = counts_segments or instance.goal.max_segments is not None
     learnt = learnt or Learnt.of(instance)
-    if any(option.kept for option in instance.options):
-        return _ByConflicts(instance, deadline, learnt, by_segments, counts_segments).run()
+    if beside or any(option.kept for option in instance.options):
+        return _ByConflicts(instance, deadline, learnt, by_segments, counts_segments).run(beside)
     paths = load_paths(instance, deadline, by_segments=by_segments)
     ends = [(end, (end.peak, end.cost, end.segments * counts_segments)) for end in paths.ends]
     best = undominated(ends, lambda it: it[1])
@@ -231,23 +233,30 @@ class _ByConflicts:
         self._instance, self._deadline, self._learnt = instance, deadline, learnt
         self._by_segments, self._counts = by_segments, counts
 
-    def run(self) -> Front:
-        learnt, plans = self._learnt.conflicts, list[PartitionPlan]()
+    def run(self, beside: Sequence[PartitionPlan] = ()) -> Front:
+        learnt, plans = self._learnt.conflicts, list(beside)
+        known = [measures_of(plan_cost(plan), counts_segments=self._counts) for plan in plans]
         while True:
             paths = kept_paths(
-                self._instance, self._deadline, learnt, by_segments=self._by_segments
+                self._instance, self._deadline, learnt, known, by_segments=self._by_segments
             )
-            ends = undominated(paths.ends, self._measures)
+            ends = self._new(paths.ends, known)
             found, more = self._plans(ends)
             plans += found
             if not more:
                 break
             learnt += more
-        loads = list(map(self._measures, ends))
+        loads = undominated([*known, *map(self._measures, ends)], lambda measures: measures)
         loads += [] if paths.untried is None else [paths.untried]
         front = _front(plans, loads, is_complete=False, counts_segments=self._counts)
         is_complete = front.reaches_loads and paths.untried is None
         return replace(front, is_complete=is_complete)
+
+    def _new(self, ends: Iterable[EndPath], known: Sequence[Measures]) -> list[EndPath]:
+        """Those that no other one dominates, and that no known plan is as good as."""
+        both = [(measures, None) for measures in known]
+        rows = [*both, *((self._measures(end), end) for end in ends)]
+        return [end for _, end in undominated(rows, lambda row: row[0]) if end is not None]
 
     def _measures(self, end: EndPath) -> Measures:
         return end.peak, end.cost, end.segments * self._counts

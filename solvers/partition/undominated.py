@@ -7,8 +7,11 @@ import numpy.typing as npt
 
 _BLOCK, _ROWS = 128, 8_192
 """Rows that are compared with so many others at once."""
+_CELLS = 64
+"""Of each of two figures."""
 
 Rows = npt.NDArray[np.int64]
+Column = npt.NDArray[np.int64]
 
 
 class Undominated:
@@ -79,4 +82,24 @@ def _is_below(some: Rows, others: Rows) -> npt.NDArray[np.bool_]:
     found = np.ones((len(some), len(others)), dtype=bool)
     for own, other in zip(some.T, others.T, strict=True):
         found &= own[:, None] <= other
+    return found
+
+
+def beaten_by_cells(a: Column, b: Column, c: Column, rivals: Column) -> npt.NDArray[np.bool_]:
+    """Of rows (a, b, c), more than one: those that are no smaller in c than a rival, by number, in
+    a cell of lower a and lower b. Most of those that a rival has figures below; no others."""
+    grid = np.full((_CELLS + 1) ** 2, np.iinfo(np.int64).max)
+    at = _cells(a) * (_CELLS + 1) + _cells(b)
+    np.minimum.at(grid, at[rivals] + _CELLS + 2, c[rivals])
+    least = grid.reshape(_CELLS + 1, _CELLS + 1)
+    for axis in (0, 1):
+        np.minimum.accumulate(least, axis=axis, out=least)
+    found: npt.NDArray[np.bool_] = grid[at] <= c
+    return found
+
+
+def _cells(figures: Column) -> Column:
+    """Of equal width."""
+    low, high = int(figures.min()), int(figures.max())
+    found: Column = (figures - low) // ((high - low) // _CELLS + 1)
     return found

@@ -143,11 +143,10 @@ class _Search:
             proved = kept.is_complete and front.is_complete
             if proved and both.is_complete and self._names.issuperset(kept.names) and not is_first:
                 return both
-            further = self._over(kept.names)
-            both = further if further.points else both
-            if not proved or not (is_first or further.reaches_loads):
+            both = self._further(kept.names, both)
+            if not proved or not (is_first or both.reaches_loads):
                 return both.unproved(search.loads(both.measures))
-            if len(self._learnt.conflicts) == before and not is_first:
+            if len(self._learnt.conflicts) == before and kept.is_exact and not is_first:
                 return both
             is_first = False
 
@@ -165,8 +164,8 @@ class _Search:
         self._names = set(_names(front))
         inside = {(start, stop, key | INSIDE) for start, stop, key in self._names}
         numbers = pool.numbers_of(inside)
-        both = self._over(pool.name(number) for number in numbers if pool.is_there(number))
-        return both if both.points else front
+        there = {pool.name(number) for number in numbers if pool.is_there(number)}
+        return self._further(self._names | there, front)
 
     def fits_stores(self, front: Front) -> bool:
         """Whether memories hold all that plans put into them."""
@@ -182,8 +181,16 @@ class _Search:
     def _over(self, more: Iterable[OptionName]) -> Front:
         """Of these options and all before."""
         self._names.update(more)
-        instance, counts = self._instance(), self._counts
+        instance, counts = self._instance(self._names), self._counts
         return pareto_front(instance, self._left, counts_segments=counts, learnt=self._learnt)
+
+    def _further(self, names: Iterable[OptionName], front: Front) -> Front:
+        """Of these options, and of plans that are known."""
+        instance, counts = self._instance(names), self._counts
+        plans = [point.plan for point in front.points]
+        return pareto_front(
+            instance, self._left, counts_segments=counts, learnt=self._learnt, beside=plans
+        )
 
     def _beside(self, front: Front, wanted_of: Callable[[Front], KeptForFront]) -> Front:
         """The front over all options, where layouts of those that loads need miss their loads."""
@@ -194,14 +201,14 @@ class _Search:
                 return front.unproved(front.loads)
             if is_new:
                 self._names.update(wanted.names)
-                front = improved_front(self._instance(), front, self._left, self._learnt)
+                front = improved_front(self._instance(self._names), front, self._left, self._learnt)
             if wanted.is_complete:
                 break
         return front
 
-    def _instance(self) -> PartitionInstance:
-        """Of the options, each in its cheapest way."""
-        names = sorted(self._names)
+    def _instance(self, some: Iterable[OptionName]) -> PartitionInstance:
+        """Of these options, each in its cheapest way."""
+        names = sorted(some)
         free = [name for name in names if place_of(name[2]) != INSIDE]
         inside = [name for name in names if place_of(name[2]) == INSIDE]
         instance = self._planner.instance(free, self._goal, is_cheapest=True)

@@ -46,12 +46,14 @@ def kept_pool(table: SegmentTable, allowed: Mask, progress: Progress = lambda _:
     both = OptionBounds(*map(np.concatenate, zip(known, bounds, strict=True)))
     del bounds  # tens of MB
     one_more = counted(progress, "exact figures of resident options", len(kept))
+    is_inside = np.arange(len(both.keys)) >= len(pool.ram)
     return KeptPool(
         both,
         np.concatenate([np.zeros_like(pool.ram), kept]),
         np.concatenate([pool.is_exact, np.zeros(len(kept), dtype=bool)]),
         table.nodes.items,
         _Prices(table, one_more),
+        is_close=is_inside & (without_place(both.keys) <= 1),
     )
 
 

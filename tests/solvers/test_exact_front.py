@@ -117,6 +117,29 @@ def test_fronts_of_rolled_chains_are_those_of_all_plans_and_layouts() -> None:
     assert missed > 0
 
 
+@pytest.mark.parametrize("block", seeds(1, 10))
+def test_a_front_beside_plans_of_other_options_is_that_of_all(block: int) -> None:
+    """Paths of all options, or of those that better plans have, where others are known."""
+    added = 0
+    for seed in range(20 * block, 20 * block + 20):
+        instance, counts, chance = rolled(seed, 6, keeps=True), seed % 2 > 0, random.Random(seed)
+        whole = pareto_front(instance, counts_segments=counts)
+        options = instance.options
+        first = replace(instance, options=tuple(o for o in options if chance.random() < 0.7))
+        front = pareto_front(first, counts_segments=counts)
+        plans = [point.plan for point in front.points]
+        both = pareto_front(instance, counts_segments=counts, beside=plans)
+        check(instance, both)
+        assert points_of(both) == points_of(whole)
+        used = {o for point in whole.points for o in point.plan.options}
+        second = replace(instance, options=tuple(o for o in options if o in used))
+        both = pareto_front(second, counts_segments=counts, beside=plans)
+        check(instance, both)
+        assert points_of(both) == points_of(whole)
+        added += len(set(points_of(whole)) - set(points_of(front)))
+    assert added > 0
+
+
 @settings(max_examples=60)
 @given(partition_instances(4) | partition_instances(4, keeps=True), st.booleans())
 def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(

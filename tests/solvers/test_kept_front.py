@@ -41,7 +41,8 @@ def pool_of(instance: PartitionInstance, seed: int) -> KeptPool:
         return SettledKept(instance.ram(option), option.cost, option.kept)
 
     is_exact = np.zeros(len(rows), dtype=bool)
-    return KeptPool(OptionBounds(*bounds), kept_bytes, is_exact, instance.n, exact)
+    is_close = np.array([loose.random() < 0.5 for _ in rows])
+    return KeptPool(OptionBounds(*bounds), kept_bytes, is_exact, instance.n, exact, is_close)
 
 
 def lazily(instance: PartitionInstance, seed: int, *, counted: bool) -> tuple[Front, int]:
@@ -60,15 +61,16 @@ def lazily(instance: PartitionInstance, seed: int, *, counted: bool) -> tuple[Fr
         kept = search.names(front.measures, learnt.conflicts)
         assert kept.is_complete
         names.update(kept.names)
-        chosen = {options[name] for name in names}
+        chosen = {options[name] for name in kept.names}
         some = PartitionInstance(
             instance.n,
             tuple(o for o in instance.options if o in chosen),
             instance.boundaries,
             instance.goal,
         )
-        front = pareto_front(some, counts_segments=counted, learnt=learnt)
-        if len(learnt.conflicts) == before:
+        plans = [point.plan for point in front.points]
+        front = pareto_front(some, counts_segments=counted, learnt=learnt, beside=plans)
+        if len(learnt.conflicts) == before and kept.is_exact:
             return front, len(names)
 
 
