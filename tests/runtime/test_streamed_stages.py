@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from gated_nets import chance_gated_net
 from host_builds import said_with_stand_in
 from several_rows import rules_by_chance
 from stream_nets import chance_decoder, chance_stream_net
@@ -141,6 +142,8 @@ def test_sixteen_bytes_less_are_too_few(
         (chance_stream_net, "int16", range(15)),
         (chance_decoder, "int8", range(40)),
         (chance_decoder, "int16", range(12)),
+        (chance_gated_net, "int8", range(20)),
+        (chance_gated_net, "int16", range(8)),
     ],
 )
 def test_nets_by_chance_stream_as_they_run_whole(

@@ -13,6 +13,7 @@ from splitopt.planning.lowest_peak import BY_ROWS, MORE_TIME, STAYS, LowestPeak
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.state import stateful_ops
 from splitopt.planning.unfinished import found_text
+from splitopt.tiling.rows import gates_read
 
 _NEARLY = 0.9
 _WORDS = {
@@ -196,7 +197,10 @@ def _largest_activation(graph: ModelGraph, op: int) -> int:
 
 
 def _smaller_boundary(table: SegmentTable, peak: Piece) -> str:
-    """The model's own input waits wherever it is cut."""
+    """The model's own input waits wherever it is cut, and so does an image for its own gate."""
+    gated = _waits_for_gate(table.graph, peak)
+    if gated:
+        return gated
     cut = "cut where less is alive: behind a pooling or a strided op, not across a skip connection"
     graph = table.graph
     readers = range(peak.start, peak.stop)
@@ -208,6 +212,25 @@ def _smaller_boundary(table: SegmentTable, peak: Piece) -> str:
         f"{format_bytes(given)} of it are the model's own input: pieces.input: rows, if your "
         "application can hand it over row by row, or a smaller input; no cut changes it"
     )
+
+
+def _waits_for_gate(graph: ModelGraph, peak: Piece) -> str:
+    """Of squeeze-and-excite: what the piece reads is repeated behind it, by a gate that it begins
+    to make. Empty where that is no half of the boundary tensors."""
+    for op in graph.ops[peak.start : peak.stop]:
+        for tensor in op.given_inputs:
+            size = align_up(graph.tensors[tensor].bytes, ARENA_ALIGNMENT)
+            if not graph.tensors[tensor].is_activation or 2 * size < peak.boundary_bytes:
+                continue
+            for reader in graph.readers[tensor]:
+                gates = gates_read(graph, graph.ops[reader]) if reader >= peak.stop else []
+                if any(graph.producer.get(gate, -1) >= peak.start for gate in gates):
+                    return (
+                        f"{format_bytes(size)} of it wait for {graph.op_name(reader)} until all "
+                        "rows have made its gate: no cut changes that; a block without a gate, or "
+                        "with one where the image has fewer rows or channels, takes less"
+                    )
+    return ""
 
 
 def _other_parts(
