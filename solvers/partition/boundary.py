@@ -117,6 +117,16 @@ class SegmentLoads:
         return through + in_ + out + outer_in + _inside(self._results, start, stop)
 
 
+def most_alive(boundaries: Iterable[Boundary], n: int) -> int:
+    """Of these values, how many of some size live at the same cut."""
+    changes: Matrix = np.zeros(n + 2, dtype=np.int64)
+    for value in boundaries:
+        if value.size:
+            changes[value.start_item + 1] += 1
+            changes[value.last_item + 1] -= 1
+    return int(changes.cumsum().max())
+
+
 def _life(value: Boundary) -> tuple[int, int, int]:
     return value.start_item, value.last_item, value.size
 

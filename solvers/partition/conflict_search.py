@@ -27,7 +27,7 @@ from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survi
 from splitopt.solvers.partition.orders import Undecided
 from splitopt.solvers.partition.pareto import Learnt
 from splitopt.solvers.partition.plan import Layout, PartitionPlan
-from splitopt.solvers.partition.shortest_paths import NEVER
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
 from splitopt.solvers.partition.through import lowest_peak
 
 _MOST_ROUNDS = 64
@@ -209,18 +209,20 @@ class _Search:
 
     def _settle_segments(self, run: Sequence[Option], deadline: Deadline) -> None:
         """Other options of these segments, so that a conflict speaks of them, too."""
-        pool, segments = self._pool, {(own.start, own.stop) for own in run if not is_gap(own)}
-        numbers = np.concatenate([pool.of_segment(*segment) for segment in sorted(segments)])
-        self._settle(numbers[~pool.is_exact[numbers]].tolist(), deadline)
+        numbers = np.intersect1d(self._of_segments(run), self._among)
+        self._settle(numbers[~self._pool.is_exact[numbers]].tolist(), deadline)
 
     def _instance(self, run: Sequence[Option]) -> PartitionInstance:
         """Of the options of a run's segments that have exact figures."""
-        pool, segments = self._pool, {(own.start, own.stop) for own in run if not is_gap(own)}
-        numbers = np.concatenate([pool.of_segment(*segment) for segment in sorted(segments)])
+        pool, numbers = self._pool, self._of_segments(run)
         there = numbers[pool.is_exact[numbers] & (pool.ram[numbers] < NEVER)].tolist()
         return PartitionInstance(
             pool.n, tuple(map(self._option, there)), tuple(self._boundaries), self._goal
         )
+
+    def _of_segments(self, run: Sequence[Option]) -> Column:
+        segments = {(own.start, own.stop) for own in run if not is_gap(own)}
+        return np.concatenate([self._pool.of_segment(*segment) for segment in sorted(segments)])
 
     def _option(self, number: int) -> Option:
         if number not in self._options:

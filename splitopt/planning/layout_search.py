@@ -11,9 +11,13 @@ from splitopt.planning.segment_options import SegmentTable
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import best_first, conflict_search
+from splitopt.solvers.partition.boundary import most_alive
 from splitopt.solvers.partition.option_pool import OptionPool, Survivors
 from splitopt.solvers.partition.pareto import Learnt
 from splitopt.solvers.partition.plan import PartitionPlan
+
+_MANY = 3
+"""Values at a cut: their orders are too many to follow all."""
 
 
 class LayoutSearch:
@@ -27,14 +31,16 @@ class LayoutSearch:
         self, pool: OptionPool, among: Survivors, request: PlanRequest, deadline: Deadline
     ) -> Outcome[PartitionPlan]:
         """The optimum of these options, each in its cheapest way; UNKNOWN where that takes too
-        long. Orders of all blocks are followed first; where conflicts are known already, these
-        are."""
+        long. Orders of all blocks are followed first; conflicts, where many values live at once or
+        some are known already."""
         boundaries = self._table.nodes.boundaries
         learnt = self._learnt = self._learnt or Learnt.between(boundaries)
         by_conflicts = partial(conflict_search.best_plan, learnt=learnt)
         both: list[Callable[..., Outcome[PartitionPlan]]] = [best_first.best_plan, by_conflicts]
         found = Outcome[PartitionPlan](Status.UNKNOWN)
-        for best_plan in reversed(both) if learnt.conflicts else both:
+        if learnt.conflicts or most_alive(boundaries, pool.n) >= _MANY:
+            both.reverse()
+        for best_plan in both:
             found = best_plan(
                 pool,
                 among,

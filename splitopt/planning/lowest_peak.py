@@ -191,7 +191,17 @@ def lowest_peaks(
             )
             assert isinstance(found, LowestPeak), "cuts are an answer"
             known.append(found)
+        if most is not None and known[-2].code == code + _WITHIN:
+            known[-2] = _with_hindsight(known[-2], known[-1], most)
     return tuple(known)
+
+
+def _with_hindsight(within: LowestPeak, free: LowestPeak, most: int) -> LowestPeak:
+    """What is known of a question with a limit on the price, once that at any price is answered:
+    the same where its plan adds no more."""
+    if within.is_proved or free.added_insn > most or free.peak_ram_bytes > within.peak_ram_bytes:
+        return within
+    return replace(free, code=within.code, name=within.name)
 
 
 def _steps(stays: Switching) -> Iterator[tuple[str, Techniques, float]]:

@@ -30,7 +30,7 @@ from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.solve import solve as solve_partition
 from splitopt.solvers.partition.stored import most_stored
 
-_PRUNING, _PRICING, _ORDERING = 0.8, 0.5, 0.5
+_PRUNING, _PRICING, _ORDERING = 0.8, 0.5, 0.8
 """How much of what is left of the time pruning may take, then the exact prices of what it kept, and
 the search of all options with their layouts."""
 

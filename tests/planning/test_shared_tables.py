@@ -11,7 +11,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.cost.costs import InvokeEstimate
 from splitopt.explain.memory.facts import lowest_peak_lines
 from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, lowest_peaks, unanswered
-from splitopt.planning.planner import Planner
+from splitopt.planning.planner import Answer, Planner
 from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import CUTS_ONLY, Techniques
@@ -69,12 +69,12 @@ def test_bands_go_on_where_time_ran_out() -> None:
     assert not bands.unreached
 
 
-def answers(limit_s: float) -> tuple[LowestPeak, ...]:
+def answers(limit_s: float, kind: type[Planner] = Planner) -> tuple[LowestPeak, ...]:
     table = table_of(CUTS_ONLY)
     cuts = lowest_peak(Planner(table), REQUEST)
     assert isinstance(cuts, LowestPeak)
     deadline = Deadline(limit_s)
-    return lowest_peaks(cuts, lambda t: Planner(table.under(t)), REQUEST, 10**7, deadline)
+    return lowest_peaks(cuts, lambda t: kind(table.under(t)), REQUEST, 10**7, deadline)
 
 
 def test_a_peak_that_a_price_reaches_is_the_cheapest_at_any_price() -> None:
@@ -122,3 +122,27 @@ def test_no_answer_in_time_leaves_the_simpler_plan() -> None:
     assert isinstance(found, LowestPeak)
     assert found.plan is cuts.plan
     assert not found.is_proved
+
+
+class LateAtAPrice(Planner):
+    """Finds no lowest peak in time where the price is limited."""
+
+    def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
+        if request.goal.max_cost is not None and request.goal.ram_weight:
+            return Outcome(Status.UNKNOWN)
+        return super().plan(request, deadline)
+
+
+def test_a_peak_at_any_price_answers_the_question_at_a_price() -> None:
+    late = {peak.code: peak for peak in answers(60, LateAtAPrice)}
+    in_time = {peak.code: peak for peak in answers(60)}
+    for kind in ("bands", "streams"):
+        within, free = late[f"{kind}_within"], late[kind]
+        wanted = in_time[f"{kind}_within"]
+        assert free.plan is within.plan
+        assert within.is_proved
+        assert within.is_cheapest
+        assert within.code == wanted.code
+        assert within.name == wanted.name
+        assert within.peak_ram_bytes == wanted.peak_ram_bytes
+        assert within.added_insn == wanted.added_insn
