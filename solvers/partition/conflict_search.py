@@ -30,7 +30,7 @@ from splitopt.solvers.partition.plan import Layout, PartitionPlan
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
 from splitopt.solvers.partition.through import lowest_peak
 
-_MOST_ROUNDS = 64
+_MOST_ROUNDS = 32
 """Paths that are laid out before a search is given up."""
 
 _UNDECIDED = 0.5
@@ -192,9 +192,8 @@ class _Search:
     ) -> Conflict:
         """Without gaps at its end that change nothing."""
         self._settle_segments(run, deadline)
-        conflict = self._learnt.teacher.conflict_of(
-            self._instance(run), run, region, needed, deadline
-        )
+        instance, teacher = self._instance(run), self._learnt.teacher
+        conflict = teacher.conflict_of(instance, run, region, needed, deadline, keeps_need=False)
         options = conflict.options
         while is_gap(options[-1]):
             options = options[:-1]
@@ -238,8 +237,8 @@ def relaxed(
     options: Sequence[Option], rams: Sequence[int], boundaries: Sequence[Boundary]
 ) -> Iterator[list[Option]]:
     """These options with gaps in the place of all but some that need most; then of fewer."""
-    by_ram = sorted(range(len(options)), key=lambda k: -rams[k])
-    for count in range(2, len(options) + 1):
+    by_ram, count = sorted(range(len(options)), key=lambda k: -rams[k]), 2
+    while count <= len(options):
         kept = set(by_ram[:count])
         run = list[Option]()
         for k in range(min(kept), max(kept) + 1):
@@ -250,3 +249,4 @@ def relaxed(
                 run.append(gap([*before, options[k]]))
         if all(is_easier_than_all(own, boundaries) for own in run if is_gap(own)):
             yield run
+        count = min(count + (count + 1) // 2, max(len(options), count + 1))

@@ -41,17 +41,19 @@ class Teacher:
         region: int,
         needed: int,
         deadline: Deadline,
+        *,
+        keeps_need: bool = True,
     ) -> Conflict:
         """One of the shortest runs of these options that does not fit the region, as far as can be
         with gaps, and with easier ones in the place of others, of which none changes what the run
-        needs. `needed`: by all of them."""
+        needs. `needed`: by all of them. `keeps_need` false: the run may need less, but fits not."""
         learning = _ByOrders(instance, self._needs, region, deadline)
         run = learning.by_shapes(options, self._shapes)
         if run is None:
             run = learning.shortest(options)
             self._shapes.append(shape_of(run))
             self._shapes.sort(key=len)
-        conflict = learning.conflict(run)
+        conflict = learning.conflict(run) if keeps_need else learning.loose_conflict(run)
         return conflict if conflict.region > region else Conflict(tuple(options), needed)
 
 
@@ -86,6 +88,10 @@ class _ByOrders(Learning):
         needed = self._needed(options)
         self._peak = needed - 1
         return Conflict(self.eased(options), needed)
+
+    def loose_conflict(self, options: Sequence[Option]) -> Conflict:
+        """The same as far as they do not fit the region."""
+        return super().conflict(options)
 
     def by_shapes(
         self, options: Sequence[Option], shapes: Iterable[Shape]

@@ -20,6 +20,10 @@ _MANY = 3
 """Values at a cut: their orders are too many to follow all."""
 
 
+_FIRST = 2 / 3
+"""How much of the time the first search may take."""
+
+
 class LayoutSearch:
     """Of the options of one table. What questions teach of layouts is kept for further ones."""
 
@@ -40,14 +44,14 @@ class LayoutSearch:
         found = Outcome[PartitionPlan](Status.UNKNOWN)
         if learnt.conflicts or most_alive(boundaries, pool.n) >= _MANY:
             both.reverse()
-        for best_plan in both:
+        for best_plan, part in zip(both, (_FIRST, 1), strict=True):
             found = best_plan(
                 pool,
                 among,
                 request.goal,
                 boundaries,
                 partial(named_option, self._table),
-                deadline,
+                deadline.share(part),
                 with_ties=request.with_ties,
             )
             if found.status is not Status.UNKNOWN:
