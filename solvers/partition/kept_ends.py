@@ -1,77 +1,187 @@
-"""Which options can still be part of a plan that no known one dominates, told by all paths that
-lead to them.
+"""Paths from both ends that meet, where options keep bytes for good, and which options can still
+be part of a plan that no known one dominates.
 
-Once paths were followed from the first cut on, a path from the last one back is hopeless where
-together with none of those that they meet it beats the known plans. That is all that there is to
-know of loads, and where nearly all plans of a front are known, it leaves next to nothing.
+Few paths reach a cut near the end from which they come, many one near the other. So those from the
+first cut are followed as far as they cross a middle one, and those from the last cut back to it.
+Together they tell all that there is to know of loads: a path is hopeless where with none of those
+that it meets it beats the known plans. Where nearly all plans of a front are known, that leaves
+next to nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.instance import Goal
-from splitopt.solvers.partition.kept_labels import Labels, LabelSearch
+from splitopt.solvers.partition.kept_labels import Labels, LabelSearch, joined
 from splitopt.solvers.partition.kept_prospects import Edges
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.prospects import Measures
-from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.shortest_paths import NEVER, Column, Matrix
 
-_PAIRS = 1 << 20
+_PAIRS = 1 << 16
 """Of a path to a cut and one behind it, compared at once."""
+_BITS = 16
+"""Of peaks that are told apart at first."""
 
 
-def hopeful_edges(
-    n: int,
-    edges: Edges,
-    goal: Goal,
-    known: Sequence[Measures],
-    labels: Sequence[Labels],
-    deadline: Deadline,
-) -> Mask:
-    """Those that a plan may have which no known one is as good as, in peak and cost; where time is
-    over, all. `labels`: by cut, no path to it is better than all of these, but for those that no
-    such plan begins with."""
-    search = _Backwards(n, edges, goal, Beginnings(n, goal, known, labels))
-    return np.full(len(edges.ram), True) if search.run(deadline) is None else search.met
+def mirrored(n: int, edges: Edges) -> Edges:
+    """From the last cut to the first, which count from there."""
+    return edges._replace(starts=n - edges.stops, stops=n - edges.starts)
 
 
-class Beginnings:
-    """Prospects of paths from the end back, of cuts that are counted from there."""
+class Meets:
+    """Which paths to a cut make a plan that no known one is as good as, together with one of those
+    that begin there. `labels`: these, by cut. Prospects, but that segments do not count."""
 
-    def __init__(
-        self, n: int, goal: Goal, known: Sequence[Measures], labels: Sequence[Labels]
-    ) -> None:
-        self._n, self._labels = n, labels
-        steps = undominated([measures[:2] for measures in known], lambda measures: measures)
+    def __init__(self, goal: Goal, known: Sequence[Measures], labels: Sequence[Labels]) -> None:
+        steps = undominated([plan[:2] for plan in known], lambda plan: plan)
         worst = NEVER if goal.max_cost is None else goal.max_cost + 1
-        top = NEVER if goal.capacity is None else goal.capacity + 1
-        self._peaks = np.array([*(peak for peak, _ in steps), top], dtype=np.int64)
-        costs = [worst, *(min(cost, worst) for _, cost in steps), -NEVER]
-        self._costs = np.array(costs, dtype=np.int64)
+        peaks = [peak for peak, _ in steps]
+        costs = [worst, *(min(cost, worst) for _, cost in steps)]
+        if goal.capacity is not None:
+            peaks, costs = [*peaks, goal.capacity + 1], [*costs, -NEVER]
+        self._peaks, self._costs = np.array(peaks, dtype=np.int64), np.array(costs, dtype=np.int64)
+        self._labels = labels
+        self._low, high = (peaks[0], peaks[-1]) if peaks else (0, 0)
+        self._shift = max(0, (high - self._low).bit_length() - _BITS)
+        most = self._most(np.arange(self._low, high + 1, 1 << self._shift))
+        self._table = np.array([worst, *most], dtype=np.int64)
 
     def has(self, cut: int, region: Column, cost: Column, kept: Column, segments: Column) -> Mask:
-        labels, found = self._labels[self._n - cut], np.zeros(len(region), dtype=bool)
+        parts = [is_better.any(axis=1) for is_better in self._blocks(cut, region, cost, kept)]
+        return np.concatenate(parts) if parts else np.zeros(len(region), dtype=bool)
+
+    def some(self, cut: int, labels: Labels) -> Labels:
+        """Those of them, without what they have of conflicts."""
+        columns = labels.region, labels.cost, labels.kept, labels.segments
+        chosen = labels.some(self.has(cut, *columns))
+        return chosen._replace(mask=chosen.mask[:, :0])
+
+    def pairs(self, cut: int, labels: Labels) -> Iterator[tuple[Column, Column]]:
+        """The numbers of such paths, and of those that begin there."""
+        first, others = 0, self._labels[cut]
+        for is_better in self._blocks(cut, labels.region, labels.cost, labels.kept):
+            own, other = np.nonzero(is_better)
+            own, first = own + first, first + len(is_better)
+            peak, cost = together(labels.some(own), others.some(other))
+            chosen = cost < self._most(peak)
+            yield own[chosen], other[chosen]
+
+    def _blocks(self, cut: int, region: Column, cost: Column, kept: Column) -> Iterator[Mask]:
+        """[path, of those that begin at the cut]: whether they are better together, or nearly."""
+        labels = self._labels[cut]
         many = max(1, _PAIRS // max(1, len(labels.edge)))
-        for first in range(0, len(region) if len(labels.edge) else 0, many):
+        for first in range(0, len(region), many):
             own = slice(first, first + many)
-            peak = np.maximum(region[own, None], labels.region) + kept[own, None] + labels.kept
-            most = self._costs[np.searchsorted(self._peaks, peak, side="right")]
-            found[own] = (cost[own, None] + labels.cost < most).any(axis=1)
+            peak = np.maximum(region[own, None], labels.region)
+            peak += kept[own, None]
+            peak += labels.kept - self._low
+            peak >>= self._shift
+            peak += 1
+            most = self._table.take(peak, mode="clip")
+            most -= labels.cost
+            yield cost[own, None] < most
+
+    def _most(self, peak: Column) -> Column:
+        """What better plans of these peaks cost less than."""
+        found: Column = self._costs[np.searchsorted(self._peaks, peak, side="right")]
         return found
 
 
-class _Backwards(LabelSearch):
-    """From the last cut to the first. `met`: edges of paths that have prospects."""
+def together(own: Labels, other: Labels) -> tuple[Column, Column]:
+    """Peak and cost of plans, row by row."""
+    peak = np.maximum(own.region, other.region) + own.kept + other.kept
+    return peak, own.cost + other.cost
 
-    def __init__(self, n: int, edges: Edges, goal: Goal, beginnings: Beginnings) -> None:
-        mirrored = edges._replace(starts=n - edges.stops, stops=n - edges.starts)
-        super().__init__(n, mirrored, goal, by_segments=False, prospects=beginnings)
+
+class Halves:
+    """`ahead`: was followed over edges that start before the middle, `behind` over all others,
+    mirrored."""
+
+    def __init__(
+        self, n: int, middle: int, goal: Goal, ahead: LabelSearch, behind: LabelSearch
+    ) -> None:
+        self._n, self.middle, self._goal = n, middle, goal
+        self._ahead, self._behind = ahead, behind
+        self._crossed = {cut: ahead.labels[cut] for cut in range(middle, n + 1)}
+        self._before = {cut: behind.labels[cut] for cut in range(n - middle + 1)}
+
+    def better(self, known: Sequence[Measures]) -> tuple[list[int], list[int]]:
+        """Edges, of each half, of the plans that are the best of those that no known one is as
+        good as; of equal ones of one with few segments and few copied bytes."""
+        best = list[tuple[tuple[int, ...], int, int, int]]()
+        meets = Meets(self._goal, known, self._behind.labels[::-1])
+        for cut in range(self.middle, self._n + 1):
+            own, other = self._ahead.labels[cut], self._behind.labels[self._n - cut]
+            met = np.zeros(len(own.edge), dtype=bool), np.zeros(len(other.edge), dtype=bool)
+            for some, others in meets.pairs(cut, own):
+                met[0][some], met[1][others] = True, True
+                rows = _measured(own.some(some), other.some(others))
+                chosen = _best(rows)
+                columns = (*rows[:, chosen], some[chosen], others[chosen])
+                for *row, first, second in zip(*(c.tolist() for c in columns), strict=True):
+                    best.append((tuple(row), cut, first, second))
+            self._crossed[cut] = own.some(met[0])
+            self._before[self._n - cut] = other.some(met[1])
+        best.sort()
+        used: tuple[set[int], set[int]] = set(), set()
+        for _, cut, first, second in undominated(best, lambda row: row[0][:2]):
+            used[0].update(self._ahead.path(first, cut))
+            used[1].update(self._behind.path(second, self._n - cut))
+        return sorted(used[0]), sorted(used[1])
+
+    def hopeful(
+        self, ahead: Edges, behind: Edges, known: Sequence[Measures], deadline: Deadline
+    ) -> tuple[Mask, Mask]:
+        """Which edges of each half, of these, a plan may have that no known one is as good as, in
+        peak and cost; where time is over, all. What was known before stays known."""
+        n, goal = self._n, self._goal
+        forth, back = self._ahead.labels, self._behind.labels
+        to_end, to_start = Meets(goal, known, back[::-1]), Meets(goal, known, forth[::-1])
+        self._crossed = {cut: to_end.some(cut, own) for cut, own in self._crossed.items()}
+        self._before = {cut: to_start.some(cut, own) for cut, own in self._before.items()}
+        first = _Seeded(n, mirrored(n, ahead), goal, to_start, self._before)
+        second = _Seeded(n, behind, goal, to_end, self._crossed)
+        if not (first.follow(deadline) and second.follow(deadline)):
+            return np.ones(len(ahead.ram), dtype=bool), np.ones(len(behind.ram), dtype=bool)
+        return first.met, second.met
+
+
+def _measured(own: Labels, other: Labels) -> Matrix:
+    """Peak, cost, segments and copied bytes of plans, in rows."""
+    segments, copied = own.segments + other.segments, own.copied + other.copied
+    return np.stack([*together(own, other), segments, copied])
+
+
+def _best(rows: Matrix) -> Column:
+    """Of plans, the numbers of those that no other one dominates in peak and cost."""
+    order = np.lexsort(rows[::-1])
+    costs = rows[1, order]
+    is_best = np.ones(len(order), dtype=bool)
+    is_best[1:] = costs[1:] < np.minimum.accumulate(costs)[:-1]
+    found: Column = order[is_best]
+    return found
+
+
+class _Seeded(LabelSearch):
+    """With paths to some cuts that are there from the start. `met`: edges of all that have
+    prospects."""
+
+    def __init__(
+        self, n: int, edges: Edges, goal: Goal, meets: Meets, seeds: Mapping[int, Labels]
+    ) -> None:
+        super().__init__(n, edges, goal, by_segments=False, prospects=meets)
+        self._seeds = seeds
         self.met = np.zeros(len(edges.ram), dtype=bool)
+
+    def _at(self, cut: int, deadline: Deadline) -> Labels:
+        found = super()._at(cut, deadline)
+        return self._best(joined(found, self._seeds[cut])) if cut in self._seeds else found
 
     def _longer(self, arcs: Column) -> Labels:
         longer = super()._longer(arcs)

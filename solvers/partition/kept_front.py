@@ -9,28 +9,38 @@ lazy_front.py for options that keep nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.conflicts import Conflict, Conflicts
 from splitopt.solvers.partition.instance import Goal, Option
-from splitopt.solvers.partition.kept_ends import hopeful_edges
-from splitopt.solvers.partition.kept_labels import Labels, LabelSearch
+from splitopt.solvers.partition.kept_ends import Halves, mirrored
+from splitopt.solvers.partition.kept_labels import LabelSearch
 from splitopt.solvers.partition.kept_pool import KeptPool
-from splitopt.solvers.partition.kept_prospects import KeptProspects
+from splitopt.solvers.partition.kept_prospects import Edges, KeptProspects, lowest_regions
 from splitopt.solvers.partition.lazy_front import KeptForFront
 from splitopt.solvers.partition.option_pool import Mask, OptionName
 from splitopt.solvers.partition.prospects import Measures
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column, least_weights, to_end
 
 
-class Followed(NamedTuple):
-    """Paths over all options, by cut, and the numbers of those that they may have."""
+@dataclass
+class Followed:
+    """Paths that were followed over all options: which are still of interest of each half."""
 
-    numbers: Column
-    labels: Sequence[Labels]
+    ahead: Column
+    behind: Column
+    halves: Halves
+
+    def hopeful(self, pool: KeptPool, known: Sequence[Measures], deadline: Deadline) -> Column:
+        """Those that a plan may have that no known one is as good as."""
+        edges = pool.edges
+        parts = edges.some(self.ahead), edges.some(self.behind)
+        chosen = self.halves.hopeful(*parts, known, deadline)
+        self.ahead, self.behind = self.ahead[chosen[0]], self.behind[chosen[1]]
+        return np.concatenate([self.ahead, self.behind])
 
 
 class KeptFront:
@@ -63,33 +73,69 @@ class KeptFront:
         """Options of all plans that no other dominates by loads and conflicts, but for those that
         plans dominate which are known. `only_exact`: of options whose figures are exact by now."""
         numbers = np.flatnonzero(self._fits & (self._pool.is_exact | (not only_exact)))
-        is_followed = self._followed is not None and not only_exact
-        if is_followed:
-            numbers = self._hopeful(known)
+        is_first = self._followed is None and not only_exact
+        if self._followed is not None and not only_exact:
+            numbers = self._followed.hopeful(self._pool, known, self._deadline)
         if not len(numbers):
             return KeptForFront([], is_complete=not self._deadline.is_over)
-        prospects = KeptProspects(
+        prospects = self._prospects_of(self._pool.edges.some(numbers), known)
+        numbers = numbers[prospects.gains() >= 0]
+        learnt = Conflicts(self._pool.n, conflicts)
+        if is_first:
+            self._prospects = prospects
+        if is_first and not self._by_segments:
+            return self._met(numbers, prospects, known, learnt)
+        edges = self._pool.edges.some(numbers)
+        found = self._search(numbers, edges, prospects, learnt, self._pool.is_exact).run(
+            self._deadline
+        )
+        if found is None:
+            return KeptForFront([], is_complete=False)
+        used = sorted({at for end in found for at in end.numbers})
+        if found and not (only_exact or is_first):  # others may be as good with further conflicts
+            used = np.flatnonzero(self._pool.is_exact[numbers]).tolist()
+        return self._settled(numbers[used])
+
+    def _met(
+        self,
+        numbers: Column,
+        prospects: KeptProspects,
+        known: Sequence[Measures],
+        conflicts: Conflicts,
+    ) -> KeptForFront:
+        """Options of the best plans that meet in the middle; close figures count as they are."""
+        pool, n = self._pool, self._pool.n
+        told = pool.is_exact | pool.is_close
+        every, middle = pool.edges.some(numbers), n // 2
+        is_ahead = every.starts < middle
+        first, second = numbers[is_ahead], numbers[~is_ahead]
+        ahead = self._search(
+            *(first, every.some(is_ahead), prospects, conflicts, told), lowest_regions(n, every)
+        )
+        if not ahead.follow(self._deadline):
+            return KeptForFront([], is_complete=False)
+        every = mirrored(n, pool.edges.some(numbers))
+        behind = self._search(
+            *(second, every.some(~is_ahead), self._prospects_of(every, known)),
+            *(Conflicts(n, ()), told, lowest_regions(n, every)),
+        )
+        if not behind.follow(self._deadline):
+            return KeptForFront([], is_complete=False)
+        halves = Halves(n, middle, self._goal, ahead, behind)
+        self._followed = Followed(first, second, halves)
+        of_first, of_second = halves.better(known)
+        used = np.concatenate([first[of_first], second[of_second]])
+        return replace(self._settled(used), is_exact=not len(used))
+
+    def _prospects_of(self, edges: Edges, known: Sequence[Measures]) -> KeptProspects:
+        return KeptProspects(
             self._pool.n,
-            self._pool.edges.some(numbers),
+            edges,
             known,
             self._goal,
             by_segments=self._by_segments,
             lowest=self._lowest,
         )
-        numbers = numbers[prospects.gains() >= 0]
-        is_last = only_exact or is_followed or self._by_segments
-        told = self._pool.is_exact if is_last else self._pool.is_exact | self._pool.is_close
-        search = self._search(numbers, prospects, Conflicts(self._pool.n, conflicts), told)
-        found = search.run(self._deadline)
-        if not (only_exact or is_followed):
-            self._prospects = prospects
-        if found is None:
-            return KeptForFront([], is_complete=False)
-        if not is_last:
-            self._followed = Followed(numbers, search.labels)
-        if is_followed and found:
-            return self._settled(numbers[self._pool.is_exact[numbers]])
-        return self._settled(numbers[sorted({at for end in found for at in end.numbers})])
 
     def _settled(self, used: Column) -> KeptForFront:
         """With exact figures by now; where these are above what they were found by, others may be
@@ -101,15 +147,6 @@ class KeptFront:
         there = [number for number in used.tolist() if pool.is_there(number)]
         is_complete = bool(pool.is_exact[used].all())
         return KeptForFront(sorted(map(pool.name, there)), is_complete, is_same)
-
-    def _hopeful(self, known: Sequence[Measures]) -> Column:
-        """What is left of the options over which paths were followed."""
-        assert self._followed is not None
-        numbers, labels = self._followed
-        edges = self._pool.edges.some(numbers)
-        is_left = hopeful_edges(self._pool.n, edges, self._goal, known, labels, self._deadline)
-        self._followed = Followed(numbers[is_left], labels)
-        return self._followed.numbers
 
     def loads(self, known: Iterable[Measures]) -> list[Measures]:
         """No plan is better than all of these, by what is known of options: for each known cost the
@@ -131,11 +168,17 @@ class KeptFront:
         return fits
 
     def _search(
-        self, numbers: Column, prospects: KeptProspects, conflicts: Conflicts, told: Mask
+        self,
+        numbers: Column,
+        edges: Edges,
+        prospects: KeptProspects,
+        conflicts: Conflicts,
+        told: Mask,
+        floor: Column | None = None,
     ) -> LabelSearch:
         """Paths over these options, by their numbers in the pool. `told`: of all that there are,
         those that are not settled where paths come to them."""
-        pool, edges = self._pool, self._pool.edges.some(numbers)
+        pool = self._pool
         settled = told[numbers]
         bits = np.zeros((len(numbers), conflicts.words), dtype=np.int64)
 
@@ -148,7 +191,7 @@ class KeptFront:
             chosen = numbers[list(some)]
             pool.settle(chosen.tolist(), self._deadline)
             settled[some] = True
-            for column, now in zip(edges, pool.edges, strict=True):
+            for column, now in zip(edges[2:], pool.edges[2:], strict=True):
                 column[some] = now[chosen]
             learn(np.array(some))
 
@@ -163,6 +206,7 @@ class KeptFront:
             settle=settle,
             conflicts=conflicts,
             bits=bits,
+            floor=floor,
         )
 
 

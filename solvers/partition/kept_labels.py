@@ -39,7 +39,8 @@ class Labels(NamedTuple):
     mask: Column
 
     def some(self, chosen: Mask | Column) -> Labels:
-        return Labels(*(column[chosen] for column in self))
+        numbers = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        return Labels(*(column[numbers] for column in self))
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,8 @@ class Prospects(Protocol):
 
 class LabelSearch:
     """`edges`: by number; `settled` says which figures of them are exact, and `settle` makes others
-    so, in place. `prospects`: paths are dropped that have none."""
+    so, in place. `prospects`: paths are dropped that have none. `floor`: by cut, no path from there
+    to the end has a lower region."""
 
     def __init__(
         self,
@@ -87,6 +89,7 @@ class LabelSearch:
         settle: Settle = lambda _: None,
         conflicts: Conflicts | None = None,
         bits: Column | None = None,
+        floor: Column | None = None,
     ) -> None:
         self._n, self._edges, self._goal = n, edges, goal
         self._by_segments, self._prospects = by_segments, prospects
@@ -96,13 +99,17 @@ class LabelSearch:
         words = self._conflicts.words
         self._bits = np.zeros((len(edges.ram), words), dtype=np.int64) if bits is None else bits
         self._none = Labels(*[*_NOTHING, np.zeros((0, words), dtype=np.int64)])
-        self._floor = lowest_regions(n, edges)
+        self._floor = lowest_regions(n, edges) if floor is None else floor
         self._labels = [self._none] * (n + 1)
         order = np.argsort(edges.stops, kind="stable")
         self._arcs = np.split(order, np.searchsorted(edges.stops[order], np.arange(1, n + 1)))
 
     def run(self, deadline: Deadline) -> list[EndPath] | None:
         """The paths to the end, by rising peak; None where time is over."""
+        return list(self._ends()) if self.follow(deadline) else None
+
+    def follow(self, deadline: Deadline) -> bool:
+        """Fills `labels`; whether time was enough."""
         nothing = np.zeros(1, dtype=np.int64)
         masks = np.zeros((1, self._conflicts.words), dtype=np.int64)
         empty = Labels(*[*(nothing for _ in _NOTHING), masks])
@@ -110,8 +117,8 @@ class LabelSearch:
         for cut in range(1, self._n + 1):
             self._labels[cut] = self._at(cut, deadline)
             if deadline.is_over:
-                return None
-        return list(self._ends())
+                return False
+        return True
 
     @property
     def labels(self) -> Sequence[Labels]:
@@ -125,47 +132,58 @@ class LabelSearch:
         found = self._best(self._longer(arcs[is_settled]))
         open_ = self._unbeaten(self._longer(arcs[~is_settled]), found)
         while len(open_.edge) and not deadline.is_over:
-            both = self._best(_joined(found, open_))
+            both = self._best(joined(found, open_))
             unsettled = np.unique(both.edge[~self._settled[both.edge]])
             if not len(unsettled):
                 return both
             self._settle(unsettled.tolist())
-            found = self._best(_joined(found, self._longer(unsettled)))
+            found = self._best(joined(found, self._longer(unsettled)))
             open_ = self._unbeaten(open_.some(~self._settled[open_.edge]), found)
         return found
 
     def _longer(self, arcs: Column) -> Labels:
         """Labels at the starts of these edges, longer by them, as far as they have prospects."""
-        edges, goal = self._edges, self._goal
-        most = NEVER - 1 if goal.capacity is None else goal.capacity
-        counts = np.array([len(self._labels[start].edge) for start in edges.starts[arcs]])
+        edges = self._edges
+        parts = [self._labels[start] for start in edges.starts[arcs].tolist()]
+        counts = np.array([len(part.edge) for part in parts])
         if not len(arcs) or not counts.sum():
             return self._none
-        stop = int(edges.stops[arcs[0]])
-        labels = _joined(*(self._labels[start] for start in edges.starts[arcs]))
-        edge = np.repeat(arcs, counts)
-        longer = Labels(
-            np.maximum(np.maximum(labels.region, edges.ram[edge]), self._floor[stop]),
-            labels.cost + edges.cost[edge],
-            labels.kept + edges.kept[edge],
-            labels.segments + 1,
-            labels.copied + edges.copied[edge],
-            edge,
-            np.arange(len(edge)) - np.repeat(np.cumsum(counts) - counts, counts),
-            labels.mask,
+        stop, edge = int(edges.stops[arcs[0]]), np.repeat(arcs, counts)
+        region, cost, kept, segments, copied = (
+            np.concatenate([part[column] for part in parts]) for column in range(5)
         )
-        if self._conflicts.words:
-            mask, region = self._conflicts.extended(
-                labels.mask, self._bits[edge], longer.region, edges.starts[edge], stop
-            )
-            longer = longer._replace(mask=mask, region=region)
-        longer = longer.some(longer.region + longer.kept <= most)
+        np.maximum(region, np.maximum(edges.ram, self._floor[stop])[edge], out=region)
+        cost += edges.cost[edge]
+        kept += edges.kept[edge]
+        segments += 1
+        some = np.flatnonzero(self._wanted(stop, region, cost, kept, segments))
+        edge, before = edge[some], some - np.repeat(np.cumsum(counts) - counts, counts)[some]
+        copied = copied[some] + edges.copied[edge]
+        mask = np.concatenate([part.mask for part in parts])[some]
+        figures = region[some], cost[some], kept[some], segments[some]
+        longer = Labels(*figures, copied, edge, before, mask)
+        if not self._conflicts.words:
+            return longer
+        mask, region = self._conflicts.extended(
+            mask, self._bits[edge], longer.region, edges.starts[edge], stop
+        )
+        return longer._replace(mask=mask, region=region).some(
+            self._wanted(stop, region, *figures[1:])
+        )
+
+    def _wanted(
+        self, cut: int, region: Column, cost: Column, kept: Column, segments: Column
+    ) -> Mask:
+        """Which paths to a cut keep the limits and have prospects."""
+        goal = self._goal
+        found: Mask = region + kept <= (NEVER - 1 if goal.capacity is None else goal.capacity)
         if goal.max_segments is not None:
-            longer = longer.some(longer.segments <= goal.max_segments)
+            found &= segments <= goal.max_segments
         if self._prospects is not None:
-            figures = longer.region, longer.cost, longer.kept, longer.segments
-            longer = longer.some(self._prospects.has(stop, *figures))
-        return longer
+            found[found] = self._prospects.has(
+                cut, region[found], cost[found], kept[found], segments[found]
+            )
+        return found
 
     def _best(self, labels: Labels) -> Labels:
         """Those that no other one dominates; of equal ones the first."""
@@ -182,7 +200,7 @@ class LabelSearch:
 
     def _unbeaten(self, labels: Labels, others: Labels) -> Labels:
         """Those that none of the others dominates."""
-        every = _joined(others, labels)
+        every = joined(others, labels)
         is_beaten = self._clearly_beaten(every, len(others.edge))
         is_beaten[: len(others.edge)] = False
         every = every.some(~is_beaten)
@@ -225,7 +243,7 @@ class LabelSearch:
                 ]
                 least.append(mine)
                 yield EndPath(
-                    numbers=self._path(at),
+                    numbers=self.path(at, self._n),
                     region=int(labels.region[at]),
                     cost=cost,
                     segments=segments,
@@ -233,8 +251,9 @@ class LabelSearch:
                     kept=int(labels.kept[at]),
                 )
 
-    def _path(self, at: int) -> tuple[int, ...]:
-        cut, edges = self._n, list[int]()
+    def path(self, at: int, cut: int) -> tuple[int, ...]:
+        """The edges of a label of a cut."""
+        edges = list[int]()
         while cut:
             labels = self._labels[cut]
             edges.append(int(labels.edge[at]))
@@ -242,7 +261,8 @@ class LabelSearch:
         return tuple(reversed(edges))
 
 
-def _joined(*parts: Labels) -> Labels:
+def joined(*parts: Labels) -> Labels:
+    """Of one cut."""
     return Labels(*map(np.concatenate, zip(*parts, strict=True)))
 
 

@@ -92,6 +92,8 @@ class KeptProspects:
         """Which of these paths to a cut can lead to a better plan."""
         level = self._level_of(region)
         step = np.minimum(kept // self._kept_step, _STEPS - 1)
+        if len(self._most) == 1:
+            return np.asarray(cost <= self._limits(cut, 0)[level, step])
         counts = np.minimum(segments, len(self._most) - 1)
         found = np.zeros(len(region), dtype=bool)
         for count in np.unique(counts).tolist():

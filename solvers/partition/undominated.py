@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 _BLOCK, _ROWS = 128, 8_192
 """Rows that are compared with so many others at once."""
-_CELLS = 64
+_CELLS = 128
 """Of each of two figures."""
 
 Rows = npt.NDArray[np.int64]

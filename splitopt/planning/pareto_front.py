@@ -141,7 +141,8 @@ class _Search:
             measures, conflicts = both.measures, self._learnt.conflicts
             kept = search.names(measures, conflicts, only_exact=is_first)
             proved = kept.is_complete and front.is_complete
-            if proved and both.is_complete and self._names.issuperset(kept.names) and not is_first:
+            is_known = kept.is_exact and self._names.issuperset(kept.names)
+            if proved and both.is_complete and is_known and not is_first:
                 return both
             both = self._further(kept.names, both)
             if not proved or not (is_first or both.reaches_loads):
