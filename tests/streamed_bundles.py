@@ -14,10 +14,6 @@ from splitopt.planning import job_table
 from splitopt.planning.segment import CUTS_ONLY
 from splitopt.workflows.run import RunResult, run_job
 
-CHECKED_INSN = 400
-"""Of a group, in the step of AllocateTensors: 348 to 406 more than estimated, counted on QEMU with
-four stages. The runner looks where TFLM put each of its tensors."""
-
 
 def kept_streams(model: str, factory: pytest.TempPathFactory) -> Path:
     """The bundle of `streamed_run`, not verified, for tests that do not change it."""

@@ -11,6 +11,7 @@ from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
 from splitopt.cost.costs import Costs
+from splitopt.cost.streaming import check_insn
 from splitopt.graph.liveness import live_steps
 from splitopt.graph.model import ModelGraph
 from splitopt.solvers.packing.greedy_replay import greedy_with_work
@@ -94,7 +95,8 @@ class GroupTerm:
         _, work = greedy_with_work(self.sizes, starts, stops, pins)
         segment = self.form.segment
         fixed = piece_insn(segment, self.prepare_insn, self.scratch, True, self.table)
-        return fixed + work_insn(len(self.sizes), work, self.table)
+        checked = check_insn(len(segment.inputs) + len(segment.outputs))
+        return fixed + work_insn(len(self.sizes), work, self.table) + checked
 
 
 class GroupTerms:

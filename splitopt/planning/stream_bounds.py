@@ -22,7 +22,7 @@ from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import fixed_insn, prepare_insn
 from splitopt.cost.copying import fill_insn
 from splitopt.cost.costs import Costs
-from splitopt.cost.streaming import MADE_INSN, TURN_INSN, construct_insn, moved_insn
+from splitopt.cost.streaming import MADE_INSN, TURN_INSN, check_insn, construct_insn, moved_insn
 from splitopt.graph.model import ModelGraph, Op
 from splitopt.planning.segment_bounds import RectangleSums, between
 from splitopt.planning.switching import image_bytes
@@ -143,7 +143,7 @@ class StreamBounds:
         start-up."""
         table = self._costs.allocate
         per_group = fixed_insn(0, 0.0, 1, 0, table) + table.planned_buffer
-        per_group += table.offline_plan + table.offline_plan_tensor
+        per_group += table.offline_plan + table.offline_plan_tensor + check_insn(2)
         allocate = between(np.array([0.0, *(op.rebuild_insn for op in self._ops)]))
         allocate = np.floor(allocate + self.groups * per_group)
         rebuild: Matrix = allocate.astype(np.int64) + construct_insn(self.groups)

@@ -15,6 +15,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.cost.allocate import allocate_insn, m55_table
 from splitopt.cost.copying import copy_insn, fill_insn, resident_construct_insn
 from splitopt.cost.costs import built_in, estimate_invoke
+from splitopt.cost.streaming import check_insn
 from splitopt.graph.segments import segment_of, whole_model
 from splitopt.graph.tflite_reader import parse_tflite, read_tflite
 from splitopt.runtime.model_builder import ModelBuilder
@@ -105,6 +106,37 @@ def test_each_input_and_output_of_a_model_is_allocated(
     assert allocate_of(model.bytes(sources, made)) == pytest.approx(counted, rel=0.02)
 
 
+COUNTED_DENSE = {
+    (64, 10): (11_011, 12_946), (1280, 10): (16_174, 18_114), (4000, 4): (20_658, 21_351),
+    (100, 33): (12_685, 19_408), (128, 64): (15_017, 28_189), (640, 128): (47_408, 73_892),
+    (300, 21): (13_658, 17_887), (1, 16): (10_906, 14_095), (7, 2): (10_612, 10_888),
+}  # fmt: skip
+"""Columns and rows of the weights → AllocateTensors of a model of that FULLY_CONNECTED, with one
+scale and with one for each row: counts of QEMU, inputs of zero point -128, random scales."""
+
+
+@pytest.mark.parametrize(("columns", "rows"), COUNTED_DENSE)
+def test_weights_are_summed_up_and_scales_are_converted(columns: int, rows: int) -> None:
+    for scales, counted in zip((1, rows), COUNTED_DENSE[columns, rows], strict=True):
+        assert allocate_of(dense(columns, rows, scales, -128)) == pytest.approx(counted, rel=0.025)
+
+
+def test_weights_are_not_summed_up_for_inputs_of_zero_point_0() -> None:
+    for columns, counted in ((64, 10_582), (1280, 10_578)):
+        assert allocate_of(dense(columns, 10, 1, 0)) == pytest.approx(counted, rel=0.025)
+
+
+def dense(columns: int, rows: int, scales: int, zero_point: int) -> bytes:
+    model = ModelBuilder()
+    source = model.tensor([1, columns], scales=[0.02], zero_point=zero_point)
+    data = bytes(rows * columns)
+    weights = model.tensor([rows, columns], scales=[0.01] * scales, data=data)
+    bias = model.tensor([rows], "INT32", scales=[0.01] * scales, data=bytes(4 * rows))
+    out = model.tensor([1, rows], scales=[0.1])
+    model.op("FULLY_CONNECTED", [source, weights, bias], [out])
+    return model.bytes([source], [out])
+
+
 def allocate_of(data: bytes) -> int:
     graph = parse_tflite(data, name="one op", where="one op")
     buffers = plan_head(graph, whole_model(graph), target_rules("m55").memories(graph))
@@ -165,3 +197,16 @@ person_detect, kept in the main SRAM or in a second memory."""
 def test_constructing_resident_pieces_within_6_percent(ops: int) -> None:
     for counted in COUNTED_RESIDENT[ops]:
         assert resident_construct_insn(ops) == pytest.approx(counted, rel=0.06)
+
+
+COUNTED_CHECKS = {
+    2: (255, 261, 263, 264, 269, 270), 3: (350, 351, 356, 357, 359, 360), 4: (435, 443, 444, 447),
+}  # fmt: skip
+"""Inputs and outputs of a group → counts of QEMU: all that differ, of 35 groups of streamed stages
+of resnet8_digits, squeeze_digits, unet_digits and mbv2_digits."""
+
+
+@pytest.mark.parametrize("ends", COUNTED_CHECKS)
+def test_the_look_at_places_of_a_group_within_4_percent(ends: int) -> None:
+    for counted in COUNTED_CHECKS[ends]:
+        assert check_insn(ends) == pytest.approx(counted, rel=0.04)

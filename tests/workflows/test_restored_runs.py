@@ -50,7 +50,7 @@ def test_restored_pieces_use_and_make_what_is_predicted(
             calls + 3 * entry.stored_bytes / 16, abs=4
         )
         allocated = piece.start_up.simulated("allocate", "insn")
-        assert allocated == pytest.approx(entry.estimated_allocate_insn, rel=0.02)
+        assert allocated == pytest.approx(entry.estimated_allocate_insn, rel=0.01)
     assert timing.first is not None
     assert timing.further is not None
     built = sum(

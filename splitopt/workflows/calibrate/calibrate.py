@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from splitopt.arena.kernel import OpView
 from splitopt.base.errors import ToolError
 from splitopt.base.progress import Progress
 from splitopt.base.units import align_up
 from splitopt.bundle.folder import sha256_of
 from splitopt.config.target import TargetSpec
 from splitopt.convert.cache import default_folder
+from splitopt.cost.allocate import summed_weights
 from splitopt.cost.costs import Preparation, built_in, estimate_invoke, parse_costs
 from splitopt.cost.invoke import insn_of, kernel_of
 from splitopt.graph.model import ModelGraph
@@ -162,7 +164,7 @@ def _prepare(op_type: str, counted: Sequence[_Counted]) -> tuple[Preparation, fl
     known = table.per_op.get(op_type, table.per_other_op)
     weights = None
     if op_type == "FULLY_CONNECTED":
-        weights = [c.graph.tensors[c.graph.ops[0].inputs[1]].elements for c in counted]
+        weights = [summed_weights(OpView(c.graph, c.graph.ops[0])) for c in counted]
     return fit_prepare([count.allocate for count in counted], known, weights)
 
 

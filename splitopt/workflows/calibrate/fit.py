@@ -40,7 +40,7 @@ def fit_scale(points: Sequence[Point]) -> Scale:
 
 
 def fit_prepare(
-    points: Sequence[Point], built_in: float, weights: Sequence[int] | None = None
+    points: Sequence[Point], built_in: float, weights: Sequence[float] | None = None
 ) -> tuple[Preparation, float]:
     """(instructions that AllocateTensors takes for an op of this type, correction for each of its
     `weights`): `built_in` plus what the built-in estimates miss. Errors as in `fit`."""
