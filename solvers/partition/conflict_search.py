@@ -171,9 +171,9 @@ class _Search:
         layout = known or lay_out_quickly(options, self._boundaries)
         if layout.region_bytes <= region:
             return layout
-        start = self._needs.small(options)
-        if start.region <= region:
-            return self._needs.layout(options, start.places)
+        soon = self._needs.soon(options, region)
+        if soon is not None:
+            return soon
         for run in relaxed(options, rams, self._boundaries):
             try:
                 fit = self._needs.fit(run, region, deadline)

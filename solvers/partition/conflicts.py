@@ -99,15 +99,17 @@ class Conflicts:
         is_in_gap = any(own.start <= start and stop <= own.stop for _, own in self._gaps)
         return is_in_gap or (start, stop) in self._parts
 
-    def bits(self, option: Option) -> Words:
-        """Those that it can be a part of."""
-        row = np.zeros((1, len(self._conflicts)), dtype=bool)
-        for bit, own in self._parts.get((option.start, option.stop), ()):
-            row[0, bit] = row[0, bit] or is_no_easier(option, own)
+    def bits(self, options: Sequence[Option]) -> Words:
+        """Of each of these, those that it can be a part of."""
+        rows = np.zeros((len(options), len(self._conflicts)), dtype=bool)
+        for row, option in zip(rows, options, strict=True):
+            for bit, own in self._parts.get((option.start, option.stop), ()):
+                row[bit] = row[bit] or is_no_easier(option, own)
+        ends = [(option.start, option.stop) for option in options]
+        starts, stops = np.array(ends, dtype=np.int64).reshape(-1, 2).T
         for bit, own in self._gaps:
-            row[0, bit] |= own.start <= option.start and option.stop <= own.stop
-        found: Words = self._packed(row)[0]
-        return found
+            rows[:, bit] |= (own.start <= starts) & (stops <= own.stop)
+        return self._packed(rows)
 
     def extended(
         self, masks: Words, bits: Words, region: Column, starts: Column, stop: int

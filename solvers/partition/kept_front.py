@@ -183,9 +183,13 @@ class KeptFront:
         bits = np.zeros((len(numbers), conflicts.words), dtype=np.int64)
 
         def learn(some: Column) -> None:
-            for at in some.tolist():
-                if edges.ram[at] < NEVER and conflicts.concern(edges.starts[at], edges.stops[at]):
-                    bits[at] = conflicts.bits(self._option_of(pool.name(int(numbers[at]))))
+            concerned = [
+                at
+                for at in some.tolist()
+                if edges.ram[at] < NEVER and conflicts.concern(edges.starts[at], edges.stops[at])
+            ]
+            names = map(pool.name, numbers[concerned].tolist())
+            bits[concerned] = conflicts.bits([self._option_of(name) for name in names])
 
         def settle(some: Sequence[int]) -> None:
             chosen = numbers[list(some)]

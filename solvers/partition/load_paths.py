@@ -12,14 +12,18 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
 from splitopt.solvers.partition.conflicts import Conflict, Conflicts
 from splitopt.solvers.partition.instance import Option, PartitionInstance
-from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch
-from splitopt.solvers.partition.kept_prospects import KeptProspects, edges_of, lowest_regions
+from splitopt.solvers.partition.kept_labels import EndPath, LabelSearch, Prospects
+from splitopt.solvers.partition.kept_prospects import (
+    Edges,
+    KeptProspects,
+    edges_of,
+    lowest_regions,
+)
+from splitopt.solvers.partition.open_paths import OpenPaths
 from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
 from splitopt.solvers.partition.shortest_paths import NEVER
 
@@ -70,24 +74,31 @@ def kept_paths(
 ) -> LoadPaths:
     """The same where options keep bytes, with conflicts of them. Where time runs out, none. Of
     paths that are no better than plans that are `known`, most are not there."""
-    conflicts, edges, prospects = Conflicts(instance.n, learnt), edges_of(instance), None
+    conflicts, edges = Conflicts(instance.n, learnt), edges_of(instance)
     if lowest_regions(instance.n, edges)[0] >= NEVER:
         return LoadPaths((), None)  # some cut is in the way of every path
-    if known:
-        prospects = KeptProspects(instance.n, edges, known, instance.goal, by_segments=by_segments)
     search = LabelSearch(
         instance.n,
         edges,
         instance.goal,
         by_segments=by_segments,
-        prospects=prospects,
+        prospects=_prospects(instance, edges, known, by_segments=by_segments),
         conflicts=conflicts,
-        bits=np.array([conflicts.bits(option) for option in instance.options]),
+        bits=conflicts.bits(instance.options),
     )
     found = search.run(deadline)
     if found is None:
         return LoadPaths((), (lowest_peaks(instance)[0], least_costs(instance)[0], 1))
     return LoadPaths(tuple(found), None)
+
+
+def _prospects(
+    instance: PartitionInstance, edges: Edges, known: Sequence[Measures], *, by_segments: bool
+) -> Prospects | None:
+    n, goal = instance.n, instance.goal
+    if not by_segments and not edges.kept.any():
+        return OpenPaths(n, edges, goal, known)
+    return KeptProspects(n, edges, known, goal, by_segments=by_segments) if known else None
 
 
 class _Search:

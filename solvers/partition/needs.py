@@ -15,11 +15,10 @@ import numpy as np
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
-from splitopt.solvers.partition.ordered_layout import OrderedLayouts, Start
-from splitopt.solvers.partition.orders import NO_REGION, Orders, Undecided, Within
+from splitopt.solvers.partition.orders import NO_REGION, Figures, Orders, Undecided, Within
 from splitopt.solvers.partition.plan import Layout
 
-_MOST_STATES, _WIDTH = 4_096, 32
+_MOST_STATES, _WIDTH = 4_096, 8
 """Orders at one cut: more are given up; and so many are followed at first."""
 
 Places = tuple[tuple[int, ...], ...]
@@ -35,6 +34,20 @@ class Fit:
     needed: int
 
 
+@dataclass(frozen=True)
+class _Followed:
+    """Orders of some first segments that need no more than `most`, and those of one less."""
+
+    within: Within
+    most: int
+    before: _Followed | None
+
+    @property
+    def least(self) -> int:
+        """What those need that were found, at least."""
+        return int(self.within.regions.min(initial=NO_REGION))
+
+
 class Needs:
     """Of options between which these values pass. What was found is kept for further questions."""
 
@@ -42,11 +55,45 @@ class Needs:
         self._options: list[Option] = []
         self._numbers: dict[Option, int] = {}
         self._orders = Orders(self._options, boundaries)
-        self._ordered = OrderedLayouts(self._orders)
+        self._backwards = Orders(self._options, boundaries, backwards=True)
+        self._known: dict[tuple[int, ...], _Followed] = {}
+        self._known_soon: dict[tuple[int, ...], _Followed] = {}
+        self._known_backwards: dict[tuple[int, ...], _Followed] = {}
 
-    def small(self, options: Iterable[Option]) -> Start:
-        """The most promising order of a whole plan."""
-        return self._ordered.small(self._numbered(options))
+    def soon(self, options: Sequence[Option], region: int) -> Layout | None:
+        """Of a whole plan within the region, if one of its most promising orders is: mostly those
+        that other plans which begin alike had within as much, or less."""
+        numbers = self._numbered(options)
+        for is_new in (False, True):
+            followed: _Followed | None = None
+            for stop in range(1, len(numbers) + 1):
+                followed = self._soon_to(numbers[:stop], followed, region, is_new=is_new)
+                if followed.least > region:
+                    break
+            else:
+                assert followed is not None, "plans have segments"
+                return self._orders.layout(numbers, _places(followed))
+        return None
+
+    def _soon_to(
+        self, numbers: tuple[int, ...], before: _Followed | None, region: int, *, is_new: bool
+    ) -> _Followed:
+        known = self._known_soon.get(numbers)
+        if known is not None and known.most <= region and not is_new:
+            return known
+        if before is None:
+            states, regions = _first(self._orders, numbers[-1])
+        else:
+            states, regions = before.within.states, before.within.regions
+        within = self._orders.within(numbers[-1], states, regions, region)
+        few = within._replace(
+            states=within.states[:_WIDTH],
+            regions=within.regions[:_WIDTH],
+            before=within.before[:_WIDTH],
+            places=within.places[:_WIDTH],
+        )
+        self._known_soon[numbers] = _Followed(few, region, before)
+        return self._known_soon[numbers]
 
     def layout(self, options: Iterable[Option], places: Places) -> Layout:
         """Of a whole plan in an order that was found."""
@@ -58,26 +105,29 @@ class Needs:
         Raises: Undecided.
         """
         numbers = self._numbered(options)
-        soon = self._followed(numbers, region, deadline, _WIDTH)
-        if soon.places is not None:
-            return soon
-        return self._followed(numbers, region, deadline, None)
+        step, needed = _Step(self._orders, self._known), NO_REGION
+        for stop in range(1, len(numbers) + 1):
+            followed = step.to(numbers[:stop], region, region, deadline)
+            least, over = followed.least, followed.within.least
+            if least > region:
+                return Fit(None, stop, min(needed, least, over))
+            needed = min(needed, over)
+        return Fit(_places(followed), len(numbers), least)
 
-    def _followed(
-        self, numbers: Sequence[int], region: int, deadline: Deadline, width: int | None
-    ) -> Fit:
-        """`width`: so many of the most promising orders are followed; None: all."""
-        first = list(islice(self._orders.states_at(numbers[0]), _MOST_STATES + 1))
-        states, found = np.array(first, dtype=np.int64).reshape(len(first), -1), list[Within]()
-        needed = NO_REGION
-        for at, number in enumerate(numbers):
-            if deadline.is_over or len(states) > _MOST_STATES:
-                raise Undecided
-            found.append(self._orders.within(number, states[:width], region))
-            states, needed = found[-1].states, min(needed, found[-1].least)
-            if not len(states):
-                return Fit(None, at + 1, needed)
-        return _first(found)
+    def needed(self, options: Sequence[Option], region: int, most: int, deadline: Deadline) -> int:
+        """What segments need that may be a part of a plan, if that is above a region and not above
+        `most`, or what was `most` before; at least that where it is above; else the region or less.
+
+        Raises: Undecided.
+        """
+        numbers = self._numbered(options)[::-1]
+        step, over = _Step(self._backwards, self._known_backwards), NO_REGION
+        for stop in range(1, len(numbers) + 1):
+            followed = step.to(numbers[:stop], region, most, deadline)
+            over = min(over, followed.within.least)
+            if followed.least == NO_REGION:
+                return over
+        return followed.least
 
     def _numbered(self, options: Iterable[Option]) -> tuple[int, ...]:
         return tuple(self._number(option) for option in options)
@@ -89,11 +139,46 @@ class Needs:
         return self._numbers[option]
 
 
-def _first(found: Sequence[Within]) -> Fit:
-    """The first order that is left at the end, segment by segment."""
-    at, needed, places = 0, 0, list[tuple[int, ...]]()
-    for own in reversed(found):
-        places.append(tuple(own.places[at].tolist()))
-        needed = max(needed, int(own.regions[at]))
-        at = int(own.before[at])
-    return Fit(tuple(reversed(places)), len(found), needed)
+@dataclass(frozen=True)
+class _Step:
+    """Follows orders of segments, the last one behind those of all others."""
+
+    orders: Orders
+    known: dict[tuple[int, ...], _Followed]
+
+    def to(self, numbers: tuple[int, ...], region: int, most: int, deadline: Deadline) -> _Followed:
+        """Those that need no more than the region, and others up to `most`.
+
+        Raises: Undecided.
+        """
+        known = self.known.get(numbers)
+        if known is not None and known.most >= region:
+            return known
+        if deadline.is_over:
+            raise Undecided
+        before = self.to(numbers[:-1], region, most, deadline) if len(numbers) > 1 else None
+        if before is None:
+            states, regions = _first(self.orders, numbers[0])
+        else:
+            states, regions = before.within.states, before.within.regions
+        if len(states) > _MOST_STATES:
+            raise Undecided
+        within = self.orders.within(numbers[-1], states, regions, most)
+        self.known[numbers] = _Followed(within, most, before)
+        return self.known[numbers]
+
+
+def _first(orders: Orders, number: int) -> tuple[Figures, Figures]:
+    """All orders of what lives before a segment, as if it were the first one; they need nothing."""
+    states = list(islice(orders.states_at(number), _MOST_STATES + 1))
+    return np.array(states, dtype=np.int64).reshape(len(states), -1), np.zeros(len(states), int)
+
+
+def _places(followed: _Followed) -> Places:
+    """Of the order that needs least, segment by segment."""
+    at, places = int(followed.within.regions.argmin()), list[tuple[int, ...]]()
+    step: _Followed | None = followed
+    while step is not None:
+        places.append(tuple(step.within.places[at].tolist()))
+        at, step = int(step.within.before[at]), step.before
+    return tuple(reversed(places))

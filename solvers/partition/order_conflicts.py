@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
@@ -15,11 +15,11 @@ from splitopt.solvers.partition.conflicts import (
     is_gap,
 )
 from splitopt.solvers.partition.instance import Option, PartitionInstance
-from splitopt.solvers.partition.needs import Fit, Needs
+from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.orders import Undecided
 
-_STEP = 256
-"""By so many bytes more a region is tried first."""
+_ABOVE = 32
+"""What a conflict needs is known exactly up to this part of a region above it."""
 
 
 Shape = tuple[tuple[int, int], ...]
@@ -31,8 +31,23 @@ class Teacher:
 
     def __init__(self, needs: Needs) -> None:
         self._needs = needs
-        self._shapes: list[Shape] = []
-        """Those of few segments first."""
+        self._shapes: dict[Shape, range] = {}
+        """With the regions that segments of such a shape did not fit; the shortest ones first."""
+
+    def soon(
+        self,
+        instance: PartitionInstance,
+        options: Sequence[Option],
+        region: int,
+        deadline: Deadline,
+    ) -> Conflict | None:
+        """What these options teach if segments that others taught of do not fit the region."""
+        learning = _ByOrders(instance, self._needs, region, deadline)
+        for shape, regions in self._shapes.items():
+            run = learning.like(options, shape) if region in regions else None
+            if run is not None:
+                return self._learnt(learning, run, shape, keeps_need=True)
+        return None
 
     def conflict_of(
         self,
@@ -48,13 +63,20 @@ class Teacher:
         with gaps, and with easier ones in the place of others, of which none changes what the run
         needs. `needed`: by all of them. `keeps_need` false: the run may need less, but fits not."""
         learning = _ByOrders(instance, self._needs, region, deadline)
-        run = learning.by_shapes(options, self._shapes)
-        if run is None:
-            run = learning.shortest(options)
-            self._shapes.append(shape_of(run))
-            self._shapes.sort(key=len)
-        conflict = learning.conflict(run) if keeps_need else learning.loose_conflict(run)
+        run = learning.shortest(options)
+        conflict = self._learnt(learning, run, shape_of(run), keeps_need=keeps_need)
         return conflict if conflict.region > region else Conflict(tuple(options), needed)
+
+    def _learnt(
+        self, learning: _ByOrders, run: Sequence[Option], shape: Shape, *, keeps_need: bool
+    ) -> Conflict:
+        conflict = learning.conflict(run) if keeps_need else learning.loose_conflict(run)
+        shapes = self._shapes
+        known = shapes.get(shape, range(learning.region, 0))
+        least, most = min(known.start, learning.region), max(known.stop, conflict.region)
+        shapes[shape] = range(least, most)
+        self._shapes = dict(sorted(shapes.items(), key=lambda it: len(it[0])))
+        return conflict
 
 
 def shape_of(options: Sequence[Option]) -> Shape:
@@ -81,27 +103,26 @@ class _ByOrders(Learning):
         self, instance: PartitionInstance, needs: Needs, region: int, deadline: Deadline
     ) -> None:
         super().__init__(instance, region, SolveParams(time_limit_s=deadline.left_s))
-        self._needs, self._region = needs, region
+        self._needs, self.region = needs, region
+        self._most = region + region // _ABOVE
 
     def conflict(self, options: Sequence[Option]) -> Conflict:
         """With easier ones in the place of each as far as they need no less."""
-        needed = self._needed(options)
+        needed = self._least(options, self.region, self._most)
         self._peak = needed - 1
         return Conflict(self.eased(options), needed)
 
     def loose_conflict(self, options: Sequence[Option]) -> Conflict:
         """The same as far as they do not fit the region."""
-        return super().conflict(options)
+        eased = self.eased(options)
+        return Conflict(eased, self._least(eased, self.region, self._most))
 
-    def by_shapes(
-        self, options: Sequence[Option], shapes: Iterable[Shape]
-    ) -> Sequence[Option] | None:
-        """What is left of them by the first of these shapes that does not fit the region."""
-        for shape in shapes:
-            run = _shaped(options, shape)
-            if len(run) > 1 and not self._fits(run):
-                return run if len(shape_of(run)) <= len(shape) else self.shortest(run)
-        return None
+    def like(self, options: Sequence[Option], shape: Shape) -> Sequence[Option] | None:
+        """What is left of them by a shape, if that does not fit the region."""
+        run = _shaped(options, shape)
+        if len(run) < 2 or self._fits(run, self._most):
+            return None
+        return run if len(shape_of(run)) <= len(shape) else self.shortest(run)
 
     def shortest(self, options: Sequence[Option]) -> Sequence[Option]:
         """What is left of them where as many of the first as can be are left out, and all that can
@@ -115,32 +136,20 @@ class _ByOrders(Learning):
             kept += [trial[len(kept)]] if not self._fits(trial) else [*some, option]
         return kept
 
-    def _fits(self, options: Sequence[Option]) -> bool:
+    def _fits(self, options: Sequence[Option], most: int | None = None) -> bool:
         """Not proved not to."""
         boundaries = self._instance.boundaries
         if not all(is_easier_than_all(own, boundaries) for own in options if is_gap(own)):
             return True
-        return self.deadline.is_over or not self._needs_more(options)
+        return self._least(options, self.region, most) <= self.region
 
-    def _needed(self, options: Sequence[Option], enough: int | None = None) -> int:
-        """At least what they need; `enough`: or that."""
-        if enough is not None:
-            fit = self._fit(options, enough)
-            return enough if fit is None or fit.places is not None else fit.needed
-        needed, above, step = self._region, None, _STEP
-        while above is None or needed < above:
-            fit = self._fit(options, needed + step - 1 if above is None else above - 1)
-            if fit is None:
-                break
-            if fit.places is None:
-                needed, step = fit.needed, 2 * step
-            else:
-                above = fit.needed
-        return needed
+    def _needs_more(self, options: Sequence[Option]) -> bool:
+        return self._least(options, self._peak) > self._peak
 
-    def _fit(self, options: Sequence[Option], region: int) -> Fit | None:
-        """None where that is not decided."""
+    def _least(self, options: Sequence[Option], enough: int, most: int | None = None) -> int:
+        """At least what they need, or that; exactly so up to `most`."""
         try:
-            return self._needs.fit(options, region, self.deadline)
+            needed = self._needs.needed(options, enough, most or enough, self.deadline)
         except Undecided:
-            return None
+            return enough
+        return max(enough, needed)

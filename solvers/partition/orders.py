@@ -56,9 +56,10 @@ class Undecided(Exception):
 
 
 class Within(NamedTuple):
-    """Orders of one segment that need no more than a region, of which none asks less than another:
-    what each asks of the values alive behind it, the region that it needs, which state it is
-    behind, and its places (see Way). `least`: what the others need at least."""
+    """Orders of segments that need no more than a region, of which none needs and asks less than
+    another: what each asks of the values alive behind it, the region that it needs, which one of
+    those before it is behind, and its places in the last segment (see Way). `least`: what the
+    others need at least."""
 
     states: Figures
     regions: _Places
@@ -80,10 +81,19 @@ class Path(Protocol):
 
 
 class Orders:
-    """Orders of the segments of some options, by number, found once for every state before them."""
+    """Orders of the segments of some options, by number, found once for every state before them.
 
-    def __init__(self, options: Sequence[Option], boundaries: Sequence[Boundary]) -> None:
-        self._options, self._boundaries = options, boundaries
+    `backwards`: time runs from the last cut to the first, so what is before a segment is behind it.
+    """
+
+    def __init__(
+        self,
+        options: Sequence[Option],
+        boundaries: Sequence[Boundary],
+        *,
+        backwards: bool = False,
+    ) -> None:
+        self._options, self._boundaries, self._backwards = options, boundaries, backwards
         self._scenes: dict[int, Scene] = {}
         self._ways: dict[tuple[int, State], tuple[Way, ...]] = {}
 
@@ -97,8 +107,8 @@ class Orders:
             self._ways.update(((number, s), ways) for s, ways in zip(new, found, strict=True))
         return [self._ways[number, state] for state in asked]
 
-    def within(self, number: int, states: Figures, most: int) -> Within:
-        """Of the option of this number, behind any of these states.
+    def within(self, number: int, states: Figures, regions: _Places, most: int) -> Within:
+        """Of the option of this number, behind any of these states, which need these regions.
 
         Raises: Undecided.
         """
@@ -106,13 +116,14 @@ class Orders:
         for first in range(0, len(states), _AT_ONCE):
             distances, chosen, over = _placed_all(scene, states[first : first + _AT_ONCE], most)
             chosen[:, 0] += first
-            rows.append((_states(scene, distances), distances[:, LOW, HIGH], chosen))
+            own = np.maximum(regions[chosen[:, 0]], distances[:, LOW, HIGH])
+            rows.append((_states(scene, distances), own, chosen))
             least, made = min(least, over), made + len(chosen)
             if made > _MOST_ROWS:
                 raise Undecided
-        found, regions, chosen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-        some = first_undominated(found)
-        return Within(found[some], regions[some], chosen[some, 0], chosen[some, 1:], least)
+        found, needed, chosen = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+        some = first_undominated(np.column_stack([needed, found]))
+        return Within(found[some], needed[some], chosen[some, 0], chosen[some, 1:], least)
 
     def states_at(self, number: int) -> Iterator[State]:
         """Of the values alive before an option, in every order that these may have, each as near to
@@ -182,13 +193,21 @@ class Orders:
         early: list[int | None] = [None] if option.arena_bytes else []
         early += [k for k in fresh if not values[k].is_made]
         late = [*self._only_here(option), *(k for k in fresh if values[k].is_made)]
-        nodes = [*before, *early, *late]
-        read_last = {FIRST + at for at, value in enumerate(before) if value not in behind}
-        beside = []
-        for at in range(len(before), len(nodes)):
-            others = range(FIRST, FIRST + at)
-            is_beside_all = option.apart or at < len(before) + len(early)
-            beside.append(tuple(node for node in others if is_beside_all or node not in read_last))
+        last = [k for k in before if k not in behind]
+        blocks: list[int | None] = [*early, *late]
+        if self._backwards:
+            before, behind, blocks = behind, before, [*early, *last, *late]
+            blocks = [value for value in blocks if value not in before]
+        nodes = [*before, *blocks]
+        at_odds = [] if option.apart else [{value, read} for value in late for read in last]
+        beside = [
+            tuple(
+                FIRST + at
+                for at, other in enumerate(nodes[: len(before) + k])
+                if {value, other} not in at_odds
+            )
+            for k, value in enumerate(blocks)
+        ]
         node_of = {value: FIRST + at for at, value in enumerate(nodes)}
         rolls = tuple(
             ((node_of[roll.made], node_of[roll.read]), roll.lead)
@@ -196,9 +215,8 @@ class Orders:
             if roll.made in node_of and roll.read in node_of
         )
         sizes = [option.arena_bytes if value is None else values[value].size for value in nodes]
-        new = (*early, *late)
-        low = FIRST + len(before) if option.low and option.arena_bytes else 0
-        return Scene(before, new, behind, (0, 0, *sizes), tuple(beside), rolls, low)
+        low = node_of[None] if option.low and option.arena_bytes else 0
+        return Scene(before, tuple(blocks), behind, (0, 0, *sizes), tuple(beside), rolls, low)
 
     def _alive(self, cut: int) -> tuple[int, ...]:
         """The values (by index) of some size that are alive at a cut."""

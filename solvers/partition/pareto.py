@@ -111,7 +111,7 @@ def pareto_front(
     paths = load_paths(instance, deadline, by_segments=by_segments)
     ends = [(end, (end.peak, end.cost, end.segments * counts_segments)) for end in paths.ends]
     best = undominated(ends, lambda it: it[1])
-    plans = list(_laid_out(instance, best, learnt.needs, deadline))
+    plans = list(_laid_out(instance, best, deadline))
     loads = [load for _, load in best]
     if paths.untried is not None:
         peak, cost, segments = paths.untried
@@ -136,8 +136,9 @@ def improved_front(
         counts or instance.goal.max_segments is not None,
         learnt or Learnt.of(instance),
     )
-    further = _ByConflicts(instance, deadline, learnt, by_segments, counts).run()
-    plans = [point.plan for point in (*front.points, *further.points)]
+    known = [point.plan for point in front.points]
+    further = _ByConflicts(instance, deadline, learnt, by_segments, counts).run(known)
+    plans = [*known, *(point.plan for point in further.points)]
     return _front(plans, front.loads, is_complete=further.is_complete, counts_segments=counts)
 
 
@@ -171,27 +172,18 @@ def _bound(measures: Measures, loads: Loads) -> int:
 def _laid_out(
     instance: PartitionInstance,
     ends: Iterable[tuple[EndPath, Measures]],
-    needs: Needs,
     deadline: Deadline,
 ) -> Iterator[PartitionPlan]:
-    """The paths with small layouts, or with quick ones where time runs out. One that another layout
-    beats is left out."""
+    """The paths with layouts that are found quickly; where time is left, those that roll need more
+    than that. One that another layout beats is left out."""
     reached = Rivals()
     for end, load in ends:
-        if reached.beat(load):
-            continue
         options = tuple(instance.options[number] for number in end.numbers)
         is_rolled = any(option.rolls for option in options)
-        layout = None
-        if not is_rolled or deadline.is_over:
-            layout = lay_out_quickly(options, instance.boundaries)
-        if (layout is None or layout.region_bytes > end.peak) and not deadline.is_over:
-            start = needs.small(options)
-            if reached.beat((start.region, *load[1:])):
-                continue
-            if layout is None or start.region < layout.region_bytes:
-                layout = needs.layout(options, start.places)
-        if layout is not None and instance.goal.fits(layout.region_bytes):
+        if reached.beat(load) or (is_rolled and not deadline.is_over):
+            continue
+        layout = lay_out_quickly(options, instance.boundaries)
+        if instance.goal.fits(layout.region_bytes):
             reached.add((layout.region_bytes, *load[1:]))
             yield PartitionPlan(options, layout)
 
@@ -234,11 +226,12 @@ class _ByConflicts:
         self._by_segments, self._counts = by_segments, counts
 
     def run(self, beside: Sequence[PartitionPlan] = ()) -> Front:
+        """`beside`: plans that are known, which may be points."""
         learnt, plans = self._learnt.conflicts, list(beside)
-        known = [measures_of(plan_cost(plan), counts_segments=self._counts) for plan in plans]
         while True:
+            known = [measures_of(plan_cost(plan), counts_segments=self._counts) for plan in plans]
             paths = kept_paths(
-                self._instance, self._deadline, learnt, known, by_segments=self._by_segments
+                *(self._instance, self._deadline, learnt, known), by_segments=self._by_segments
             )
             ends = self._new(paths.ends, known)
             found, more = self._plans(ends)
@@ -246,7 +239,7 @@ class _ByConflicts:
             if not more:
                 break
             learnt += more
-        loads = undominated([*known, *map(self._measures, ends)], lambda measures: measures)
+        loads = undominated([*known, *map(self._measures, ends)], lambda load: load)
         loads += [] if paths.untried is None else [paths.untried]
         front = _front(plans, loads, is_complete=False, counts_segments=self._counts)
         is_complete = front.reaches_loads and paths.untried is None
@@ -266,33 +259,38 @@ class _ByConflicts:
         plans, learnt = [], list[Conflict]()
         for end in ends:
             options = tuple(self._instance.options[number] for number in end.numbers)
-            layout = self._layout(end, options)
-            is_open = layout.region_bytes > end.region and not self._deadline.is_over
-            if is_open and not any(it.region > end.region and it.holds(options) for it in learnt):
-                layout = self._decided(end, options, layout, learnt)
-            self._learnt.layouts[options] = layout
-            if self._instance.goal.fits(layout.region_bytes + end.kept):
-                plans.append(PartitionPlan(options, layout))
+            layout = self._layout(end.region, options, learnt)
+            if layout is not None:
+                self._learnt.layouts[options] = layout
+                if self._instance.goal.fits(layout.region_bytes + end.kept):
+                    plans.append(PartitionPlan(options, layout))
         return plans, learnt
 
-    def _layout(self, end: EndPath, options: tuple[Option, ...]) -> Layout:
-        """A small one that is found soon."""
-        known = self._learnt.layouts.get(options)
-        if known is not None:
-            return known
-        found = lay_out_quickly(options, self._instance.boundaries)
-        if found.region_bytes > end.region and not self._deadline.is_over:
-            start = self._learnt.needs.small(options)
-            if start.region < found.region_bytes:
-                found = self._learnt.needs.layout(options, start.places)
-        return found
+    def _layout(
+        self, region: int, options: tuple[Option, ...], learnt: list[Conflict]
+    ) -> Layout | None:
+        """One that takes no more than the region; where there is none, which is learnt, or time is
+        over, another one if it is known or found quickly."""
+        found, is_over = self._learnt.layouts.get(options), self._deadline.is_over
+        if found is None and (is_over or not any(option.rolls for option in options)):
+            found = lay_out_quickly(options, self._instance.boundaries)
+        if is_over or (found is not None and found.region_bytes <= region):
+            return found
+        is_told = any(it.region > region and it.holds(options) for it in learnt)
+        return (None if is_told else self._decided(region, options, learnt)) or found
 
     def _decided(
-        self, end: EndPath, options: tuple[Option, ...], known: Layout, learnt: list[Conflict]
-    ) -> Layout:
-        """One that takes no more than the path's region; the known one where there is none, which
-        is learnt."""
-        needs, region = self._learnt.needs, end.region
+        self, region: int, options: tuple[Option, ...], learnt: list[Conflict]
+    ) -> Layout | None:
+        """Within the region; where orders do not decide, the smallest one that is found."""
+        needs, teacher = self._learnt.needs, self._learnt.teacher
+        known = teacher.soon(self._instance, options, region, self._deadline)
+        if known is not None:
+            learnt.append(known)
+            return None
+        soon = needs.soon(options, region)
+        if soon is not None:
+            return soon
         try:
             fit = needs.fit(options, region, self._deadline)
         except Undecided:
@@ -300,12 +298,9 @@ class _ByConflicts:
             laid_out = lay_out(options, self._instance.boundaries, limited, region)
             if laid_out.bound > region:
                 learnt.append(Conflict(options, laid_out.bound))
-            return min(known, laid_out.layout, key=lambda layout: layout.region_bytes)
+            return laid_out.layout
         if fit.places is not None:
             return needs.layout(options, fit.places)
-        learnt.append(
-            self._learnt.teacher.conflict_of(
-                self._instance, options[: fit.stop], region, fit.needed, self._deadline
-            )
-        )
-        return known
+        first, needed = options[: fit.stop], fit.needed
+        learnt.append(teacher.conflict_of(self._instance, first, region, needed, self._deadline))
+        return None

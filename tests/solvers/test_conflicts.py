@@ -33,10 +33,9 @@ def with_gap(instance: PartitionInstance, chance: random.Random) -> Sequence[Opt
 
 
 def needed(instance: PartitionInstance, run: Sequence[Option]) -> int:
-    needs, region = Needs(instance.boundaries), 0
-    while (fit := needs.fit(run, region, Deadline(60))).places is None:
-        region = fit.needed
-    return region
+    most = sum(value.size for value in instance.boundaries)
+    most += sum(option.arena_bytes for option in run)
+    return Needs(instance.boundaries).needed(run, 0, most, Deadline(60))
 
 
 @settings(max_examples=30)

@@ -163,6 +163,34 @@ def test_the_best_order_takes_the_least_region(instance: PartitionInstance) -> N
     assert least - 1 < below.needed <= least
 
 
+@settings(max_examples=40)
+@given(chains(), st.integers(0, 3), st.integers(0, 3))
+def test_what_segments_need_is_the_same_from_the_last_one_back(
+    instance: PartitionInstance, below: int, above: int
+) -> None:
+    needs, deadline = Needs(instance.boundaries), Deadline(60)
+    least = least_region(instance, instance.options)
+    region = max(0, least - below * UNIT)
+    needed = needs.needed(instance.options, region, region + above * UNIT, deadline)
+    assert needed <= least
+    if region < least <= region + above * UNIT:
+        assert needed == least
+    if region < least:
+        assert needed > region
+    again = needs.needed(instance.options, least, least, deadline)
+    assert again <= least, "it fits, by what was kept and what was found anew"
+
+
+@settings(max_examples=40)
+@given(chains())
+def test_a_layout_that_is_found_soon_is_within_its_region(instance: PartitionInstance) -> None:
+    needs, least = Needs(instance.boundaries), least_region(instance, instance.options)
+    found = needs.soon(instance.options, 2 * least)
+    assert found is not None
+    assert found.region_bytes <= 2 * least
+    assert needs.soon(instance.options, least - 1) is None
+
+
 def pool_of(instance: PartitionInstance, seed: int) -> OptionPool:
     """Under loose bounds."""
     known = {(o.start, o.stop, o.key): o for o in instance.options}
