@@ -7,8 +7,7 @@ each two the distance between them. These never fall with those asked at the cut
 orders one is enough where none of its figures is larger.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 from typing import NamedTuple, Protocol
 
@@ -19,7 +18,7 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import kept_values, placements_of
 from splitopt.solvers.partition.plan import Layout, PartitionPlan
-from splitopt.solvers.partition.scene import FIRST, HIGH, LOW, Distances, Scene
+from splitopt.solvers.partition.scene import FIRST, HIGH, LOW, Distances, Scene, Scenes
 from splitopt.solvers.partition.undominated import first_undominated
 
 State = tuple[int, ...]
@@ -93,8 +92,8 @@ class Orders:
         *,
         backwards: bool = False,
     ) -> None:
-        self._options, self._boundaries, self._backwards = options, boundaries, backwards
-        self._scenes: dict[int, Scene] = {}
+        self._options, self._boundaries = options, boundaries
+        self._scenes = Scenes(options, boundaries, backwards=backwards)
         self._ways: dict[tuple[int, State], tuple[Way, ...]] = {}
 
     def ways(self, number: int, states: Iterable[State]) -> list[tuple[Way, ...]]:
@@ -103,7 +102,7 @@ class Orders:
         asked = list(states)
         new = [s for s in dict.fromkeys(asked) if (number, s) not in self._ways]
         if new:
-            found = _ways(self._scene(number), new)
+            found = _ways(self._scenes.of(number), new)
             self._ways.update(((number, s), ways) for s, ways in zip(new, found, strict=True))
         return [self._ways[number, state] for state in asked]
 
@@ -112,7 +111,7 @@ class Orders:
 
         Raises: Undecided.
         """
-        scene, rows, least, made = self._scene(number), [], NO_REGION, 0
+        scene, rows, least, made = self._scenes.of(number), [], NO_REGION, 0
         for first in range(0, len(states), _AT_ONCE):
             distances, chosen, over = _placed_all(scene, states[first : first + _AT_ONCE], most)
             chosen[:, 0] += first
@@ -128,7 +127,7 @@ class Orders:
     def states_at(self, number: int) -> Iterator[State]:
         """Of the values alive before an option, in every order that these may have, each as near to
         both ends as the others let it."""
-        sizes = [self._boundaries[value].size for value in self._scene(number).before]
+        sizes = [self._boundaries[value].size for value in self._scenes.of(number).before]
         for order in permutations(range(len(sizes))):
             lows, top = dict[int, int](), 0
             for at in order:
@@ -156,7 +155,7 @@ class Orders:
         edges: list[tuple[_Name, _Name, int]] = []
         rising: list[_Name] = []
         for k, (number, chosen) in enumerate(zip(numbers, places, strict=True)):
-            scene = self._scene(number)
+            scene = self._scenes.of(number)
             names = [(-1, k) if value is None else (value, 0) for value in scene.before + scene.new]
             order = [FIRST + names.index(name) for name in rising if name in names]
             for at, place in enumerate(chosen):
@@ -180,70 +179,6 @@ class Orders:
         tops = [low + option.arena_bytes for low, option in zip(lows, options, strict=True)]
         tops += [placement.offset + placement.size for placement in placements]
         return Layout(max(tops), placements, lows if any(lows) else ())
-
-    def _scene(self, number: int) -> Scene:
-        if number not in self._scenes:
-            self._scenes[number] = self._seen(self._options[number])
-        return self._scenes[number]
-
-    def _seen(self, option: Option) -> Scene:
-        values = self._boundaries
-        before, behind = self._alive(option.start), self._alive(option.stop)
-        fresh = [k for k in behind if k not in before]
-        early: list[int | None] = [None] if option.arena_bytes else []
-        early += [k for k in fresh if not values[k].is_made]
-        late = [*self._only_here(option), *(k for k in fresh if values[k].is_made)]
-        last = [k for k in before if k not in behind]
-        blocks: list[int | None] = [*early, *late]
-        if self._backwards:
-            before, behind, blocks = behind, before, [*early, *last, *late]
-            blocks = [value for value in blocks if value not in before]
-        nodes = [*before, *blocks]
-        at_odds = [] if option.apart else [{value, read} for value in late for read in last]
-        beside = [
-            tuple(
-                FIRST + at
-                for at, other in enumerate(nodes[: len(before) + k])
-                if {value, other} not in at_odds
-            )
-            for k, value in enumerate(blocks)
-        ]
-        node_of = {value: FIRST + at for at, value in enumerate(nodes)}
-        rolls = tuple(
-            ((node_of[roll.made], node_of[roll.read]), roll.lead)
-            for roll in option.rolls
-            if roll.made in node_of and roll.read in node_of
-        )
-        sizes = [option.arena_bytes if value is None else values[value].size for value in nodes]
-        low = node_of[None] if option.low and option.arena_bytes else 0
-        return Scene(before, tuple(blocks), behind, (0, 0, *sizes), tuple(beside), rolls, low)
-
-    def _alive(self, cut: int) -> tuple[int, ...]:
-        """The values (by index) of some size that are alive at a cut."""
-        return tuple(self._alive_at.get(cut, ()))
-
-    @cached_property
-    def _alive_at(self) -> Mapping[int, Sequence[int]]:
-        alive: dict[int, list[int]] = {}
-        for k, value in enumerate(self._boundaries):
-            for cut in range(value.start_item + 1, value.last_item + 1) if value.size else ():
-                alive.setdefault(cut, []).append(k)
-        return alive
-
-    @cached_property
-    def _outer(self) -> Sequence[int]:
-        """The values of some size that come from outside of all segments, or go there."""
-        values = enumerate(self._boundaries)
-        return [k for k, value in values if value.size and value.goes_outside]
-
-    def _only_here(self, option: Option) -> Iterator[int]:
-        """What the option takes from outside or gives there, and no other segment needs."""
-        for k in self._outer if option.apart else ():
-            value = self._boundaries[k]
-            inside = option.start <= value.start_item and value.last_item < option.stop
-            is_handed_over = option.by_rows and not value.is_made
-            if inside and not is_handed_over:
-                yield k
 
 
 def _ways(scene: Scene, states: Sequence[State]) -> Iterator[tuple[Way, ...]]:
