@@ -21,12 +21,17 @@ from splitopt.solvers.partition.kept_labels import Labels, LabelSearch, joined
 from splitopt.solvers.partition.kept_prospects import Edges
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.prospects import Measures
-from splitopt.solvers.partition.shortest_paths import NEVER, Column, Matrix
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
 
 _PAIRS = 1 << 16
 """Of a path to a cut and one behind it, compared at once."""
 _BITS = 16
 """Of peaks that are told apart at first."""
+
+
+Joint = tuple[tuple[int, ...], int, int, int]
+"""Peak, cost, segments and copied bytes of a plan; the cut where its halves meet, and which labels
+these are."""
 
 
 def mirrored(n: int, edges: Edges) -> Edges:
@@ -68,9 +73,16 @@ class Meets:
         for is_better in self._blocks(cut, labels.region, labels.cost, labels.kept):
             own, other = np.nonzero(is_better)
             own, first = own + first, first + len(is_better)
-            peak, cost = together(labels.some(own), others.some(other))
-            chosen = cost < self._most(peak)
-            yield own[chosen], other[chosen]
+            if self._shift:
+                peak, cost = together(labels, others, own, other)
+                chosen = self.are_better(peak, cost)
+                own, other = own[chosen], other[chosen]
+            yield own, other
+
+    def are_better(self, peak: Column, cost: Column) -> Mask:
+        """Whether no known plan is as good as one of these."""
+        found: Mask = cost < self._most(peak)
+        return found
 
     def _blocks(self, cut: int, region: Column, cost: Column, kept: Column) -> Iterator[Mask]:
         """[path, of those that begin at the cut]: whether they are better together, or nearly."""
@@ -93,10 +105,12 @@ class Meets:
         return found
 
 
-def together(own: Labels, other: Labels) -> tuple[Column, Column]:
-    """Peak and cost of plans, row by row."""
-    peak = np.maximum(own.region, other.region) + own.kept + other.kept
-    return peak, own.cost + other.cost
+def together(own: Labels, other: Labels, some: Column, others: Column) -> tuple[Column, Column]:
+    """Peak and cost of plans of such paths, by their numbers."""
+    peak = np.maximum(own.region[some], other.region[others])
+    peak += own.kept[some]
+    peak += other.kept[others]
+    return peak, own.cost[some] + other.cost[others]
 
 
 class Halves:
@@ -111,26 +125,28 @@ class Halves:
         self._crossed = {cut: ahead.labels[cut] for cut in range(middle, n + 1)}
         self._before = {cut: behind.labels[cut] for cut in range(n - middle + 1)}
 
-    def better(self, known: Sequence[Measures]) -> tuple[list[int], list[int]]:
+    def better(
+        self, known: Sequence[Measures], deadline: Deadline
+    ) -> tuple[list[int], list[int]] | None:
         """Edges, of each half, of the plans that are the best of those that no known one is as
-        good as; of equal ones of one with few segments and few copied bytes."""
-        best = list[tuple[tuple[int, ...], int, int, int]]()
-        meets = Meets(self._goal, known, self._behind.labels[::-1])
+        good as; None where time is over."""
+        best, back = list[Joint](), self._behind.labels[::-1]
+        meets = Meets(self._goal, known, back)
         for cut in range(self.middle, self._n + 1):
-            own, other = self._ahead.labels[cut], self._behind.labels[self._n - cut]
+            if deadline.is_over:
+                return None
+            own, other = self._ahead.labels[cut], back[cut]
             met = np.zeros(len(own.edge), dtype=bool), np.zeros(len(other.edge), dtype=bool)
+            further = Meets(self._goal, [*known, *((row[0], row[1], 0) for row, *_ in best)], back)
             for some, others in meets.pairs(cut, own):
                 met[0][some], met[1][others] = True, True
-                rows = _measured(own.some(some), other.some(others))
-                chosen = _best(rows)
-                columns = (*rows[:, chosen], some[chosen], others[chosen])
-                for *row, first, second in zip(*(c.tolist() for c in columns), strict=True):
-                    best.append((tuple(row), cut, first, second))
+                chosen = further.are_better(*together(own, other, some, others))
+                best += _best(cut, own, other, some[chosen], others[chosen])
+            best = undominated(sorted(best), lambda joint: joint[0][:2])
             self._crossed[cut] = own.some(met[0])
             self._before[self._n - cut] = other.some(met[1])
-        best.sort()
         used: tuple[set[int], set[int]] = set(), set()
-        for _, cut, first, second in undominated(best, lambda row: row[0][:2]):
+        for _, cut, first, second in best:
             used[0].update(self._ahead.path(first, cut))
             used[1].update(self._behind.path(second, self._n - cut))
         return sorted(used[0]), sorted(used[1])
@@ -152,20 +168,17 @@ class Halves:
         return first.met, second.met
 
 
-def _measured(own: Labels, other: Labels) -> Matrix:
-    """Peak, cost, segments and copied bytes of plans, in rows."""
-    segments, copied = own.segments + other.segments, own.copied + other.copied
-    return np.stack([*together(own, other), segments, copied])
-
-
-def _best(rows: Matrix) -> Column:
-    """Of plans, the numbers of those that no other one dominates in peak and cost."""
-    order = np.lexsort(rows[::-1])
-    costs = rows[1, order]
-    is_best = np.ones(len(order), dtype=bool)
-    is_best[1:] = costs[1:] < np.minimum.accumulate(costs)[:-1]
-    found: Column = order[is_best]
-    return found
+def _best(cut: int, own: Labels, other: Labels, some: Column, others: Column) -> Iterator[Joint]:
+    """Of plans of such paths to a cut, most of those that others dominate left out."""
+    peak, cost = together(own, other, some, others)
+    order = np.lexsort((cost, peak))
+    left = order[cost[order] <= np.minimum.accumulate(cost[order])]
+    some, others = some[left], others[left]
+    counts = own.segments[some] + other.segments[others]
+    copied = own.copied[some] + other.copied[others]
+    columns = (peak[left], cost[left], counts, copied, some, others)
+    for *row, first, second in zip(*(column.tolist() for column in columns), strict=True):
+        yield tuple(row), cut, first, second
 
 
 class _Seeded(LabelSearch):

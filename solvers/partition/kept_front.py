@@ -122,9 +122,11 @@ class KeptFront:
         if not behind.follow(self._deadline):
             return KeptForFront([], is_complete=False)
         halves = Halves(n, middle, self._goal, ahead, behind)
+        better = halves.better(known, self._deadline)
+        if better is None:
+            return KeptForFront([], is_complete=False)
         self._followed = Followed(first, second, halves)
-        of_first, of_second = halves.better(known)
-        used = np.concatenate([first[of_first], second[of_second]])
+        used = np.concatenate([first[better[0]], second[better[1]]])
         return replace(self._settled(used), is_exact=not len(used))
 
     def _prospects_of(self, edges: Edges, known: Sequence[Measures]) -> KeptProspects:

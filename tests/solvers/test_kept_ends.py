@@ -63,7 +63,8 @@ def test_halves_tell_the_plans_and_options_that_no_known_plan_is_as_good_as(bloc
                 for plan in plans
                 if not any(low <= plan[0] and least <= plan[1] for low, least, _ in known)
             ]
-            numbers = halves.better(measures)
+            numbers = halves.better(measures, Deadline(60))
+            assert numbers is not None
             used = {of_first[k] for k in numbers[0]} | {of_second[k] for k in numbers[1]}
             best = undominated({plan[:2] for plan in better}, lambda plan: plan)
             assert set(best) <= {plan[:2] for plan in better if used.issuperset(plan[2])}
