@@ -11,6 +11,13 @@ from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.option_pool import OptionPool
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column
 
+_MOST_LABELS = 300_000
+"""Paths to all cuts that are compared before a search is given up."""
+
+
+class TooManyPaths(Exception):
+    """Many conflicts overlap, so that paths differ in what they have of them."""
+
 
 class _Label(NamedTuple):
     """A path to a cut: its cost and tie, its mask (see Forbidden), its last option, and the path
@@ -41,9 +48,13 @@ class AllowedPaths:
         order = numbers[np.argsort(pool.stops[numbers], kind="stable")]
         ends = np.searchsorted(pool.stops[order], np.arange(1, pool.n + 1))
         self._into = np.split(order, ends)
+        self._made = 0
 
     def cheapest(self, region: int) -> AllowedPath | None:
-        """Of options that need no larger region, and no conflicts that do."""
+        """Of options that need no larger region, and no conflicts that do; None: there is none.
+
+        Raises: TooManyPaths.
+        """
         counted = self._forbidden.above(region)
         labels: list[list[_Label]] = [[_Label(0, 0, 0)]]
         costs, ties = np.full(self._pool.n + 1, NEVER), np.zeros(self._pool.n + 1, dtype=np.int64)
@@ -56,6 +67,9 @@ class AllowedPaths:
                 *self._by_others(into[~is_concerned], costs, ties, labels),
                 *self._by_parts(into[is_concerned].tolist(), labels, counted),
             ]
+            self._made += len(made)
+            if self._made > _MOST_LABELS:
+                raise TooManyPaths
             labels.append(_best(made))
             if labels[cut]:
                 costs[cut], ties[cut] = labels[cut][0][:2]

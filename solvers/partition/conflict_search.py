@@ -16,7 +16,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.distinct import distinct
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.allowed_paths import AllowedPath, AllowedPaths
+from splitopt.solvers.partition.allowed_paths import AllowedPath, AllowedPaths, TooManyPaths
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.conflicts import Conflict, gap, is_easier_than_all, is_gap
 from splitopt.solvers.partition.forbidden import Forbidden
@@ -51,7 +51,7 @@ def best_plan(
     """The optimum over these options of a pool, ties as ever, or a proof that there is none.
 
     Arguments as of best_first.best_plan. `learnt`: of layouts; what comes to be known is added.
-    UNKNOWN where time or rounds are over, and where the goal
+    UNKNOWN where time, rounds or paths are over, and where the goal
     weighs both RAM and cost or has limits that paths do not know; its bound holds.
     """
     has_both = bool(goal.ram_weight and goal.cost_weight)
@@ -92,7 +92,10 @@ class _Search:
     def run(self, deadline: Deadline) -> Outcome[PartitionPlan]:
         bound: int | None = None
         for _ in range(_MOST_ROUNDS):
-            path = self._path(deadline)
+            try:
+                path = self._path(deadline)
+            except TooManyPaths:
+                break
             if deadline.is_over:
                 break
             if path is None:

@@ -15,7 +15,7 @@ from tiny import UNIT, best_rank, partition_instances
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
-from splitopt.solvers.partition import conflict_search, cpsat
+from splitopt.solvers.partition import allowed_paths, conflict_search, cpsat
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, PartitionInstance
 from splitopt.solvers.partition.lazy_pruning import Pruner
@@ -106,23 +106,28 @@ def test_goals_that_paths_do_not_know_are_left_to_others() -> None:
         assert searched(replace(instance, goal=goal), 2).status is Status.UNKNOWN
 
 
-def test_too_many_rounds_are_given_up_with_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("where", "name", "limits"),
+    [(conflict_search, "_MOST_ROUNDS", (0, 1, 2)), (allowed_paths, "_MOST_LABELS", (0, 20, 40))],
+)
+def test_too_much_work_is_given_up_with_a_bound(
+    where: object, name: str, limits: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     unknown = 0
     for seed in range(40):
         instance = replace(rolled(seed, 6), goal=Goal(1, 0))
         if not instance.options:
             continue
         whole = searched(instance, seed)
-        for most in (0, 1, 2):
-            monkeypatch.setattr(conflict_search, "_MOST_ROUNDS", most)
+        for most in limits:
+            monkeypatch.setattr(where, name, most)
             short = searched(instance, seed)
             monkeypatch.undo()
-            if short.status is Status.UNKNOWN and most:
-                assert short.bound is not None
-                assert whole.cost is not None
-                assert short.bound <= whole.cost
-                unknown += 1
-            elif short.status is not Status.UNKNOWN:
+            if short.status is Status.UNKNOWN:
+                assert whole.cost is not None or short.bound is None
+                assert short.bound is None or short.bound <= (whole.cost or 0)
+                unknown += short.bound is not None
+            else:
                 assert rank_of(instance, short) == rank_of(instance, whole)
     assert unknown > 0
 
