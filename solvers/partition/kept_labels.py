@@ -187,6 +187,8 @@ class LabelSearch:
 
     def _best(self, labels: Labels) -> Labels:
         """Those that no other one dominates; of equal ones the first."""
+        if len(labels.edge) < 2:
+            return labels
         labels = labels.some(~self._clearly_beaten(labels, len(labels.edge)))
         return labels.some(_undominated(*self._rows(labels)))
 
@@ -200,6 +202,8 @@ class LabelSearch:
 
     def _unbeaten(self, labels: Labels, others: Labels) -> Labels:
         """Those that none of the others dominates."""
+        if not len(labels.edge):
+            return labels
         every = joined(others, labels)
         is_beaten = self._clearly_beaten(every, len(others.edge))
         is_beaten[: len(others.edge)] = False

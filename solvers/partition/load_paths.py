@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.dominance import undominated
@@ -25,7 +27,7 @@ from splitopt.solvers.partition.kept_prospects import (
 )
 from splitopt.solvers.partition.open_paths import OpenPaths
 from splitopt.solvers.partition.prospects import Measures, least_costs, lowest_peaks
-from splitopt.solvers.partition.shortest_paths import NEVER
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,28 +79,35 @@ def kept_paths(
     conflicts, edges = Conflicts(instance.n, learnt), edges_of(instance)
     if lowest_regions(instance.n, edges)[0] >= NEVER:
         return LoadPaths((), None)  # some cut is in the way of every path
+    chosen, prospects = _open(instance, edges, known, by_segments=by_segments)
     search = LabelSearch(
         instance.n,
-        edges,
+        edges.some(chosen),
         instance.goal,
         by_segments=by_segments,
-        prospects=_prospects(instance, edges, known, by_segments=by_segments),
+        prospects=prospects,
         conflicts=conflicts,
-        bits=conflicts.bits(instance.options),
+        bits=conflicts.bits([instance.options[number] for number in chosen]),
     )
     found = search.run(deadline)
     if found is None:
         return LoadPaths((), (lowest_peaks(instance)[0], least_costs(instance)[0], 1))
-    return LoadPaths(tuple(found), None)
+    ends = (replace(end, numbers=tuple(chosen[list(end.numbers)].tolist())) for end in found)
+    return LoadPaths(tuple(ends), None)
 
 
-def _prospects(
+def _open(
     instance: PartitionInstance, edges: Edges, known: Sequence[Measures], *, by_segments: bool
-) -> Prospects | None:
-    n, goal = instance.n, instance.goal
+) -> tuple[Column, Prospects | None]:
+    """Numbers of options that paths may have which are no worse than known plans, and which paths
+    may be so."""
+    n, goal, every = instance.n, instance.goal, np.arange(len(edges.ram))
     if not by_segments and not edges.kept.any():
-        return OpenPaths(n, edges, goal, known)
-    return KeptProspects(n, edges, known, goal, by_segments=by_segments) if known else None
+        prospects = OpenPaths(n, edges, goal, known)
+        return prospects.edges, prospects
+    if not known:
+        return every, None
+    return every, KeptProspects(n, edges, known, goal, by_segments=by_segments)
 
 
 class _Search:

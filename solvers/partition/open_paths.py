@@ -30,9 +30,13 @@ class OpenPaths:
         costs = np.minimum([worst, *(cost for _, cost in steps)], worst)
         level = np.searchsorted(self._highest, edges.ram)
         columns = edges.starts, edges.stops, edges.cost, level
-        _, rest = reach_by_level(n, len(self._highest), *columns)
+        ahead, rest = reach_by_level(n, len(self._highest), *columns)
         most = np.where(rest < FAR, costs[:, None] - 1 - rest, -NEVER)
         self._most = np.maximum.accumulate(most[::-1], axis=0)[::-1]
+        left = most[:, edges.stops] - ahead[:, edges.starts] - edges.cost
+        left[np.arange(len(costs))[:, None] < level] = -1
+        self.edges = np.flatnonzero((left >= 0).any(axis=0))
+        """Numbers of the options that such a path may have."""
 
     def has(self, cut: int, region: Column, cost: Column, kept: Column, segments: Column) -> Mask:
         """Which of these paths to a cut; see LabelSearch."""
