@@ -20,6 +20,8 @@ from splitopt.solvers.partition.plan import Layout
 
 _MOST_STATES, _WIDTH = 4_096, 8
 """Orders at one cut: more are given up; and so many are followed at first."""
+_MOST_FIGURES = 2**23
+"""Kept for further questions; 8 B each."""
 
 Places = tuple[tuple[int, ...], ...]
 
@@ -48,6 +50,24 @@ class _Followed:
         return int(self.within.regions.min(initial=NO_REGION))
 
 
+class _Known:
+    """Orders of first segments, by number. All are forgotten where they would take too much."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[int, ...], _Followed] = {}
+        self._figures = 0
+
+    def get(self, numbers: tuple[int, ...]) -> _Followed | None:
+        return self._found.get(numbers)
+
+    def keep(self, numbers: tuple[int, ...], followed: _Followed) -> _Followed:
+        self._figures += followed.within.states.size + followed.within.places.size
+        if self._figures > _MOST_FIGURES:
+            self._found, self._figures = {}, 0
+        self._found[numbers] = followed
+        return followed
+
+
 class Needs:
     """Of options between which these values pass. What was found is kept for further questions."""
 
@@ -56,9 +76,7 @@ class Needs:
         self._numbers: dict[Option, int] = {}
         self._orders = Orders(self._options, boundaries)
         self._backwards = Orders(self._options, boundaries, backwards=True)
-        self._known: dict[tuple[int, ...], _Followed] = {}
-        self._known_soon: dict[tuple[int, ...], _Followed] = {}
-        self._known_backwards: dict[tuple[int, ...], _Followed] = {}
+        self._known, self._known_soon, self._known_backwards = _Known(), _Known(), _Known()
 
     def soon(self, options: Sequence[Option], region: int) -> Layout | None:
         """Of a whole plan within the region, if one of its most promising orders is: mostly those
@@ -92,8 +110,7 @@ class Needs:
             before=within.before[:_WIDTH],
             places=within.places[:_WIDTH],
         )
-        self._known_soon[numbers] = _Followed(few, region, before)
-        return self._known_soon[numbers]
+        return self._known_soon.keep(numbers, _Followed(few, region, before))
 
     def layout(self, options: Iterable[Option], places: Places) -> Layout:
         """Of a whole plan in an order that was found."""
@@ -144,7 +161,7 @@ class _Step:
     """Follows orders of segments, the last one behind those of all others."""
 
     orders: Orders
-    known: dict[tuple[int, ...], _Followed]
+    known: _Known
 
     def to(self, numbers: tuple[int, ...], region: int, most: int, deadline: Deadline) -> _Followed:
         """Those that need no more than the region, and others up to `most`.
@@ -164,8 +181,7 @@ class _Step:
         if len(states) > _MOST_STATES:
             raise Undecided
         within = self.orders.within(numbers[-1], states, regions, most)
-        self.known[numbers] = _Followed(within, most, before)
-        return self.known[numbers]
+        return self.known.keep(numbers, _Followed(within, most, before))
 
 
 def _first(orders: Orders, number: int) -> tuple[Figures, Figures]:

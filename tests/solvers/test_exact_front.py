@@ -256,6 +256,17 @@ def test_out_of_time_bounds_are_loads() -> None:
     assert [p.plan for p in unproved.points] == [p.plan for p in whole.points]
 
 
+def test_fronts_are_the_same_where_nothing_is_kept_for_further_questions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seed in range(8):
+        instance = rolled(seed, 4)
+        whole = points_of(pareto_front(instance))
+        with monkeypatch.context() as patch:
+            patch.setattr(needs, "_MOST_FIGURES", 0)
+            assert points_of(pareto_front(instance)) == whole
+
+
 def test_what_nothing_decides_is_left_open(monkeypatch: pytest.MonkeyPatch) -> None:
     instance = missing_its_load()
     monkeypatch.setattr(needs, "_MOST_STATES", 0)
