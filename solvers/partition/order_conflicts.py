@@ -18,7 +18,7 @@ from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.orders import Undecided
 
-_ABOVE = 32
+_ABOVE = 64
 """What a conflict needs is known exactly up to this part of a region above it."""
 
 
