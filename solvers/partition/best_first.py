@@ -20,7 +20,7 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Goal, Option
 from splitopt.solvers.partition.least_rest import TIE_SEGMENT, LeastRest
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survivors
-from splitopt.solvers.partition.orders import Orders, State
+from splitopt.solvers.partition.orders import Orders, State, Undecided
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 from splitopt.solvers.partition.shortest_paths import NEVER
 from splitopt.solvers.partition.undominated import Undominated
@@ -62,7 +62,7 @@ def best_plan(
 
     Without ties, any plan of the least value will do. `option_of`: the option of a name; its
     figures are those that the pool settles. UNKNOWN where time is over or that would take too many
-    steps; its bound holds.
+    steps or orders; its bound holds.
     """
     return _Search(pool, among, goal, boundaries, option_of, with_ties).run(deadline)
 
@@ -99,7 +99,10 @@ class _Search:
                 return Outcome(Status.UNKNOWN, bound=rank[0], wall_s=deadline.spent_s)
             if number is not None:
                 if self._settled(path, number, rank):
-                    self._extend(path, number)
+                    try:
+                        self._extend(path, number)
+                    except Undecided:
+                        return Outcome(Status.UNKNOWN, bound=rank[0], wall_s=deadline.spent_s)
                     steps += 1
             elif path.cut == self._pool.n:
                 plan = self._orders.plan(path)
@@ -152,7 +155,7 @@ class _Search:
             self._options.append(self._option_of(self._pool.name(number)))
         index = self._index[number]
         option = self._options[index]
-        (ways,) = self._orders.ways(index, [path.state])
+        ways = self._orders.ways(index, path.state)
         cost, copied = path.cost + option.cost, path.copied + option.copied_bytes
         for region, state, places in ways:
             peak, segments = max(path.peak, region), path.segments + 1

@@ -21,7 +21,7 @@ from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept_pool import KeptPool, Priced
 from splitopt.solvers.partition.least_rest import LeastRest
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survivors
-from splitopt.solvers.partition.orders import Orders, State
+from splitopt.solvers.partition.orders import Orders, State, Undecided
 from splitopt.solvers.partition.plan import PartitionPlan
 from splitopt.solvers.partition.shortest_paths import NEVER
 from splitopt.solvers.partition.undominated import Undominated
@@ -107,7 +107,10 @@ class KeptLayouts:
             if deadline.is_over or followed > _MOST_PATHS:
                 return Found(rank, is_proved=False)
             if number is not None:
-                self._extend(path, number, rank)
+                try:
+                    self._extend(path, number, rank)
+                except Undecided:
+                    return Found(rank, is_proved=False)
             elif path.cut == self._pool.n:
                 return Found(rank, is_proved=True, plan=self._orders.plan(path))
             elif self._fronts[path.cut].add(self._asked(path)):
@@ -175,8 +178,7 @@ class KeptLayouts:
             self._index[number] = len(self._options)
             self._options.append(self._option_of(self._pool.name(number)))
         index = self._index[number]
-        (ways,) = self._orders.ways(index, [before.state])
-        for region, state, places in ways:
+        for region, state, places in self._orders.ways(index, before.state):
             peak = max(path.peak, region)
             yield replace(path, peak=peak, number=index, state=state, places=places)
 

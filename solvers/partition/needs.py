@@ -85,7 +85,10 @@ class Needs:
         for is_new in (False, True):
             followed: _Followed | None = None
             for stop in range(1, len(numbers) + 1):
-                followed = self._soon_to(numbers[:stop], followed, region, is_new=is_new)
+                try:
+                    followed = self._soon_to(numbers[:stop], followed, region, is_new=is_new)
+                except Undecided:
+                    return None
                 if followed.least > region:
                     break
             else:
@@ -96,6 +99,7 @@ class Needs:
     def _soon_to(
         self, numbers: tuple[int, ...], before: _Followed | None, region: int, *, is_new: bool
     ) -> _Followed:
+        """Raises: Undecided."""
         known = self._known_soon.get(numbers)
         if known is not None and known.most <= region and not is_new:
             return known
@@ -105,10 +109,10 @@ class Needs:
             states, regions = before.within.states, before.within.regions
         within = self._orders.within(numbers[-1], states, regions, region)
         few = within._replace(
-            states=within.states[:_WIDTH],
-            regions=within.regions[:_WIDTH],
-            before=within.before[:_WIDTH],
-            places=within.places[:_WIDTH],
+            states=within.states[:_WIDTH].copy(),  # no view, which would keep all of them
+            regions=within.regions[:_WIDTH].copy(),
+            before=within.before[:_WIDTH].copy(),
+            places=within.places[:_WIDTH].copy(),
         )
         return self._known_soon.keep(numbers, _Followed(few, region, before))
 
@@ -180,7 +184,7 @@ class _Step:
             states, regions = before.within.states, before.within.regions
         if len(states) > _MOST_STATES:
             raise Undecided
-        within = self.orders.within(numbers[-1], states, regions, most)
+        within = self.orders.within(numbers[-1], states, regions, most, deadline)
         return self.known.keep(numbers, _Followed(within, most, before))
 
 

@@ -7,13 +7,14 @@ each two the distance between them. These never fall with those asked at the cut
 orders one is enough where none of its figures is larger.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.kept import kept_values, placements_of
@@ -31,6 +32,10 @@ _AT_ONCE = 64
 """States that are extended at once."""
 _MOST_ROWS = 2**15
 """Orders of one segment, behind all states."""
+_MOST_WAYS = 2**13
+"""Orders of one segment behind one state, where each is an object."""
+_MOST_CELLS = 2**22
+"""Distances that are held at once: 32 MiB, some three times. n blocks have n! orders."""
 
 NO_REGION = 2**60
 """More than any."""
@@ -96,25 +101,31 @@ class Orders:
         self._scenes = Scenes(options, boundaries, backwards=backwards)
         self._ways: dict[tuple[int, State], tuple[Way, ...]] = {}
 
-    def ways(self, number: int, states: Iterable[State]) -> list[tuple[Way, ...]]:
-        """Of the option of this number, behind each of these states: all orders that no other one
-        dominates."""
-        asked = list(states)
-        new = [s for s in dict.fromkeys(asked) if (number, s) not in self._ways]
-        if new:
-            found = _ways(self._scenes.of(number), new)
-            self._ways.update(((number, s), ways) for s, ways in zip(new, found, strict=True))
-        return [self._ways[number, state] for state in asked]
+    def ways(self, number: int, state: State) -> tuple[Way, ...]:
+        """Of the option of this number, behind this state: all orders that no other one dominates.
 
-    def within(self, number: int, states: Figures, regions: _Places, most: int) -> Within:
+        Raises: Undecided.
+        """
+        if (number, state) not in self._ways:
+            self._ways[number, state] = _ways(self._scenes.of(number), state)
+        return self._ways[number, state]
+
+    def within(
+        self,
+        number: int,
+        states: Figures,
+        regions: _Places,
+        most: int,
+        deadline: Deadline | None = None,
+    ) -> Within:
         """Of the option of this number, behind any of these states, which need these regions.
 
         Raises: Undecided.
         """
         scene, rows, least, made = self._scenes.of(number), [], NO_REGION, 0
-        for first in range(0, len(states), _AT_ONCE):
-            distances, chosen, over = _placed_all(scene, states[first : first + _AT_ONCE], most)
-            chosen[:, 0] += first
+        for distances, chosen, over in _placed_in_parts(scene, states, most):
+            if deadline is not None and deadline.is_over:
+                raise Undecided
             own = np.maximum(regions[chosen[:, 0]], distances[:, LOW, HIGH])
             rows.append((_states(scene, distances), own, chosen))
             least, made = min(least, over), made + len(chosen)
@@ -181,26 +192,49 @@ class Orders:
         return Layout(max(tops), placements, lows if any(lows) else ())
 
 
-def _ways(scene: Scene, states: Sequence[State]) -> Iterator[tuple[Way, ...]]:
-    figures = np.array(states, dtype=np.int64).reshape(len(states), -1)
+def _ways(scene: Scene, state: State) -> tuple[Way, ...]:
+    figures = np.array(state, dtype=np.int64).reshape(1, -1)
     distances, chosen, _ = _placed_all(scene, figures, NO_REGION)
-    orders = len(distances) // len(states)
-    regions, found = distances[:, LOW, HIGH].tolist(), _states(scene, distances).tolist()
-    rows = zip(regions, map(tuple, found), map(tuple, chosen[:, 1:].tolist()), strict=True)
-    ways = [Way(*row) for row in rows]
-    for first in range(0, len(ways), orders):
-        some = ways[first : first + orders]
-        asked = np.array([(way.region, *way.state) for way in some])
-        yield tuple(some[i] for i in np.flatnonzero(~_dominated(asked)))
+    if len(distances) > _MOST_WAYS:
+        raise Undecided
+    regions, found = distances[:, LOW, HIGH], _states(scene, distances)
+    some = np.sort(first_undominated(np.column_stack([regions, found])))
+    rows = zip(regions[some], found[some], chosen[some, 1:], strict=True)
+    return tuple(Way(int(region), *(tuple(it.tolist()) for it in row)) for region, *row in rows)
+
+
+def _placed_in_parts(
+    scene: Scene, states: Figures, most: int
+) -> Iterator[tuple[Distances, _Places, int]]:
+    """As `_placed_all`, of fewer states at once where their orders are many."""
+    firsts = [(at, min(at + _AT_ONCE, len(states))) for at in range(0, len(states), _AT_ONCE)]
+    firsts.reverse()
+    while firsts:
+        first, stop = firsts.pop()
+        try:
+            distances, chosen, over = _placed_all(scene, states[first:stop], most)
+        except Undecided:
+            if stop - first == 1:
+                raise
+            middle = (first + stop) // 2
+            firsts += [(middle, stop), (first, middle)]
+            continue
+        chosen[:, 0] += first
+        yield distances, chosen, over
 
 
 def _placed_all(scene: Scene, states: Figures, most: int) -> tuple[Distances, _Places, int]:
     """With all new blocks, in every order that needs no larger region: distances; which state, and
-    the places of the blocks; and the smallest region of the others, as far as it is known."""
+    the places of the blocks; and the smallest region of the others, as far as it is known.
+
+    Raises: Undecided.
+    """
     distances, least = _distances(scene, states), NO_REGION
     chosen: _Places = np.arange(len(states))[:, None]
     for at in range(len(scene.new)):
         free = scene.places(at)
+        if distances.size * len(free) > _MOST_CELLS:
+            raise Undecided
         distances, chosen = distances.repeat(len(free), axis=0), chosen.repeat(len(free), axis=0)
         places = np.tile(free, len(distances) // len(free))
         distances = _placed(distances, *_neighbours(scene, distances, at, places))
@@ -210,14 +244,6 @@ def _placed_all(scene: Scene, states: Figures, most: int) -> tuple[Distances, _P
             least = min(least, int(region[is_over].min()))
             distances, chosen = distances[~is_over], chosen[~is_over]
     return distances, chosen, least
-
-
-def _dominated(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """The rows of which another one has no larger figure; of equal rows all but the first."""
-    is_below = (rows[:, None] <= rows[None, :]).all(axis=2)
-    is_first = np.tri(len(rows), k=-1, dtype=bool).T
-    dominated: npt.NDArray[np.bool_] = np.any(is_below & (~is_below.T | is_first), axis=0)
-    return dominated
 
 
 def _distances(scene: Scene, states: Figures) -> Distances:
