@@ -38,11 +38,20 @@ class Fit:
 
 @dataclass(frozen=True)
 class _Followed:
-    """Orders of some first segments that need no more than `most`, and those of one less."""
+    """Orders of some first segments, and those of one less. All that need no more than `most` are
+    among them, or dominated; the others need `over` at least."""
 
     within: Within
     most: int
     before: _Followed | None
+    over: int
+
+    @classmethod
+    def behind(cls, before: _Followed | None, within: Within, most: int) -> _Followed:
+        """Those before may have been followed less far, or farther."""
+        if before is None:
+            return cls(within, most, None, within.least)
+        return cls(within, min(most, before.most), before, min(within.least, before.over))
 
     @property
     def least(self) -> int:
@@ -114,7 +123,7 @@ class Needs:
             before=within.before[:_WIDTH].copy(),
             places=within.places[:_WIDTH].copy(),
         )
-        return self._known_soon.keep(numbers, _Followed(few, region, before))
+        return self._known_soon.keep(numbers, _Followed.behind(before, few, region))
 
     def layout(self, options: Iterable[Option], places: Places) -> Layout:
         """Of a whole plan in an order that was found."""
@@ -126,14 +135,12 @@ class Needs:
         Raises: Undecided.
         """
         numbers = self._numbered(options)
-        step, needed = _Step(self._orders, self._known), NO_REGION
+        step = _Step(self._orders, self._known)
         for stop in range(1, len(numbers) + 1):
             followed = step.to(numbers[:stop], region, region, deadline)
-            least, over = followed.least, followed.within.least
-            if least > region:
-                return Fit(None, stop, min(needed, least, over))
-            needed = min(needed, over)
-        return Fit(_places(followed), len(numbers), least)
+            if followed.least > region:
+                return Fit(None, stop, min(followed.least, followed.over))
+        return Fit(_places(followed), len(numbers), followed.least)
 
     def needed(self, options: Sequence[Option], region: int, most: int, deadline: Deadline) -> int:
         """What segments need that may be a part of a plan, if that is above a region and not above
@@ -142,13 +149,12 @@ class Needs:
         Raises: Undecided.
         """
         numbers = self._numbered(options)[::-1]
-        step, over = _Step(self._backwards, self._known_backwards), NO_REGION
+        step = _Step(self._backwards, self._known_backwards)
         for stop in range(1, len(numbers) + 1):
             followed = step.to(numbers[:stop], region, most, deadline)
-            over = min(over, followed.within.least)
             if followed.least == NO_REGION:
-                return over
-        return followed.least
+                break
+        return min(followed.least, followed.over)
 
     def _numbered(self, options: Iterable[Option]) -> tuple[int, ...]:
         return tuple(self._number(option) for option in options)
@@ -185,7 +191,7 @@ class _Step:
         if len(states) > _MOST_STATES:
             raise Undecided
         within = self.orders.within(numbers[-1], states, regions, most, deadline)
-        return self.known.keep(numbers, _Followed(within, most, before))
+        return self.known.keep(numbers, _Followed.behind(before, within, most))
 
 
 def _first(orders: Orders, number: int) -> tuple[Figures, Figures]:
