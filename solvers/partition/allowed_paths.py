@@ -11,8 +11,9 @@ from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.option_pool import OptionPool
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column
 
-_MOST_LABELS = 300_000
-"""Paths to all cuts that are compared before a search is given up."""
+_MOST_LABELS, _MOST_AT_A_CUT = 300_000, 2_000
+"""Paths to all cuts that are compared before a search is given up, and those to one of which none
+is as good as another."""
 
 
 class TooManyPaths(Exception):
@@ -107,6 +108,8 @@ def _best(labels: list[_Label]) -> list[_Label]:
     for label in sorted(labels, key=lambda label: label[:2]):
         if not any(other.mask & ~label.mask == 0 for other in found):
             found.append(label)
+            if len(found) > _MOST_AT_A_CUT:
+                raise TooManyPaths
     return found
 
 

@@ -83,6 +83,8 @@ class KeptFront:
         learnt = Conflicts(self._pool.n, conflicts)
         if is_first:
             self._prospects = prospects
+        if not len(numbers):
+            return KeptForFront([], is_complete=True)
         if is_first and not self._by_segments:
             return self._met(numbers, prospects, known, learnt)
         edges = self._pool.edges.some(numbers)

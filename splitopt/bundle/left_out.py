@@ -57,8 +57,7 @@ def most_better_text(objective: Objective) -> str:
         return "as good in what counts first and better in the rest"
     if objective.gap < 1:
         return f"by at most {100 * objective.gap:.2f} % of the objective"
-    cost, bound = objective.cost, objective.bound
-    return f"with no bound that helps (objective {cost:,}, bound {bound:,})"
+    return "by how much is not known"
 
 
 def _left_out(left: Left) -> Iterator[str]:

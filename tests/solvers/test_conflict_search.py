@@ -108,7 +108,11 @@ def test_goals_that_paths_do_not_know_are_left_to_others() -> None:
 
 @pytest.mark.parametrize(
     ("where", "name", "limits"),
-    [(conflict_search, "_MOST_ROUNDS", (0, 1, 2)), (allowed_paths, "_MOST_LABELS", (0, 20, 40))],
+    [
+        (conflict_search, "_MOST_ROUNDS", (0, 1, 2)),
+        (allowed_paths, "_MOST_LABELS", (0, 20, 40)),
+        (allowed_paths, "_MOST_AT_A_CUT", (1, 2)),
+    ],
 )
 def test_too_much_work_is_given_up_with_a_bound(
     where: object, name: str, limits: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
