@@ -193,7 +193,7 @@ def lowest_peaks(
             known.append(found)
         if most is not None and known[-2].code == code + _WITHIN:
             known[-2] = _with_hindsight(known[-2], known[-1], most)
-    return tuple(known)
+    return tuple(proved_by_wider(known))
 
 
 def _with_hindsight(within: LowestPeak, free: LowestPeak, most: int) -> LowestPeak:
@@ -202,6 +202,15 @@ def _with_hindsight(within: LowestPeak, free: LowestPeak, most: int) -> LowestPe
     if within.is_proved or free.added_insn > most or free.peak_ram_bytes > within.peak_ram_bytes:
         return within
     return replace(free, code=within.code, name=within.name)
+
+
+def proved_by_wider(known: Sequence[LowestPeak]) -> Iterator[LowestPeak]:
+    """Each question allows what those before it do, if it limits no price: where its proved peak is
+    that of one of them, that is proved, too."""
+    for at, own in enumerate(known):
+        wider = (other for other in known[at + 1 :] if other.code == _kind(other.code))
+        is_met = any(it.is_proved and it.peak_ram_bytes == own.peak_ram_bytes for it in wider)
+        yield replace(own, unfinished=None) if is_met else own
 
 
 def _steps(stays: Switching) -> Iterator[tuple[str, Techniques, float]]:

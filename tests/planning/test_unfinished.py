@@ -16,13 +16,14 @@ from splitopt.bundle.schema.plan import Objective
 from splitopt.config.job import Job
 from splitopt.explain.memory.remedies import proof_of
 from splitopt.planning.job_table import segment_options
-from splitopt.planning.lowest_peak import LowestPeak, lowest_peak
+from splitopt.planning.lowest_peak import LowestPeak, lowest_peak, proved_by_wider
 from splitopt.planning.planner import Planner
 from splitopt.planning.refusals import infeasible
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
 from splitopt.planning.segment_options import SegmentTable
 from splitopt.planning.split_plan import Infeasible, SplitPlan
+from splitopt.planning.unfinished import unfinished
 from splitopt.planning.unsplit import unsplit
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import ask_to_stop, go_on
@@ -135,3 +136,19 @@ def test_a_search_for_the_smallest_budget_that_ends_early_says_so() -> None:
     assert isinstance(found, Infeasible)
     assert found.least is not None
     assert found.is_searched
+
+
+def test_what_a_wider_question_proves_is_proved_of_those_before_it() -> None:
+    planner, request = planner_of(6, Techniques())
+    proved = lowest_peak(planner, request, "bands")
+    assert isinstance(proved, LowestPeak)
+    assert proved.is_proved
+    left = replace(proved, code="offline_plans", unfinished=unfinished(planner.table, None))
+    limited = replace(proved, code="bands_within")
+
+    def told(*known: LowestPeak) -> list[bool]:
+        return [found.is_proved for found in proved_by_wider(known)]
+
+    assert told(left, left, proved) == [True, True, True]
+    assert told(left, limited) == [False, True], "it limits the price"
+    assert told(proved, left) == [True, False], "that one allows more"
