@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -21,21 +22,31 @@ from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
 
-def searched(
-    instance: PartitionInstance, seed: int, known: int | None = None, *, with_ties: bool = True
+def asked(
+    best_plan: Callable[..., Outcome[PartitionPlan]],
+    instance: PartitionInstance,
+    seed: int,
+    known: int | None = None,
+    **more: object,
 ) -> Outcome[PartitionPlan]:
     """Among what a plan of at most the known value may use."""
     options = {(o.start, o.stop, o.key): o for o in instance.options}
     pruner = Pruner(pool_of(instance, seed), instance.goal)
-    return best_first.best_plan(
+    return best_plan(
         pruner.pool,
         pruner.within(known),
         instance.goal,
         instance.boundaries,
         options.__getitem__,
         Deadline(60),
-        with_ties=with_ties,
+        **more,
     )
+
+
+def searched(
+    instance: PartitionInstance, seed: int, known: int | None = None, *, with_ties: bool = True
+) -> Outcome[PartitionPlan]:
+    return asked(best_first.best_plan, instance, seed, known, with_ties=with_ties)
 
 
 def check(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> None:

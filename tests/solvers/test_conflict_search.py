@@ -9,16 +9,14 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from samples import seeds
+from test_best_first import asked
 from test_exact_front import rolled
-from test_lazy_pruning import pool_of
 from tiny import UNIT, best_rank, partition_instances
 
-from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.partition import allowed_paths, conflict_search, cpsat
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, PartitionInstance
-from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.pareto import Learnt
 from splitopt.solvers.partition.plan import PartitionPlan, plan_cost
 
@@ -31,18 +29,8 @@ def searched(
     *,
     with_ties: bool = True,
 ) -> Outcome[PartitionPlan]:
-    """Among what a plan of at most the known value may use."""
-    options = {(o.start, o.stop, o.key): o for o in instance.options}
-    pruner = Pruner(pool_of(instance, seed), instance.goal)
-    found = conflict_search.best_plan(
-        pruner.pool,
-        pruner.within(known),
-        instance.goal,
-        instance.boundaries,
-        options.__getitem__,
-        Deadline(60),
-        learnt=learnt,
-        with_ties=with_ties,
+    found = asked(
+        *(conflict_search.best_plan, instance, seed, known), learnt=learnt, with_ties=with_ties
     )
     if found.plan is not None:
         check_plan(instance, found.plan, found.cost)
