@@ -34,6 +34,8 @@ from splitopt.solvers.partition.through import least_cost, least_values, lowest_
 
 _BATCH, _PARTS = 64, 8
 """Of the options that are left, so many are settled at once at least, or this part of them."""
+_PATIENCE = 3
+"""After so many rounds on end in which only the best plan had options to settle, it is done."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class Pruner:
         """The best plan once it rests on exact figures; None where none fits. Without ties, one
         that no plan beats."""
         known: Path | None = None
+        idle = 0
         while True:
             aim = None if known is None else self._value(known) - (not with_ties)
             paths = self._paths_to_win(aim)
@@ -167,7 +170,8 @@ class Pruner:
                 return self._now(best)
             if aim is not None:
                 near = [path for path in paths if self._value(path) <= aim]
-                if not self._settle_ways(near, aim):
+                idle = 0 if self._settle_ways(near, aim) else idle + 1
+                if idle >= _PATIENCE:
                     self._left = self.pool.survivors(self._within(aim, None))
                     self._settle_most_promising()
             reached = [path for path in map(self._now, paths) if self._is_real(path)]
@@ -304,18 +308,23 @@ class Pruner:
                 return self.pool.names(self._left.numbers)
 
     def _settle_ways(self, near: Sequence[Path], value: int) -> bool:
-        """Settles these paths. Where peaks do not count, so that there is one path only, also the
-        ways on which plans of at most that value get to any cut and go on: they count in the least
-        value of every other option. Whether there were any to settle."""
-        goal, open_ = self._goal, set[int]()
+        """Settles these paths, and the ways on which plans of their peaks and of at most that value
+        get to any cut and go on: they count in the least value of every other option. Whether there
+        were any to settle."""
+        open_ = set[int]()
         for path in near:
-            open_.update(path.options)
-            if goal.cost_weight and not goal.ram_weight:
-                ways = edges_through(self._weights(path.peak), value // goal.cost_weight)
-                open_.update(self._options(ways, path.peak))
+            ways = edges_through(self._weights(path.peak), self._most_amount(path.peak, value))
+            open_.update(path.options, self._options(ways, path.peak))
         numbers = [number for number in sorted(open_) if not self.pool.is_exact[number]]
         self.pool.settle(numbers, self._deadline)
         return len(numbers) > 0
+
+    def _most_amount(self, peak: int, value: int) -> int:
+        """The largest sum of `_amounts` of a plan of this peak and of at most that value."""
+        goal, most = self._goal, int(NEVER)
+        if goal.cost_weight:
+            most = (value - goal.ram_weight * peak) // goal.cost_weight
+        return most if goal.max_cost is None else min(most, goal.max_cost)
 
     def _settle_most_promising(self) -> bool:
         """Of those that are left: the ones in the best plans. Whether there were any to settle."""

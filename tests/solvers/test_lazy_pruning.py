@@ -142,3 +142,28 @@ def test_no_point_of_the_front_is_pruned_away(block: int) -> None:
             for each in (instance, replace(instance, options=chosen))
         ]
         assert points[0] == points[1], seed
+
+
+def test_the_lowest_peak_asks_for_few_exact_figures() -> None:
+    """Most options could be in a plan of that peak, and all bounds lie somewhat below."""
+    n, chance, asked = 40, random.Random(0), list[tuple[int, int, int]]()
+    options = tuple(
+        Option(start, stop, 16 * chance.randint(50, 60), 0, chance.randint(0, 10_000), key)
+        for start in range(n)
+        for stop in range(start + 1, min(start + 9, n + 1))
+        for key in range(20)
+    )
+    rams = {(o.start, o.stop, o.key): o.arena_bytes for o in options}
+    rows = [(o.start, o.stop, o.key, o.arena_bytes - 16 * chance.choice([1, 3]), 0, o.copied_bytes)
+            for o in options]  # fmt: skip
+
+    def exact(start: int, stop: int, key: int) -> Settled:
+        asked.append((start, stop, key))
+        return Settled(rams[asked[-1]], 0)
+
+    pool = OptionPool(OptionBounds(*np.array(rows, dtype=np.int64).T), n, exact)
+    pruner = Pruner(pool, Goal(1, 0))
+    pruner.kept()
+    path = best_path(PartitionInstance(n, options, (), Goal(1, 0)))
+    assert path is not None and pruner.least == pruner.bound == path.peak
+    assert len(asked) < len(options) / 12
