@@ -165,5 +165,6 @@ def test_the_lowest_peak_asks_for_few_exact_figures() -> None:
     pruner = Pruner(pool, Goal(1, 0))
     pruner.kept()
     path = best_path(PartitionInstance(n, options, (), Goal(1, 0)))
-    assert path is not None and pruner.least == pruner.bound == path.peak
+    assert path is not None
+    assert pruner.least == pruner.bound == path.peak
     assert len(asked) < len(options) / 12
