@@ -183,25 +183,39 @@ def lowest_peaks(
         planner, own = planner_of(techniques), deadline.share(share)
         if techniques.bands:
             planner.prepare(request, own.share(1 / 2))
-        for name in _questions(code, invoke_insn):
-            limit, time = (None, own) if name == code else (most, own.share(1 / 2))
-            simpler = _lowest_of(known, limit)
-            found = lowest_peak(
-                planner, request, name, max_cost=limit, simpler=simpler, deadline=time
-            )
-            assert isinstance(found, LowestPeak), "cuts are an answer"
-            known.append(found)
-        if most is not None and known[-2].code == code + _WITHIN:
-            known[-2] = _with_hindsight(known[-2], known[-1], most)
+        *limited, _ = _questions(code, invoke_insn)
+        free = _asked(planner, request, code, known, None, own.share(1 / 2) if limited else own)
+        for name in limited:
+            within = replace(free, code=name, name=_NAMES[name])
+            if most is not None and (free.added_insn > most or not free.is_proved):
+                within = _asked(planner, request, name, (*known, free), most, own)
+            free = _with_hindsight(free, within)
+            known.append(within)
+        known.append(free)
     return tuple(proved_by_wider(known))
 
 
-def _with_hindsight(within: LowestPeak, free: LowestPeak, most: int) -> LowestPeak:
-    """What is known of a question with a limit on the price, once that at any price is answered:
-    the same where its plan adds no more."""
-    if within.is_proved or free.added_insn > most or free.peak_ram_bytes > within.peak_ram_bytes:
-        return within
-    return replace(free, code=within.code, name=within.name)
+def _asked(
+    planner: Planner,
+    request: PlanRequest,
+    code: str,
+    known: Sequence[LowestPeak],
+    most: int | None,
+    deadline: Deadline,
+) -> LowestPeak:
+    """`known`: answers with techniques that these hold; `most`: instructions that plans may add."""
+    simpler = _lowest_of(known, most)
+    found = lowest_peak(planner, request, code, max_cost=most, simpler=simpler, deadline=deadline)
+    assert isinstance(found, LowestPeak), "cuts are an answer"
+    return found
+
+
+def _with_hindsight(free: LowestPeak, within: LowestPeak) -> LowestPeak:
+    """What is known of a question at any price, once that with a limit on the price is answered,
+    whose plan may be the better one."""
+    if _order(within) >= _order(free):
+        return free
+    return replace(free, plan=within.plan, is_cheapest=within.is_cheapest)
 
 
 def proved_by_wider(known: Sequence[LowestPeak]) -> Iterator[LowestPeak]:
@@ -242,4 +256,8 @@ def _lowest_of(peaks: Sequence[LowestPeak], max_cost: int | None) -> LowestPeak:
     """The lowest one that adds no more, the cheapest of these, the latest of equals; cuts always
     are one."""
     within = (p for p in reversed(peaks) if max_cost is None or p.added_insn <= max_cost)
-    return min(within, key=lambda peak: (peak.peak_ram_bytes, peak.added_insn))
+    return min(within, key=_order)
+
+
+def _order(peak: LowestPeak) -> tuple[int, int]:
+    return peak.peak_ram_bytes, peak.added_insn

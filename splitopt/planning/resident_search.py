@@ -125,7 +125,8 @@ class _ResidentSearch:
         limit = self._limit(low)
         if self._deadline.is_over or (gives_up and limit is None):
             return self._answer(low.unlimited(pruner.bound))
-        if limit is None or not low.cost_weight:
+        is_priced = low.cost_weight > 0
+        if limit is None or not (is_priced or not self._request.with_ties):
             return self._by_solver(low, pruner)
         among = pruner.within(limit)
         prices = self._beside(high, _PRICES)
@@ -136,7 +137,7 @@ class _ResidentSearch:
         if not found.is_proved:
             return self._answer(found.bound)
         if found.names and value != found.bound:
-            return self._with_layouts(low)
+            return self._with_layouts(low) if is_priced else self._by_solver(low, pruner)
         return self._answer(self._value, is_proved=True)
 
     def _with_layouts(self, priced: Priced) -> Solved:

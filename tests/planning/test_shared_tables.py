@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from planning_helpers import allowed_everywhere, chain
 
 from splitopt.arena.rules import target_rules
@@ -16,6 +17,7 @@ from splitopt.planning.priced_options import option_pool
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_options import SegmentTable
+from splitopt.planning.split_plan import SplitPlan
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
@@ -69,12 +71,14 @@ def test_bands_go_on_where_time_ran_out() -> None:
     assert not bands.unreached
 
 
-def answers(limit_s: float, kind: type[Planner] = Planner) -> tuple[LowestPeak, ...]:
+def answers(
+    limit_s: float, kind: type[Planner] = Planner, invoke_insn: int = 10**7
+) -> tuple[LowestPeak, ...]:
     table = table_of(CUTS_ONLY)
     cuts = lowest_peak(Planner(table), REQUEST)
     assert isinstance(cuts, LowestPeak)
     deadline = Deadline(limit_s)
-    return lowest_peaks(cuts, lambda t: kind(table.under(t)), REQUEST, 10**7, deadline)
+    return lowest_peaks(cuts, lambda t: kind(table.under(t)), REQUEST, invoke_insn, deadline)
 
 
 def test_a_peak_that_a_price_reaches_is_the_cheapest_at_any_price() -> None:
@@ -124,6 +128,28 @@ def test_no_answer_in_time_leaves_the_simpler_plan() -> None:
     assert not found.is_proved
 
 
+@pytest.mark.parametrize("invoke_insn", [0, 10**6, 4 * 10**6])
+def test_peaks_at_a_price_are_those_of_the_questions_alone(invoke_insn: int) -> None:
+    """Asked of fresh tables, the limited question first."""
+    cuts, *peaks = answers(60, invoke_insn=invoke_insn)
+    most = cuts.added_insn + invoke_insn // 10
+    for found in peaks:
+        kind = found.code.removesuffix("_within")
+        if kind not in ("bands", "streams"):
+            continue
+        planner = Planner(table_of(Techniques(streams=kind == "streams")))
+        limit = None if found.code == kind else most
+        least = planner.plan(replace(REQUEST, goal=Goal(1, 0, max_cost=limit)))
+        assert isinstance(least, SplitPlan)
+        assert found.peak_ram_bytes == least.peak_ram_bytes
+        goal = Goal(0, 1, capacity=found.peak_ram_bytes)
+        cheapest = planner.plan(replace(REQUEST, goal=goal))
+        assert isinstance(cheapest, SplitPlan)
+        assert found.added_insn == cheapest.added_insn
+        assert found.is_proved
+        assert limit is None or found.added_insn <= limit
+
+
 class LateAtAPrice(Planner):
     """Finds no lowest peak in time where the price is limited."""
 
@@ -146,3 +172,22 @@ def test_a_peak_at_any_price_answers_the_question_at_a_price() -> None:
         assert within.name == wanted.name
         assert within.peak_ram_bytes == wanted.peak_ram_bytes
         assert within.added_insn == wanted.added_insn
+
+
+class LateAtAnyPrice(Planner):
+    """Finds no lowest peak in time where the price is not limited."""
+
+    def plan(self, request: PlanRequest, deadline: Deadline | None = None) -> Answer:
+        if request.goal.max_cost is None and request.goal.ram_weight:
+            return Outcome(Status.UNKNOWN)
+        return super().plan(request, deadline)
+
+
+def test_a_plan_at_a_price_is_one_at_any_price() -> None:
+    late = {peak.code: peak for peak in answers(60, LateAtAnyPrice)}
+    for kind in ("bands", "streams"):
+        within, free = late[f"{kind}_within"], late[kind]
+        assert free.plan is within.plan
+        assert within.is_proved
+        assert not free.is_proved
+        assert within.peak_ram_bytes < late["cuts"].peak_ram_bytes

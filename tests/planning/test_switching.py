@@ -242,8 +242,10 @@ def test_no_plan_way_or_memory_is_better(kind: str, seed: int) -> None:
         free = planner.plan(request_of(graph, RAM))
         assert isinstance(free, SplitPlan)
         limits = free.peak_ram_bytes, free.added_insn
-        for goal in (RAM, TIME, BOTH, Goal(0, 1, capacity=limits[0]), Goal(1, 0, None, limits[1])):
-            plan, wanted = planner.plan(request_of(graph, goal)), least(possible, goal)
+        goals = RAM, TIME, BOTH, Goal(0, 1, capacity=limits[0]), Goal(1, 0, None, limits[1])
+        for goal, with_ties in product(goals, (True, False)):
+            request = replace(request_of(graph, goal), with_ties=with_ties)
+            plan, wanted = planner.plan(request), least(possible, goal)
             if wanted is None:
                 assert isinstance(plan, Infeasible)
                 continue
