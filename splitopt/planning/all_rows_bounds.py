@@ -15,6 +15,7 @@ from splitopt.arena.rules import TargetRules
 from splitopt.cost.copying import copy_insn, fill_insn
 from splitopt.cost.costs import Costs, estimate_invoke
 from splitopt.graph.model import ModelGraph
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.outside import Outside
 from splitopt.planning.outside_values import OutsideValues
 from splitopt.planning.peak_loads import peak_loads
@@ -88,8 +89,13 @@ class AllRowsBounds:
     @cached_property
     def _invoke_up_to(self) -> list[int]:
         """Estimated instructions of the first 0, 1, ... ops."""
-        by_op = (self.costs.invoke(self.graph, op) or 0 for op in self.graph.ops)
+        by_op = (self.ops.whole_insn(op.index) or 0 for op in self.graph.ops)
         return list(accumulate(by_op, initial=0))
+
+    @cached_property
+    def ops(self) -> AlikeOps:
+        """What single ops take."""
+        return AlikeOps(self.graph, self.rules, self.costs)
 
     @cached_property
     def boundary(self) -> BoundaryLoads:

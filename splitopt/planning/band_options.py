@@ -10,10 +10,8 @@ import numpy as np
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.one_row import fails_on_one_row
-from splitopt.arena.rules import TargetRules
 from splitopt.base.limits import PLANNER_TABLES_BYTES
-from splitopt.cost.costs import Costs
-from splitopt.graph.model import ModelGraph
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.band_columns import BandColumns, columns_by_stop, sorted_columns
 from splitopt.planning.banded_ops import BandedOps
 from splitopt.solvers.deadline import Deadline
@@ -42,20 +40,15 @@ class BandTable:
     """
 
     def __init__(
-        self,
-        graph: ModelGraph,
-        rules: TargetRules,
-        costs: Costs,
-        two_heights: bool,
-        deadline: Deadline | None = None,
+        self, ops: AlikeOps, *, two_heights: bool, deadline: Deadline | None = None
     ) -> None:
         self._deadline = deadline or Deadline(math.inf)
         self.is_late, self.is_full, self.unreached = False, False, 0
-        self._graph = graph
+        self._graph = graph = ops.graph
         self._known = [
-            None if costs.invoke(graph, op) is None else row_rule(graph, op) for op in graph.ops
+            None if ops.whole_insn(op.index) is None else row_rule(graph, op) for op in graph.ops
         ]
-        self._ops = BandedOps(graph, rules, costs, self._known)
+        self._ops = BandedOps(ops, self._known)
         self._stops = columns_by_stop(graph, self._known, self._ops, two_heights=two_heights)
         self._found: list[BandColumns] = []
         self._runs: dict[int, Iterator[tuple[int, SegmentRows]]] = {}

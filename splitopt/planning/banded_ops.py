@@ -1,18 +1,17 @@
-"""What one op asks for and takes on some rows of its input: computed once for all ops alike."""
+"""What one op asks for and takes on some rows of its input, in a band."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.one_row import fails_on_one_row
-from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
-from splitopt.cost.costs import Costs
-from splitopt.graph.model import ABSENT, ModelGraph, Op, Tensor
+from splitopt.graph.model import ABSENT, ModelGraph, Op
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.tiling.entries import Column
 from splitopt.tiling.resized import resized
 from splitopt.tiling.rows import RowRule, images_read
@@ -46,15 +45,10 @@ class _Kind:
 class BandedOps:
     """The ops of a model that can run in bands, on any number of rows."""
 
-    def __init__(
-        self,
-        graph: ModelGraph,
-        rules: TargetRules,
-        costs: Costs,
-        known: Sequence[RowRule | None],
-    ) -> None:
-        self._graph, self._rules, self._costs, self._known = graph, rules, costs, known
-        self._kinds: dict[Hashable, _Kind] = {}
+    def __init__(self, ops: AlikeOps, known: Sequence[RowRule | None]) -> None:
+        self._graph, self._rules, self._costs, self._known = ops.graph, ops.rules, ops.costs, known
+        self._numbers = ops.kinds
+        self._kinds: dict[tuple[int, str], _Kind] = {}
         self._kind_of: dict[int, _Kind] = {}
         self._memories: dict[tuple[int, int], KernelMemory] = {}
 
@@ -111,10 +105,12 @@ class BandedOps:
     def _kind(self, index: int) -> _Kind:
         found = self._kind_of.get(index)
         if found is None:
-            alone, rule = _alone(self._graph, self._graph.ops[index]), self._known[index]
+            rule = self._known[index]
             assert rule is not None, "asked for ops that can run in bands"
-            kind = _Kind(alone, rule)
-            found = self._kind_of[index] = self._kinds.setdefault(_likeness(alone, rule), kind)
+            name = self._numbers[index], repr(rule)
+            if name not in self._kinds:
+                self._kinds[name] = _Kind(_alone(self._graph, self._graph.ops[index]), rule)
+            found = self._kind_of[index] = self._kinds[name]
         return found
 
 
@@ -134,23 +130,3 @@ def _alone(graph: ModelGraph, op: Op) -> ModelGraph:
     )
     tensors = tuple(replace(graph.tensors[t], index=k) for k, t in enumerate(touched))
     return ModelGraph("", tensors, (own,), (), (), b"")
-
-
-_WEIGHTED = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
-
-
-def _likeness(alone: ModelGraph, rule: RowRule) -> Hashable:
-    """Equal for ops with equal figures. These follow from types, shapes and options, and from
-    constants that state sizes, but neither from weights nor from scales."""
-    [op] = alone.ops
-    options = tuple(sorted((name, repr(value)) for name, value in op.options.items()))
-    states_sizes = op.type not in _WEIGHTED
-    tensors = tuple(_tensor_likeness(t, with_data=states_sizes) for t in alone.tensors)
-    return op.type, op.version, op.inputs, op.outputs, options, repr(rule), tensors
-
-
-def _tensor_likeness(tensor: Tensor, *, with_data: bool) -> Hashable:
-    quantization = tensor.quantization
-    scales = -1 if quantization is None else len(quantization.scales)
-    data = bytes(tensor.data) if with_data else b""
-    return tensor.shape, tensor.dtype, tensor.kind, scales, tensor.is_open, data

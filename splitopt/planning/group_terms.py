@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from splitopt.arena.abi import Abi, reached
 from splitopt.arena.replay import TailStep, minimum_arena, tail_steps
-from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.allocate import AllocateTable, piece_insn, prepare_insn, work_insn
-from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import check_insn
 from splitopt.graph.liveness import live_steps
-from splitopt.graph.model import ModelGraph
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.solvers.packing.greedy_replay import greedy_with_work
 from splitopt.tiling.streams.group_graph import GroupKey
 from splitopt.tiling.streams.placement import GroupForm, GroupForms
@@ -69,7 +67,8 @@ class GroupTerm:
     lives: tuple[tuple[int, int], ...]
     prepare_insn: float
     table: AllocateTable
-    _allocate: dict[tuple[int, ...], float] = field(default_factory=dict, init=False, repr=False)
+    allocated: dict[tuple[int, ...], float] = field(default_factory=dict, repr=False)
+    """By the order of its places: instructions of AllocateTensors."""
 
     @property
     def low_bytes(self) -> int:
@@ -85,9 +84,9 @@ class GroupTerm:
         order = tuple(places.get(tensor, -1) for tensor in self.tensors)
         ranks = {place: rank for rank, place in enumerate(sorted({*order, -1}))}
         key = tuple(ranks[place] for place in order)
-        if key not in self._allocate:
-            self._allocate[key] = self._insn({k: rank for k, rank in enumerate(key) if rank})
-        return self._allocate[key]
+        if key not in self.allocated:
+            self.allocated[key] = self._insn({k: rank for k, rank in enumerate(key) if rank})
+        return self.allocated[key]
 
     def _insn(self, ranks: Mapping[int, int]) -> float:
         pins = {k: rank * _APART for k, rank in ranks.items()}
@@ -100,17 +99,38 @@ class GroupTerm:
 
 
 class GroupTerms:
-    """Terms of the groups of one model's streams."""
+    """Terms of the groups of one model's streams: groups that are alike share what they take."""
 
-    def __init__(self, graph: ModelGraph, rules: TargetRules, costs: Costs) -> None:
-        self.forms = GroupForms(graph, rules)
-        self._rules, self._costs = rules, costs
+    def __init__(self, ops: AlikeOps) -> None:
+        self.forms = GroupForms(ops.graph, ops.rules)
+        self._ops, self._rules, self._costs = ops, ops.rules, ops.costs
         self._known: dict[GroupKey, GroupTerm] = {}
+        self._alike: dict[Hashable, tuple[GroupTerm, list[int]]] = {}
+        """By likeness, with the tensors of that group in order."""
 
     def __call__(self, key: GroupKey) -> GroupTerm:
         if key not in self._known:
-            self._known[key] = self._term(self.forms(key))
+            self._known[key] = self._shared(key)
         return self._known[key]
+
+    def _shared(self, key: GroupKey) -> GroupTerm:
+        """TFLM lists the tensors of a group by number: in groups that are alike, the first of one
+        is what the first of the other is, and so on."""
+        ops = [self._ops.graph.ops[op] for op in key.ops]
+        named = sorted({tensor for op in ops for tensor in op.touched})
+        place = {tensor: k for k, tensor in enumerate(named)}
+        likeness = (
+            tuple(self._ops.kinds[op] for op in key.ops),
+            tuple(place[tensor] for op in ops for tensor in op.touched),
+            tuple((place[tensor], rows) for tensor, rows in key.reads),
+            tuple((place[tensor], is_held) for tensor, is_held in key.outputs),
+            key.rows,
+        )
+        if likeness not in self._alike:
+            self._alike[likeness] = self._term(self.forms(key)), named
+        term, others = self._alike[likeness]
+        own = dict(zip(others, named, strict=True))
+        return replace(term, tensors=tuple(own[tensor] for tensor in term.tensors))
 
     def _term(self, form: GroupForm) -> GroupTerm:
         graph, costs = form.graph, self._costs

@@ -9,14 +9,13 @@ less what its bytes are worth there. All streams of a level run their ops so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
-from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import MADE_INSN, TURN_INSN, moved_insn
 from splitopt.graph.model import ModelGraph, Op
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.tiling.rows import activations_read, rows_of, rows_read
 from splitopt.tiling.schedule import row_bytes
-from splitopt.tiling.streams.group_graph import row_graph
 from splitopt.tiling.streams.rules import StreamRule
 from splitopt.tiling.streams.several_rows import making, with_followers
 
@@ -29,11 +28,11 @@ MOST_ROWS = 8
 """Per Invoke: beyond, an Invoke's own cost is little of the whole."""
 
 
-def levels(graph: ModelGraph, rules: Rules, costs: Costs) -> tuple[Rules, ...]:
+def levels(alike: AlikeOps, rules: Rules) -> tuple[Rules, ...]:
     """The rules of each level that differs from the ones before it, and from one row at a time,
     which is `rules`."""
-    ways = [list(_ways(graph, op, rules, costs)) for op in range(len(rules))]
-    whole = sum(costs.invoke(graph, op) or 0 for op in graph.ops)
+    ways = [list(_ways(alike, op, rules)) for op in range(len(rules))]
+    whole = sum(alike.whole_insn(op) or 0 for op in range(len(rules)))
     found = [rules]
     for point_bytes in BYTES_PER_POINT:
         byte_insn = whole / 100 / point_bytes
@@ -43,11 +42,9 @@ def levels(graph: ModelGraph, rules: Rules, costs: Costs) -> tuple[Rules, ...]:
     return tuple(found[1:])
 
 
-def _ways(
-    graph: ModelGraph, op: int, rules: Rules, costs: Costs
-) -> Iterator[tuple[int, int, StreamRule | str]]:
+def _ways(alike: AlikeOps, op: int, rules: Rules) -> Iterator[tuple[int, int, StreamRule | str]]:
     """(instructions that are saved, bytes more, rule) of each number of rows."""
-    rule = rules[op]
+    graph, rule = alike.graph, rules[op]
     yield 0, 0, rule
     if isinstance(rule, str):
         return
@@ -55,27 +52,26 @@ def _ways(
     for rows in range(2, MOST_ROWS + 1):
         several = making(graph, graph.ops[op], rule, rows)
         if several is not None:
-            one = one or _insn(graph, op, rule, costs)
-            yield one - _insn(graph, op, several, costs), _more_bytes(graph, op, several), several
+            one = one or _insn(alike, op, rule)
+            yield one - _insn(alike, op, several), _more_bytes(graph, op, several), several
 
 
-def _insn(graph: ModelGraph, op: int, rule: StreamRule, costs: Costs) -> int:
+def _insn(alike: AlikeOps, op: int, rule: StreamRule) -> int:
     """Of all Invokes of a group that begins with the op, and of its turns and rows."""
+    graph = alike.graph
     [read] = activations_read(graph, graph.ops[op])
     ops = list(with_followers(graph, graph.ops[op]))
     rows = rows_of(graph.tensors[ops[0].outputs[0]])
-    own = row_graph(graph, ops, _read(graph, ops, read, rule), rule.rows)
-    once = sum(costs.invoke(own, k) or 0 for k in own.ops)
-    turns, per_turn = rows // rule.rows, round(costs.per_invoke) + TURN_INSN
+    once = sum(_once(alike, own, rule.rows, {read: rule.reach}) for own in ops)
+    turns, per_turn = rows // rule.rows, round(alike.costs.per_invoke) + TURN_INSN
     copied = moved_insn(row_bytes(graph, ops[-1].outputs[0])) if rule.rows > 1 else 0
     return turns * (once + per_turn) + rows * (MADE_INSN + copied)
 
 
-def _read(graph: ModelGraph, ops: Sequence[Op], read: int, rule: StreamRule) -> dict[int, int]:
-    """Tensor from outside of the group → rows of it."""
-    made = {t for op in ops for t in op.outputs}
-    every = (pair for op in ops for pair in rows_read(graph, op, rule.rows).items())
-    return {**{t: rows for t, rows in every if t not in made}, read: rule.reach}
+def _once(alike: AlikeOps, op: Op, made: int, windows: Mapping[int, int]) -> int:
+    """Of an Invoke of one op that makes so many rows. `windows`: tensor → more rows of it."""
+    read = rows_read(alike.graph, op, made)
+    return alike.row_insn(op.index, {t: windows.get(t, read[t]) for t in read}, made) or 0
 
 
 def _more_bytes(graph: ModelGraph, op: int, several: StreamRule) -> int:

@@ -326,14 +326,13 @@ class SegmentTable(AllRowsBounds):
     @cached_property
     def bands(self) -> BandTable:
         deadline = self.deadline.share(_BUILDING)
-        return BandTable(self.graph, self.rules, self.costs, self.techniques.two_heights, deadline)
+        two_heights = self.techniques.two_heights
+        return BandTable(self.ops, two_heights=two_heights, deadline=deadline)
 
     @cached_property
     def streams(self) -> StreamTable:
         return StreamTable(
-            self.graph,
-            self.rules,
-            self.costs,
+            self.ops,
             self.whole_invoke,
             headroom_bytes=self.headroom_bytes,
             zero_arena=self.zero_arena,

@@ -17,19 +17,17 @@ import numpy.typing as npt
 
 from splitopt.arena.kernel import KernelMemory
 from splitopt.arena.replay import tensor_blocks
-from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
-from splitopt.cost.allocate import fixed_insn, prepare_insn
+from splitopt.cost.allocate import fixed_insn
 from splitopt.cost.copying import fill_insn
-from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import MADE_INSN, TURN_INSN, check_insn, construct_insn, moved_insn
-from splitopt.graph.model import ModelGraph, Op
+from splitopt.graph.model import Op
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.segment_bounds import RectangleSums, between
 from splitopt.planning.switching import image_bytes
 from splitopt.solvers.partition.shortest_paths import Matrix
 from splitopt.tiling.rows import activations_read, images_read, rows_of, rows_read
 from splitopt.tiling.schedule import row_bytes
-from splitopt.tiling.streams.group_graph import row_graph
 from splitopt.tiling.streams.residuals import residuals, rows_above
 from splitopt.tiling.streams.rules import StreamRule
 
@@ -58,19 +56,18 @@ class StreamBounds:
 
     def __init__(
         self,
-        graph: ModelGraph,
-        target: TargetRules,
-        costs: Costs,
+        ops: AlikeOps,
         rules: Sequence[StreamRule | str],
         headroom_bytes: int,
         zero_arena: bool,
     ) -> None:
-        self._graph, self._target, self._costs, self._rules = graph, target, costs, rules
+        self._graph, self._target, self._costs = ops.graph, ops.rules, ops.costs
+        self._alike, self._rules = ops, rules
         self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
         self._ops: list[_RowOp] = []
         self._blocks: dict[int, set[tuple[int, int]]] = {}
         """Tensor → how many of its rows may be made at once, and with the wrong ones."""
-        for op, rule in zip(graph.ops, rules, strict=True):
+        for op, rule in zip(ops.graph.ops, rules, strict=True):
             self._ops.append(self._measured(op, rule))
 
     @cached_property
@@ -235,16 +232,14 @@ class StreamBounds:
         graph, [made] = self._graph, op.outputs
         rows, read = rows_of(graph.tensors[made]), images_read(graph, op)
         looked_at = rows_read(graph, op, rule.reach)
-        graph = row_graph(graph, [op], looked_at, rule.dropped + rule.rows)
-        [own] = graph.ops
-        memory = self._target.memory(graph, own)
+        memory = self._alike.row_memory(op.index, looked_at, rule.dropped + rule.rows)
         scratch = sum(align_up(size, ARENA_ALIGNMENT) for size in memory.scratch)
         return _RowOp(
             begins_group=not rule.is_pointwise,
             turns=rows // rule.rows,
             invoke_insn=self._invoke_insn(op, rule, read, rows),
-            rebuild_insn=self._rebuild_insn(graph, own, memory),
-            tail_bytes=self._tail_bytes(own, rule, memory),
+            rebuild_insn=self._rebuild_insn(op, memory),
+            tail_bytes=self._tail_bytes(op, rule, memory),
             scratch_bytes=scratch,
             passing_bytes=self._passing_bytes(op, read, rule, scratch),
             moved_insn=self._moved_insn(op, rule),
@@ -260,13 +255,13 @@ class StreamBounds:
         found = []
         for at_once, made in ways:
             looked_at = made if rule.is_pointwise else rule.reach
-            graph = row_graph(self._graph, [op], rows_read(self._graph, op, looked_at), made)
-            found.append(rows // at_once * (self._costs.invoke(graph, graph.ops[0]) or 0))
+            once = self._alike.row_insn(op.index, rows_read(self._graph, op, looked_at), made)
+            found.append(rows // at_once * (once or 0))
         return min(found)
 
-    def _rebuild_insn(self, graph: ModelGraph, op: Op, memory: KernelMemory) -> float:
+    def _rebuild_insn(self, op: Op, memory: KernelMemory) -> float:
         table, scratch, tensors = self._costs.allocate, len(memory.scratch), self._tensors(op)
-        insn = prepare_insn(graph, op, table) + table.planned_buffer * (1 + scratch)
+        insn = self._alike.prepare_insn(op.index) + table.planned_buffer * (1 + scratch)
         insn += (table.tensor + table.offline_plan_tensor) * tensors
         return insn + table.scratch_times_ops * scratch
 

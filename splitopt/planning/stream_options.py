@@ -12,10 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from splitopt.arena.rules import TargetRules
-from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import moved_insn
-from splitopt.graph.model import ModelGraph
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.growing_stream import GrowingStream
 from splitopt.planning.rows_per_turn import Rules, levels
 from splitopt.planning.segment import SegmentFigures
@@ -59,26 +57,24 @@ class StreamTable:
 
     def __init__(
         self,
-        graph: ModelGraph,
-        rules: TargetRules,
-        costs: Costs,
+        ops: AlikeOps,
         whole_insn: WholeInsn,
         *,
         headroom_bytes: int,
         zero_arena: bool,
         most_bytes: int,
     ) -> None:
-        self._graph, self._most_bytes, self._whole_insn = graph, most_bytes, whole_insn
-        self._target, self._costs, self._granted = rules, costs, (headroom_bytes, zero_arena)
-        self._pricer = StreamPricer(graph, rules, costs, whole_insn, *self._granted)
+        self._graph, self._most_bytes, self._whole_insn = ops.graph, most_bytes, whole_insn
+        self._ops, self._granted = ops, (headroom_bytes, zero_arena)
+        self._pricer = StreamPricer(ops, whole_insn, *self._granted)
         self.has_longer = False
-        self._take(tuple(stream_rule(graph, op) for op in graph.ops))
+        self._take(tuple(stream_rule(ops.graph, op) for op in ops.graph.ops))
 
     def _take(self, rules: Rules) -> None:
         self.rules = rules
         """By op: how it runs in a stream, or why it cannot."""
         self._image_ticks = time_of_image(self._graph, rules)
-        self._bounds = StreamBounds(self._graph, self._target, self._costs, rules, *self._granted)
+        self._bounds = StreamBounds(self._ops, rules, *self._granted)
         self._growing: dict[int, Iterator[StreamFigures]] = {}
         self._known: dict[int, dict[int, StreamFigures]] = {}
         """Start → stop → figures, of all streams up to the longest that was asked for."""
@@ -87,7 +83,7 @@ class StreamTable:
     def levels(self) -> tuple[StreamTable, ...]:
         """This table, of one row at a time where that is enough, then those whose streams have
         groups that make several."""
-        return self, *map(self.at, levels(self._graph, self.rules, self._costs))
+        return self, *map(self.at, levels(self._ops, self.rules))
 
     def at(self, rules: Rules) -> StreamTable:
         """The table of streams by other rules."""

@@ -10,13 +10,11 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from splitopt.arena.quick_replay import ArenaFigures
-from splitopt.arena.rules import TargetRules
 from splitopt.base.units import ARENA_ALIGNMENT, align_up
 from splitopt.cost.copying import fill_insn
-from splitopt.cost.costs import Costs
 from splitopt.cost.streaming import construct_insn
-from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.group_terms import GroupTerm, GroupTerms
 from splitopt.planning.segment import SegmentFigures
 from splitopt.planning.stream_copies import Copies, copies_of
@@ -106,17 +104,15 @@ class StreamPricer:
 
     def __init__(
         self,
-        graph: ModelGraph,
-        rules: TargetRules,
-        costs: Costs,
+        ops: AlikeOps,
         whole_insn: WholeInsn,
         headroom_bytes: int,
         zero_arena: bool,
     ) -> None:
         """`whole_insn`: Invoke of ops [start, stop) on all rows."""
-        self._graph, self._rules, self._whole_insn = graph, rules, whole_insn
+        self._graph, self._rules, self._whole_insn = ops.graph, ops.rules, whole_insn
         self._headroom_bytes, self._zero_arena = headroom_bytes, zero_arena
-        self.terms = GroupTerms(graph, rules, costs)
+        self.terms = GroupTerms(ops)
 
     def figures(self, stream: Stream) -> SegmentFigures:
         """The stage as a segment's only piece."""

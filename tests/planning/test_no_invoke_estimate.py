@@ -16,6 +16,7 @@ from splitopt.config.job import read_job
 from splitopt.cost.costs import built_in
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.band_options import BandTable
 from splitopt.tiling.resized import resized
 from splitopt.workflows.run import run_job
@@ -63,7 +64,7 @@ def test_no_band_is_as_high_as_a_kernel_without_an_estimate() -> None:
     assert costs.invoke(graph, graph.ops[1]) is not None
     one_row = resized(graph, 1, 2, {graph.ops[1].inputs[0]: 1, graph.ops[1].outputs[0]: 1})
     assert costs.invoke(one_row, one_row.ops[1]) is None
-    table = BandTable(graph, target_rules("m55"), costs, two_heights=True)
+    table = BandTable(AlikeOps(graph, target_rules("m55"), costs), two_heights=True)
     plans = table.plans(0, 2)
     assert plans
     assert min(height for plan in plans for height in plan.heights) > 1

@@ -15,6 +15,7 @@ from splitopt.arena.rules import target_rules
 from splitopt.cost.costs import built_in
 from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of
+from splitopt.planning.alike_ops import AlikeOps
 from splitopt.planning.band_options import BandTable
 from splitopt.tiling.check import InvalidBands, check_bands
 from splitopt.tiling.check_single_rows import looks_right_on_one_row
@@ -36,7 +37,7 @@ def convolution(
 
 
 def band_table(graph: ModelGraph) -> BandTable:
-    return BandTable(graph, target_rules("m55"), built_in(), two_heights=True)
+    return BandTable(AlikeOps(graph, target_rules("m55"), built_in()), two_heights=True)
 
 
 WRONG = convolution(6, 5, 2, "same")
