@@ -52,11 +52,62 @@ class FirstFit:
             placed[buffer] = low, low + size
         return [place[0] if place else 0 for place in placed]
 
+    def after_moves(
+        self,
+        order: Sequence[int],
+        moved: Iterable[int],
+        known: Sequence[int],
+        ranks_before: Sequence[int],
+        most: int,
+    ) -> list[int] | None:
+        """The same for an order that is another one, with places in it and offsets that are known,
+        but for some buffers that moved to the front. Only what lies beside these, and what lies
+        beside anything that lands elsewhere, is placed anew; nothing else may end above `most`."""
+        sizes, beside, pinned = self._sizes, self.beside, self._pinned
+        ranks, is_open, offsets = ranks_of(order), bytearray(len(order)), list(known)
+        for buffer in moved:
+            now, before = ranks[buffer], ranks_before[buffer]
+            is_open[buffer] = True
+            for other in beside[buffer]:
+                if ranks[other] > now and ranks_before[other] < before:
+                    is_open[other] = True
+        for rank, buffer in enumerate(order):
+            if not is_open[buffer] or buffer in pinned:
+                continue
+            near = [(offsets[k], offsets[k] + sizes[k]) for k in beside[buffer] if ranks[k] < rank]
+            low = _lowest(sizes[buffer], near)
+            if low + sizes[buffer] > most:
+                return None
+            if low != offsets[buffer]:
+                offsets[buffer] = low
+                for other in beside[buffer]:
+                    is_open[other] = True
+        return offsets
+
     def _in_one_list(self, order: Sequence[int], most: int | None) -> list[int] | None:
         offsets = place_in_order(self._sizes, self._ranges, order, self._pinned)
         if most is not None and mark(offsets, self._sizes) > most:
             return None
         return offsets
+
+
+def _lowest(size: int, near: list[tuple[int, int]]) -> int:
+    """Where the lowest gap of that size begins among these places."""
+    low = 0
+    for offset, end in sorted(near):
+        if offset - low >= size:
+            break
+        if end > low:
+            low = end
+    return low
+
+
+def ranks_of(order: Sequence[int]) -> list[int]:
+    """Where each buffer stands in an order."""
+    ranks = [0] * len(order)
+    for rank, buffer in enumerate(order):
+        ranks[buffer] = rank
+    return ranks
 
 
 def mark(offsets: Sequence[int], sizes: Sequence[int]) -> int:

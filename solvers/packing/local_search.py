@@ -7,11 +7,13 @@ at the same time, is placed earlier.
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import add
 
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.packing.first_fit import FirstFit, mark
+from splitopt.solvers.packing.first_fit import FirstFit, mark, ranks_of
 from splitopt.solvers.packing.instance import PackingInstance
 from splitopt.solvers.packing.plan import PackingPlan
 
@@ -34,85 +36,120 @@ def search(
     Pins are kept. Like any greedy plan, this one may exceed the capacity, and pins that overlap
     stay so.
     """
-    problem = _Problem(instance)
-    best = problem.first_of(lower_bound)
-    draw = random.Random(seed)  # noqa: S311 - no secret
-    current, stale = best, 0
-    while best.mark > lower_bound and stale < give_up_after and not deadline.is_over:
-        order = problem.changed(current, draw)
-        found = problem.tried(order, current.mark)
-        stale += 1
-        if found is not None:
-            current = found
-            if found.mark < best.mark:
-                best, stale = found, 0
-        elif draw.random() < 0.02:
-            current = problem.placed(order)
-        if stale and stale % 100 == 0:
-            current = best
+    pinned = {i: b.offset for i, b in enumerate(instance.buffers) if b.offset is not None}
+    problem = Orders(
+        [b.size for b in instance.buffers], [b.live.steps for b in instance.buffers], pinned
+    )
+    best = problem.searched(lower_bound, deadline, seed, give_up_after)
     return PackingPlan(tuple(best.offsets))
 
 
 @dataclass(frozen=True)
-class _Tried:
+class Tried:
     """An order, its first fit, and how high that reaches."""
 
     order: Order
     offsets: list[int]
     mark: int
+    sizes: Sequence[int]
+
+    @cached_property
+    def ranks(self) -> list[int]:
+        return ranks_of(self.order)
+
+    @cached_property
+    def highest(self) -> list[int]:
+        """The buffers that end at the mark."""
+        ends = map(add, self.offsets, self.sizes)
+        return [buffer for buffer, end in enumerate(ends) if end == self.mark]
 
 
-class _Problem:
-    def __init__(self, instance: PackingInstance) -> None:
-        self._sizes = [b.size for b in instance.buffers]
-        self._ranges = [b.live.steps for b in instance.buffers]
-        self._pinned = {i: b.offset for i, b in enumerate(instance.buffers) if b.offset is not None}
-        self._first_fit = FirstFit(self._sizes, self._ranges, self._pinned)
+class Orders:
+    """Buffers by size and steps, none of which are empty, placed in one order after the other;
+    pins by index."""
+
+    def __init__(
+        self, sizes: Sequence[int], ranges: Sequence[tuple[int, int]], pinned: Mapping[int, int]
+    ) -> None:
+        self._sizes, self._ranges, self._pinned = sizes, ranges, pinned
+        self._first_fit = FirstFit(sizes, ranges, pinned)
+
+    def searched(
+        self, lower_bound: int, deadline: Deadline, seed: int, give_up_after: int
+    ) -> Tried:
+        """As `search` has it."""
+        best = self.first_of(lower_bound)
+        draw = random.Random(seed)  # noqa: S311 - no secret
+        current, stale = best, 0
+        while best.mark > lower_bound and stale < give_up_after and not deadline.is_over:
+            order, moved = self.changed(current, draw)
+            found = self._after_moves(order, moved, current)
+            stale += 1
+            if found is not None:
+                current = found
+                if found.mark < best.mark:
+                    best, stale = found, 0
+            elif draw.random() < 0.02:
+                current = self.placed(order)
+            if stale and stale % 100 == 0:
+                current = best
+        return best
 
     def orders(self) -> Iterator[Order]:
         """Largest first, longest first, both at once, by time from either end."""
-        sizes, ranges = self._sizes, self._ranges
-        spans = [stop - start for start, stop in ranges]
-        keys: tuple[Callable[[int], tuple[int, ...]], ...] = (
-            lambda b: (-sizes[b], -spans[b]),
-            lambda b: (-spans[b], -sizes[b]),
-            lambda b: (-sizes[b] * spans[b], -sizes[b]),
-            lambda b: (ranges[b][0], -spans[b], -sizes[b]),
-            lambda b: (-ranges[b][1], -spans[b], -sizes[b]),
-            lambda b: (ranges[b][0], -sizes[b]),
-        )
-        for key in keys:
-            free = sorted((b for b in range(len(sizes)) if b not in self._pinned), key=key)
-            yield sorted(self._pinned) + free
+        sizes = [-size for size in self._sizes]
+        starts = [start for start, _ in self._ranges]
+        stops = [-stop for _, stop in self._ranges]
+        spans = list(map(add, starts, stops))
+        areas = [-size * span for size, span in zip(sizes, spans, strict=True)]
+        pinned = sorted(self._pinned)
+        free = [b for b in range(len(sizes)) if b not in self._pinned]
+        for columns in (
+            (sizes, spans),
+            (spans, sizes),
+            (areas, sizes),
+            (starts, spans, sizes),
+            (stops, spans, sizes),
+            (starts, sizes),
+        ):
+            keys = list(zip(*columns, strict=True))
+            yield pinned + sorted(free, key=keys.__getitem__)
 
-    def first_of(self, lower_bound: int) -> _Tried:
+    def first_of(self, lower_bound: int) -> Tried:
         """The best of the fixed orders; those behind one that reaches the bound are not tried."""
         orders = self.orders()
         best = self.placed(next(orders))
         while best.mark > lower_bound and (order := next(orders, None)) is not None:
-            best = self.tried(order, best.mark - 1) or best
+            offsets = self._first_fit.offsets(order, best.mark - 1)
+            best = best if offsets is None else self._tried(order, offsets)
         return best
 
-    def placed(self, order: Order) -> _Tried:
-        found = self.tried(order)
-        assert found is not None, "without a limit, there is a place for everything"
-        return found
+    def placed(self, order: Order) -> Tried:
+        offsets = self._first_fit.offsets(order)
+        assert offsets is not None, "without a limit, there is a place for everything"
+        return self._tried(order, offsets)
 
-    def tried(self, order: Order, most: int | None = None) -> _Tried | None:
-        """None where it reaches above `most`."""
-        offsets = self._first_fit.offsets(order, most)
-        return None if offsets is None else _Tried(order, offsets, mark(offsets, self._sizes))
-
-    def changed(self, tried: _Tried, draw: random.Random) -> Order:
-        """A few of those at the mark, or that live beside one of them, move towards the front."""
-        ends = [o + s for o, s in zip(tried.offsets, self._sizes, strict=True)]
-        top = draw.choice([b for b, end in enumerate(ends) if end == tried.mark])
-        beside = [b for b in self._first_fit.beside[top] if b not in self._pinned]
-        if not beside:
-            return list(tried.order)
-        chosen = draw.sample(beside, min(len(beside), draw.randint(1, _MOST_MOVED)))
+    def changed(self, tried: Tried, draw: random.Random) -> tuple[Order, Order]:
+        """A few of those at the mark, or that live beside one of them, move towards the front: the
+        order that results, and those."""
+        beside = self._first_fit.beside[draw.choice(tried.highest)]
+        if self._pinned:
+            beside = [b for b in beside if b not in self._pinned]
         order = list(tried.order)
+        if not beside:
+            return order, []
+        chosen = draw.sample(beside, min(len(beside), draw.randint(1, _MOST_MOVED)))
         for buffer in chosen:
             at = order.index(buffer)
             order.insert(draw.randrange(at + 1), order.pop(at))
-        return order
+        return order, chosen
+
+    def _after_moves(self, order: Order, moved: Order, before: Tried) -> Tried | None:
+        """None where that reaches higher than before."""
+        offsets = self._first_fit.after_moves(
+            order, moved, before.offsets, before.ranks, before.mark
+        )
+        return None if offsets is None else self._tried(order, offsets)
+
+    def _tried(self, order: Order, offsets: list[int]) -> Tried:
+        return Tried(order, offsets, mark(offsets, self._sizes), self._sizes)

@@ -22,7 +22,7 @@ from splitopt.solvers.packing.times import ranked_times
 from splitopt.solvers.params import SolveParams
 
 _LOCAL_SEARCH_S = 0.5
-_FEW_TRIES = 50
+BRIEFLY = 50
 """Of the local search that comes before the exact one: most small groups need no more."""
 _BRIEF_SHARE, _EXACT_SHARE = 0.4, 0.6
 """Of the time that is left, for the short and for the long exact search."""
@@ -42,6 +42,11 @@ def fit(instance: PackingInstance, params: SolveParams | None = None) -> Outcome
     the lowest mark, too. Without a capacity, it is `solve`."""
     is_lowest_wanted = instance.capacity is None
     return _by_groups(instance, params or SolveParams(), is_lowest_wanted=is_lowest_wanted)
+
+
+def brief_deadline(deadline: Deadline) -> Deadline:
+    """Of a local search."""
+    return Deadline(min(_LOCAL_SEARCH_S, deadline.left_s / 10))
 
 
 def _by_groups(
@@ -158,14 +163,14 @@ class _Group:
         greedy = plan_greedy(self._instance)
         mark = greedy.high_water_mark(self._instance)
         if mark > self._known.bound:
-            self._locally(_FEW_TRIES)
+            self._locally(BRIEFLY)
         if self._known.mark is None or mark < self._known.mark:
             self._offer(greedy)
 
     def _locally(self, give_up_after: int = local_search.GIVE_UP_AFTER) -> None:
         """It gets little time: it finds early what it finds."""
         if self._params.hints:
-            limited = Deadline(min(_LOCAL_SEARCH_S, self._deadline.left_s / 10))
+            limited = brief_deadline(self._deadline)
             bound, seed = self._known.bound, self._params.seed
             self._offer(local_search.search(self._instance, bound, limited, seed, give_up_after))
 

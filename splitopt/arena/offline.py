@@ -18,6 +18,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.interrupt import is_asked_to_stop
 from splitopt.solvers.packing.instance import Buffer, LiveRange, PackingInstance
 from splitopt.solvers.packing.solve import solve
+from splitopt.solvers.packing.soon import soon_at
 from splitopt.solvers.params import SolveParams
 
 _PACKING = SolveParams(time_limit_s=2.0)
@@ -52,14 +53,15 @@ def best_offline_plan(
     columns = head_columns(graph, segment, memories)
     best = dict(pins or {})
     head = columns.planned(best)
-    bound = head.peak_load_bytes
+    load = bound = head.peak_load_bytes
     pinned = tuple((columns.tensors.index(tensor), at) for tensor, at in best.items())
     for is_joined in (False, True):
         if head.head_bytes == bound:
             break
         shapes = _scratch_joined(columns) if is_joined else columns.shapes
         if deadline is None or deadline.left_s > _PACKING.time_limit_s:
-            offsets, least = _packed(shapes, pinned)
+            missed = load if shapes == columns.shapes and not pinned else None
+            offsets, least = _packed(shapes, pinned, missed)
             if is_asked_to_stop():  # it may have been cut short
                 _packed.cache_clear()
         else:
@@ -84,7 +86,12 @@ def _scratch_joined(head: HeadColumns) -> Shapes:
 
 
 @lru_cache(maxsize=4096)
-def _packed(shapes: Shapes, pins: Pins) -> tuple[tuple[int, ...], int]:
+def _packed(shapes: Shapes, pins: Pins, missed: int | None) -> tuple[tuple[int, ...], int]:
+    """As `_packed_within` has it. `missed`: the peak load, where TFLM's greedy plan is known not
+    to reach it."""
+    soon = None if missed is None else soon_at(missed, shapes, _PACKING)
+    if soon is not None and missed is not None:
+        return tuple(soon), missed
     return _packed_within(shapes, pins, _PACKING.time_limit_s)
 
 

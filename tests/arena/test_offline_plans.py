@@ -80,6 +80,7 @@ def test_a_packing_that_was_cut_short_is_not_kept(monkeypatch: pytest.MonkeyPatc
 
     try:
         with monkeypatch.context() as patch:
+            patch.setattr(offline, "soon_at", lambda *given: None)
             patch.setattr(offline, "solve", interrupted)
             arenas(graph)
     finally:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tiny import UNIT, buffers
 
 from splitopt.solvers.packing import first_fit
-from splitopt.solvers.packing.first_fit import FirstFit, mark
+from splitopt.solvers.packing.first_fit import FirstFit, mark, ranks_of
 from splitopt.solvers.packing.instance import Buffer
 
 
@@ -49,3 +49,24 @@ def test_every_buffer_lies_in_its_lowest_gap(
 def test_neighbours_are_those_that_live_at_the_same_time(given: list[Buffer]) -> None:
     beside = FirstFit([b.size for b in given], [b.live.steps for b in given], {}).beside
     assert beside == [[k for k, b in enumerate(given) if b.live.overlaps(a.live)] for a in given]
+
+
+@given(st.data(), st.lists(buffers(pins=True), min_size=1, max_size=9))
+def test_after_moves_to_the_front_all_is_as_if_placed_from_the_start(
+    data: st.DataObject, given: list[Buffer]
+) -> None:
+    sized = [b for b in given if b.size]
+    pinned = {i: b.offset for i, b in enumerate(sized) if b.offset is not None}
+    free = [i for i in range(len(sized)) if i not in pinned]
+    order = [*pinned, *data.draw(st.permutations(free))]
+    sizes = [b.size for b in sized]
+    fit = FirstFit(sizes, [b.live.steps for b in sized], pinned)
+    known, after = fit.offsets(order), list(order)
+    assert known is not None
+    moved = data.draw(st.lists(st.sampled_from(free), max_size=4, unique=True)) if free else []
+    for buffer in moved:
+        at = after.index(buffer)
+        after.insert(data.draw(st.integers(0, at)), after.pop(at))
+    high = mark(known, sizes)
+    found = fit.after_moves(after, moved, known, ranks_of(order), high)
+    assert found == fit.offsets(after, high)
