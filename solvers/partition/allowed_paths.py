@@ -49,14 +49,32 @@ class AllowedPaths:
         order = numbers[np.argsort(pool.stops[numbers], kind="stable")]
         ends = np.searchsorted(pool.stops[order], np.arange(1, pool.n + 1))
         self._into = np.split(order, ends)
+        order = numbers[np.argsort(pool.starts[numbers], kind="stable")]
+        self._from = np.split(order, np.searchsorted(pool.starts[order], np.arange(1, pool.n)))
         self._made = 0
 
-    def cheapest(self, region: int) -> AllowedPath | None:
-        """Of options that need no larger region, and no conflicts that do; None: there is none.
+    def least_rest(self, region: int) -> Column:
+        """By cut: what paths of such options to the end cost at least, conflicts or not; FAR or
+        more where there is none."""
+        found = np.full(self._pool.n + 1, NEVER)
+        found[-1] = 0
+        for cut in range(self._pool.n - 1, -1, -1):
+            own = self._from[cut]
+            own = own[self._pool.ram[own] <= region]
+            sums = self._costs[own] + found[self._pool.stops[own]]
+            found[cut] = sums.min(initial=NEVER)
+        return found
+
+    def cheapest(self, region: int, most: int | None = None) -> AllowedPath | None:
+        """Of options that need no larger region, and no conflicts that do; None: there is none that
+        costs at most that.
 
         Raises: TooManyPaths.
         """
         counted = self._forbidden.above(region)
+        room = np.full(self._pool.n + 1, NEVER)
+        if most is not None:
+            room = most - self.least_rest(region)
         labels: list[list[_Label]] = [[_Label(0, 0, 0)]]
         costs, ties = np.full(self._pool.n + 1, NEVER), np.zeros(self._pool.n + 1, dtype=np.int64)
         costs[0] = 0
@@ -66,12 +84,12 @@ class AllowedPaths:
             is_concerned = self._forbidden.concerned[into]
             made = [
                 *self._by_others(into[~is_concerned], costs, ties, labels),
-                *self._by_parts(into[is_concerned].tolist(), labels, counted),
+                *self._by_parts(into[is_concerned].tolist(), labels, counted, int(room[cut])),
             ]
             self._made += len(made)
             if self._made > _MOST_LABELS:
                 raise TooManyPaths
-            labels.append(_best(made))
+            labels.append(_best([label for label in made if label.cost <= room[cut]]))
             if labels[cut]:
                 costs[cut], ties[cut] = labels[cut][0][:2]
         return _path(labels[-1][0]) if labels[-1] else None
@@ -92,11 +110,13 @@ class AllowedPaths:
             yield _Label(int(least), int(tied.min()), 0, number, labels[starts[at]][0])
 
     def _by_parts(
-        self, numbers: Iterable[int], labels: list[list[_Label]], counted: int
+        self, numbers: Iterable[int], labels: list[list[_Label]], counted: int, most: int
     ) -> Iterator[_Label]:
         for number in numbers:
             cost, tie = int(self._costs[number]), int(self._ties[number])
             for label in labels[self._pool.starts[number]]:
+                if label.cost + cost > most:
+                    break
                 mask = self._forbidden.extended(label.mask, number, counted)
                 if mask is not None:
                     yield _Label(label.cost + cost, label.tie + tie, mask, number, label)

@@ -33,6 +33,9 @@ from splitopt.solvers.partition.through import lowest_peak
 _MOST_ROUNDS = 32
 """Paths that are laid out before a search is given up."""
 
+_FIRST_STEP = 256
+"""The part of the least cost that paths may cost more at first."""
+
 _UNDECIDED = 0.5
 """Of the time that is left, for a layout of which orders do not decide."""
 
@@ -88,6 +91,8 @@ class _Search:
             self._forbidden.add(conflict)
         self._region = lowest_peak(pool, among) or 0
         """No plan needs less."""
+        self._least: int | None = None
+        """No path costs less, where cost alone counts."""
 
     def run(self, deadline: Deadline) -> Outcome[PartitionPlan]:
         bound: int | None = None
@@ -134,7 +139,7 @@ class _Search:
     def _best(self) -> AllowedPath | None:
         """By present figures. Where RAM counts, that of the lowest region which has one."""
         if not self._goal.ram_weight:
-            return self._allowed(self._most)
+            return self._cheapest()
         levels = self._levels()
         low, high, step = 0, 0, 1
         while (found := self._allowed(levels[high])) is None:
@@ -155,9 +160,26 @@ class _Search:
         levels = distinct(np.concatenate([rams[rams > self._region], np.array(every)]))
         return [self._region, *levels[(levels > self._region) & (levels <= self._most)].tolist()]
 
+    def _cheapest(self) -> AllowedPath | None:
+        """Within the capacity: first of paths that cost hardly more than the least that any may,
+        then of dearer ones. Many that are alike but for their conflicts cost much more."""
+        most = int(NEVER) if self._goal.max_cost is None else self._goal.max_cost
+        least = int(self._paths.least_rest(self._most)[0])
+        least = self._least = least if self._least is None else max(least, self._least)
+        step = max(1, abs(least) // _FIRST_STEP)
+        while least <= most:
+            limit = min(most, least + step)
+            path = self._paths.cheapest(self._most, limit)
+            if path is not None:
+                self._least = path.cost
+                return path
+            if limit == most:
+                return None
+            least, step = limit + 1, 4 * step
+        return None
+
     def _allowed(self, region: int) -> AllowedPath | None:
-        path, most = self._paths.cheapest(region), self._goal.max_cost
-        return None if path is None or (most is not None and path.cost > most) else path
+        return self._paths.cheapest(region, self._goal.max_cost)
 
     @property
     def _most(self) -> int:

@@ -149,7 +149,7 @@ def lowest_peak(
             return found  # otherwise, streams may reach the same for less
     most = max(0, found.added_insn)
     goal = replace(goal, ram_weight=0, cost_weight=1, capacity=found.peak_ram_bytes, max_cost=most)
-    cheap = planner.plan(replace(request, goal=goal), deadline)
+    cheap = planner.plan(replace(request, goal=goal, is_patient=False), deadline)
     if not isinstance(cheap, SplitPlan) or cheap.added_insn > found.added_insn:
         return found
     return replace(found, plan=cheap, is_cheapest=cheap.status.name == "OPTIMAL")

@@ -160,9 +160,10 @@ class Planner:
         for part in _WIDENING:
             outcome, _ = solved
             most = request.goal.most_value if outcome.cost is None else outcome.cost
-            if part < 1 and (most is None or len(pruner.within(most).numbers) <= _FEW):
+            are_few = len(pruner.within(most).numbers) <= _FEW
+            if part < 1 and (most is None or are_few):
                 continue
-            if deadline.is_over:
+            if deadline.is_over or not (are_few or request.is_patient):
                 return solved, False
             value = None if most is None else least + ceil((most - least) * part)
             wider = pruner.kept_within(value)

@@ -19,13 +19,15 @@ __all__ = ["Deadline", "PlanRequest", "request_of"]
 @dataclass(frozen=True)
 class PlanRequest:
     """What to minimise within which limits, over which segments. `with_ties` false: of plans that
-    are equally good, any will do. `aim`: what the job asks for by name, see aims.py."""
+    are equally good, any will do. `aim`: what the job asks for by name, see aims.py. `is_patient`
+    false: where the searches over layouts give up, CP-SAT is asked over few options only."""
 
     goal: Goal
     allowed: Mask
     params: SolveParams
     with_ties: bool = True
     aim: Aim = "weighted"
+    is_patient: bool = True
 
     def without_capacity(self) -> PlanRequest:
         return replace(self, goal=replace(self.goal, capacity=None))

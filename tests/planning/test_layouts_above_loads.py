@@ -15,6 +15,7 @@ from planning_helpers import allowed_everywhere
 
 from splitopt.arena.rules import target_rules
 from splitopt.graph.tflite_reader import read_tflite
+from splitopt.planning import planner
 from splitopt.planning.planner import Planner
 from splitopt.planning.request import PlanRequest
 from splitopt.planning.segment import Techniques
@@ -80,10 +81,12 @@ def test_nothing_is_proved_that_was_not_looked_at(
     for fake in faked:
         monkeypatch.setattr(*fake)
 
-    def solved(goal: Goal, limit_s: float) -> tuple[Status, int | None, int | None]:
+    def solved(
+        goal: Goal, limit_s: float, *, is_patient: bool = True
+    ) -> tuple[Status, int | None, int | None]:
         techniques = Techniques(two_heights=False, streams=False, rolled_ends=False)
         table = SegmentTable(graph, target_rules("m55"), techniques=techniques)
-        request = PlanRequest(goal, allowed, SolveParams(limit_s))
+        request = PlanRequest(goal, allowed, SolveParams(limit_s), is_patient=is_patient)
         outcome, _ = Planner(table).solve(request)
         return outcome.status, outcome.cost, outcome.bound
 
@@ -95,9 +98,12 @@ def test_nothing_is_proved_that_was_not_looked_at(
             monkeypatch.setattr(*fake)
         _, cost, _ = solved(goal, 60)
         assert cost is not None
-        for limit_s in (60, 150, 250, 400, 700, 1300):
-            monkeypatch.setattr(deadline, "time", Clock())
-            status, found, bound = solved(goal, limit_s)
+        for limit_s in (3600, 60, 150, 250, 400, 700, 1300):
+            if limit_s < 3600:
+                monkeypatch.setattr(deadline, "time", Clock())
+            else:
+                monkeypatch.setattr(planner, "_FEW", 0)
+            status, found, bound = solved(goal, limit_s, is_patient=limit_s < 3600)
             assert status is not Status.INFEASIBLE
             assert status is not Status.OPTIMAL or found == cost
             assert bound is None or bound <= cost
@@ -140,14 +146,12 @@ def test_layouts_of_u_nets_are_decided_by_conflicts_as_by_cpsat(
     peak = 119_312
 
     def answers() -> list[tuple[Status, int | None]]:
-        planner = Planner(
-            SegmentTable(graph, target_rules("m55"), techniques=Techniques(streams=False))
-        )
-        price = int(planner.table.whole_invoke(0, len(graph.ops)) // 10)
+        table = SegmentTable(graph, target_rules("m55"), techniques=Techniques(streams=False))
+        price, own = int(table.whole_invoke(0, len(graph.ops)) // 10), Planner(table)
         found = []
         for goal in (Goal(1, 0, max_cost=price), Goal(0, 1, capacity=peak, max_cost=price)):
             request = PlanRequest(goal, allowed, SolveParams(600), with_ties=goal.cost_weight > 0)
-            outcome, _ = planner.solve(request)
+            outcome, _ = own.solve(request)
             found.append((outcome.status, outcome.cost))
         return found
 
