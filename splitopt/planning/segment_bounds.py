@@ -171,7 +171,6 @@ def searching_bounds(
         + table.sort_swap * heads.sort_swap
         + table.scan_step * heads.scan_steps
         + table.scan_active * heads.scan_active
-        + table.insert_step * heads.insert_steps
     )
     bounds: Matrix = np.floor(insn).astype(np.int64)
     return bounds

@@ -1,15 +1,14 @@
 """Heads of all segments at once, exact, and lower bounds of the work that TFLM's planner has.
 
-Exact are the buffers, the entries that were alive in a search and, mostly, the sort. A search ends
-above the gap that it finds, and a buffer is inserted at its offset: how many of the entries placed
-so far lie below is known at a few offsets, and taken at the next lower one.
+Exact are the buffers, the entries that were alive in a search and, mostly, the sort. A search looks
+at all that is placed already, but where it ends at a gap: that takes a step at least. The walk to a
+buffer's place among the others is left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +18,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.planning.head_buffers import head_buffers, touches_intermediates
 from splitopt.planning.offset_grids import OffsetGrid, offset_grids
 from splitopt.planning.sort_bounds import Counts, counting, sort_bounds
-from splitopt.solvers.distinct import distinct
 from splitopt.solvers.partition.shortest_paths import Matrix
-
-_MOST_LEVELS, _FEWEST_LEVELS, _LEVELS_TIMES_OPS = 16, 6, 8000
-"""Offsets at which entries are counted, 0 among them: the fewer, the more ops a model has."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,6 @@ class SegmentHeads:
     sort_swap: Counts
     scan_steps: Counts
     scan_active: Counts
-    insert_steps: Counts
 
 
 def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> SegmentHeads | None:
@@ -49,12 +43,12 @@ def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Segmen
     if found is None:
         return None
     order, grids = found
-    sums = _Sums(n, len(buffers), _levels(grids, n))
+    sums = _Sums(n, len(buffers))
     for index, grid in zip(order, grids, strict=True):
         sums.place(grid, buffers[index].size_bytes)
     by_index = dict(zip(order, grids, strict=True))
     sort_cmp, sort_swap = sort_bounds(buffers, [by_index[k] for k in range(len(buffers))], n)
-    placed = sums.placed
+    placed = sums.placed.astype(np.int32)
     return SegmentHeads(
         head=sums.head,
         buffers=placed,
@@ -62,30 +56,22 @@ def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Segmen
         sort_swap=sort_swap,
         scan_steps=placed * (placed - 1) // 2 - sums.spared,
         scan_active=sums.active,
-        insert_steps=sums.inserts,
     )
 
 
 class _Sums:
-    """What is placed so far, by segment."""
+    """What is placed so far, by segment; `spared`: steps that searches may leave out."""
 
-    def __init__(self, n: int, buffers: int, levels: npt.NDArray[np.int64]) -> None:
-        self._levels = levels
-        # below[j]: buffers at an offset of level j at the most; the last level: all of them
-        self._below = np.zeros((len(levels), n + 1, n + 1), dtype=counting(buffers))
+    def __init__(self, n: int, buffers: int) -> None:
+        self.placed = np.zeros((n + 1, n + 1), dtype=counting(buffers))
         self.head = np.zeros((n + 1, n + 1), dtype=np.int64)
-        self.inserts, self.spared = np.zeros((2, n + 1, n + 1), dtype=np.int32)
+        self.spared = np.zeros((n + 1, n + 1), dtype=np.int32)
         self._active_changes = np.zeros((n + 2, n + 1), dtype=np.int32)
 
     @property
     def active(self) -> Counts:
         active: Counts = self._active_changes[:-1].cumsum(axis=0, dtype=np.int32)
         return active
-
-    @property
-    def placed(self) -> Counts:
-        placed: Counts = self._below[-1].astype(np.int32)
-        return placed
 
     def place(self, grid: OffsetGrid, size: int) -> None:
         """Places one buffer wherever it is planned, behind all that come before it."""
@@ -95,53 +81,20 @@ class _Sums:
                 np.repeat(values[row], lengths)[stops.start - 1 :]
                 for values in (grid.offset, grid.active, grid.end)
             )
-            head = self.head[starts, stops]
+            head, placed = self.head[starts, stops], self.placed[starts, stops]
             np.maximum(head, offset + size, out=head)
             self._active_changes[starts.start, stops] += active
             self._active_changes[starts.stop, stops] -= active
-            below = self._below[:, starts, stops]
-            lower = np.searchsorted(self._levels, offset, "right")
-            for level in distinct(lower[lower > 0]).tolist():
-                _add(self.inserts[starts, stops], below[level - 1], lower == level)
-            self._spare(self.spared[starts, stops], below, end)
-            lowest = int(lower.min())  # no level below it is reached
-            reached = offset <= self._levels[lowest:, None]
-            below[lowest:] += reached[:, None, :].astype(below.dtype)
+            ended = np.flatnonzero(end >= 0)
+            if len(ended):
+                self._spare(self.spared[starts, stops], placed, ended)
+            placed += 1
 
-    def _spare(self, sums: Counts, below: Counts, end: npt.NDArray[np.int64]) -> None:
-        """Adds the entries that a search may leave out: all but its end and those below that."""
-        ended = end >= 0
-        _add(sums, below[-1], ended)
-        _add(sums, 1, ended, np.subtract)
-        lower = np.searchsorted(self._levels, end, "left")
-        for level in distinct(lower[ended & (lower > 0)]).tolist():
-            _add(sums, below[level - 1], ended & (lower == level), np.subtract)
-
-
-def _add(sums: Counts, values: Any, stops: npt.NDArray[np.bool_], join: np.ufunc = np.add) -> None:
-    """Adds values, one or a matrix of them, in the columns of these stops, which mostly follow one
-    another."""
-    places = np.flatnonzero(stops)
-    if not len(places):
-        return
-    span = slice(int(places[0]), int(places[-1]) + 1)
-    added = values if isinstance(values, int) else values[:, span]
-    if len(places) < span.stop - span.start:
-        added = added * stops[span].astype(sums.dtype)
-    join(sums[:, span], added, out=sums[:, span])
-
-
-def _levels(grids: Sequence[OffsetGrid], ops: int) -> npt.NDArray[np.int64]:
-    """Offsets at which placed buffers are counted: 0, those at which most buffers of all segments
-    lie, and one that is above all."""
-    weights: dict[int, int] = {}
-    for grid in grids:
-        cells = np.diff(grid.starts)[:, None] * np.diff(grid.stops)
-        offsets = distinct(grid.offset)
-        places = np.searchsorted(offsets, grid.offset)
-        held = np.bincount(places.ravel(), cells.ravel())
-        for offset, weight in zip(offsets.tolist(), held.tolist(), strict=True):
-            weights[offset] = weights.get(offset, 0) + weight
-    most = min(_MOST_LEVELS, max(_FEWEST_LEVELS, _LEVELS_TIMES_OPS // max(1, ops)))
-    often = sorted(weights, key=weights.__getitem__, reverse=True)
-    return np.array([*sorted({0, *often[:most]}), 2**62])
+    @staticmethod
+    def _spare(spared: Counts, placed: Counts, ended: npt.NDArray[np.int64]) -> None:
+        """All but one of what is placed, at these stops, which mostly follow one another."""
+        span = slice(int(ended[0]), int(ended[-1]) + 1)
+        if len(ended) == span.stop - span.start:
+            spared[:, span] += placed[:, span] - 1
+        else:
+            spared[:, ended] += placed[:, ended] - 1
