@@ -18,7 +18,7 @@ from splitopt.solvers.outcome import Outcome, Status
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition.allowed_paths import AllowedPath, AllowedPaths, TooManyPaths
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.conflicts import Conflict, gap, is_easier_than_all, is_gap
+from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out, lay_out_quickly
@@ -28,6 +28,7 @@ from splitopt.solvers.partition.orders import Undecided
 from splitopt.solvers.partition.pareto import Learnt
 from splitopt.solvers.partition.plan import Layout, PartitionPlan
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.stand_ins import gap, is_easier_than_all, is_gap, is_stand_in
 from splitopt.solvers.partition.through import lowest_peak
 
 _MOST_ROUNDS = 32
@@ -218,7 +219,9 @@ class _Search:
         """Without gaps at its end that change nothing."""
         self._settle_segments(run, deadline)
         instance, teacher = self._instance(run), self._learnt.teacher
-        conflict = teacher.conflict_of(instance, run, region, needed, deadline, keeps_need=False)
+        (conflict,) = teacher.conflicts_of(
+            instance, run, region, needed, deadline, keeps_need=False
+        )
         options = conflict.options
         while is_gap(options[-1]):
             options = options[:-1]
@@ -245,7 +248,7 @@ class _Search:
         )
 
     def _of_segments(self, run: Sequence[Option]) -> Column:
-        segments = {(own.start, own.stop) for own in run if not is_gap(own)}
+        segments = {(own.start, own.stop) for own in run if not is_stand_in(own)}
         return np.concatenate([self._pool.of_segment(*segment) for segment in sorted(segments)])
 
     def _option(self, number: int) -> Option:

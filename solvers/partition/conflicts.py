@@ -15,113 +15,121 @@ import numpy.typing as npt
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.layout import lay_out
-from splitopt.solvers.partition.shortest_paths import Column
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.stand_ins import (
+    BEGINS,
+    ENDS,
+    GOES_ON,
+    is_no_easier,
+    is_on_the_way,
+    is_stand_in,
+    is_told,
+)
 
 _WORD = 62
 """Bits of a word."""
 
 Segment = tuple[int, int]
+Part = tuple[int, Option]
+"""A role (see stand_ins.py), and which option has it; or one that is no easier."""
 Words = npt.NDArray[np.int64]
 """A row for each mask."""
 Mask = npt.NDArray[np.bool_]
 
 
-_GAP = -1
-"""Key of a gap."""
-
-
-def gap(options: Sequence[Option]) -> Option:
-    """In the place of these, which are one behind the other, with no arena; see
-    `is_easier_than_all`."""
-    return Option(options[0].start, options[-1].stop, 0, 0, key=_GAP)
-
-
-def is_gap(option: Option) -> bool:
-    return option.key == _GAP
-
-
-def is_easier_than_all(gap: Option, boundaries: Sequence[Boundary]) -> bool:
-    """Whether a layout with any options in the place of a gap is one with the gap: what comes from
-    outside lives from the start of the segment that reads it first, so not from that of the gap."""
-    return not any(
-        not value.is_made and gap.start < value.start_item < gap.stop for value in boundaries
-    )
-
-
 @dataclass(frozen=True)
 class Conflict:
     """These options, one behind the other, need at least that region; and so do others that are no
-    easier, and whatever is in the place of gaps."""
+    easier, and whatever stand-ins stand for."""
 
     options: tuple[Option, ...]
     region: int
 
+    @property
+    def parts(self) -> Iterator[Part]:
+        """What may have which role in a plan that holds it."""
+        first, *_, last = self.options if len(self.options) > 1 else self.options * 2
+        yield BEGINS, first
+        yield ENDS, last
+        for own in self.options:
+            if is_on_the_way(own) or (own is not first and own is not last):
+                yield GOES_ON, own
+
     def holds(self, options: Sequence[Option]) -> bool:
         """Whether it speaks of the plan of these options."""
-        starts = {option.start for option in options}
-        return all(
-            own.start in starts and any(own.stop == other.stop for other in options)
-            if is_gap(own)
-            else any(is_no_easier(other, own) for other in options)
-            for own in self.options
-        )
+        is_begun = False
+        for option in options:
+            roles = {role for role, own in self.parts if is_part(option, own, role)}
+            if ENDS in roles and (is_begun or BEGINS in roles):
+                return True
+            is_begun = BEGINS in roles or (is_begun and GOES_ON in roles)
+        return False
+
+
+def is_part(option: Option, own: Option, role: int) -> bool:
+    """Whether an option may have the role of one in a conflict."""
+    if not is_stand_in(own):
+        return is_no_easier(option, own)
+    return bool(is_told(own, role, option.start, option.stop, option.arena_bytes))
 
 
 class Conflicts:
     """Of plans for n items, as bits in words: what a path has of some of them at its end, so that
     options behind it may complete them. Those of the largest regions come first."""
 
-    def __init__(self, n: int, conflicts: Sequence[Conflict]) -> None:
+    def __init__(self, conflicts: Sequence[Conflict]) -> None:
         self._conflicts = sorted(conflicts, key=lambda conflict: -conflict.region)
         self.words = -(-len(conflicts) // _WORD)
         self._regions = -np.array([it.region for it in self._conflicts], dtype=np.int64)
-        self._parts: dict[Segment, list[tuple[int, Option]]] = {}
-        self._gaps: list[tuple[int, Option]] = []
-        first, last = np.zeros((2, n + 1, len(conflicts)), dtype=bool)
+        self._parts: dict[Segment, list[tuple[int, Part]]] = {}
+        self._stand_ins: list[tuple[int, Part]] = []
         for bit, conflict in enumerate(self._conflicts):
-            for own in conflict.options:
-                if is_gap(own):
-                    self._gaps.append((bit, own))
+            for part in conflict.parts:
+                if is_stand_in(own := part[1]):
+                    self._stand_ins.append((bit, part))
                 else:
-                    self._parts.setdefault((own.start, own.stop), []).append((bit, own))
-            first[conflict.options[0].start, bit] = True
-            last[conflict.options[-1].stop, bit] = True
-        self._first, self._last = self._packed(first), self._packed(last)
-        self._ending = [np.flatnonzero(row).tolist() for row in last]
+                    self._parts.setdefault((own.start, own.stop), []).append((bit, part))
         largest = np.tri(len(conflicts) + 1, len(conflicts), -1, dtype=bool)
         self._largest = self._packed(largest)
 
-    def concern(self, start: int, stop: int) -> bool:
-        """Whether options of a segment can be a part of any."""
-        is_in_gap = any(own.start <= start and stop <= own.stop for _, own in self._gaps)
-        return is_in_gap or (start, stop) in self._parts
+    def concern(self, starts: Column, stops: Column) -> Mask:
+        """Whether options of these segments can be a part of any."""
+        segments = zip(starts.tolist(), stops.tolist(), strict=True)
+        found: Mask = np.array([segment in self._parts for segment in segments], dtype=bool)
+        for _, (role, own) in self._stand_ins:
+            found |= is_told(own, role, starts, stops, np.full_like(starts, NEVER))
+        return found
 
     def bits(self, options: Sequence[Option]) -> Words:
-        """Of each of these, those that it can be a part of."""
-        rows = np.zeros((len(options), len(self._conflicts)), dtype=bool)
+        """Of each of these [option, role, word], those in which it can have a role."""
+        rows = np.zeros((len(options), 3, len(self._conflicts)), dtype=bool)
         for row, option in zip(rows, options, strict=True):
-            for bit, own in self._parts.get((option.start, option.stop), ()):
-                row[bit] = row[bit] or is_no_easier(option, own)
-        ends = [(option.start, option.stop) for option in options]
-        starts, stops = np.array(ends, dtype=np.int64).reshape(-1, 2).T
-        for bit, own in self._gaps:
-            rows[:, bit] |= (own.start <= starts) & (stops <= own.stop)
+            for bit, (role, own) in self._parts.get((option.start, option.stop), ()):
+                row[role, bit] |= is_no_easier(option, own)
+        figures = [(option.start, option.stop, option.arena_bytes) for option in options]
+        columns = np.array(figures, dtype=np.int64).reshape(-1, 3).T
+        for bit, (role, own) in self._stand_ins:
+            rows[:, role, bit] |= is_told(own, role, *columns)
         return self._packed(rows)
 
-    def extended(
-        self, masks: Words, bits: Words, region: Column, starts: Column, stop: int
-    ) -> tuple[Words, Column]:
-        """Masks and regions of paths to some starts, longer by options with these bits. What asks
-        for no larger region than a path has is none of its any more."""
-        masks = (masks | self._first[starts]) & bits
-        for bit in self._ending[stop]:
-            is_met = (masks[:, bit // _WORD] >> (bit % _WORD)) & 1 > 0
+    def extended(self, masks: Words, bits: Words, region: Column) -> tuple[Words, Column]:
+        """Masks and regions of paths that are longer by options with these bits. What asks for no
+        larger region than a path has is none of its any more."""
+        begins, goes_on, ends = (bits[:, role] for role in (BEGINS, GOES_ON, ENDS))
+        met = (masks | begins) & ends
+        for bit in self._some_of(met):
+            is_met = (met[:, bit // _WORD] >> (bit % _WORD)) & 1 > 0
             region = np.where(is_met, np.maximum(region, -self._regions[bit]), region)
         larger = np.searchsorted(self._regions, -region)
-        return masks & ~self._last[stop] & self._largest[larger], region
+        return ((masks & goes_on) | begins) & ~met & self._largest[larger], region
+
+    def _some_of(self, masks: Words) -> list[int]:
+        """The bits that are in any of these."""
+        words = np.bitwise_or.reduce(masks, axis=0)
+        found: list[int] = np.flatnonzero((words[:, None] >> np.arange(_WORD)) & 1).tolist()
+        return found
 
     def _packed(self, rows: Mask) -> Words:
         """Bits as words."""
@@ -172,7 +180,7 @@ class Learning:
         """With easier ones in the place of each as far as these need more than the peak, too."""
         eased = list(options)
         for k, option in enumerate(options):
-            for easier in () if is_gap(option) else self._easier(option):
+            for easier in () if is_stand_in(option) else self._easier(option):
                 trial = [*eased[:k], easier, *eased[k + 1 :]]
                 if not self.deadline.is_over and self._needs_more(trial):
                     eased = trial
@@ -211,18 +219,3 @@ def _easiest(options: Sequence[Option]) -> Option:
     first, arena = options[0], min(option.arena_bytes for option in options)
     rolls = tuple(replace(roll, lead=leads[roll.read, roll.made]) for roll in first.rolls)
     return replace(first, arena_bytes=arena, rolls=rolls)
-
-
-def is_no_easier(other: Option, option: Option) -> bool:
-    """Whether every layout with the one is a layout with the other option in its place."""
-    if (other.start, other.stop) != (option.start, option.stop):
-        return False
-    if other.arena_bytes < option.arena_bytes or (option.low and not other.low):
-        return False
-    if not option.apart:  # whatever it reads last may lie where it writes
-        return True
-    leads = {(roll.read, roll.made): roll.lead for roll in option.rolls}
-    keeps_as_much = other.apart and (option.by_rows or not other.by_rows)
-    return keeps_as_much and all(
-        leads.get((roll.read, roll.made), roll.lead + 1) <= roll.lead for roll in other.rolls
-    )

@@ -8,10 +8,11 @@ from operator import or_
 
 import numpy as np
 
-from splitopt.solvers.partition.conflicts import Conflict, Segment, is_gap, is_no_easier
+from splitopt.solvers.partition.conflicts import Conflict, Part, Segment, is_part
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.option_pool import Mask, OptionPool
-from splitopt.solvers.partition.shortest_paths import NEVER
+from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.stand_ins import is_stand_in, is_told
 
 
 class Forbidden:
@@ -25,35 +26,36 @@ class Forbidden:
         """`option_of`: by number, of exact figures."""
         self._pool, self._option_of = pool, option_of
         self._regions: list[int] = []
-        self._parts: dict[Segment, list[tuple[int, Option]]] = {}
-        self._bits: dict[int, int] = {}
-        self._first = [0] * (pool.n + 1)
-        self._last = [0] * (pool.n + 1)
+        self._parts: dict[Segment, list[tuple[int, Part]]] = {}
+        self._stand_ins: list[tuple[int, Part]] = []
+        self._bits = [[0, 0, 0] for _ in pool.ram]
         self.concerned: Mask = np.zeros(len(pool.ram), dtype=bool)
         """Of each option, whether it is a part of any."""
 
     def add(self, conflict: Conflict) -> None:
         bit, pool = 1 << len(self._regions), self._pool
         self._regions.append(conflict.region)
-        for own in conflict.options:
-            if is_gap(own):
-                inside = (pool.starts >= own.start) & (pool.stops <= own.stop)
-                self._set(np.flatnonzero(inside).tolist(), bit)
-                continue
-            self._parts.setdefault((own.start, own.stop), []).append((bit, own))
-            numbers = pool.of_segment(own.start, own.stop)
-            there = numbers[pool.is_exact[numbers] & (pool.ram[numbers] < NEVER)].tolist()
-            self._set([k for k in there if is_no_easier(self._option_of(k), own)], bit)
-        self._first[conflict.options[0].start] |= bit
-        self._last[conflict.options[-1].stop] |= bit
+        for role, own in conflict.parts:
+            if is_stand_in(own):
+                self._stand_ins.append((bit, (role, own)))
+                arenas = np.where(self._exact(np.arange(len(pool.ram))), NEVER, -1)
+                there = np.flatnonzero(is_told(own, role, pool.starts, pool.stops, arenas))
+            else:
+                self._parts.setdefault((own.start, own.stop), []).append((bit, (role, own)))
+                there = pool.of_segment(own.start, own.stop)
+                there = there[self._exact(there)]
+            for number, is_known in zip(there.tolist(), self._exact(there), strict=True):
+                if not is_known or is_part(self._option_of(number), own, role):
+                    self._set(number, role, bit)
 
     def settled(self, number: int) -> None:
         """An option whose figures are exact from now on."""
-        start, stop, _ = self._pool.name(number)
-        parts = self._parts.get((start, stop), ())
-        if parts and self._pool.is_exact[number] and self._pool.ram[number] < NEVER:
+        if self._exact(np.array([number])):
             option = self._option_of(number)
-            self._set([number], sum(bit for bit, own in parts if is_no_easier(option, own)))
+            segment = option.start, option.stop
+            for bit, (role, own) in (*self._parts.get(segment, ()), *self._stand_ins):
+                if is_part(option, own, role):
+                    self._set(number, role, bit)
 
     def above(self, region: int) -> int:
         """The conflicts that ask for more than a region."""
@@ -66,11 +68,16 @@ class Forbidden:
     def extended(self, mask: int, number: int, counted: int) -> int | None:
         """The mask of a path that is longer by an option; None where it holds one of the counted
         conflicts."""
-        start, stop = int(self._pool.starts[number]), int(self._pool.stops[number])
-        longer = (mask | self._first[start]) & self._bits[number] & counted
-        return None if longer & self._last[stop] else longer
+        begins, goes_on, ends = self._bits[number]
+        if (mask | begins) & ends & counted:
+            return None
+        return ((mask & goes_on) | begins) & counted
 
-    def _set(self, numbers: list[int], bit: int) -> None:
-        for number in numbers if bit else ():
-            self._bits[number] = self._bits.get(number, 0) | bit
-        self.concerned[numbers] |= bit > 0
+    def _exact(self, numbers: Column) -> Mask:
+        """Which options are there with exact figures."""
+        exact: Mask = self._pool.is_exact[numbers] & (self._pool.ram[numbers] < NEVER)
+        return exact
+
+    def _set(self, number: int, role: int, bit: int) -> None:
+        self._bits[number][role] |= bit
+        self.concerned[number] = True

@@ -80,7 +80,7 @@ class KeptFront:
             return KeptForFront([], is_complete=not self._deadline.is_over)
         prospects = self._prospects_of(self._pool.edges.some(numbers), known)
         numbers = numbers[prospects.gains() >= 0]
-        learnt = Conflicts(self._pool.n, conflicts)
+        learnt = Conflicts(conflicts)
         if is_first:
             self._prospects = prospects
         if not len(numbers):
@@ -119,7 +119,7 @@ class KeptFront:
         every = mirrored(n, pool.edges.some(numbers))
         behind = self._search(
             *(second, every.some(~is_ahead), self._prospects_of(every, known)),
-            *(Conflicts(n, ()), told, lowest_regions(n, every)),
+            *(Conflicts(()), told, lowest_regions(n, every)),
         )
         if not behind.follow(self._deadline):
             return KeptForFront([], is_complete=False)
@@ -184,16 +184,13 @@ class KeptFront:
         those that are not settled where paths come to them."""
         pool = self._pool
         settled = told[numbers]
-        bits = np.zeros((len(numbers), conflicts.words), dtype=np.int64)
+        bits = np.zeros((len(numbers), 3, conflicts.words), dtype=np.int64)
 
         def learn(some: Column) -> None:
-            concerned = [
-                at
-                for at in some.tolist()
-                if edges.ram[at] < NEVER and conflicts.concern(edges.starts[at], edges.stops[at])
-            ]
-            names = map(pool.name, numbers[concerned].tolist())
-            bits[concerned] = conflicts.bits([self._option_of(name) for name in names])
+            there = some[edges.ram[some] < NEVER]
+            there = there[conflicts.concern(edges.starts[there], edges.stops[there])]
+            names = map(pool.name, numbers[there].tolist())
+            bits[there] = conflicts.bits([self._option_of(name) for name in names])
 
         def settle(some: Sequence[int]) -> None:
             chosen = numbers[list(some)]

@@ -95,9 +95,9 @@ class LabelSearch:
         self._by_segments, self._prospects = by_segments, prospects
         self._settled = np.ones(len(edges.ram), dtype=bool) if settled is None else settled
         self._settle = settle
-        self._conflicts = Conflicts(n, ()) if conflicts is None else conflicts
+        self._conflicts = Conflicts(()) if conflicts is None else conflicts
         words = self._conflicts.words
-        self._bits = np.zeros((len(edges.ram), words), dtype=np.int64) if bits is None else bits
+        self._bits = np.zeros((len(edges.ram), 3, words), int) if bits is None else bits
         self._none = Labels(*[*_NOTHING, np.zeros((0, words), dtype=np.int64)])
         self._floor = lowest_regions(n, edges) if floor is None else floor
         self._labels = [self._none] * (n + 1)
@@ -164,9 +164,7 @@ class LabelSearch:
         longer = Labels(*figures, copied, edge, before, mask)
         if not self._conflicts.words:
             return longer
-        mask, region = self._conflicts.extended(
-            mask, self._bits[edge], longer.region, edges.starts[edge], stop
-        )
+        mask, region = self._conflicts.extended(mask, self._bits[edge], longer.region)
         return longer._replace(mask=mask, region=region).some(
             self._wanted(stop, region, *figures[1:])
         )

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.conflicts import conflicts_of, is_no_easier
+from splitopt.solvers.partition.conflicts import conflicts_of
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.model import LayoutCut
+from splitopt.solvers.partition.stand_ins import is_no_easier
 
 
 def layout_cuts(

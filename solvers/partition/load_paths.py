@@ -76,7 +76,7 @@ def kept_paths(
 ) -> LoadPaths:
     """The same where options keep bytes, with conflicts of them. Where time runs out, none. Of
     paths that are no better than plans that are `known`, most are not there."""
-    conflicts, edges = Conflicts(instance.n, learnt), edges_of(instance)
+    conflicts, edges = Conflicts(learnt), edges_of(instance)
     if lowest_regions(instance.n, edges)[0] >= NEVER:
         return LoadPaths((), None)  # some cut is in the way of every path
     chosen, prospects = _open(instance, edges, known, by_segments=by_segments)

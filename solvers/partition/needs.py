@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+import numpy.typing as npt
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.boundary import Boundary
@@ -155,6 +156,27 @@ class Needs:
             if followed.least == NO_REGION:
                 break
         return min(followed.least, followed.over)
+
+    def needed_with(
+        self,
+        options: Sequence[Option],
+        arenas: npt.NDArray[np.int64],
+        region: int,
+        most: int,
+        deadline: Deadline,
+    ) -> npt.NDArray[np.int64]:
+        """The same where the first one has any of these arenas, and lives with no value that is not
+        alive behind it.
+
+        Raises: Undecided.
+        """
+        first, *numbers = self._numbered(options)
+        step = _Step(self._backwards, self._known_backwards)
+        followed = step.to(tuple(numbers[::-1]), region, most, deadline)
+        states, regions = followed.within.states, followed.within.regions
+        beside = self._backwards.beside(first, states)
+        needed = np.maximum(regions, beside + arenas[:, None]).min(axis=1, initial=NO_REGION)
+        return np.asarray(np.minimum(needed, followed.over))
 
     def _numbered(self, options: Iterable[Option]) -> tuple[int, ...]:
         return tuple(self._number(option) for option in options)

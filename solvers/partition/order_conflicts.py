@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
-from splitopt.solvers.partition.conflicts import (
-    Conflict,
-    Learning,
-    gap,
-    is_easier_than_all,
-    is_gap,
-)
+from splitopt.solvers.partition.conflicts import Conflict, Learning, is_part
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.orders import Undecided
+from splitopt.solvers.partition.shapes import Shape, shape_of, shaped
+from splitopt.solvers.partition.stand_ins import (
+    BEGINS,
+    beginning,
+    gap,
+    is_easier_than_all,
+    is_gap,
+    is_stand_in,
+    some_before,
+    some_behind,
+    up_to,
+    with_arena,
+)
 
 _ABOVE = 64
 """What a conflict needs is known exactly up to this part of a region above it."""
-
-
-Shape = tuple[tuple[int, int], ...]
-"""Segments of a conflict, gaps aside: where others are sought first."""
 
 
 class Teacher:
@@ -40,16 +45,16 @@ class Teacher:
         options: Sequence[Option],
         region: int,
         deadline: Deadline,
-    ) -> Conflict | None:
+    ) -> list[Conflict]:
         """What these options teach if segments that others taught of do not fit the region."""
         learning = _ByOrders(instance, self._needs, region, deadline)
         for shape, regions in self._shapes.items():
             run = learning.like(options, shape) if region in regions else None
             if run is not None:
                 return self._learnt(learning, run, shape, keeps_need=True)
-        return None
+        return []
 
-    def conflict_of(
+    def conflicts_of(
         self,
         instance: PartitionInstance,
         options: Sequence[Option],
@@ -58,44 +63,30 @@ class Teacher:
         deadline: Deadline,
         *,
         keeps_need: bool = True,
-    ) -> Conflict:
+    ) -> list[Conflict]:
         """One of the shortest runs of these options that does not fit the region, as far as can be
-        with gaps, and with easier ones in the place of others, of which none changes what the run
-        needs. `needed`: by all of them. `keeps_need` false: the run may need less, but fits not."""
+        with gaps, with easier ones in the place of others and with any at its ends, of which none
+        changes what the run needs. `needed`: by all of them. `keeps_need` false: the run may need
+        less, but fits not."""
         learning = _ByOrders(instance, self._needs, region, deadline)
         run = learning.shortest(options)
-        conflict = self._learnt(learning, run, shape_of(run), keeps_need=keeps_need)
-        return conflict if conflict.region > region else Conflict(tuple(options), needed)
+        conflicts = self._learnt(learning, run, shape_of(run), keeps_need=keeps_need)
+        is_learnt = any(conflict.region > region for conflict in conflicts)
+        return conflicts if is_learnt else [Conflict(tuple(options), needed)]
 
     def _learnt(
         self, learning: _ByOrders, run: Sequence[Option], shape: Shape, *, keeps_need: bool
-    ) -> Conflict:
-        conflict = learning.conflict(run) if keeps_need else learning.loose_conflict(run)
+    ) -> list[Conflict]:
+        if keeps_need:
+            conflicts = list(learning.with_arenas(learning.conflict(run)))
+        else:
+            conflicts = [learning.loose_conflict(run)]
+        most = max(conflict.region for conflict in conflicts)
         shapes = self._shapes
         known = shapes.get(shape, range(learning.region, 0))
-        least, most = min(known.start, learning.region), max(known.stop, conflict.region)
-        shapes[shape] = range(least, most)
+        shapes[shape] = range(min(known.start, learning.region), max(known.stop, most))
         self._shapes = dict(sorted(shapes.items(), key=lambda it: len(it[0])))
-        return conflict
-
-
-def shape_of(options: Sequence[Option]) -> Shape:
-    return tuple((own.start, own.stop) for own in options if not is_gap(own))
-
-
-def _shaped(options: Sequence[Option], shape: Shape) -> list[Option]:
-    """Those that share items with a shape, and gaps between them."""
-    found = list[Option]()
-    for option in options:
-        is_in = any(option.start < stop and start < option.stop for start, stop in shape)
-        if is_in:
-            found.append(option)
-        elif found:
-            some = [found.pop()] if is_gap(found[-1]) else []
-            found.append(gap([*some, option]))
-    while found and is_gap(found[-1]):
-        found.pop()
-    return found
+        return conflicts
 
 
 class _ByOrders(Learning):
@@ -110,16 +101,36 @@ class _ByOrders(Learning):
         """With easier ones in the place of each as far as they need no less."""
         needed = self._least(options, self.region, self._most)
         self._peak = needed - 1
-        return Conflict(self.eased(options), needed)
+        return Conflict(self._opened(self.eased(options)), needed)
 
     def loose_conflict(self, options: Sequence[Option]) -> Conflict:
         """The same as far as they do not fit the region."""
-        eased = self.eased(options)
+        eased = self._opened(self.eased(options))
         return Conflict(eased, self._least(eased, self.region, self._most))
+
+    def with_arenas(self, conflict: Conflict) -> Iterator[Conflict]:
+        """The same of other arenas at its beginning, where these do not fit the region."""
+        yield conflict
+        first, *rest = conflict.options
+        if not is_stand_in(first) or is_gap(first):
+            return
+        any_first = with_arena(first, 0)
+        parts = (own for own in self._instance.options if is_part(own, any_first, BEGINS))
+        arenas = np.unique([own.arena_bytes for own in parts])
+        try:
+            needed = self._needs.needed_with(
+                conflict.options, arenas, self.region, self._most, self.deadline
+            )
+        except Undecided:
+            return
+        regions, some = np.unique(needed, return_index=True)
+        for region, arena_bytes in zip(regions.tolist(), arenas[some].tolist(), strict=True):
+            if region > self.region and region != conflict.region:
+                yield Conflict((with_arena(first, arena_bytes), *rest), region)
 
     def like(self, options: Sequence[Option], shape: Shape) -> Sequence[Option] | None:
         """What is left of them by a shape, if that does not fit the region."""
-        run = _shaped(options, shape)
+        run = shaped(options, shape)
         if len(run) < 2 or self._fits(run, self._most):
             return None
         return run if len(shape_of(run)) <= len(shape) else self.shortest(run)
@@ -135,6 +146,31 @@ class _ByOrders(Learning):
             trial = [*kept, gap([*some, option]), *found[at + 1 :]]
             kept += [trial[len(kept)]] if not self._fits(trial) else [*some, option]
         return kept
+
+    def _opened(self, options: tuple[Option, ...]) -> tuple[Option, ...]:
+        """With any options at the ends that have as much arena, as far as they need more than the
+        peak, too."""
+        if len(options) > 1:
+            options = next(filter(self._needs_more, self._with_any_first(options)), options)
+            options = next(filter(self._needs_more, _with_any_last(options)), options)
+        return options
+
+    def _with_any_first(self, options: tuple[Option, ...]) -> Iterator[tuple[Option, ...]]:
+        first, *rest = options
+        if is_stand_in(first):
+            return
+        behind = rest[1:] if is_gap(rest[0]) else rest
+        if behind:
+            stop, arena_bytes = behind[0].start, first.arena_bytes
+
+            def trial(start: int) -> tuple[Option, ...]:
+                return some_before(start, stop, arena_bytes), *behind
+
+            made = (it.start_item + 1 for it in self._instance.boundaries if it.last_item >= stop)
+            starts = sorted({0, *(start for start in made if start <= first.start)})
+            at = bisect_left(starts, True, key=lambda start: self._needs_more(trial(start)))
+            yield trial(starts[min(at, len(starts) - 1)])
+        yield up_to(first.stop, first.arena_bytes), *rest
 
     def _fits(self, options: Sequence[Option], most: int | None = None) -> bool:
         """Not proved not to."""
@@ -153,3 +189,12 @@ class _ByOrders(Learning):
         except Undecided:
             return enough
         return max(enough, needed)
+
+
+def _with_any_last(options: tuple[Option, ...]) -> Iterator[tuple[Option, ...]]:
+    *rest, last = options if not is_gap(options[-1]) else options[:-1]
+    if not rest or is_stand_in(last):
+        return
+    if is_gap(rest[-1]):
+        yield *rest[:-1], some_behind(rest[-1].start, last.stop, last.arena_bytes)
+    yield *rest, beginning(last.start, last.arena_bytes)

@@ -135,6 +135,19 @@ class Orders:
         some = first_undominated(np.column_stack([needed, found]))
         return Within(found[some], needed[some], chosen[some, 0], chosen[some, 1:], least)
 
+    def beside(self, number: int, states: Figures) -> _Places:
+        """Behind each of these states, what an option's arena lies between that it lives with:
+        bytes from end to end, at the best place. All else is there already."""
+        scene = self._scenes.of(number)
+        assert scene.new == (None,), "an arena alone"
+        free = scene.places(0)
+        distances = _distances(scene, states).repeat(len(free), axis=0)
+        places = np.tile(free, len(states))
+        placed = _placed(distances, *_neighbours(scene, distances, 0, places))
+        whole = placed[:, LOW, -1] + placed[:, -1, HIGH] - scene.sizes[-1]
+        found: _Places = whole.reshape(len(states), len(free)).min(axis=1)
+        return found
+
     def states_at(self, number: int) -> Iterator[State]:
         """Of the values alive before an option, in every order that these may have, each as near to
         both ends as the others let it."""

@@ -285,8 +285,8 @@ class _ByConflicts:
         """Within the region; where orders do not decide, the smallest one that is found."""
         needs, teacher = self._learnt.needs, self._learnt.teacher
         known = teacher.soon(self._instance, options, region, self._deadline)
-        if known is not None:
-            learnt.append(known)
+        if known:
+            learnt += known
             return None
         soon = needs.soon(options, region)
         if soon is not None:
@@ -302,5 +302,5 @@ class _ByConflicts:
         if fit.places is not None:
             return needs.layout(options, fit.places)
         first, needed = options[: fit.stop], fit.needed
-        learnt.append(teacher.conflict_of(self._instance, first, region, needed, self._deadline))
+        learnt += teacher.conflicts_of(self._instance, first, region, needed, self._deadline)
         return None

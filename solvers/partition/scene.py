@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
+from splitopt.solvers.partition.stand_ins import is_only_beside_all, seen_by
 
 LOW, HIGH, FIRST = 0, 1, 2
 """Nodes: the ends of the region, then the values alive before a segment, then its new blocks."""
@@ -80,7 +81,7 @@ class Scenes:
 
     def _seen(self, option: Option) -> Scene:
         values = self._boundaries
-        before, behind = self._alive(option.start), self._alive(option.stop)
+        before, behind = seen_by(option, self._alive(option.start), self._alive(option.stop))
         fresh = [k for k in behind if k not in before]
         early: list[int | None] = [None] if option.arena_bytes else []
         early += [k for k in fresh if not values[k].is_made]
@@ -91,7 +92,11 @@ class Scenes:
             before, behind, blocks = behind, before, [*early, *last, *late]
             blocks = [value for value in blocks if value not in before]
         nodes = [*before, *blocks]
-        at_odds = [] if option.apart else [{value, read} for value in late for read in last]
+        at_odds: list[set[int | None]] = []
+        if not option.apart:
+            at_odds += [{value, read} for value in late for read in last]
+        if is_only_beside_all(option):
+            at_odds += [{None, value} for value in (*last, *fresh)]
         beside = [
             tuple(
                 FIRST + at

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+import numpy as np
+from ends import with_any_at_ends
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_exact_front import rolled
@@ -12,10 +14,17 @@ from test_pareto import undominated
 from tiny import UNIT, all_choices, least_region, partition_instances, segments_ram
 
 from splitopt.solvers.deadline import Deadline
-from splitopt.solvers.partition.conflicts import Conflict, gap, is_easier_than_all
+from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.load_paths import kept_paths
 from splitopt.solvers.partition.needs import Needs
+from splitopt.solvers.partition.stand_ins import (
+    gap,
+    is_easier_than_all,
+    some_before,
+    up_to,
+    with_arena,
+)
 
 
 def with_gap(instance: PartitionInstance, chance: random.Random) -> Sequence[Option] | None:
@@ -46,6 +55,7 @@ def test_no_choice_of_which_a_conflict_speaks_needs_less(
     run = with_gap(instance, chance)
     assume(run is not None)
     assert run is not None
+    run = with_any_at_ends(run, chance)
     conflict = Conflict(tuple(run), needed(instance, run))
     held = [options for options in all_choices(instance) if conflict.holds(options)]
     for options in chance.sample(held, min(4, len(held))):
@@ -63,6 +73,7 @@ def test_paths_over_conflicts_are_those_of_all_choices() -> None:
     for seed in range(5):
         instance = rolled(seed, 5, keeps=seed % 3 == 0)
         runs = [run for _ in range(70) if (run := with_gap(instance, chance))]
+        runs = [with_any_at_ends(run, chance) for run in runs]
         conflicts = [Conflict(tuple(run), UNIT * chance.randint(10, 22)) for run in runs]
         found = kept_paths(instance, Deadline(60), conflicts, by_segments=True).ends
         wanted, goal = set(), instance.goal
@@ -77,3 +88,20 @@ def test_paths_over_conflicts_are_those_of_all_choices() -> None:
         plain = kept_paths(instance, Deadline(60), (), by_segments=True).ends
         is_changed += {(end.peak, end.cost, end.segments) for end in plain} != best
     assert is_changed > 0
+
+
+@settings(max_examples=30)
+@given(partition_instances(4), st.randoms(use_true_random=False))
+def test_what_all_arenas_need_is_what_each_does(
+    instance: PartitionInstance, chance: random.Random
+) -> None:
+    run = with_gap(instance, chance)
+    assume(run is not None and len(run) > 1)
+    assert run is not None
+    stop = run[1].start
+    first = chance.choice([some_before(chance.randint(0, run[0].start), stop, 1), up_to(stop, 1)])
+    arenas, rest = np.arange(1, 12 * UNIT, UNIT), run[1:]
+    needs, most = Needs(instance.boundaries), 100 * UNIT
+    found = needs.needed_with([first, *rest], arenas, 0, most, Deadline(60)).tolist()
+    each = [needed(instance, (with_arena(first, arena), *rest)) for arena in arenas.tolist()]
+    assert found == each

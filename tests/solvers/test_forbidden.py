@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from ends import with_any_at_ends
 from hypothesis import given, settings
 from samples import seeds
 from test_exact_front import rolled
@@ -18,22 +19,26 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.allowed_paths import AllowedPaths
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.conflict_search import relaxed
-from splitopt.solvers.partition.conflicts import Conflict, gap
+from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool
+from splitopt.solvers.partition.stand_ins import gap
 
 Choice = tuple[Option, ...]
 
 
 def conflict_of(options: Choice, region: int, chance: random.Random) -> Conflict:
-    """A short run of these options, which needs more; one in the middle may be a gap."""
+    """A short run of these options, which needs more; one in the middle may be a gap, and others
+    at its ends."""
     first = chance.randrange(len(options))
     run = options[first : first + chance.randint(2, 4)]
     middle = run[1:-1]
     if middle and chance.random() < 0.7:
         run = (run[0], gap(middle), run[-1])
+    if chance.random() < 0.5:
+        run = tuple(with_any_at_ends(run, chance))
     return Conflict(run, region + chance.choice([0, UNIT, UNIT]))
 
 
