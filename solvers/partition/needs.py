@@ -149,12 +149,7 @@ class Needs:
 
         Raises: Undecided.
         """
-        numbers = self._numbered(options)[::-1]
-        step = _Step(self._backwards, self._known_backwards)
-        for stop in range(1, len(numbers) + 1):
-            followed = step.to(numbers[:stop], region, most, deadline)
-            if followed.least == NO_REGION:
-                break
+        followed = self._followed_back(self._numbered(options), region, most, deadline)
         return min(followed.least, followed.over)
 
     def needed_with(
@@ -170,13 +165,25 @@ class Needs:
 
         Raises: Undecided.
         """
-        first, *numbers = self._numbered(options)
-        step = _Step(self._backwards, self._known_backwards)
-        followed = step.to(tuple(numbers[::-1]), region, most, deadline)
+        first, *rest = self._numbered(options)
+        followed = self._followed_back(rest, region, most, deadline)
         states, regions = followed.within.states, followed.within.regions
-        beside = self._backwards.beside(first, states)
-        needed = np.maximum(regions, beside + arenas[:, None]).min(axis=1, initial=NO_REGION)
-        return np.asarray(np.minimum(needed, followed.over))
+        needed = np.full(len(arenas), followed.over)
+        if len(states):
+            whole = self._backwards.beside(first, states) + arenas[:, None]
+            np.minimum(needed, np.maximum(regions, whole).min(axis=1), out=needed)
+        return needed
+
+    def _followed_back(
+        self, numbers: Sequence[int], region: int, most: int, deadline: Deadline
+    ) -> _Followed:
+        """From the last segment to the first, or as far as orders are left."""
+        step, backwards = _Step(self._backwards, self._known_backwards), tuple(reversed(numbers))
+        for stop in range(1, len(numbers) + 1):
+            followed = step.to(backwards[:stop], region, most, deadline)
+            if followed.least == NO_REGION:
+                break
+        return followed
 
     def _numbered(self, options: Iterable[Option]) -> tuple[int, ...]:
         return tuple(self._number(option) for option in options)

@@ -38,6 +38,8 @@ class Teacher:
         self._needs = needs
         self._shapes: dict[Shape, range] = {}
         """With the regions that segments of such a shape did not fit; the shortest ones first."""
+        self._behind: dict[tuple[Option, ...], range] = {}
+        """What was told of any first options before these, with the regions asked for."""
 
     def soon(
         self,
@@ -49,9 +51,12 @@ class Teacher:
         """What these options teach if segments that others taught of do not fit the region."""
         learning = _ByOrders(instance, self._needs, region, deadline)
         for shape, regions in self._shapes.items():
-            run = learning.like(options, shape) if region in regions else None
-            if run is not None:
-                return self._learnt(learning, run, shape, keeps_need=True)
+            run = shaped(options, shape) if region in regions else []
+            if region in self._behind.get(_behind_first(run), ()):
+                continue
+            if learning.is_too_much(run):
+                short = run if len(shape_of(run)) <= len(shape) else learning.shortest(run)
+                return self._learnt(learning, short, shape, keeps_need=True)
         return []
 
     def conflicts_of(
@@ -81,12 +86,23 @@ class Teacher:
             conflicts = list(learning.with_arenas(learning.conflict(run)))
         else:
             conflicts = [learning.loose_conflict(run)]
-        most = max(conflict.region for conflict in conflicts)
+        regions = range(learning.region, max(conflict.region for conflict in conflicts))
+        if len(conflicts) > 1:
+            behind = _behind_first(run)
+            self._behind[behind] = _both(self._behind.get(behind), regions)
         shapes = self._shapes
-        known = shapes.get(shape, range(learning.region, 0))
-        shapes[shape] = range(min(known.start, learning.region), max(known.stop, most))
+        shapes[shape] = _both(shapes.get(shape), regions)
         self._shapes = dict(sorted(shapes.items(), key=lambda it: len(it[0])))
         return conflicts
+
+
+def _behind_first(run: Sequence[Option]) -> tuple[Option, ...]:
+    """With no gap at the beginning."""
+    return tuple(run[2:] if is_gap(run[1]) else run[1:]) if len(run) > 1 else ()
+
+
+def _both(known: range | None, own: range) -> range:
+    return own if known is None else range(min(known.start, own.start), max(known.stop, own.stop))
 
 
 class _ByOrders(Learning):
@@ -128,12 +144,8 @@ class _ByOrders(Learning):
             if region > self.region and region != conflict.region:
                 yield Conflict((with_arena(first, arena_bytes), *rest), region)
 
-    def like(self, options: Sequence[Option], shape: Shape) -> Sequence[Option] | None:
-        """What is left of them by a shape, if that does not fit the region."""
-        run = shaped(options, shape)
-        if len(run) < 2 or self._fits(run, self._most):
-            return None
-        return run if len(shape_of(run)) <= len(shape) else self.shortest(run)
+    def is_too_much(self, run: Sequence[Option]) -> bool:
+        return len(run) > 1 and not self._fits(run, self._most)
 
     def shortest(self, options: Sequence[Option]) -> Sequence[Option]:
         """What is left of them where as many of the first as can be are left out, and all that can

@@ -8,6 +8,7 @@ orders one is enough where none of its figures is larger.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import permutations
 from typing import NamedTuple, Protocol
 
@@ -44,6 +45,7 @@ Figures = npt.NDArray[np.int64]
 """A row for each state."""
 _Places = npt.NDArray[np.int64]
 _Name = tuple[int, int]
+Mask = npt.NDArray[np.bool_]
 
 
 class Way(NamedTuple):
@@ -140,12 +142,8 @@ class Orders:
         bytes from end to end, at the best place. All else is there already."""
         scene = self._scenes.of(number)
         assert scene.new == (None,), "an arena alone"
-        free = scene.places(0)
-        distances = _distances(scene, states).repeat(len(free), axis=0)
-        places = np.tile(free, len(states))
-        placed = _placed(distances, *_neighbours(scene, distances, 0, places))
-        whole = placed[:, LOW, -1] + placed[:, -1, HIGH] - scene.sizes[-1]
-        found: _Places = whole.reshape(len(states), len(free)).min(axis=1)
+        to, on = _reach(scene, _distances(scene, states), 0, np.array(scene.places(0)))
+        found: _Places = (to[:, :, LOW] + on[:, :, HIGH]).min(axis=1) - scene.sizes[-1]
         return found
 
     def states_at(self, number: int) -> Iterator[State]:
@@ -245,73 +243,85 @@ def _placed_all(scene: Scene, states: Figures, most: int) -> tuple[Distances, _P
     distances, least = _distances(scene, states), NO_REGION
     chosen: _Places = np.arange(len(states))[:, None]
     for at in range(len(scene.new)):
-        free = scene.places(at)
+        free = np.array(scene.places(at))
         if distances.size * len(free) > _MOST_CELLS:
             raise Undecided
-        distances, chosen = distances.repeat(len(free), axis=0), chosen.repeat(len(free), axis=0)
-        places = np.tile(free, len(distances) // len(free))
-        distances = _placed(distances, *_neighbours(scene, distances, at, places))
-        chosen = np.column_stack([chosen, places])
-        region = distances[:, LOW, HIGH]
-        if (is_over := region > most).any():
-            least = min(least, int(region[is_over].min()))
-            distances, chosen = distances[~is_over], chosen[~is_over]
+        places = np.tile(free, len(distances))[:, None]
+        chosen = np.concatenate([chosen.repeat(len(free), axis=0), places], axis=1)
+        distances, is_within, over = _placed(scene, distances, at, free, most)
+        chosen, least = chosen[is_within], min(least, over)
     return distances, chosen, least
 
 
 def _distances(scene: Scene, states: Figures) -> Distances:
     """Between the ends and the values alive before the segment."""
     count = len(scene.before)
-    distances = np.full((len(states), FIRST + count, FIRST + count), _APART)
-    distances[:, range(FIRST + count), range(FIRST + count)] = 0
-    distances[:, LOW, HIGH] = 0
-    distances[:, LOW, FIRST:] = states[:, :count]
-    distances[:, FIRST:, HIGH] = states[:, count : 2 * count]
-    rows, columns = np.nonzero(~np.eye(count, dtype=bool))
-    distances[:, FIRST + rows, FIRST + columns] = states[:, 2 * count :]
+    (lows, highs), (to, on) = _pairs(count), ((LOW,) * count, (HIGH,) * count)
+    nodes = tuple(range(FIRST, FIRST + count))
+    distances = _nothing_asked(FIRST + count).repeat(len(states), axis=0)
+    distances[:, (*to, *nodes, *lows), (*nodes, *on, *highs)] = states
     return distances
+
+
+@cache
+def _nothing_asked(count: int) -> Distances:
+    """Of nodes, but that the high end is above the low end."""
+    distances = np.full((1, count, count), _APART)
+    distances[:, range(count), range(count)] = distances[:, LOW, HIGH] = 0
+    return distances
+
+
+@cache
+def _pairs(count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Of values alive at a cut, by node: each with each other one."""
+    nodes = range(FIRST, FIRST + count)
+    pairs = [(low, high) for low in nodes for high in nodes if low != high]
+    return tuple(low for low, _ in pairs), tuple(high for _, high in pairs)
 
 
 def _states(scene: Scene, distances: Distances) -> Figures:
     """What is asked of the values alive behind the segment."""
-    values = (*scene.before, *scene.new)
-    nodes = [FIRST + values.index(value) for value in scene.behind]
-    pairs = [(low, high) for low in nodes for high in nodes if low != high]
-    ends = [*((LOW, node) for node in nodes), *((node, HIGH) for node in nodes)]
-    found: Figures = np.zeros((len(distances), len(ends) + len(pairs)), dtype=np.int64)
-    for at, (low, high) in enumerate([*ends, *pairs]):
-        found[:, at] = distances[:, low, high]
-    apart = found[:, len(ends) :]
+    lows, highs = scene.asked
+    found: Figures = distances[:, lows, highs]
+    apart = found[:, 2 * len(scene.behind) :]
     apart[apart < 0] = _APART
     return found
 
 
-def _neighbours(
-    scene: Scene, distances: Distances, at: int, places: _Places
-) -> tuple[Distances, Distances]:
-    """How far each node lies below and above a new block: [order, node], `_APART` where it does
-    not. Those beside it are in one order already, as each lives when the others do."""
-    block, beside = distances.shape[1], list(scene.beside[at])
-    below = np.full(distances.shape[:2], _APART)
-    above = below.copy()
-    below[:, LOW], above[:, HIGH] = 0, scene.sizes[block]
-    among = distances[:, beside][:, :, beside]
-    is_below = (among >= 0).sum(axis=1) - 1 < places[:, None]
-    up, down = scene.distances[at]
-    below[:, beside] = np.where(is_below, up, _APART)
-    above[:, beside] = np.where(is_below, _APART, down)
-    return below, above
-
-
-def _placed(distances: Distances, below: Distances, above: Distances) -> Distances:
-    """With one node more, that lies so far above and below others."""
-    nodes = distances.shape[1]
-    to = (distances + below[:, None, :]).max(axis=2)
-    on = (distances + above[:, :, None]).max(axis=1)
-    placed = np.zeros((len(distances), nodes + 1, nodes + 1), dtype=np.int64)
-    np.maximum(distances, to[:, :, None] + on[:, None, :], out=placed[:, :nodes, :nodes])
+def _placed(
+    scene: Scene, distances: Distances, at: int, free: _Places, most: int
+) -> tuple[Distances, Mask, int]:
+    """With a new block at any of the free places of each order, where that needs no larger region:
+    distances; which they are of all; and the smallest region of the others."""
+    to, on = _reach(scene, distances, at, free)
+    region = np.maximum(distances[:, None, LOW, HIGH], to[:, :, LOW] + on[:, :, HIGH]).ravel()
+    is_within = region <= most
+    nodes, some = distances.shape[1], np.flatnonzero(is_within)
+    to, on = to.reshape(-1, nodes)[some], on.reshape(-1, nodes)[some]
+    placed = np.zeros((len(some), nodes + 1, nodes + 1), dtype=np.int64)
+    between = to[:, :, None] + on[:, None, :]
+    np.maximum(distances[some // len(free)], between, out=placed[:, :nodes, :nodes])
     placed[:, :nodes, nodes], placed[:, nodes, :nodes] = to, on
-    return placed
+    return placed, is_within, int(region[~is_within].min(initial=NO_REGION))
+
+
+def _reach(
+    scene: Scene, distances: Distances, at: int, free: _Places
+) -> tuple[Distances, Distances]:
+    """How far from each node to a new block at each of the free places, and on to each node [order,
+    place, node]. Nodes beside it are in one order already, as each lives when the others do."""
+    block, beside = distances.shape[1], list(scene.beside[at])
+    below = np.full((len(distances), len(free), block), _APART)
+    above = below.copy()
+    below[:, :, LOW], above[:, :, HIGH] = 0, scene.sizes[block]
+    among = distances[:, beside][:, :, beside]
+    is_below = ((among >= 0).sum(axis=1) - 1)[:, None, :] < free[:, None]
+    up, down = scene.distances[at]
+    below[:, :, beside] = np.where(is_below, up, _APART)
+    above[:, :, beside] = np.where(is_below, _APART, down)
+    to = (distances[:, None] + below[:, :, None, :]).max(axis=3)
+    on = (distances[:, None] + above[:, :, :, None]).max(axis=2)
+    return to, on
 
 
 def _lowest(edges: Sequence[tuple[_Name, _Name, int]]) -> dict[_Name, int]:

@@ -53,6 +53,16 @@ class Scene:
         return self.leads.get((low, high), self.sizes[low])
 
     @cached_property
+    def asked(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Nodes between which distances are asked behind the segment: from the low end to each
+        value alive there, from each to the high end, from each to each other one."""
+        values = (*self.before, *self.new)
+        nodes = [FIRST + values.index(value) for value in self.behind]
+        pairs = [(low, high) for low in nodes for high in nodes if low != high]
+        ends = [*((LOW, node) for node in nodes), *((node, HIGH) for node in nodes)]
+        return [low for low, _ in (*ends, *pairs)], [high for _, high in (*ends, *pairs)]
+
+    @cached_property
     def distances(self) -> tuple[tuple[Distances, Distances], ...]:
         """Of each new block from those beside it: where it lies above them, and below."""
         first = FIRST + len(self.before)

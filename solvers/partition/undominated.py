@@ -10,8 +10,8 @@ _BLOCK, _ROWS = 128, 8_192
 _CELLS = 128
 """Of each of two figures."""
 
-_FEW = 6
-"""Figures that are compared of all rows."""
+_AT_ONCE, _FEW = 2**15, 6
+"""So many figures are compared at once; of more rows, a few figures first."""
 
 Rows = npt.NDArray[np.int64]
 Column = npt.NDArray[np.int64]
@@ -59,10 +59,7 @@ def first_undominated(rows: Rows) -> npt.NDArray[np.int64]:
     equal ones one; in blocks, so that memory is bounded."""
     if rows.shape[1] == 0 or len(rows) < 2:
         return np.arange(min(1, len(rows)))
-    order = np.lexsort((*rows.T, rows.sum(axis=1)))
-    is_new = np.ones(len(rows), dtype=bool)
-    is_new[1:] = (rows[order[1:]] != rows[order[:-1]]).any(axis=1)
-    order = order[is_new]
+    order = np.argsort(rows.sum(axis=1), kind="stable")
     left, found = order, list[npt.NDArray[np.int64]]()
     while len(left):
         block, left = left[:_BLOCK], left[_BLOCK:]
@@ -82,6 +79,8 @@ def _is_beaten(best: Rows, others: Rows) -> npt.NDArray[np.bool_]:
 
 def _is_below(some: Rows, others: Rows) -> npt.NDArray[np.bool_]:
     """[of some, of others]: whether its figures are all as small. A few of them rule out most."""
+    if some.size * len(others) <= _AT_ONCE:
+        return np.asarray((some[:, None] <= others).all(axis=2))
     found = np.ones((len(some), len(others)), dtype=bool)
     for own, other in zip(some.T[:_FEW], others.T[:_FEW], strict=True):
         found &= own[:, None] <= other
