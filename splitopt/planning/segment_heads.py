@@ -1,7 +1,7 @@
 """Heads of all segments at once, exact, and lower bounds of the work that TFLM's planner has.
 
 Exact are the buffers, the entries that were alive in a search and, mostly, the sort. A search looks
-at all that is placed already, but where it ends at a gap: that takes a step at least. The walk to a
+at all that is placed already, but where it ends at a gap: no step of that counts. The walk to a
 buffer's place among the others is left out.
 """
 
@@ -43,14 +43,14 @@ def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Segmen
     if found is None:
         return None
     order, grids = found
-    sums = _Sums(n, len(buffers))
+    sums = _Sums(n, [buffer.size_bytes for buffer in buffers])
     for index, grid in zip(order, grids, strict=True):
         sums.place(grid, buffers[index].size_bytes)
     by_index = dict(zip(order, grids, strict=True))
     sort_cmp, sort_swap = sort_bounds(buffers, [by_index[k] for k in range(len(buffers))], n)
     placed = sums.placed.astype(np.int32)
     return SegmentHeads(
-        head=sums.head,
+        head=sums.head.astype(np.int64),
         buffers=placed,
         sort_cmp=sort_cmp,
         sort_swap=sort_swap,
@@ -62,9 +62,9 @@ def segment_heads(graph: ModelGraph, memories: Sequence[KernelMemory]) -> Segmen
 class _Sums:
     """What is placed so far, by segment; `spared`: steps that searches may leave out."""
 
-    def __init__(self, n: int, buffers: int) -> None:
-        self.placed = np.zeros((n + 1, n + 1), dtype=counting(buffers))
-        self.head = np.zeros((n + 1, n + 1), dtype=np.int64)
+    def __init__(self, n: int, sizes: Sequence[int]) -> None:
+        self.placed = np.zeros((n + 1, n + 1), dtype=counting(len(sizes)))
+        self.head = np.zeros((n + 1, n + 1), dtype=np.int32 if sum(sizes) < 2**31 else np.int64)
         self.spared = np.zeros((n + 1, n + 1), dtype=np.int32)
         self._active_changes = np.zeros((n + 2, n + 1), dtype=np.int32)
 
@@ -82,7 +82,7 @@ class _Sums:
                 for values in (grid.offset, grid.active, grid.end)
             )
             head, placed = self.head[starts, stops], self.placed[starts, stops]
-            np.maximum(head, offset + size, out=head)
+            np.maximum(head, (offset + size).astype(head.dtype), out=head)
             self._active_changes[starts.start, stops] += active
             self._active_changes[starts.stop, stops] -= active
             ended = np.flatnonzero(end >= 0)
@@ -92,9 +92,9 @@ class _Sums:
 
     @staticmethod
     def _spare(spared: Counts, placed: Counts, ended: npt.NDArray[np.int64]) -> None:
-        """All but one of what is placed, at these stops, which mostly follow one another."""
+        """All that is placed, at these stops, which mostly follow one another."""
         span = slice(int(ended[0]), int(ended[-1]) + 1)
         if len(ended) == span.stop - span.start:
-            spared[:, span] += placed[:, span] - 1
+            spared[:, span] += placed[:, span]
         else:
-            spared[:, ended] += placed[:, ended] - 1
+            spared[:, ended] += placed[:, ended]

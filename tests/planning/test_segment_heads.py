@@ -18,6 +18,7 @@ from splitopt.graph.model import ModelGraph
 from splitopt.graph.segments import segment_of
 from splitopt.graph.tflite_reader import read_tflite
 from splitopt.planning import offset_grids
+from splitopt.planning import sort_bounds as bounds_of_sorts
 from splitopt.planning.segment import CUTS_ONLY, Techniques
 from splitopt.planning.segment_bounds import has_both_ends
 from splitopt.planning.segment_heads import SegmentHeads, segment_heads
@@ -53,8 +54,12 @@ def test_every_segment_of_a_random_net(seed: int) -> None:
     assert_segments(graph, random_memories(graph, seed), segments)
 
 
+@pytest.mark.parametrize("blocks", [200, 12])
 @pytest.mark.parametrize("seed", range(4))
-def test_some_segments_of_a_longer_net(seed: int) -> None:
+def test_some_segments_of_a_longer_net(
+    seed: int, blocks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bounds_of_sorts, "_MOST_BLOCKS", blocks)
     graph = random_net(seed, most_ops=90)
     n, chance = len(graph.ops), np.random.default_rng(seed)
     ends = [sorted(chance.choice(n + 1, 2, replace=False).tolist()) for _ in range(60)]
