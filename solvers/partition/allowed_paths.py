@@ -43,8 +43,16 @@ class AllowedPaths:
     in place; a path's tie counts where its cost is the least."""
 
     def __init__(
-        self, pool: OptionPool, numbers: Column, costs: Column, ties: Column, forbidden: Forbidden
+        self,
+        pool: OptionPool,
+        numbers: Column,
+        costs: Column,
+        ties: Column,
+        forbidden: Forbidden,
+        effort: float = 1,
     ) -> None:
+        """`effort`: the part of the most paths that may be compared."""
+        self._most_labels = int(effort * _MOST_LABELS)
         self._pool, self._costs, self._ties, self._forbidden = pool, costs, ties, forbidden
         order = numbers[np.argsort(pool.stops[numbers], kind="stable")]
         ends = np.searchsorted(pool.stops[order], np.arange(1, pool.n + 1))
@@ -87,7 +95,7 @@ class AllowedPaths:
                 *self._by_parts(into[is_concerned].tolist(), labels, counted, int(room[cut])),
             ]
             self._made += len(made)
-            if self._made > _MOST_LABELS:
+            if self._made > self._most_labels:
                 raise TooManyPaths
             labels.append(_best([label for label in made if label.cost <= room[cut]]))
             if labels[cut]:

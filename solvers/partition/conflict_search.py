@@ -51,10 +51,12 @@ def best_plan(
     *,
     learnt: Learnt | None = None,
     with_ties: bool = True,
+    effort: float = 1,
 ) -> Outcome[PartitionPlan]:
     """The optimum over these options of a pool, ties as ever, or a proof that there is none.
 
     Arguments as of best_first.best_plan. `learnt`: of layouts; what comes to be known is added.
+    `effort`: a part of the most paths that are compared.
     UNKNOWN where time, rounds or paths are over, and where the goal
     weighs both RAM and cost or has limits that paths do not know; its bound holds.
     """
@@ -63,7 +65,14 @@ def best_plan(
     if has_both or has_tied_cost or goal.max_segments is not None:
         return Outcome(Status.UNKNOWN)
     return _Search(
-        pool, among, goal, boundaries, option_of, learnt or Learnt.between(boundaries), with_ties
+        pool,
+        among,
+        goal,
+        boundaries,
+        option_of,
+        learnt or Learnt.between(boundaries),
+        with_ties,
+        effort,
     ).run(deadline)
 
 
@@ -77,6 +86,7 @@ class _Search:
         option_of: Callable[[OptionName], Option],
         learnt: Learnt,
         with_ties: bool,
+        effort: float,
     ) -> None:
         self._pool, self._goal, self._boundaries = pool, goal, boundaries
         self._among, self._option_of, self._with_ties = among.numbers, option_of, with_ties
@@ -86,7 +96,9 @@ class _Search:
         self._costs = pool.cost if costs_count else np.zeros_like(pool.cost)
         self._ties = np.zeros_like(pool.cost)
         self._renew_ties()
-        self._paths = AllowedPaths(pool, self._among, self._costs, self._ties, self._forbidden)
+        self._paths = AllowedPaths(
+            pool, self._among, self._costs, self._ties, self._forbidden, effort
+        )
         self._learnt, self._needs = learnt, learnt.needs
         for conflict in learnt.conflicts:
             self._forbidden.add(conflict)

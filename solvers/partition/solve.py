@@ -18,11 +18,11 @@ def solve(
     instance: PartitionInstance, params: SolveParams | None = None, *, quickly: bool = False
 ) -> Outcome[PartitionPlan]:
     """The plan of smallest weighted sum, ties as by `cpsat.solve`, and a proved bound of it.
-    `quickly`: a plan of the dynamic programme will do, proved or not."""
+    `quickly`: what the dynamic programme says will do, proved or not."""
     params = params or SolveParams()
     deadline = Deadline(params.time_limit_s)
     found = dp.solve(instance, params)
-    if found.status in (Status.OPTIMAL, Status.INFEASIBLE) or (quickly and found.plan):
+    if found.status in (Status.OPTIMAL, Status.INFEASIBLE) or quickly:
         return found
     from splitopt.solvers.partition import cpsat  # loads OR-tools
 

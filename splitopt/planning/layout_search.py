@@ -20,6 +20,9 @@ _MANY = 3
 """Values at a cut: their orders are too many to follow all."""
 
 
+_HASTE = 1 / 3
+"""The part of the most paths that is compared for a request that is not patient."""
+
 _FIRST = 2 / 3
 """How much of the time the first search may take."""
 
@@ -36,15 +39,18 @@ class LayoutSearch:
     ) -> Outcome[PartitionPlan]:
         """The optimum of these options, each in its cheapest way; UNKNOWN where that takes too
         long. Orders of all blocks are followed first; conflicts, where many values live at once or
-        some are known already."""
+        some are known already. The other one is tried where the request is patient."""
         boundaries = self._table.nodes.boundaries
         learnt = self._learnt = self._learnt or Learnt.between(boundaries)
-        by_conflicts = partial(conflict_search.best_plan, learnt=learnt)
+        by_conflicts = partial(
+            conflict_search.best_plan, learnt=learnt, effort=1 if request.is_patient else _HASTE
+        )
         both: list[Callable[..., Outcome[PartitionPlan]]] = [best_first.best_plan, by_conflicts]
         found = Outcome[PartitionPlan](Status.UNKNOWN)
         if learnt.conflicts or most_alive(boundaries, pool.n) >= _MANY:
             both.reverse()
-        for best_plan, part in zip(both, (_FIRST, 1), strict=True):
+        tried = both if request.is_patient else both[:1]
+        for best_plan, part in zip(tried, (_FIRST, 1), strict=False):
             found = best_plan(
                 pool,
                 among,

@@ -111,20 +111,27 @@ class Planner:
         least = pruner.bound if quickly else None
         solved = self._solve_kept(kept, pruner, request, deadline, quickly=quickly)
         is_settled = self._is_complete(pruner)
-        if kept and is_settled and not _is_settled(solved[0], pruner):
+        is_late = solved[0].plan is None and deadline.is_over
+        if kept and is_settled and not (is_late or _is_settled(solved[0], pruner)):
             limited = deadline.share(_ORDERING)
             found = self._best_first(solved[0].cost, kept, pruner, request, limited)
-            if found is None:
+            if found is not None:
+                solved = found
+            elif self._is_for_cpsat(solved[0].cost, pruner, request):
                 solved = self._solve_kept(kept, pruner, request, deadline)
                 solved, is_settled = self._widened(solved, pruner, request, deadline)
             else:
-                solved = found
+                is_settled = False
         if not is_settled:
             solved = self._unproved(solved[0], request, pruner, least), solved[1]
         return with_residents(self.table, solved, request, instance_of, deadline)
 
     def _is_complete(self, pruner: Pruner) -> bool:
         return pruner.is_complete and self.table.is_complete
+
+    def _is_for_cpsat(self, known: int | None, pruner: Pruner, request: PlanRequest) -> bool:
+        most = request.goal.most_value if known is None else known
+        return request.is_patient or len(pruner.within(most).numbers) <= _FEW
 
     def _best_first(
         self,
@@ -160,10 +167,9 @@ class Planner:
         for part in _WIDENING:
             outcome, _ = solved
             most = request.goal.most_value if outcome.cost is None else outcome.cost
-            are_few = len(pruner.within(most).numbers) <= _FEW
-            if part < 1 and (most is None or are_few):
+            if part < 1 and (most is None or len(pruner.within(most).numbers) <= _FEW):
                 continue
-            if deadline.is_over or not (are_few or request.is_patient):
+            if deadline.is_over:
                 return solved, False
             value = None if most is None else least + ceil((most - least) * part)
             wider = pruner.kept_within(value)
@@ -324,6 +330,6 @@ class Planner:
 def _is_settled(outcome: Outcome[PartitionPlan], pruner: Pruner) -> bool:
     """Whether the answer over the kept options is the answer over all."""
     if outcome.plan is None:
-        return outcome.status is not Status.INFEASIBLE
+        return False
     cost = plan_cost(outcome.plan)
     return pruner.reaches_best(outcome.cost or 0, cost.segments, cost.copied_bytes)
