@@ -11,13 +11,13 @@ finds those that are in a plan which no known one dominates.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
+from splitopt.solvers.partition.cheapest_below import CheapestBelow
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool
 from splitopt.solvers.partition.pareto import Front
@@ -28,15 +28,11 @@ from splitopt.solvers.partition.shortest_paths import (
     around,
     by_edges,
     mirrored,
-    shortest,
-    shortest_by_edges,
 )
 
 MOST_WANTED, PROMISING = 1_000, 300
 """So many options are taken in beside a front, to see that it is complete; where there are more, so
 many of them to find better plans first."""
-
-Options = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ def kept_for_front(
     limits = (goal.capacity, most_peak)
     level = min((limit for limit in limits if limit is not None), default=int(NEVER) - 1)
     found: set[int] = set()
-    below = _Below(pool, level)
+    below = CheapestBelow(pool, level)
     while not deadline.is_over:
         paths = below.cheapest(goal, counts_segments=counts_segments)
         used = {number for path in paths for number in path}
@@ -77,48 +73,8 @@ def kept_for_front(
         if not paths:
             return KeptForFront(pool.names(found), is_complete=True)
         found |= used
-        below = _Below(pool, max(int(pool.ram[list(path)].max()) for path in paths) - 1)
+        below = CheapestBelow(pool, max(int(pool.ram[list(path)].max()) for path in paths) - 1)
     return KeptForFront(pool.names(found), is_complete=False)
-
-
-class _Below:
-    """The options of a pool that are not above a level, and the cheapest of each segment."""
-
-    def __init__(self, pool: OptionPool, level: int) -> None:
-        self._pool, self._level = pool, level
-        left = pool.survivors(pool.ram <= level)
-        self._weights = pool.weights(left, pool.cost[left.numbers])
-
-    def cheapest(self, goal: Goal, *, counts_segments: bool) -> list[Options]:
-        """The cheapest plan, or that of each number of segments."""
-        if counts_segments:
-            found = shortest_by_edges(self._weights, goal.max_segments)
-        else:
-            cheapest_of_all = shortest(self._weights, goal.max_segments)
-            found = [] if cheapest_of_all is None else [cheapest_of_all]
-        segments = {segment for nodes in found for segment in pairwise(nodes)}
-        options = {segment: self._option(*segment) for segment in segments}
-        paths = [tuple(options[segment] for segment in pairwise(nodes)) for nodes in found]
-        if goal.max_cost is not None:
-            costs = self._pool.cost
-            paths = [path for path in paths if costs[list(path)].sum() <= goal.max_cost]
-        return paths
-
-    def renew(self, numbers: Iterable[int]) -> None:
-        """After the pool has settled these options."""
-        for start, stop, _ in self._pool.names(numbers):
-            usable = self._usable(start, stop)
-            cost = self._pool.cost[usable].min() if len(usable) else NEVER
-            self._weights[start, stop] = cost
-
-    def _option(self, start: int, stop: int) -> int:
-        usable = self._usable(start, stop)
-        return int(usable[self._pool.cost[usable].argmin()])
-
-    def _usable(self, start: int, stop: int) -> Column:
-        numbers = self._pool.of_segment(start, stop)
-        usable: Column = numbers[self._pool.ram[numbers] <= self._level]
-        return usable
 
 
 def wanted_beside(front: Front, pool: OptionPool, goal: Goal, deadline: Deadline) -> KeptForFront:

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.distinct import distinct
+from splitopt.solvers.partition.cheapest_below import Path, settling
 from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.least_rest import TIE_SEGMENT
 from splitopt.solvers.partition.option_pool import Mask, OptionName, OptionPool, Survivors
@@ -36,15 +36,6 @@ _BATCH, _PARTS = 64, 8
 """Of the options that are left, so many are settled at once at least, or this part of them."""
 _PATIENCE = 3
 """After so many rounds on end in which only the best plan had options to settle, it is done."""
-
-
-@dataclass(frozen=True)
-class Path:
-    """Options (by number) from cut 0 to n, and what the plan costs under the present figures."""
-
-    options: tuple[int, ...]
-    peak: int
-    cost: int
 
 
 class Pruner:
@@ -153,6 +144,8 @@ class Pruner:
     def _refine(self, with_ties: bool) -> Path | None:
         """The best plan once it rests on exact figures; None where none fits. Without ties, one
         that no plan beats."""
+        if not self._goal.ram_weight:
+            return self._cheapest_settled()
         known: Path | None = None
         idle = 0
         while True:
@@ -183,6 +176,17 @@ class Pruner:
             else:
                 self._left = self.pool.survivors(self._fits & self._still_left())
 
+    def _cheapest_settled(self) -> Path | None:
+        """The same where peaks do not count."""
+        best: Path | None = None
+        for best in settling(self.pool, self._goal, self._capacity):
+            if best is not None and self._is_late():
+                self.pool.settle(best.options)
+                return self._now(best)
+            self._bound = self._bound if best is None else self._value(best)
+        self._left = self.pool.survivors(self._fits)
+        return best
+
     def _proved(self, known: Path) -> Path:
         """A plan on exact figures that no other beats."""
         self._left = self.pool.survivors(self._fits)
@@ -197,7 +201,7 @@ class Pruner:
 
     def _now(self, path: Path) -> Path:
         """The same options under the figures as they are by now."""
-        return self._path_of(path.options)
+        return Path.of(self.pool, path.options)
 
     def _is_real(self, path: Path) -> bool:
         """Whether a path rests on exact figures and keeps the limits that paths do not know."""
@@ -274,7 +278,7 @@ class Pruner:
         With no weight or limit on cost, only ties decide.
         """
         nodes = shortest(self._weights(level), self._goal.max_segments)
-        return None if nodes is None else self._path_of(self._options(pairwise(nodes), level))
+        return None if nodes is None else Path.of(self.pool, self._options(pairwise(nodes), level))
 
     def _weights(self, level: int) -> Matrix:
         left = self._left
@@ -294,11 +298,6 @@ class Pruner:
             usable = numbers[self.pool.ram[numbers] <= level]
             chosen.append(int(usable[self._amounts(usable).argmin()]))
         return chosen
-
-    def _path_of(self, options: Sequence[int]) -> Path:
-        numbers = list(options)
-        rams, costs = self.pool.ram[numbers], self.pool.cost[numbers]
-        return Path(tuple(numbers), int(rams.max()), int(costs.sum()))
 
     def _settled_within(self, value: int, tie: Path | None) -> list[OptionName]:
         """Settles what a plan of at most that value may use, until only such options are left."""

@@ -103,6 +103,8 @@ def _levels(pool: OptionPool, left: Survivors, goal: Goal, value: int) -> Iterat
         most = min(most, (value - goal.cost_weight * least_cost(pool, left)) // goal.ram_weight)
     held = distinct(pool.ram[left.numbers])
     held = held[(held >= lowest) & (held <= most)]
+    if not goal.ram_weight:
+        held = held[-1:]  # nothing is cheaper under a lower peak
     if not len(held):
         return
     chosen = held[distinct(np.linspace(0, len(held) - 1, _LEVELS).astype(int))]

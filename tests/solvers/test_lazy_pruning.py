@@ -14,6 +14,7 @@ from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.params import SolveParams
 from splitopt.solvers.partition import cpsat
 from splitopt.solvers.partition.boundary import Boundary
+from splitopt.solvers.partition.cheapest_below import settling
 from splitopt.solvers.partition.dp import best_path
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance
 from splitopt.solvers.partition.lazy_front import kept_for_front
@@ -21,6 +22,7 @@ from splitopt.solvers.partition.lazy_pruning import Pruner
 from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
 from splitopt.solvers.partition.pareto import pareto_front
 from splitopt.solvers.partition.plan import plan_cost
+from splitopt.solvers.partition.shortest_paths import NEVER
 
 
 def draw(seed: int) -> PartitionInstance:
@@ -168,3 +170,22 @@ def test_the_lowest_peak_asks_for_few_exact_figures() -> None:
     assert path is not None
     assert pruner.least == pruner.bound == path.peak
     assert len(asked) < len(options) / 12
+
+
+@pytest.mark.parametrize("block", seeds(2, 10))
+def test_only_cheapest_plans_are_settled_where_peaks_do_not_count(block: int) -> None:
+    """Each is no dearer than the one that is found in the end, by bounds that only rise."""
+    for seed in range(100 * block, 100 * block + 100):
+        drawn = draw(seed)
+        instance = replace(drawn, goal=replace(drawn.goal, ram_weight=0, cost_weight=1))
+        pool, capacity = pool_of(instance, seed), instance.goal.capacity
+        seen, used = [], set[int]()
+        for path in settling(pool, instance.goal, 10**9 if capacity is None else capacity):
+            assert set(np.flatnonzero(pool.is_exact & (pool.ram < NEVER)).tolist()) <= used
+            seen.append(path)
+            used.update(path.options if path else ())
+        costs = [path.cost for path in seen if path is not None]
+        best = best_path(instance)
+        assert costs == sorted(costs)
+        assert (seen[-1] is None) == (best is None)
+        assert best is None or costs[-1] == sum(option.cost for option in best.options)
