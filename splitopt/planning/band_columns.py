@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from splitopt.graph.model import ModelGraph
-from splitopt.planning.band_ends import rolled_bytes
+from splitopt.planning.band_ends import FreeInputs, rolled_bytes
 from splitopt.planning.band_sums import BandSums
 from splitopt.planning.banded_ops import BandedOps
 from splitopt.tiling.all_starts import AllStarts
@@ -63,11 +63,11 @@ def columns_by_stop(
     `known`: the rule of each op, None for those that must stay outside of bands.
     """
     segments = AllStarts(graph, known)
-    sums = BandSums(graph, segments, ops)
+    sums, free = BandSums(graph, segments, ops), FreeInputs(graph)
     for op in graph.ops:
         segments.add(op)
         sums.add(op)
-        yield _columns(graph, op.index + 1, segments, sums, two_heights=two_heights)
+        yield _columns(op.index + 1, segments, sums, free, two_heights=two_heights)
 
 
 def sorted_columns(parts: Sequence[BandColumns]) -> BandColumns:
@@ -79,14 +79,14 @@ def sorted_columns(parts: Sequence[BandColumns]) -> BandColumns:
 
 
 def _columns(
-    graph: ModelGraph, stop: int, segments: AllStarts, sums: BandSums, *, two_heights: bool
+    stop: int, segments: AllStarts, sums: BandSums, free: FreeInputs, *, two_heights: bool
 ) -> BandColumns:
-    entries = segments.entries
+    graph, entries = segments.graph, segments.entries
     plans = plan_entries(segments, two_heights=two_heights)
     if stop == len(graph.ops) and any(tensor not in graph.readers for tensor in graph.inputs):
         # The whole model has inputs without a band.
         plans = plans.where(entries["start"][plans.tall] > 0)
-    tall, low, bands, ends = plans
+    tall, low, bands, ends, _ = plans
 
     def total(name: str) -> Column:
         figures = entries[name]
@@ -106,7 +106,7 @@ def _columns(
         tall=entries["height"][tall],
         low=entries["height"][low],
         peak_load=np.maximum(peak[tall], peak[low]),
-        rolled=rolled_bytes(graph, stop, segments, plans),
+        rolled=rolled_bytes(free, stop, segments, plans),
         requests=np.minimum(requests[tall], requests[low]),
         insn=total("insn"),
         copied=total("in_bytes") + sizes @ makes,

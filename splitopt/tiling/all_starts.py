@@ -31,7 +31,7 @@ class AllStarts:
 
     def __init__(self, graph: ModelGraph, known: Sequence[RowRule | None]) -> None:
         """`known`: the rule of each op, None for those that must stay outside of bands."""
-        self._graph, self._known = graph, known
+        self.graph, self._known = graph, known
         self._image_rows = _image_rows(graph, known)
         self._leads_out = _leading_out(graph)
         self._tensors: set[int] = set()
@@ -61,7 +61,7 @@ class AllStarts:
 
     def makes(self, tensor: int) -> Mask:
         """Where the segment makes the tensor itself."""
-        made: Mask = self.entries["start"] <= self._graph.producer.get(tensor, -1)
+        made: Mask = self.entries["start"] <= self.graph.producer.get(tensor, -1)
         return made
 
     def written(self, tensor: int, entries: Column, starts: Column) -> Column:
@@ -98,9 +98,9 @@ class AllStarts:
 
     def _extend(self, op: Op, rule: RowRule) -> Mask:
         """Adds the op to every segment; says where that can be."""
-        read = images_read(self._graph, op)
+        read = images_read(self.graph, op)
         usable = np.ones(self.entries.count, dtype=bool)
-        for tensor in gates_read(self._graph, op):
+        for tensor in gates_read(self.graph, op):
             usable &= self._enter_whole(tensor)
         for tensor in read:
             usable &= self._enter(tensor)
@@ -110,7 +110,7 @@ class AllStarts:
             low, high = np.maximum(low, other[_LOW]), np.minimum(high, other[_HIGH])
             usable &= (other[_ALIKE] == first[_ALIKE]).all(axis=0)  # case 2
         rows, scale = first[_ROWS], rule.scale
-        whole, result = (rows_of(self._graph.tensors[t]) for t in (read[0], op.outputs[0]))
+        whole, result = (rows_of(self.graph.tensors[t]) for t in (read[0], op.outputs[0]))
         made = rule.count(rows)
         usable &= (made > 0) & rule.pads_alike(rows, whole)  # case 3
         usable &= (result - made) * scale.denominator == (whole - rows) * scale.numerator
@@ -135,7 +135,7 @@ class AllStarts:
     def _enter(self, tensor: int) -> Mask:
         """Gives the tensor its rows where it enters a segment; says where that can be."""
         entries, state = self.entries, self._of(tensor)
-        rows, enters = rows_of(self._graph.tensors[tensor]), state[_ROWS] == 0
+        rows, enters = rows_of(self.graph.tensors[tensor]), state[_ROWS] == 0
         part = np.maximum(entries["image_rows"] // rows, 1)
         band = entries["height"] // part
         whole = (part * rows == entries["image_rows"]) & (band * part == entries["height"])
@@ -163,14 +163,14 @@ class AllStarts:
 
     def _is_output(self, tensor: int, first: int, stop: int) -> bool:
         """Whether a segment from `first` on, or later, makes it for ops from `stop` on."""
-        graph = self._graph
+        graph = self.graph
         last = graph.readers.get(tensor, (-1,))[-1]
         return first <= graph.producer[tensor] and (last >= stop or tensor in graph.outputs)
 
     def _forget(self, op: int) -> None:
         """Drops tensors that no op from this one on needs."""
         for tensor in tuple(self._tensors):
-            if self._graph.readers.get(tensor, (-1,))[-1] < op and tensor not in self.outputs:
+            if self.graph.readers.get(tensor, (-1,))[-1] < op and tensor not in self.outputs:
                 self._tensors.remove(tensor)
                 self.entries.drop(("tensor", tensor))
 

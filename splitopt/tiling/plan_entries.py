@@ -19,12 +19,14 @@ _NEVER = np.int64(2**40)
 
 class PlanEntries(NamedTuple):
     """One figure for each plan: so many `bands`, of which `ends` are those of the entry `low`, and
-    all others of the entry `tall`. `ends`: 0; 1: the last; 2: the first and the last."""
+    all others of the entry `tall`. `ends`: 0; 1: the last; 2: the first and the last. `middle`:
+    rows from where a tall band starts to where the next one does."""
 
     tall: Column
     low: Column
     bands: Column
     ends: Column
+    middle: Column
 
     def where(self, chosen: Mask | Column) -> PlanEntries:
         return PlanEntries(*(column[chosen] for column in self))
@@ -51,7 +53,7 @@ def one_height(segments: AllStarts) -> PlanEntries:
     falling = counts - entries["start"] * (_NEVER + 1)
     before = np.concatenate([[_NEVER], np.minimum.accumulate(falling)[:-1]])
     chosen = np.flatnonzero((falling < before) & (counts <= MOST_BANDS))
-    return PlanEntries(chosen, chosen, counts[chosen], np.zeros_like(chosen))
+    return PlanEntries(chosen, chosen, counts[chosen], np.zeros_like(chosen), step[chosen])
 
 
 def _two_heights(segments: AllStarts, plans: PlanEntries) -> Iterator[PlanEntries]:
@@ -59,8 +61,7 @@ def _two_heights(segments: AllStarts, plans: PlanEntries) -> Iterator[PlanEntrie
     ends: the shortest."""
     start, heights = segments.entries["start"], segments.entries["height"]
     lowest = np.searchsorted(start, start[plans.tall])
-    image_rows, tall = segments.entries["image_rows"][plans.tall], plans.tall
-    middle = segments.step(tall, tall)
+    image_rows, tall, middle = segments.entries["image_rows"][plans.tall], plans.tall, plans.middle
 
     def covers(low: Column, tall_starts: Column) -> Mask:
         """Whether the last band may start where it has to; `tall_starts`: of the one above it."""
