@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from bench.planning_rows import Row, differences, growth
+from bench.planning_rows import Row, differences, growth, header, line_of
 from bench.stages import StageClock
 
 
@@ -30,6 +30,16 @@ def test_optima_are_held_against_the_front() -> None:
     for row in right:
         (line,) = differences([front, row | {"cost": row["cost"] + 1}])[1]
         assert line.startswith("net, "), line
+
+
+@pytest.mark.parametrize(("run_cpu_s", "ratio"), [(4.0, "1.50"), (None, "nan")])
+def test_explain_is_held_against_the_run_of_the_same_model(
+    run_cpu_s: float | None, ratio: str
+) -> None:
+    figures = {"cpu_s": 6.0, "memory_mib": 100, "first_line_s": 1.0, "run_cpu_s": run_cpu_s}
+    line = line_of(case("net", ask="explain") | figures)
+    assert header("explain").split()[-1] == "explain/run"
+    assert line.split()[-1] == ratio
 
 
 def test_time_goes_to_the_stage_of_the_innermost_file() -> None:

@@ -6,7 +6,8 @@
 Prints CPU seconds behind imports and reading, all threads together, and the largest memory of the
 process. A case that runs out of time says so, with its bound and gap. `weighted`: a byte of peak
 for 1,000 instructions; `peak`: least peak RAM; `budget`: least added time within 90 % of what the
-unsplit model needs; `front`: all of these trade-offs; `explain`: the whole command, without limits.
+unsplit model needs; `front`: all of these trade-offs; `explain`: the whole command without limits,
+beside the whole command `run --no-verify` on the same board, which makes three plans.
 Answers are held against each other: CP-SAT against the dynamic programme, optima against the front;
 the exit code is 1 where two differ.
 """
@@ -32,7 +33,9 @@ NETS: Mapping[str, Callable[[int, int], bytes]] = {
 }
 ASKS = ("weighted", "peak", "budget", "front", "explain")
 CASE = (sys.executable, str(Path(__file__).parent / "planning_case.py"))
-EXPLAIN = (sys.executable, "-m", "splitopt", "explain", "--board", "corstone300_256k")
+BOARD = ("--board", "corstone300_256k")
+EXPLAIN = (sys.executable, "-m", "splitopt", "explain", *BOARD)
+RUN = (sys.executable, "-m", "splitopt", "run", "--no-verify", *BOARD)
 
 
 def main() -> None:
@@ -82,15 +85,12 @@ def families(given: argparse.Namespace, folder: Path) -> Iterator[tuple[str, lis
 
 def family(name: str, models: Sequence[Path], asks: Sequence[str], limit_s: float) -> Iterator[Row]:
     """Runs and prints all cases of some models."""
-    plans: dict[Path, Row] = {}
     for ask in asks:
         print(f"\n{name}, {ask}\n{header(ask)}", flush=True)
         rows = []
         for model in models:
             row = {"model": model.stem, "ask": ask, **case(model.resolve(), ask, limit_s)}
-            if ask == "weighted":
-                plans[model] = row
-            print(line_of(row, plans.get(model, {})), flush=True)
+            print(line_of(row), flush=True)
             rows.append(row)
         if name in NETS:
             print(growth(rows), flush=True)
@@ -100,8 +100,9 @@ def family(name: str, models: Sequence[Path], asks: Sequence[str], limit_s: floa
 def case(model: Path, ask: str, limit_s: float) -> Row:
     """One case in a process of its own; only a status where it gives no answer."""
     if ask == "explain":
-        ran = bounded([*EXPLAIN, str(model)], limit_s)
+        ran, run = (bounded([*command, str(model)], limit_s) for command in (EXPLAIN, RUN))
         figures = {"cpu_s": ran.cpu_s, "memory_mib": ran.memory_mib, "first_line_s": ran.first_s}
+        figures["run_cpu_s"] = None if run.end else run.cpu_s
         return {"status": ran.end or "DONE"} | ({} if ran.end else figures)
     ran = bounded([*CASE, str(model), ask, str(limit_s)], limit_s)
     row: Row = {"status": ran.end} if ran.end else json.loads(ran.output.splitlines()[-1])

@@ -62,7 +62,6 @@ def main(path: Path, objective: str, limit_s: float) -> None:
     figures = {
         "ops": len(graph.ops),
         "cpu_s": time.process_time() - started_s,
-        "startup_s": started_s,
         "stages": clock.spent_s,
         "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -14,19 +14,19 @@ Row = dict[str, Any]
 
 def header(ask: str) -> str:
     if ask == "explain":
-        return f"{'model':20}    CPU s     MiB  first line s  times its plan"
+        return f"{'model':20}    CPU s     MiB  first line s     run CPU s  explain/run"
     stages = "".join(f"{stage:>9}" for stage in STAGES)
     return f"{'model':20}    CPU s{stages}     MiB  answer"
 
 
-def line_of(row: Row, plan: Row) -> str:
-    """`plan`: the weighted plan of the same model."""
+def line_of(row: Row) -> str:
     if "cpu_s" not in row:
         return f"{row['model']:20}  {row['status']}"
     start = f"{row['model']:20} {row['cpu_s']:8.2f}"
     if row["ask"] == "explain":
-        times = row["cpu_s"] / (plan["startup_s"] + plan["cpu_s"]) if "cpu_s" in plan else math.nan
-        return f"{start}{row['memory_mib']:8.0f}{row['first_line_s']:14.2f}{times:16.2f}"
+        run_s = row["run_cpu_s"] or math.nan
+        start += f"{row['memory_mib']:8.0f}{row['first_line_s']:14.2f}"
+        return f"{start}{run_s:14.2f}{row['cpu_s'] / run_s:13.2f}"
     stages = "".join(f"{row['stages'].get(stage, 0):9.2f}" for stage in STAGES)
     return f"{start}{stages}{row['memory_mib']:8.0f}  {answer(row)}"
 
