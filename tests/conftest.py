@@ -11,9 +11,11 @@ import prepared_workers
 import pytest
 from extras import need_onnx_extra
 from filelock import FileLock
+from hypothesis import settings
 from limits import TIME_FACTOR, seconds
 from needs import NO_PUBLIC_MODELS, REPOSITORY, find_model, leave_out
 from once import shared_folder
+from samples import QUICK
 
 from splitopt.convert import onnx2tf_adapter
 from splitopt.convert.calibration import Preprocess
@@ -39,9 +41,12 @@ LONG = (  # files that no process may begin last, the longest first
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(*things): tools or libraries, see tests/needs.py")
     prepared_workers.install()
+    if config.option.markexpr == "not slow":  # `make test-slow` tries all examples of Hypothesis
+        settings.load_profile(QUICK)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or each child process compiles all it imports
 
 

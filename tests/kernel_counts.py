@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 
 from splitopt.cost.invoke import PER_INVOKE_INSN, kernel_of
 from splitopt.cost.kernel_terms import KernelTerms
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.workflows.calibrate.one_op import OneOp
 
@@ -45,9 +47,17 @@ class Count:
         """Of the op alone."""
         return self.invoke_insn - PER_INVOKE_INSN
 
+    @cached_property
+    def model(self) -> bytes:
+        return self.op.model()
+
+    @cached_property
+    def graph(self) -> ModelGraph:
+        return parse_tflite(self.model, name=self.op.op_type, where=str(self.op))
+
+    @cached_property
     def kernel(self) -> KernelTerms:
-        graph = parse_tflite(self.op.model(), name=self.op.op_type, where=str(self.op))
-        found = kernel_of(graph, graph.ops[0])
+        found = kernel_of(self.graph, self.graph.ops[0])
         assert found is not None, self.op
         return found
 
@@ -82,7 +92,7 @@ def fits_of(counts: Iterable[Count]) -> dict[str, Any]:
     """The document of m55_invoke.json."""
     kernels: dict[str, list[tuple[Count, KernelTerms]]] = {}
     for count in counts:
-        terms = count.kernel()
+        terms = count.kernel
         kernels.setdefault(terms.name, []).append((count, terms))
     found = {name: fit(rows) for name, rows in sorted(kernels.items())}
     return {"about": ABOUT, "kernels": {name: entry for name, entry in found.items() if entry}}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 
 from splitopt.arena.windows import Axis
 
@@ -17,7 +18,7 @@ def counted(axis: Axis) -> int:
     return sum(0 <= place < axis.input for place in places)
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(
     *(st.integers(0, 12), st.integers(0, 12), st.integers(1, 9)),
     *(st.integers(1, 5), st.integers(1, 4), st.integers(0, 14)),

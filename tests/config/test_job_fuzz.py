@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import examples
 
 from splitopt.base.errors import UsageError
 from splitopt.config.job import read_job
@@ -35,7 +36,7 @@ VALUES = st.recursive(
     max_leaves=12,
 )
 HASTY = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 

@@ -11,6 +11,7 @@ import pytest
 from extras import need_onnx_extra
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import examples
 
 from splitopt.convert.onnx_names import LONGEST, plain_nodes, plain_tensors, unique_names
 from splitopt.convert.source_worker import clean
@@ -59,7 +60,7 @@ def test_odd_names_convert_and_are_told_as_they_were(onnx: Any, tmp_path: Path) 
     assert "/features/0/Conv" in seen, "names that work are left alone"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(examples(60), deadline=None)
 @given(st.lists(st.text(max_size=6), min_size=2, max_size=6, unique=True), st.data())
 def test_any_names_become_distinct_plain_ones(names: list[str], data: st.DataObject) -> None:
     need_onnx_extra()

@@ -24,6 +24,7 @@ from targets import tflm_program
 
 from splitopt.cost.costs import built_in, estimate_invoke
 from splitopt.cost.invoke import kernel_fits
+from splitopt.graph.model import ModelGraph
 from splitopt.graph.tflite_reader import parse_tflite
 from splitopt.runtime.arrays import random_inputs
 from splitopt.runtime.job_blob import pack, unsplit_run
@@ -44,14 +45,17 @@ def counts() -> tuple[Count, ...]:
 
 
 def invoke_of(op: OneOp) -> int | None:
-    graph = parse_tflite(op.model(), name=op.op_type, where=str(op))
+    return estimate_of(parse_tflite(op.model(), name=op.op_type, where=str(op)))
+
+
+def estimate_of(graph: ModelGraph) -> int | None:
     return estimate_invoke(built_in(), graph, 0, 1).whole
 
 
 def by_kernel(counts: Sequence[Count]) -> Mapping[str, list[Count]]:
     found: dict[str, list[Count]] = {}
     for count in counts:
-        found.setdefault(count.kernel().name, []).append(count)
+        found.setdefault(count.kernel.name, []).append(count)
     return found
 
 
@@ -63,7 +67,7 @@ def test_models_left_out_of_the_fits(counts: Sequence[Count]) -> None:
     for name, held_out in kernels.items():
         errors = []
         for count in held_out:
-            estimate, counted = invoke_of(count.op), count.invoke_insn
+            estimate, counted = estimate_of(count.graph), count.invoke_insn
             assert estimate is not None, name
             assert abs(estimate - counted) <= max(WORST * counted, WORST_INSN) + 1, line_of(count)
             errors.append(abs(estimate - counted) / counted)
@@ -84,7 +88,7 @@ def test_fits_are_those_of_the_counts(counts: Sequence[Count]) -> None:
     assert text_of(document).splitlines()[1] == FITS.read_text("utf-8").splitlines()[1]
     assert document["kernels"].keys() == kernel_fits().keys()
     for count in counts[::50]:
-        kernel = count.kernel()
+        kernel = count.kernel
         insn = np.dot(document["kernels"][kernel.name]["insn"], kernel.terms)
         built = np.dot(kernel_fits()[kernel.name].insn, kernel.terms)
         assert insn == pytest.approx(built, rel=1e-3)
@@ -147,8 +151,8 @@ def test_an_op_that_no_kernel_knows_has_no_estimate() -> None:
 
 def test_lines_of_counts_say_what_they_hold(counts: Sequence[Count]) -> None:
     assert len({line_of(count) for count in counts}) == len(counts)
-    held_out = {count.op.model() for count in counts if count.held_out}
-    fitted = {count.op.model() for count in counts if not count.held_out}
+    held_out = {count.model for count in counts if count.held_out}
+    fitted = {count.model for count in counts if not count.held_out}
     assert not held_out & fitted
 
 
@@ -159,7 +163,7 @@ def test_counts_are_those_of_qemu(counts: Sequence[Count], tmp_path: Path) -> No
     program, qemu, picked = tflm_program(tmp_path), Qemu(), counts[::_PICKED]
     for at in range(0, len(picked), _AT_ONCE):
         some = picked[at : at + _AT_ONCE]
-        graphs = [parse_tflite(c.op.model(), name="m", where=str(c.op)) for c in some]
+        graphs = [count.graph for count in some]
         runs = [unsplit_run(graph, _ARENA_BYTES, random_inputs(graph, 1, 0)) for graph in graphs]
         blob = pack(runs, {op.type for graph in graphs for op in graph.ops})
         events = simulate(qemu, program, blob, seconds(300))

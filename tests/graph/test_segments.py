@@ -12,6 +12,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from samples import examples
 
 from splitopt.graph.liveness import LiveRange, live_ranges
 from splitopt.graph.model import ABSENT, DType, ModelGraph, Op, Tensor, TensorKind
@@ -100,7 +101,7 @@ def networks_and_cuts(draw: st.DrawFn) -> tuple[ModelGraph, list[int]]:
     return graph, [0, *sorted(cuts), n]
 
 
-BRUTE = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+BRUTE = settings(examples(120), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Unavailable(Exception):

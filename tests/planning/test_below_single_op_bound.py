@@ -27,6 +27,7 @@ from splitopt.solvers.partition.instance import Goal
 
 FindModel = Callable[[str], Path]
 MODELS = Path(__file__).resolve().parents[2] / "configs" / "models"
+BIGGER = ("squeeze", "mbv2")
 
 
 def planner_of(graph: ModelGraph, techniques: Techniques) -> Planner:
@@ -47,7 +48,7 @@ def planned(planner: Planner, goal: Goal) -> SplitPlan:
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet8", "squeeze", "unet", pytest.param("mbv2", marks=pytest.mark.slow)]
+    "name", ["resnet8", "unet", *(pytest.param(n, marks=pytest.mark.slow) for n in BIGGER)]
 )
 @pytest.mark.parametrize(
     "techniques",

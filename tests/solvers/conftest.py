@@ -2,7 +2,11 @@
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile(
-    "solvers", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("solvers")
+
+def pytest_configure() -> None:
+    """After that of all tests, which says how many examples there are."""
+    slow = [HealthCheck.too_slow]
+    settings.register_profile(
+        "solvers", deadline=None, derandomize=True, suppress_health_check=slow
+    )
+    settings.load_profile("solvers")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from samples import seeds
+from hypothesis import given
+from samples import examples, seeds
 from test_exact_front import rolled
 from test_lazy_pruning import pool_of
 from tiny import UNIT, best_rank, partition_instances
@@ -69,7 +69,7 @@ def goal_of(seed: int) -> Goal:
     )
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(partition_instances(5))
 def test_the_best_plan_is_that_of_all_plans_and_layouts(instance: PartitionInstance) -> None:
     if instance.options:
@@ -78,7 +78,7 @@ def test_the_best_plan_is_that_of_all_plans_and_layouts(instance: PartitionInsta
         assert rank_of(instance, outcome) == best_rank(instance)
 
 
-@pytest.mark.parametrize("block", seeds(2, 20))
+@pytest.mark.parametrize("block", seeds(1, 20))
 def test_it_agrees_with_cpsat_where_layouts_miss_loads(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from ends import with_any_at_ends
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from samples import examples
 from test_exact_front import rolled
 from test_pareto import undominated
 from tiny import UNIT, all_choices, least_region, partition_instances, segments_ram
@@ -47,7 +48,7 @@ def needed(instance: PartitionInstance, run: Sequence[Option]) -> int:
     return Needs(instance.boundaries).needed(run, 0, most, Deadline(60))
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(partition_instances(4), st.randoms(use_true_random=False))
 def test_no_choice_of_which_a_conflict_speaks_needs_less(
     instance: PartitionInstance, chance: random.Random
@@ -90,7 +91,7 @@ def test_paths_over_conflicts_are_those_of_all_choices() -> None:
     assert is_changed > 0
 
 
-@settings(max_examples=30)
+@examples(30)
 @given(partition_instances(4), st.randoms(use_true_random=False))
 def test_what_all_arenas_need_is_what_each_does(
     instance: PartitionInstance, chance: random.Random

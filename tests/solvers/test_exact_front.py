@@ -9,9 +9,9 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from samples import seeds
+from samples import examples, seeds
 from test_pareto import Point, points_of, undominated
 from test_rolled_layout import chains
 from tiny import UNIT, all_choices, least_region, partition_instances, segments_ram
@@ -140,7 +140,7 @@ def test_a_front_beside_plans_of_other_options_is_that_of_all(block: int) -> Non
     assert added > 0
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(partition_instances(4) | partition_instances(4, keeps=True), st.booleans())
 def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(
     instance: PartitionInstance, counts_segments: bool
@@ -150,7 +150,7 @@ def test_fronts_of_any_instance_are_those_of_all_plans_and_layouts(
     assert set(points_of(front)) == by_brute_force(instance, counts_segments=counts_segments)
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(chains())
 def test_the_best_order_takes_the_least_region(instance: PartitionInstance) -> None:
     needs, deadline = Needs(instance.boundaries), Deadline(60)
@@ -163,7 +163,7 @@ def test_the_best_order_takes_the_least_region(instance: PartitionInstance) -> N
     assert least - 1 < below.needed <= least
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(chains(), st.integers(0, 3), st.integers(0, 3))
 def test_what_segments_need_is_the_same_from_the_last_one_back(
     instance: PartitionInstance, below: int, above: int
@@ -181,7 +181,7 @@ def test_what_segments_need_is_the_same_from_the_last_one_back(
     assert again <= least, "it fits, by what was kept and what was found anew"
 
 
-@settings(max_examples=40)
+@examples(40)
 @given(chains())
 def test_a_layout_that_is_found_soon_is_within_its_region(instance: PartitionInstance) -> None:
     needs, least = Needs(instance.boundaries), least_region(instance, instance.options)

@@ -7,9 +7,9 @@ from dataclasses import fields, replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from samples import seeds
+from samples import examples, seeds
 from tight_packings import CAPACITY, tight
 from tiny import buffers, least_mark
 
@@ -51,7 +51,7 @@ def checked(instance: PackingInstance, capacity: int, offsets: dict[int, int]) -
     check_plan(PackingInstance(instance.buffers, capacity), plan)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(
     real_buffers,
     st.integers(0, 24),
@@ -76,7 +76,7 @@ def test_each_preference_under_all_switches_equals_brute_force(
         assert capacity < refusals.least <= best
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(real_buffers, st.integers(1, 3))
 def test_what_is_pinned_to_0_is_searched_around_as_brute_force_does(
     listed: list[Buffer], pins: int
@@ -122,7 +122,7 @@ def test_the_lowest_mark_is_that_of_cpsat(seed: int) -> None:
     assert (theirs.status, theirs.cost) == (Status.OPTIMAL, known.mark)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(st.lists(buffers(), max_size=6), st.integers(0, 24).map(lambda units: 16 * units))
 def test_any_plan_within_a_capacity_or_a_proof_that_there_is_none(
     listed: list[Buffer], capacity: int

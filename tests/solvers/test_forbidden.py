@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from ends import with_any_at_ends
-from hypothesis import given, settings
-from samples import seeds
+from hypothesis import given
+from samples import examples, seeds
 from test_exact_front import rolled
 from test_lazy_pruning import pool_of
 from tiny import UNIT, all_choices, least_region, partition_instances, segments_ram
@@ -100,7 +100,7 @@ class Numbered:
         return self.options[self.pool.name(number)]
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(partition_instances(5))
 def test_with_gaps_options_need_no_more(instance: PartitionInstance) -> None:
     needs = Needs(instance.boundaries)

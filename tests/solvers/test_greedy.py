@@ -1,8 +1,9 @@
 """Greedy packing and its counted work against a plain replay of TFLM's loops."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 from tflm_planner import planned_slowly
 from tiny import buffers
 
@@ -28,7 +29,7 @@ def test_plan_and_work_equal_the_replay(
     monkeypatch.setattr(greedy_replay, "_FEW_BUFFERS", few)
     monkeypatch.setattr(greedy_replay, "_SPARSE", 8 if few else 0)
 
-    @settings(max_examples=120)
+    @examples(120)
     @given(st.lists(buffers(pins=pins), max_size=14))
     def compare(listed: list[Buffer]) -> None:
         instance = PackingInstance(tuple(listed))
@@ -39,7 +40,7 @@ def test_plan_and_work_equal_the_replay(
     compare()
 
 
-@settings(max_examples=20)
+@examples(20)
 @given(st.lists(st.tuples(st.integers(0, 90), st.integers(0, 3), st.integers(0, 9)), min_size=60))
 def test_many_short_lives_take_the_lists_by_step(rows: list[tuple[int, int, int]]) -> None:
     instance = PackingInstance(tuple(Buffer(s, LiveRange(a, a + long)) for a, long, s in rows))

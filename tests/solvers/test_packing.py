@@ -4,8 +4,9 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 from tiny import buffers, least_mark
 
 from splitopt.solvers.invalid import InvalidPlan
@@ -23,7 +24,7 @@ SWITCHES = [
 ]
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(
     st.lists(buffers(pins=True), max_size=6),
     st.none() | st.integers(0, 20).map(lambda units: 16 * units),

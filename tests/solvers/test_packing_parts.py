@@ -5,6 +5,7 @@ from itertools import permutations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import examples
 
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.outcome import Status
@@ -35,7 +36,7 @@ def least_mark(instance: PackingInstance) -> int:
     return min(marks)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(examples(60), deadline=None)
 @given(st.lists(BUFFERS, min_size=1, max_size=6))
 def test_parts_packed_one_by_one_are_optimal(buffers: list[Buffer]) -> None:
     instance = PackingInstance(tuple(buffers))
@@ -45,7 +46,7 @@ def test_parts_packed_one_by_one_are_optimal(buffers: list[Buffer]) -> None:
     assert (found.status, found.cost) == (Status.OPTIMAL, least_mark(instance))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(examples(100), deadline=None)
 @given(st.lists(BUFFERS, min_size=1, max_size=12))
 def test_parts_are_a_partition_in_which_nothing_overlaps_across(buffers: list[Buffer]) -> None:
     instance = PackingInstance(tuple(buffers))
@@ -57,7 +58,7 @@ def test_parts_are_a_partition_in_which_nothing_overlaps_across(buffers: list[Bu
     assert max(part_of(instance, g).peak_load for g in groups) == instance.peak_load
 
 
-@settings(max_examples=60, deadline=None)
+@settings(examples(60), deadline=None)
 @given(st.lists(BUFFERS, min_size=1, max_size=7), st.integers(0, 5))
 def test_the_local_search_is_sound_and_never_below_the_optimum(
     buffers: list[Buffer], seed: int

@@ -6,8 +6,9 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 from tiny import all_choices, partition_instances, segments_ram, with_goal
 
 from splitopt.solvers.outcome import Status
@@ -53,7 +54,7 @@ def by_brute_force(instance: PartitionInstance, *, counts_segments: bool) -> set
     return undominated(found, counts_segments=counts_segments)
 
 
-@settings(max_examples=150)
+@examples(150)
 @given(partition_instances(7), st.booleans())
 def test_the_front_equals_brute_force(instance: PartitionInstance, counts_segments: bool) -> None:
     front = pareto_front(instance, counts_segments=counts_segments)
@@ -67,7 +68,7 @@ def test_the_front_equals_brute_force(instance: PartitionInstance, counts_segmen
     assert all(p.status is Status.OPTIMAL for p in front.points) or not front.is_complete
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(partition_instances(6))
 def test_no_solver_finds_anything_better(instance: PartitionInstance) -> None:
     """Each point is the least cost under its peak and its segments, for CP-SAT and for the DP."""

@@ -4,8 +4,9 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 from tiny import (
     SIZES,
     Rank,
@@ -37,7 +38,7 @@ def rank_of(instance: PartitionInstance, outcome: Outcome[PartitionPlan]) -> Ran
     return plan_cost(outcome.found).ranked(instance.goal)
 
 
-@settings(max_examples=50)
+@examples(50)
 @given(partition_instances(stores=2, keeps=True), st.sampled_from(SWITCHES))
 def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolveParams) -> None:
     best = best_rank(instance)
@@ -49,7 +50,7 @@ def test_cpsat_equals_brute_force(instance: PartitionInstance, params: SolvePara
         assert rank_of(instance, outcome) == best
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(partition_instances(8, stores=2, keeps=True))
 def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance) -> None:
     best = best_rank(instance)
@@ -66,7 +67,7 @@ def test_dp_equals_brute_force_where_it_says_optimal(instance: PartitionInstance
             assert rank_of(instance, outcome) >= best
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(partition_instances(stores=2, keeps=True))
 def test_the_front_door_equals_cpsat(instance: PartitionInstance) -> None:
     outcome, by_cpsat = solve.solve(instance), cpsat.solve(instance)
@@ -75,7 +76,7 @@ def test_the_front_door_equals_cpsat(instance: PartitionInstance) -> None:
         assert rank_of(instance, outcome) == rank_of(instance, by_cpsat)
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(partition_instances(8))
 def test_dp_is_exact_over_loads(instance: PartitionInstance) -> None:
     goal, ranks = instance.goal, []
@@ -119,7 +120,7 @@ def test_layout_is_minimal(
         check_plan(free, PartitionPlan(options, laid_out.layout))
 
 
-@settings(max_examples=100)
+@examples(100)
 @given(partition_instances())
 def test_least_capacity_is_the_border_of_infeasibility(instance: PartitionInstance) -> None:
     free = with_goal(instance, capacity=None)

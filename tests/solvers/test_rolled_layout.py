@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from samples import examples
 from tiny import UNIT, all_choices, least_region, partition_instances
 
 from splitopt.solvers.deadline import Deadline
@@ -105,7 +106,7 @@ def chains(draw: st.DrawFn) -> PartitionInstance:
     return PartitionInstance(n, tuple(options), tuple(values))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(chains(), st.booleans())
 def test_chains_of_rolled_segments_take_the_least_region(
     instance: PartitionInstance, cheap_proofs: bool
@@ -123,7 +124,7 @@ def test_chains_of_rolled_segments_take_the_least_region(
         check_plan(instance, PartitionPlan(options, enough.layout))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(chains())
 def test_branching_finds_the_least_region(instance: PartitionInstance) -> None:
     options = instance.options
@@ -157,7 +158,7 @@ def test_out_of_time_leaves_a_layout_and_the_load() -> None:
     check_plan(instance, PartitionPlan(options, laid_out.layout))
 
 
-@settings(max_examples=25)
+@examples(25)
 @given(partition_instances(5), st.data())
 def test_what_a_layout_teaches_is_true_of_every_plan(
     instance: PartitionInstance, data: st.DataObject

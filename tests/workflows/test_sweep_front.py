@@ -55,7 +55,10 @@ def dp_front(planner: Planner, request: PlanRequest) -> set[tuple[int, int, int]
     }
 
 
-@pytest.mark.parametrize("cuts", [[3, 6, 7, 9, 10], [2, 6, 11]])
+@pytest.mark.parametrize(
+    "cuts",
+    [pytest.param([3, 6, 7, 9, 10], marks=pytest.mark.slow), [3, 6, 9, 10], [2, 6, 11]],
+)
 def test_the_front_is_what_an_exhaustive_dp_finds(
     cuts: list[int], write: Ask, tmp_path: Path
 ) -> None:
@@ -121,10 +124,11 @@ def test_points_of_a_front_are_optima_of_their_budgets(
         assert not isinstance(tighter, SplitPlan) or tighter.added_insn > added
 
 
+@pytest.mark.parametrize("more", [pytest.param("", marks=pytest.mark.slow), NO_RESIDENTS])
 def test_person_detect_and_its_golden_peaks(
-    shared_model: Callable[[str], Path], write: Ask, tmp_path: Path
+    more: str, shared_model: Callable[[str], Path], write: Ask, tmp_path: Path
 ) -> None:
-    sweep = write("{budget_bytes: auto}")
+    sweep = write("{budget_bytes: auto}", job=more)
     (tmp_path / "board.yaml").write_text(
         "name: bare\nsram_bytes: 262144\nreserved_bytes: 0\nheadroom_bytes: 0\nclock_hz: 1\n"
     )
@@ -135,9 +139,8 @@ def test_person_detect_and_its_golden_peaks(
     rows = run_sweep(sweep, out=tmp_path / "out").rows
     assert (rows[0].peak_ram_bytes, rows[-1].peak_ram_bytes) == (82368, 22128)
     job = tmp_path / "job.yaml"
-    job.write_text(
-        job.read_text("utf-8") + "pieces: {bands: false, streams: false, offline_plans: false}\n"
-    )
+    cuts_only = "pieces: {bands: false, streams: false, offline_plans: false}\n"
+    job.write_text(job.read_text("utf-8").replace(more, "") + cuts_only)
     alone = run_sweep(sweep, out=tmp_path / "out").rows
     assert (alone[0].peak_ram_bytes, alone[-1].peak_ram_bytes) == (82368, 62896)
     assert {row.added_insn for row in rows} - {row.added_insn for row in alone}
