@@ -28,16 +28,19 @@ LONG = (  # files that no process may begin last, the longest first
     "pieces/test_onnx_route.py",
     "workflows/test_sweep_store.py",
     "workflows/test_sweep_dask.py",
+    "workflows/test_sweep.py",
     "convert/test_convert.py",
-    "explain/test_facts.py",
+    "graph/test_reader_fuzz.py",
     "convert/test_convert_as_exported.py",
     "convert/test_convert_models.py",
     "explain/test_diagnosis_outputs.py",
+    "explain/test_facts.py",
+    "tiling/test_bands.py",
+    "tiling/test_necks.py",
     "planning/test_layouts_above_loads.py",
     "cli/test_cli_refusals.py",
     "workflows/test_sweep_front.py",
     "planning/test_below_single_op_bound.py",
-    "solvers/test_partition.py",
 )
 
 

@@ -74,8 +74,8 @@ def test_every_plan_of_nets_by_chance_passes_the_checker(
     assert two > 100
 
 
-@pytest.mark.parametrize(("make", "count"), [(chance_net, 12), (chance_gated_net, 6)])
-@pytest.mark.parametrize("block", seeds(1, 4))
+@pytest.mark.parametrize(("make", "count"), [(chance_net, 6), (chance_gated_net, 3)])
+@pytest.mark.parametrize("block", seeds(1, 8))
 def test_no_lower_band_covers_the_image_in_so_few(make: type, count: int, block: int) -> None:
     """By brute force: the rows that are right in a band at every start, then the fewest bands."""
     compared = 0
@@ -93,7 +93,7 @@ def test_no_lower_band_covers_the_image_in_so_few(make: type, count: int, block:
                 assert known, f"seed {seed}: {count} bands of {height} rows were not found"
                 assert min(known) <= height
             compared += len(fewest)
-    assert compared > 200
+    assert compared > 100
 
 
 def fewest_bands(

@@ -56,9 +56,10 @@ def test_an_input_at_a_quarter_of_the_rows_aligns_the_bands() -> None:
         check_bands(graph, 0, 4, pieces_of(graph, 0, 4, rows, plan))
 
 
-def test_every_plan_of_necks_passes_the_checker() -> None:
+@pytest.mark.parametrize("block", seeds(1, 3))
+def test_every_plan_of_necks_passes_the_checker(block: int) -> None:
     seen = quarters = 0
-    for seed in range(72):
+    for seed in range(24 * block, 24 * block + 24):
         graph = chance_neck(seed)
         for start, stop, rows in whole_ends(graph):
             scales = {rows.tensors[t].scale for t in segment_of(graph, start, stop).inputs}
@@ -66,8 +67,8 @@ def test_every_plan_of_necks_passes_the_checker() -> None:
                 check_bands(graph, start, stop, pieces_of(graph, start, stop, rows, plan))
                 seen += 1
                 quarters += Fraction(1, 4) in scales
-    assert seen > 500
-    assert quarters > 50
+    assert seen > 165
+    assert quarters > 15
 
 
 @pytest.mark.parametrize("block", seeds(1, 2))
@@ -84,9 +85,10 @@ def test_banded_pieces_of_necks_are_equal(block: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("goal", GOALS)
-def test_plans_of_necks_are_those_of_the_dynamic_programme(goal: Goal) -> None:
+@pytest.mark.parametrize("block", seeds(1, 2))
+def test_plans_of_necks_are_those_of_the_dynamic_programme(goal: Goal, block: int) -> None:
     """Over every option, unpruned."""
-    for seed in range(8):
+    for seed in range(4 * block, 4 * block + 4):
         graph = chance_neck(seed)
         planner = Planner(SegmentTable(graph, target_rules("m55"), techniques=Techniques()))
         request = PlanRequest(goal, allowed_everywhere(len(graph.ops)), SolveParams())
