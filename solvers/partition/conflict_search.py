@@ -8,7 +8,7 @@ of such paths are settled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -27,8 +27,9 @@ from splitopt.solvers.partition.option_pool import OptionName, OptionPool, Survi
 from splitopt.solvers.partition.orders import Undecided
 from splitopt.solvers.partition.pareto import Learnt
 from splitopt.solvers.partition.plan import Layout, PartitionPlan
+from splitopt.solvers.partition.shapes import relaxed
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
-from splitopt.solvers.partition.stand_ins import gap, is_easier_than_all, is_gap, is_stand_in
+from splitopt.solvers.partition.stand_ins import is_gap, is_stand_in
 from splitopt.solvers.partition.through import lowest_peak
 
 _MOST_ROUNDS = 32
@@ -271,22 +272,3 @@ class _Search:
     def _renew_ties(self) -> None:
         if self._with_ties:
             np.add(self._pool.copied, TIE_SEGMENT, out=self._ties)
-
-
-def relaxed(
-    options: Sequence[Option], rams: Sequence[int], boundaries: Sequence[Boundary]
-) -> Iterator[list[Option]]:
-    """These options with gaps in the place of all but some that need most; then of fewer."""
-    by_ram, count = sorted(range(len(options)), key=lambda k: -rams[k]), 2
-    while count <= len(options):
-        kept = set(by_ram[:count])
-        run = list[Option]()
-        for k in range(min(kept), max(kept) + 1):
-            if k in kept:
-                run.append(options[k])
-            else:
-                before = [run.pop()] if is_gap(run[-1]) else []
-                run.append(gap([*before, options[k]]))
-        if all(is_easier_than_all(own, boundaries) for own in run if is_gap(own)):
-            yield run
-        count = min(count + (count + 1) // 2, max(len(options), count + 1))

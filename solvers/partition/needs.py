@@ -19,8 +19,8 @@ from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.orders import NO_REGION, Figures, Orders, Undecided, Within
 from splitopt.solvers.partition.plan import Layout
 
-_MOST_STATES, _WIDTH = 4_096, 8
-"""Orders at one cut: more are given up; and so many are followed at first."""
+_MOST_STATES, _FEW, _SOME = 4_096, 8, 32
+"""Orders at one cut: more are given up; and so many are followed at first, and then."""
 _MOST_FIGURES = 2**23
 """Kept for further questions; 8 B each."""
 
@@ -93,21 +93,33 @@ class Needs:
         that other plans which begin alike had within as much, or less."""
         numbers = self._numbered(options)
         for is_new in (False, True):
-            followed: _Followed | None = None
-            for stop in range(1, len(numbers) + 1):
-                try:
-                    followed = self._soon_to(numbers[:stop], followed, region, is_new=is_new)
-                except Undecided:
-                    return None
-                if followed.least > region:
-                    break
-            else:
-                assert followed is not None, "plans have segments"
+            followed = self._soon(numbers, region, _FEW, is_new=is_new)
+            if followed is not None:
                 return self._orders.layout(numbers, _places(followed))
         return None
 
+    def _soon(
+        self, numbers: tuple[int, ...], region: int, width: int, *, is_new: bool
+    ) -> _Followed | None:
+        """An order of all within the region, if so many are followed at each cut."""
+        followed: _Followed | None = None
+        for stop in range(1, len(numbers) + 1):
+            try:
+                followed = self._soon_to(numbers[:stop], followed, region, width, is_new=is_new)
+            except Undecided:
+                return None
+            if followed.least > region:
+                return None
+        return followed
+
     def _soon_to(
-        self, numbers: tuple[int, ...], before: _Followed | None, region: int, *, is_new: bool
+        self,
+        numbers: tuple[int, ...],
+        before: _Followed | None,
+        region: int,
+        width: int,
+        *,
+        is_new: bool,
     ) -> _Followed:
         """Raises: Undecided."""
         known = self._known_soon.get(numbers)
@@ -119,10 +131,10 @@ class Needs:
             states, regions = before.within.states, before.within.regions
         within = self._orders.within(numbers[-1], states, regions, region)
         few = within._replace(
-            states=within.states[:_WIDTH].copy(),  # no view, which would keep all of them
-            regions=within.regions[:_WIDTH].copy(),
-            before=within.before[:_WIDTH].copy(),
-            places=within.places[:_WIDTH].copy(),
+            states=within.states[:width].copy(),  # no view, which would keep all of them
+            regions=within.regions[:width].copy(),
+            before=within.before[:width].copy(),
+            places=within.places[:width].copy(),
         )
         return self._known_soon.keep(numbers, _Followed.behind(before, few, region))
 
@@ -136,6 +148,9 @@ class Needs:
         Raises: Undecided.
         """
         numbers = self._numbered(options)
+        soon = self._soon(numbers, region, _SOME, is_new=True)
+        if soon is not None:
+            return Fit(_places(soon), len(numbers), soon.least)
         step = _Step(self._orders, self._known)
         for stop in range(1, len(numbers) + 1):
             followed = step.to(numbers[:stop], region, region, deadline)

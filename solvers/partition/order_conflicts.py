@@ -27,7 +27,7 @@ from splitopt.solvers.partition.stand_ins import (
     with_arena,
 )
 
-_ABOVE = 64
+_ABOVE = 128
 """What a conflict needs is known exactly up to this part of a region above it."""
 
 

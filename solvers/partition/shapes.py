@@ -1,15 +1,18 @@
-"""The segments of a conflict, whatever their options: where others are sought first."""
+"""Which segments of a plan are looked at first where it may not fit: those that need most, and
+those of which a conflict spoke of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.conflicts import is_part
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.stand_ins import (
     BEGINS,
     ENDS,
     gap,
+    is_easier_than_all,
     is_gap,
     is_stand_in,
     with_arena,
@@ -54,3 +57,22 @@ def _stand_in(options: Sequence[Option], own: Option, role: int) -> list[Option]
         return []
     arenas = [it.arena_bytes for it in options if is_part(it, own, role)]
     return [with_arena(own, max(arenas))] if arenas else []
+
+
+def relaxed(
+    options: Sequence[Option], rams: Sequence[int], boundaries: Sequence[Boundary]
+) -> Iterator[list[Option]]:
+    """These options with gaps in the place of all but some that need most; then of fewer."""
+    by_ram, count = sorted(range(len(options)), key=lambda k: -rams[k]), 2
+    while count <= len(options):
+        kept = set(by_ram[:count])
+        run = list[Option]()
+        for k in range(min(kept), max(kept) + 1):
+            if k in kept:
+                run.append(options[k])
+            else:
+                before = [run.pop()] if is_gap(run[-1]) else []
+                run.append(gap([*before, options[k]]))
+        if all(is_easier_than_all(own, boundaries) for own in run if is_gap(own)):
+            yield run
+        count = min(count + (count + 1) // 2, max(len(options), count + 1))

@@ -18,12 +18,12 @@ from tiny import UNIT, all_choices, least_region, partition_instances, segments_
 from splitopt.solvers.deadline import Deadline
 from splitopt.solvers.partition.allowed_paths import AllowedPaths
 from splitopt.solvers.partition.boundary import Boundary
-from splitopt.solvers.partition.conflict_search import relaxed
 from splitopt.solvers.partition.conflicts import Conflict
 from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.instance import Option, PartitionInstance
 from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.option_pool import OptionName, OptionPool
+from splitopt.solvers.partition.shapes import relaxed
 from splitopt.solvers.partition.stand_ins import gap
 
 Choice = tuple[Option, ...]
