@@ -307,13 +307,14 @@ class Pruner:
                 return self.pool.names(self._left.numbers)
 
     def _settle_ways(self, near: Sequence[Path], value: int) -> bool:
-        """Settles these paths, and the ways on which plans of their peaks and of at most that value
-        get to any cut and go on: they count in the least value of every other option. Whether there
-        were any to settle."""
-        open_ = set[int]()
-        for path in near:
-            ways = edges_through(self._weights(path.peak), self._most_amount(path.peak, value))
-            open_.update(path.options, self._options(ways, path.peak))
+        """Settles these paths, and the ways on which plans of the best one's peak and of at most
+        that value get to any cut and go on: they count in the least value of every other option.
+        Whether there were any to settle."""
+        open_ = {number for path in near for number in path.options}
+        if near:
+            best = min(near, key=self._value)
+            ways = edges_through(self._weights(best.peak), self._most_amount(best.peak, value))
+            open_.update(self._options(ways, best.peak))
         numbers = [number for number in sorted(open_) if not self.pool.is_exact[number]]
         self.pool.settle(numbers, self._deadline)
         return len(numbers) > 0
