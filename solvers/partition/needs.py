@@ -19,7 +19,7 @@ from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.orders import NO_REGION, Figures, Orders, Undecided, Within
 from splitopt.solvers.partition.plan import Layout
 
-_MOST_STATES, _FEW, _SOME = 4_096, 8, 32
+_MOST_STATES, _FEW, _SOME = 4_096, 8, 64
 """Orders at one cut: more are given up; and so many are followed at first, and then."""
 _MOST_FIGURES = 2**23
 """Kept for further questions; 8 B each."""
@@ -148,14 +148,15 @@ class Needs:
         Raises: Undecided.
         """
         numbers = self._numbered(options)
-        soon = self._soon(numbers, region, _SOME, is_new=True)
-        if soon is not None:
-            return Fit(_places(soon), len(numbers), soon.least)
-        step = _Step(self._orders, self._known)
+        step, are_some = _Step(self._orders, self._known), False
         for stop in range(1, len(numbers) + 1):
             followed = step.to(numbers[:stop], region, region, deadline)
             if followed.least > region:
                 return Fit(None, stop, min(followed.least, followed.over))
+            if not are_some and len(followed.within.states) > _SOME:
+                are_some, soon = True, self._soon(numbers, region, _SOME, is_new=True)
+                if soon is not None:
+                    return Fit(_places(soon), len(numbers), soon.least)
         return Fit(_places(followed), len(numbers), followed.least)
 
     def needed(self, options: Sequence[Option], region: int, most: int, deadline: Deadline) -> int:
