@@ -11,7 +11,7 @@ from splitopt.solvers.partition.forbidden import Forbidden
 from splitopt.solvers.partition.option_pool import OptionPool
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column
 
-_MOST_LABELS, _MOST_AT_A_CUT = 300_000, 2_000
+_MOST_LABELS, _MOST_AT_A_CUT = 400_000, 2_000
 """Paths to all cuts that are compared before a search is given up, and those to one of which none
 is as good as another."""
 
@@ -43,16 +43,8 @@ class AllowedPaths:
     in place; a path's tie counts where its cost is the least."""
 
     def __init__(
-        self,
-        pool: OptionPool,
-        numbers: Column,
-        costs: Column,
-        ties: Column,
-        forbidden: Forbidden,
-        effort: float = 1,
+        self, pool: OptionPool, numbers: Column, costs: Column, ties: Column, forbidden: Forbidden
     ) -> None:
-        """`effort`: the part of the most paths that may be compared."""
-        self._most_labels = int(effort * _MOST_LABELS)
         self._pool, self._costs, self._ties, self._forbidden = pool, costs, ties, forbidden
         order = numbers[np.argsort(pool.stops[numbers], kind="stable")]
         ends = np.searchsorted(pool.stops[order], np.arange(1, pool.n + 1))
@@ -95,7 +87,7 @@ class AllowedPaths:
                 *self._by_parts(into[is_concerned].tolist(), labels, counted, int(room[cut])),
             ]
             self._made += len(made)
-            if self._made > self._most_labels:
+            if self._made > _MOST_LABELS:
                 raise TooManyPaths
             labels.append(_best([label for label in made if label.cost <= room[cut]]))
             if labels[cut]:

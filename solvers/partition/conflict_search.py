@@ -35,7 +35,7 @@ from splitopt.solvers.partition.through import lowest_peak
 _MOST_ROUNDS = 32
 """Paths that are laid out before a search is given up."""
 
-_FIRST_STEP = 256
+_FIRST_STEP = 1_024
 """The part of the least cost that paths may cost more at first."""
 
 _UNDECIDED = 0.5
@@ -57,7 +57,7 @@ def best_plan(
     """The optimum over these options of a pool, ties as ever, or a proof that there is none.
 
     Arguments as of best_first.best_plan. `learnt`: of layouts; what comes to be known is added.
-    `effort`: a part of the most paths that are compared.
+    `effort`: a part of the most rounds.
     UNKNOWN where time, rounds or paths are over, and where the goal
     weighs both RAM and cost or has limits that paths do not know; its bound holds.
     """
@@ -89,6 +89,7 @@ class _Search:
         with_ties: bool,
         effort: float,
     ) -> None:
+        self._most_rounds = int(effort * _MOST_ROUNDS)
         self._pool, self._goal, self._boundaries = pool, goal, boundaries
         self._among, self._option_of, self._with_ties = among.numbers, option_of, with_ties
         self._options: dict[int, Option] = {}
@@ -97,9 +98,7 @@ class _Search:
         self._costs = pool.cost if costs_count else np.zeros_like(pool.cost)
         self._ties = np.zeros_like(pool.cost)
         self._renew_ties()
-        self._paths = AllowedPaths(
-            pool, self._among, self._costs, self._ties, self._forbidden, effort
-        )
+        self._paths = AllowedPaths(pool, self._among, self._costs, self._ties, self._forbidden)
         self._learnt, self._needs = learnt, learnt.needs
         for conflict in learnt.conflicts:
             self._forbidden.add(conflict)
@@ -110,7 +109,7 @@ class _Search:
 
     def run(self, deadline: Deadline) -> Outcome[PartitionPlan]:
         bound: int | None = None
-        for _ in range(_MOST_ROUNDS):
+        for _ in range(self._most_rounds):
             try:
                 path = self._path(deadline)
             except TooManyPaths:
@@ -189,7 +188,7 @@ class _Search:
                 return path
             if limit == most:
                 return None
-            least, step = limit + 1, 4 * step
+            least, step = limit + 1, 2 * step
         return None
 
     def _allowed(self, region: int) -> AllowedPath | None:

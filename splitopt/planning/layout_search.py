@@ -20,8 +20,8 @@ _MANY = 3
 """Values at a cut: their orders are too many to follow all."""
 
 
-_HASTE = 1 / 3
-"""The part of the most paths that is compared for a request that is not patient."""
+_HASTE = 1 / 2
+"""The part of the most conflicts that are looked for where a request is not patient."""
 
 _FIRST = 2 / 3
 """How much of the time the first search may take."""
