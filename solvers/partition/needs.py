@@ -18,6 +18,7 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.orders import NO_REGION, Figures, Orders, Undecided, Within
 from splitopt.solvers.partition.plan import Layout
+from splitopt.solvers.partition.stand_ins import with_arena
 
 _MOST_STATES, _FEW, _SOME = 4_096, 8, 64
 """Orders at one cut: more are given up; and so many are followed at first, and then."""
@@ -181,7 +182,7 @@ class Needs:
 
         Raises: Undecided.
         """
-        first, *rest = self._numbered(options)
+        first, *rest = self._numbered([with_arena(options[0], 1), *options[1:]])
         followed = self._followed_back(rest, region, most, deadline)
         states, regions = followed.within.states, followed.within.regions
         needed = np.full(len(arenas), followed.over)

@@ -29,6 +29,8 @@ from splitopt.solvers.partition.stand_ins import (
 
 _ABOVE = 128
 """What a conflict needs is known exactly up to this part of a region above it."""
+_ARENAS = 32
+"""The most at the beginning of one run of which conflicts tell what they need."""
 
 
 class Teacher:
@@ -140,9 +142,11 @@ class _ByOrders(Learning):
         except Undecided:
             return
         regions, some = np.unique(needed, return_index=True)
-        for region, arena_bytes in zip(regions.tolist(), arenas[some].tolist(), strict=True):
-            if region > self.region and region != conflict.region:
-                yield Conflict((with_arena(first, arena_bytes), *rest), region)
+        told = (regions > self.region) & (regions != conflict.region)
+        regions, arenas = regions[told], arenas[some[told]]
+        spread = np.linspace(0, len(regions) - 1, min(_ARENAS, len(regions)))
+        for at in spread.astype(int):
+            yield Conflict((with_arena(first, int(arenas[at])), *rest), int(regions[at]))
 
     def is_too_much(self, run: Sequence[Option]) -> bool:
         return len(run) > 1 and not self._fits(run, self._most)

@@ -100,8 +100,9 @@ def test_what_all_arenas_need_is_what_each_does(
     assume(run is not None and len(run) > 1)
     assert run is not None
     stop = run[1].start
-    first = chance.choice([some_before(chance.randint(0, run[0].start), stop, 1), up_to(stop, 1)])
-    arenas, rest = np.arange(1, 12 * UNIT, UNIT), run[1:]
+    start, own = chance.randint(0, run[0].start), chance.choice([0, UNIT])
+    first = chance.choice([some_before(start, stop, own), up_to(stop, own)])
+    arenas, rest = np.arange(0, 12 * UNIT, UNIT), run[1:]
     needs, most = Needs(instance.boundaries), 100 * UNIT
     found = needs.needed_with([first, *rest], arenas, 0, most, Deadline(60)).tolist()
     each = [needed(instance, (with_arena(first, arena), *rest)) for arena in arenas.tolist()]
