@@ -22,8 +22,11 @@ from splitopt.solvers.partition.stand_ins import (
     BEGINS,
     ENDS,
     GOES_ON,
+    MEETS,
+    ROLES,
     is_no_easier,
     is_on_the_way,
+    is_some,
     is_stand_in,
     is_told,
 )
@@ -32,8 +35,10 @@ _WORD = 62
 """Bits of a word."""
 
 Segment = tuple[int, int]
-Part = tuple[int, Option]
-"""A role (see stand_ins.py), and which option has it; or one that is no easier."""
+Part = tuple[int, int, Option]
+"""A stage, a role in it (see stand_ins.py), and which option has it; or one that is no easier."""
+BitPart = tuple[int, int, Option]
+"""The same with the bit of a stage."""
 Words = npt.NDArray[np.int64]
 """A row for each mask."""
 Mask = npt.NDArray[np.bool_]
@@ -49,22 +54,33 @@ class Conflict:
 
     @property
     def parts(self) -> Iterator[Part]:
-        """What may have which role in a plan that holds it."""
+        """What may have which role in a plan that holds it. A stage ends where `some` is met."""
         first, *_, last = self.options if len(self.options) > 1 else self.options * 2
-        yield BEGINS, first
-        yield ENDS, last
+        stage = 0
+        yield stage, BEGINS, first
         for own in self.options:
             if is_on_the_way(own) or (own is not first and own is not last):
-                yield GOES_ON, own
+                yield stage, GOES_ON, own
+            if is_some(own):
+                yield stage, MEETS, own
+                stage += 1
+                yield stage, GOES_ON, own
+        yield stage, ENDS, last
+
+    @property
+    def stages(self) -> int:
+        return 1 + sum(map(is_some, self.options))
 
     def holds(self, options: Sequence[Option]) -> bool:
         """Whether it speaks of the plan of these options."""
-        is_begun = False
+        stages = set[int]()
         for option in options:
-            roles = {role for role, own in self.parts if is_part(option, own, role)}
-            if ENDS in roles and (is_begun or BEGINS in roles):
+            told = {(at, role) for at, role, own in self.parts if is_part(option, own, role)}
+            begun = {at for at, role in told if role == BEGINS}
+            if any((at, ENDS) in told for at in stages | begun):
                 return True
-            is_begun = BEGINS in roles or (is_begun and GOES_ON in roles)
+            going = {at for at in stages if (at, GOES_ON) in told}
+            stages = begun | going | {at + 1 for at in stages if (at, MEETS) in told}
         return False
 
 
@@ -80,50 +96,55 @@ class Conflicts:
     options behind it may complete them. Those of the largest regions come first."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:
-        self._conflicts = sorted(conflicts, key=lambda conflict: -conflict.region)
-        self.words = -(-len(conflicts) // _WORD)
-        self._regions = -np.array([it.region for it in self._conflicts], dtype=np.int64)
-        self._parts: dict[Segment, list[tuple[int, Part]]] = {}
-        self._stand_ins: list[tuple[int, Part]] = []
-        for bit, conflict in enumerate(self._conflicts):
-            for part in conflict.parts:
-                if is_stand_in(own := part[1]):
-                    self._stand_ins.append((bit, part))
+        regions: list[int] = []
+        self._parts: dict[Segment, list[BitPart]] = {}
+        self._stand_ins: list[BitPart] = []
+        for conflict in sorted(conflicts, key=lambda conflict: -conflict.region):
+            rest = _WORD - len(regions) % _WORD
+            regions += [conflict.region] * (rest if rest < conflict.stages else 0)  # in one word
+            for stage, role, own in conflict.parts:
+                part = len(regions) + stage, role, own
+                if is_stand_in(own):
+                    self._stand_ins.append(part)
                 else:
-                    self._parts.setdefault((own.start, own.stop), []).append((bit, part))
-        largest = np.tri(len(conflicts) + 1, len(conflicts), -1, dtype=bool)
+                    self._parts.setdefault((own.start, own.stop), []).append(part)
+            regions += [conflict.region] * conflict.stages
+        self.words = -(-len(regions) // _WORD)
+        self._regions = -np.array(regions, dtype=np.int64)
+        largest = np.tri(len(regions) + 1, len(regions), -1, dtype=bool)
         self._largest = self._packed(largest)
 
     def concern(self, starts: Column, stops: Column) -> Mask:
         """Whether options of these segments can be a part of any."""
         segments = zip(starts.tolist(), stops.tolist(), strict=True)
         found: Mask = np.array([segment in self._parts for segment in segments], dtype=bool)
-        for _, (role, own) in self._stand_ins:
+        for _, role, own in self._stand_ins:
             found |= is_told(own, role, starts, stops, np.full_like(starts, NEVER))
         return found
 
     def bits(self, options: Sequence[Option]) -> Words:
         """Of each of these [option, role, word], those in which it can have a role."""
-        rows = np.zeros((len(options), 3, len(self._conflicts)), dtype=bool)
+        rows = np.zeros((len(options), len(ROLES), len(self._regions)), dtype=bool)
         for row, option in zip(rows, options, strict=True):
-            for bit, (role, own) in self._parts.get((option.start, option.stop), ()):
+            for bit, role, own in self._parts.get((option.start, option.stop), ()):
                 row[role, bit] |= is_no_easier(option, own)
         figures = [(option.start, option.stop, option.arena_bytes) for option in options]
         columns = np.array(figures, dtype=np.int64).reshape(-1, 3).T
-        for bit, (role, own) in self._stand_ins:
+        for bit, role, own in self._stand_ins:
             rows[:, role, bit] |= is_told(own, role, *columns)
         return self._packed(rows)
 
     def extended(self, masks: Words, bits: Words, region: Column) -> tuple[Words, Column]:
         """Masks and regions of paths that are longer by options with these bits. What asks for no
         larger region than a path has is none of its any more."""
-        begins, goes_on, ends = (bits[:, role] for role in (BEGINS, GOES_ON, ENDS))
+        begins, goes_on, ends, meets = (bits[:, role] for role in ROLES)
         met = (masks | begins) & ends
         for bit in self._some_of(met):
             is_met = (met[:, bit // _WORD] >> (bit % _WORD)) & 1 > 0
             region = np.where(is_met, np.maximum(region, -self._regions[bit]), region)
         larger = np.searchsorted(self._regions, -region)
-        return ((masks & goes_on) | begins) & ~met & self._largest[larger], region
+        longer = begins | (masks & goes_on) | ((masks & meets) << 1)
+        return longer & ~met & self._largest[larger], region
 
     def _some_of(self, masks: Words) -> list[int]:
         """The bits that are in any of these."""

@@ -8,11 +8,11 @@ from operator import or_
 
 import numpy as np
 
-from splitopt.solvers.partition.conflicts import Conflict, Part, Segment, is_part
+from splitopt.solvers.partition.conflicts import BitPart, Conflict, Segment, is_part
 from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.option_pool import Mask, OptionPool
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
-from splitopt.solvers.partition.stand_ins import is_stand_in, is_told
+from splitopt.solvers.partition.stand_ins import ROLES, is_stand_in, is_told
 
 
 class Forbidden:
@@ -26,22 +26,23 @@ class Forbidden:
         """`option_of`: by number, of exact figures."""
         self._pool, self._option_of = pool, option_of
         self._regions: list[int] = []
-        self._parts: dict[Segment, list[tuple[int, Part]]] = {}
-        self._stand_ins: list[tuple[int, Part]] = []
-        self._bits = [[0, 0, 0] for _ in pool.ram]
+        self._parts: dict[Segment, list[BitPart]] = {}
+        self._stand_ins: list[BitPart] = []
+        self._bits = [[0 for _ in ROLES] for _ in pool.ram]
         self.concerned: Mask = np.zeros(len(pool.ram), dtype=bool)
         """Of each option, whether it is a part of any."""
 
     def add(self, conflict: Conflict) -> None:
-        bit, pool = 1 << len(self._regions), self._pool
-        self._regions.append(conflict.region)
-        for role, own in conflict.parts:
+        pool, first = self._pool, len(self._regions)
+        self._regions += [conflict.region] * conflict.stages
+        for stage, role, own in conflict.parts:
+            bit = 1 << (first + stage)
             if is_stand_in(own):
-                self._stand_ins.append((bit, (role, own)))
+                self._stand_ins.append((bit, role, own))
                 arenas = np.where(self._exact(np.arange(len(pool.ram))), NEVER, -1)
                 there = np.flatnonzero(is_told(own, role, pool.starts, pool.stops, arenas))
             else:
-                self._parts.setdefault((own.start, own.stop), []).append((bit, (role, own)))
+                self._parts.setdefault((own.start, own.stop), []).append((bit, role, own))
                 there = pool.of_segment(own.start, own.stop)
                 there = there[self._exact(there)]
             for number, is_known in zip(there.tolist(), self._exact(there), strict=True):
@@ -53,7 +54,7 @@ class Forbidden:
         if self._exact(np.array([number])):
             option = self._option_of(number)
             segment = option.start, option.stop
-            for bit, (role, own) in (*self._parts.get(segment, ()), *self._stand_ins):
+            for bit, role, own in (*self._parts.get(segment, ()), *self._stand_ins):
                 if is_part(option, own, role):
                     self._set(number, role, bit)
 
@@ -68,10 +69,10 @@ class Forbidden:
     def extended(self, mask: int, number: int, counted: int) -> int | None:
         """The mask of a path that is longer by an option; None where it holds one of the counted
         conflicts."""
-        begins, goes_on, ends = self._bits[number]
+        begins, goes_on, ends, meets = self._bits[number]
         if (mask | begins) & ends & counted:
             return None
-        return ((mask & goes_on) | begins) & counted
+        return (begins | (mask & goes_on) | ((mask & meets) << 1)) & counted
 
     def _exact(self, numbers: Column) -> Mask:
         """Which options are there with exact figures."""

@@ -24,6 +24,7 @@ from splitopt.solvers.partition.lazy_front import KeptForFront
 from splitopt.solvers.partition.option_pool import Mask, OptionName
 from splitopt.solvers.partition.prospects import Measures
 from splitopt.solvers.partition.shortest_paths import FAR, NEVER, Column, least_weights, to_end
+from splitopt.solvers.partition.stand_ins import ROLES
 
 
 @dataclass
@@ -184,7 +185,7 @@ class KeptFront:
         those that are not settled where paths come to them."""
         pool = self._pool
         settled = told[numbers]
-        bits = np.zeros((len(numbers), 3, conflicts.words), dtype=np.int64)
+        bits = np.zeros((len(numbers), len(ROLES), conflicts.words), dtype=np.int64)
 
         def learn(some: Column) -> None:
             there = some[edges.ram[some] < NEVER]

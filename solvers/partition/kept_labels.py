@@ -21,6 +21,7 @@ from splitopt.solvers.partition.instance import Goal
 from splitopt.solvers.partition.kept_prospects import Edges, lowest_regions
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import NEVER, Column
+from splitopt.solvers.partition.stand_ins import ROLES
 from splitopt.solvers.partition.undominated import beaten_by_cells
 
 
@@ -97,7 +98,7 @@ class LabelSearch:
         self._settle = settle
         self._conflicts = Conflicts(()) if conflicts is None else conflicts
         words = self._conflicts.words
-        self._bits = np.zeros((len(edges.ram), 3, words), int) if bits is None else bits
+        self._bits = np.zeros((len(edges.ram), len(ROLES), words), int) if bits is None else bits
         self._none = Labels(*[*_NOTHING, np.zeros((0, words), dtype=np.int64)])
         self._floor = lowest_regions(n, edges) if floor is None else floor
         self._labels = [self._none] * (n + 1)

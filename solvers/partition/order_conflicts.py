@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -16,11 +16,13 @@ from splitopt.solvers.partition.orders import Undecided
 from splitopt.solvers.partition.shapes import Shape, shape_of, shaped
 from splitopt.solvers.partition.stand_ins import (
     BEGINS,
+    Range,
     beginning,
     gap,
     is_easier_than_all,
     is_gap,
     is_stand_in,
+    some,
     some_before,
     some_behind,
     up_to,
@@ -29,6 +31,8 @@ from splitopt.solvers.partition.stand_ins import (
 
 _ABOVE = 128
 """What a conflict needs is known exactly up to this part of a region above it."""
+_STEP = 64
+"""Bytes to which the least arena of a stand-in is found."""
 _ARENAS = 32
 """The most at the beginning of one run of which conflicts tell what they need."""
 
@@ -123,7 +127,7 @@ class _ByOrders(Learning):
 
     def loose_conflict(self, options: Sequence[Option]) -> Conflict:
         """The same as far as they do not fit the region."""
-        eased = self._opened(self.eased(options))
+        eased = self._lowered(self._opened(self.eased(options)))
         return Conflict(eased, self._least(eased, self.region, self._most))
 
     def with_arenas(self, conflict: Conflict) -> Iterator[Conflict]:
@@ -158,9 +162,9 @@ class _ByOrders(Learning):
         found = options[bisect_left(firsts, True, key=lambda at: self._fits(options[at:])) :]
         kept = list[Option]()
         for at, option in enumerate(found):
-            some = [kept.pop()] if kept and is_gap(kept[-1]) else []
-            trial = [*kept, gap([*some, option]), *found[at + 1 :]]
-            kept += [trial[len(kept)]] if not self._fits(trial) else [*some, option]
+            free = [kept.pop()] if kept and is_gap(kept[-1]) else []
+            trial = [*kept, gap([*free, option]), *found[at + 1 :]]
+            kept += [trial[len(kept)]] if not self._fits(trial) else [*free, option]
         return kept
 
     def _opened(self, options: tuple[Option, ...]) -> tuple[Option, ...]:
@@ -169,7 +173,59 @@ class _ByOrders(Learning):
         if len(options) > 1:
             options = next(filter(self._needs_more, self._with_any_first(options)), options)
             options = next(filter(self._needs_more, _with_any_last(options)), options)
+        for own in [it for it in options[1:-1] if not is_stand_in(it)]:
+            options = self._with_some(options, options.index(own)) or options
         return options
+
+    def _with_some(self, options: tuple[Option, ...], at: int) -> tuple[Option, ...] | None:
+        """With any in the place of one between gaps, or behind or before one."""
+        own = options[at]
+        first = at - (at > 1 and is_gap(options[at - 1]))
+        last = at + (at < len(options) - 2 and is_gap(options[at + 1]))
+        start, stop = options[first].start, options[last].stop
+        whole, values = gap(options[first : last + 1]), self._instance.boundaries
+        if first == last or not is_easier_than_all(whole, values):
+            return None
+
+        def trial(starts: Range, stops: Range) -> tuple[Option, ...]:
+            alike = some(start, stop, own.arena_bytes, starts, stops)
+            return *options[:first], alike, *options[last + 1 :]
+
+        starts, stops = (own.start, own.start), (own.stop, own.stop)
+        if not self._needs_more(trial(starts, stops)):
+            return None
+        cuts = {start, start + 1, stop - 1, stop}
+        cuts |= {it.start_item + 1 for it in values} | {it.last_item for it in values}
+        inside = [cut for cut in sorted(cuts) if start <= cut <= stop]
+
+        def widest(own: int, step: int, trial: Callable[[int], Sequence[Option]]) -> int:
+            """The cut farthest from this one with which options need more than the peak."""
+            farther = [cut for cut in inside[::-step] if (cut - own) * step > 0]
+            at = bisect_left(farther, True, key=lambda cut: self._needs_more(trial(cut)))
+            return (*farther, own)[at]
+
+        low = widest(own.start, -1, lambda cut: trial((cut, own.start), stops))
+        high = widest(own.start, 1, lambda cut: trial((low, cut), stops))
+        most = widest(own.stop, 1, lambda cut: trial((low, high), (own.stop, cut)))
+        least = widest(own.stop, -1, lambda cut: trial((low, high), (cut, most)))
+        found = trial((low, high), (least, most))
+        return found if self._needs_more(found) else None
+
+    def _lowered(self, options: tuple[Option, ...]) -> tuple[Option, ...]:
+        """With hardly more arena for stand-ins than they must have not to fit, the inner first."""
+        last = len(options) - 1
+        for at in (*range(1, last), last, 0):
+            if is_stand_in(options[at]) and not is_gap(options[at]):
+                options = self._with_least(options, at)
+        return options
+
+    def _with_least(self, options: tuple[Option, ...], at: int) -> tuple[Option, ...]:
+        def trial(arena_bytes: int) -> tuple[Option, ...]:
+            return *options[:at], with_arena(options[at], arena_bytes), *options[at + 1 :]
+
+        arenas = range(options[at].arena_bytes % _STEP, options[at].arena_bytes, _STEP)
+        least = bisect_left(arenas, True, key=lambda arena: self._needs_more(trial(arena)))
+        return trial(arenas[least]) if least < len(arenas) else options
 
     def _with_any_first(self, options: tuple[Option, ...]) -> Iterator[tuple[Option, ...]]:
         first, *rest = options

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.instance import Option
-from splitopt.solvers.partition.stand_ins import is_only_beside_all, seen_by
+from splitopt.solvers.partition.stand_ins import is_apart_from, seen_by
 
 LOW, HIGH, FIRST = 0, 1, 2
 """Nodes: the ends of the region, then the values alive before a segment, then its new blocks."""
@@ -97,6 +97,8 @@ class Scenes:
         early += [k for k in fresh if not values[k].is_made]
         late = [*self._only_here(option), *(k for k in fresh if values[k].is_made)]
         last = [k for k in before if k not in behind]
+        for some in late, last:  # what is beside a block is in one order when it is placed
+            some.sort(key=lambda k: is_apart_from(option, values[k]))
         blocks: list[int | None] = [*early, *late]
         if self._backwards:
             before, behind, blocks = behind, before, [*early, *last, *late]
@@ -105,8 +107,7 @@ class Scenes:
         at_odds: list[set[int | None]] = []
         if not option.apart:
             at_odds += [{value, read} for value in late for read in last]
-        if is_only_beside_all(option):
-            at_odds += [{None, value} for value in (*last, *fresh)]
+        at_odds += [{None, k} for k in (*last, *fresh) if is_apart_from(option, values[k])]
         beside = [
             tuple(
                 FIRST + at

@@ -2,13 +2,13 @@
 
 Stand-ins are options that need not exist, told apart by their keys. Where a plan has what one
 stands for, the plan's layout is one with the stand-in, too, once blocks are left out: so the plan
-needs no less. `gap` may stand anywhere, the others at one end of a conflict.
+needs no less. `gap` may stand anywhere, `some` inside, the others at one end of a conflict.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,17 +17,34 @@ from splitopt.solvers.partition.instance import Option
 from splitopt.solvers.partition.option_pool import Mask
 from splitopt.solvers.partition.shortest_paths import Column
 
-_GAP, _SOME_BEFORE, _SOME_BEHIND, _UP_TO, _FROM = -1, -2, -3, -4, -5
+_GAP, _SOME, _SOME_BEFORE, _SOME_BEHIND, _UP_TO, _FROM = -1, -2, -3, -4, -5, -6
 
-BEGINS, GOES_ON, ENDS = range(3)
+BEGINS, GOES_ON, ENDS, MEETS = ROLES = range(4)
 """What an option may be in a plan of which a conflict speaks: the first that it names, one on the
-way, the last."""
+way, the last; one that has as much arena as `some` says."""
 
 
 def gap(options: Sequence[Option]) -> Option:
     """In the place of these, which are one behind the other, with no arena; see
     `is_easier_than_all`."""
     return Option(options[0].start, options[-1].stop, 0, 0, key=_GAP)
+
+
+Range = tuple[int, int]
+"""The least and the most."""
+
+
+@dataclass(frozen=True)
+class Some(Option):
+    """A gap in which an option has that much arena whose start and stop are within ranges. It lives
+    beside what is alive at all of these starts, or at all of these stops."""
+
+    starts: Range = (0, 0)
+    stops: Range = (0, 0)
+
+
+def some(start: int, stop: int, arena_bytes: int, starts: Range, stops: Range) -> Some:
+    return Some(start, stop, arena_bytes, 0, key=_SOME, starts=starts, stops=stops)
 
 
 def some_before(start: int, stop: int, arena_bytes: int) -> Option:
@@ -59,6 +76,10 @@ def is_stand_in(option: Option) -> bool:
     return option.key < 0
 
 
+def is_some(option: Option) -> bool:
+    return isinstance(option, Some)
+
+
 def is_gap(option: Option) -> bool:
     return option.key == _GAP
 
@@ -82,14 +103,22 @@ def seen_by(
     return () if option.key == _UP_TO else before, () if option.key == _FROM else behind
 
 
-def is_only_beside_all(option: Option) -> bool:
-    """Whether its arena shares bytes with all that is not alive the whole time."""
-    return option.key in (_SOME_BEFORE, _SOME_BEHIND)
+def is_apart_from(option: Option, value: Boundary) -> bool:
+    """Whether a stand-in's arena may share bytes with a value, which is not alive when each option
+    begins that it may stand for, nor when each ends."""
+
+    def is_alive(cuts: Range) -> bool:
+        return value.start_item < cuts[0] and cuts[1] <= value.last_item
+
+    if isinstance(option, Some):
+        return not (is_alive(option.starts) or is_alive(option.stops))
+    is_whole = option.key in (_SOME_BEFORE, _SOME_BEHIND)
+    return is_whole and not is_alive((option.start, option.stop))
 
 
 def is_on_the_way(own: Option) -> bool:
     """Whether a stand-in may stand for options one behind the other."""
-    return own.key in (_GAP, _SOME_BEFORE, _SOME_BEHIND)
+    return own.key in (_GAP, _SOME, _SOME_BEFORE, _SOME_BEHIND)
 
 
 def is_told(
@@ -103,9 +132,15 @@ def is_told(
         inside = starts == own.start
     elif role == GOES_ON:
         is_enough = True
+    elif isinstance(own, Some):
+        inside = _is_in(own.starts, starts) & _is_in(own.stops, stops)
     elif own.key == _GAP:
         is_enough = starts == own.start if role == BEGINS else stops == own.stop
     return np.asarray(inside & is_enough)
+
+
+def _is_in(own: Range, cuts: Column | int) -> Mask:
+    return np.asarray((own[0] <= cuts) & (cuts <= own[1]))
 
 
 def is_no_easier(other: Option, option: Option) -> bool:

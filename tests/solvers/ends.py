@@ -1,4 +1,4 @@
-"""Runs of options with others at their ends."""
+"""Runs of options with others in the place of some."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from splitopt.solvers.partition.instance import Option
-from splitopt.solvers.partition.stand_ins import beginning, some_before, some_behind, up_to
+from splitopt.solvers.partition.stand_ins import beginning, some, some_before, some_behind, up_to
 
 
 def with_any_at_ends(run: Sequence[Option], chance: random.Random) -> Sequence[Option]:
@@ -23,3 +23,16 @@ def with_any_at_ends(run: Sequence[Option], chance: random.Random) -> Sequence[O
         alike = some_behind(start, stop, last.arena_bytes), beginning(start, last.arena_bytes)
         rest[-1] = chance.choice(alike)
     return tuple(rest)
+
+
+def with_some_inside(run: Sequence[Option], chance: random.Random) -> Sequence[Option]:
+    """Any option with as much arena in the place of one, and of gaps beside it."""
+    if len(run) < 3:
+        return run
+    at = chance.randrange(1, len(run) - 1)
+    first = chance.randint(1, at)
+    stop = chance.randint(at + 1, len(run) - 1)
+    low, high = run[first].start, run[stop - 1].stop
+    starts = chance.randint(low, run[at].start), chance.randint(run[at].start, high - 1)
+    stops = chance.randint(low + 1, run[at].stop), chance.randint(run[at].stop, high)
+    return (*run[:first], some(low, high, run[at].arena_bytes, starts, stops), *run[stop:])

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
-from ends import with_any_at_ends
+from ends import with_any_at_ends, with_some_inside
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from samples import examples
@@ -22,6 +22,7 @@ from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.stand_ins import (
     gap,
     is_easier_than_all,
+    is_some,
     some_before,
     up_to,
     with_arena,
@@ -56,7 +57,8 @@ def test_no_choice_of_which_a_conflict_speaks_needs_less(
     run = with_gap(instance, chance)
     assume(run is not None)
     assert run is not None
-    run = with_any_at_ends(run, chance)
+    run = with_some_inside(with_any_at_ends(run, chance), chance)
+    assume(all(is_easier_than_all(it, instance.boundaries) for it in run if is_some(it)))
     conflict = Conflict(tuple(run), needed(instance, run))
     held = [options for options in all_choices(instance) if conflict.holds(options)]
     for options in chance.sample(held, min(4, len(held))):
@@ -74,7 +76,7 @@ def test_paths_over_conflicts_are_those_of_all_choices() -> None:
     for seed in range(5):
         instance = rolled(seed, 5, keeps=seed % 3 == 0)
         runs = [run for _ in range(70) if (run := with_gap(instance, chance))]
-        runs = [with_any_at_ends(run, chance) for run in runs]
+        runs = [with_some_inside(with_any_at_ends(run, chance), chance) for run in runs]
         conflicts = [Conflict(tuple(run), UNIT * chance.randint(10, 22)) for run in runs]
         found = kept_paths(instance, Deadline(60), conflicts, by_segments=True).ends
         wanted, goal = set(), instance.goal
@@ -102,7 +104,7 @@ def test_what_all_arenas_need_is_what_each_does(
     stop = run[1].start
     start, own = chance.randint(0, run[0].start), chance.choice([0, UNIT])
     first = chance.choice([some_before(start, stop, own), up_to(stop, own)])
-    arenas, rest = np.arange(0, 12 * UNIT, UNIT), run[1:]
+    arenas, rest = np.arange(1, 12 * UNIT, UNIT), run[1:]
     needs, most = Needs(instance.boundaries), 100 * UNIT
     found = needs.needed_with([first, *rest], arenas, 0, most, Deadline(60)).tolist()
     each = [needed(instance, (with_arena(first, arena), *rest)) for arena in arenas.tolist()]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from ends import with_any_at_ends
+from ends import with_any_at_ends, with_some_inside
 from hypothesis import given
 from samples import examples, seeds
 from test_exact_front import rolled
@@ -38,7 +38,7 @@ def conflict_of(options: Choice, region: int, chance: random.Random) -> Conflict
     if middle and chance.random() < 0.7:
         run = (run[0], gap(middle), run[-1])
     if chance.random() < 0.5:
-        run = tuple(with_any_at_ends(run, chance))
+        run = tuple(with_some_inside(with_any_at_ends(run, chance), chance))
     return Conflict(run, region + chance.choice([0, UNIT, UNIT]))
 
 
