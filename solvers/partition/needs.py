@@ -20,8 +20,9 @@ from splitopt.solvers.partition.orders import NO_REGION, Figures, Orders, Undeci
 from splitopt.solvers.partition.plan import Layout
 from splitopt.solvers.partition.stand_ins import with_arena
 
-_MOST_STATES, _FEW, _SOME = 4_096, 8, 64
-"""Orders at one cut: more are given up; and so many are followed at first, and then."""
+_MOST_STATES, _MANY, _FEW, _SOME = 4_096, 512, 8, 64
+"""Orders at one cut: more are given up, and where there are many, some are followed first; a few
+before that."""
 _MOST_FIGURES = 2**23
 """Kept for further questions; 8 B each."""
 
@@ -154,7 +155,7 @@ class Needs:
             followed = step.to(numbers[:stop], region, region, deadline)
             if followed.least > region:
                 return Fit(None, stop, min(followed.least, followed.over))
-            if not are_some and len(followed.within.states) > _SOME:
+            if not are_some and len(followed.within.states) > _MANY:
                 are_some, soon = True, self._soon(numbers, region, _SOME, is_new=True)
                 if soon is not None:
                     return Fit(_places(soon), len(numbers), soon.least)

@@ -8,7 +8,7 @@ value outside of the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 
 from splitopt.graph.model import ModelGraph
@@ -61,7 +61,7 @@ def check_rows(graph: ModelGraph, stream: Stream, groups: Sequence[ModelGraph]) 
 class _Replay:
     def __init__(self, graph: ModelGraph, stream: Stream, groups: Sequence[ModelGraph]) -> None:
         self._graph, self._stream = graph, stream
-        self._pad = cache(self._pad_rows)
+        self._pad, self._row, self._inside = cache(self._pad_rows), cache(Row), cache(self._content)
         self._slots = [Slots(b, self._pad(b.tensor)) for b in stream.buffers]
         self._readings: list[list[tuple[int, list[Reading]]]] = [
             [
@@ -150,47 +150,49 @@ class _Replay:
             [output] = self._graph.ops[op].outputs
             made: list[Content] = [None] * group.dropped
             for k, row in enumerate(rows, start=group.dropped):
-                where = f"group {number}, row {row}: {self._graph.op_name(op)}"
                 for reading in reads:
-                    if row >= len(reading.bases) or k >= len(reading.taps):
-                        raise InvalidStream(f"{where} has no such row")
-                    self._check_taps(where, reading, (row, k), known, firsts)
-                made.append(Row(output, row + self._above(output)))
+                    if wrong := self._wrong(reading, row, k, known, firsts):
+                        name = self._graph.op_name(op)
+                        raise InvalidStream(f"group {number}, row {row}: {name} {wrong}")
+                made.append(self._row(output, row + self._above(output)))
             known[output] = made
         return known
 
-    def _check_taps(
+    def _wrong(
         self,
-        where: str,
         reading: Reading,
-        place: tuple[int, int],
-        known: dict[int, list[Content]],
-        firsts: dict[int, int],
-    ) -> None:
-        """`place`: the row of the image, and of those that the group makes at once."""
-        row, k = place
+        row: int,
+        k: int,
+        known: Mapping[int, Sequence[Content]],
+        firsts: Mapping[int, int],
+    ) -> str:
+        """What is wrong with what an op reads for a row of the image, which is number k of those
+        that the group makes at once; nothing if it is right."""
+        if row >= len(reading.bases) or k >= len(reading.taps):
+            return "has no such row"
         tensor, base = reading.tensor, reading.bases[row]
         if tensor not in known:
-            raise InvalidStream(f"{where} reads tensor {tensor}, which it does not have")
-        held = known[tensor]
+            return f"reads tensor {tensor}, which it does not have"
+        held, rows = known[tensor], self._graph.tensors[tensor].shape[1]
         for at, step in reading.taps[k]:
-            is_inside = 0 <= base + step < self._graph.tensors[tensor].shape[1]
+            is_inside = 0 <= base + step < rows
             if not 0 <= at < len(held):
                 if is_inside:
-                    raise InvalidStream(f"{where} does not see row {base + step} of {tensor}")
+                    return f"does not see row {base + step} of {tensor}"
                 continue  # the kernel leaves the tap out, as in the unsplit model
             if not is_inside and reading.outside is None:
-                raise InvalidStream(f"{where} counts row {base + step} of {tensor}, outside of it")
+                return f"counts row {base + step} of {tensor}, outside of it"
             want = self._inside(tensor, base + step) if is_inside else Filled(reading.outside or 0)
-            if held[at] != want:
-                raise InvalidStream(f"{where} reads {_said(held[at])}, not {_said(want)}")
+            if held[at] is not want and held[at] != want:
+                return f"reads {_said(held[at])}, not {_said(want)}"
             if tensor in firsts and firsts[tensor] + at != base + step:
-                raise InvalidStream(f"{where} reads row {base + step}, its view says another one")
+                return f"reads row {base + step}, its view says another one"
+        return ""
 
-    def _inside(self, tensor: int, row: int) -> Content:
+    def _content(self, tensor: int, row: int) -> Content:
         pad = self._pad(tensor)
         if pad is None or pad.value is None or pad.holds(row):
-            return Row(tensor, row)
+            return self._row(tensor, row)
         return Filled(pad.value)
 
     def _pad_rows(self, tensor: int) -> PadRows | None:
