@@ -92,7 +92,7 @@ def is_part(option: Option, own: Option, role: int) -> bool:
 
 
 class Conflicts:
-    """Of plans for n items, as bits in words: what a path has of some of them at its end, so that
+    """Of one problem's plans, as bits in words: what a path has of some of them at its end, so that
     options behind it may complete them. Those of the largest regions come first."""
 
     def __init__(self, conflicts: Sequence[Conflict]) -> None:

@@ -134,7 +134,7 @@ class _ByOrders(Learning):
         """The same of other arenas at its beginning, where these do not fit the region."""
         yield conflict
         first, *rest = conflict.options
-        if not is_stand_in(first) or is_gap(first):
+        if not rest or not is_stand_in(first) or is_gap(first):
             return
         any_first = with_arena(first, 0)
         parts = (own for own in self._instance.options if is_part(own, any_first, BEGINS))

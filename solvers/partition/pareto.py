@@ -240,7 +240,9 @@ class _ByConflicts:
                 break
             learnt += more
         loads = undominated([*known, *map(self._measures, ends)], lambda load: load)
-        loads += [] if paths.untried is None else [paths.untried]
+        if paths.untried is not None:
+            peak, cost, segments = paths.untried
+            loads.append((peak, cost, segments * self._counts))
         front = _front(plans, loads, is_complete=False, counts_segments=self._counts)
         is_complete = front.reaches_loads and paths.untried is None
         return replace(front, is_complete=is_complete)

@@ -19,7 +19,6 @@ from splitopt.solvers.partition.plan import PartitionPlan
 _MANY = 3
 """Values at a cut: their orders are too many to follow all."""
 
-
 _HASTE = 1 / 2
 """The part of the most conflicts that are looked for where a request is not patient."""
 

@@ -110,8 +110,10 @@ class Planner:
         quickly = self._is_complete(pruner)  # better layouts are looked for among all options
         least = pruner.bound if quickly else None
         solved = self._solve_kept(kept, pruner, request, deadline, quickly=quickly)
-        is_settled = self._is_complete(pruner)
         is_late = solved[0].plan is None and deadline.is_over
+        is_settled = self._is_complete(pruner)
+        if is_late and solved[0].status is Status.INFEASIBLE:
+            is_settled = False  # of some of the options
         if kept and is_settled and not (is_late or _is_settled(solved[0], pruner)):
             limited = deadline.share(_ORDERING)
             found = self._best_first(solved[0].cost, kept, pruner, request, limited)

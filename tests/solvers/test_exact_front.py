@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,10 +25,12 @@ from splitopt.solvers.partition.boundary import Boundary
 from splitopt.solvers.partition.check import check_plan
 from splitopt.solvers.partition.instance import Goal, Option, PartitionInstance, Roll
 from splitopt.solvers.partition.lazy_front import kept_for_front, wanted_beside
+from splitopt.solvers.partition.load_paths import LoadPaths
 from splitopt.solvers.partition.needs import Needs
 from splitopt.solvers.partition.option_pool import OptionBounds, OptionPool, Settled
 from splitopt.solvers.partition.pareto import Front, improved_front, pareto_front
 from splitopt.solvers.partition.plan import plan_cost
+from splitopt.solvers.partition.prospects import least_costs, lowest_peaks
 
 
 def rolled(seed: int, n: int, *, keeps: bool = False) -> PartitionInstance:
@@ -254,6 +257,30 @@ def test_out_of_time_bounds_are_loads() -> None:
     unproved = whole.unproved(whole.loads)
     assert not unproved.is_complete
     assert [p.plan for p in unproved.points] == [p.plan for p in whole.points]
+
+
+def test_bounds_hold_where_time_runs_out_in_a_later_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time, paths are not followed to their ends: all that is known is the least."""
+    is_lower, kept_paths = 0, pareto.kept_paths
+    for seed in range(40):
+        instance, calls = rolled(seed, 5, keeps=True), list[LoadPaths]()
+        whole = pareto_front(instance)
+        least = lowest_peaks(instance)[0], least_costs(instance)[0], 1
+
+        def short(
+            *given: Any, calls: list[LoadPaths] = calls, least: Any = least, **named: Any
+        ) -> LoadPaths:
+            calls.append(kept_paths(*given, **named))
+            return calls[0] if len(calls) == 1 else LoadPaths((), least)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pareto, "kept_paths", short)
+            found = pareto_front(instance)
+        for point in found.points if len(calls) > 1 else ():
+            rivals = [it.cost.peak for it in whole.points if it.cost.added <= point.cost.added]
+            assert point.bound <= min(rivals, default=point.bound)
+            is_lower += point.bound < point.cost.peak
+    assert is_lower
 
 
 def test_fronts_are_the_same_where_nothing_is_kept_for_further_questions(
