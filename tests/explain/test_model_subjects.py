@@ -27,6 +27,7 @@ from splitopt.explain.model_html import render_model
 from splitopt.explain.subject import subject_of
 from splitopt.explain.text import model_text
 from splitopt.planning.planner import Planner
+from splitopt.planning.request import PlanRequest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -167,17 +168,22 @@ def test_the_command(tmp_path: Path, board: Path) -> None:
 def test_so_many_questions_are_asked_whatever_the_number_of_boards(
     board: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The lowest peak, then its cheapest plan: with each of eight sets of techniques. Where the
-    cheapest plan of the lowest peak is known by then, it is not asked for again."""
-    asked: list[object] = []
+    """The lowest peak, then its cheapest plan, of eight rows. Where the cheapest plan of the lowest
+    peak is known by then, it is not asked for again; nor is a row with a limit on the price whose
+    row without one keeps it, as that of streams does."""
+    asked: list[PlanRequest] = []
     plan = Planner.plan
 
-    def counted(self: Planner, request: Any, deadline: Any = None) -> Any:
+    def counted(self: Planner, request: PlanRequest, deadline: Any = None) -> Any:
         asked.append(request)
         return plan(self, request, deadline)
 
     monkeypatch.setattr(Planner, "plan", counted)
-    peaks = [peak.peak_ram_bytes for peak in facts(RESNET, board).lowest_peaks]
+    rows = {peak.code: peak for peak in facts(RESNET, board).lowest_peaks}
+    peaks = [row.peak_ram_bytes for row in rows.values()]
     assert len(peaks) == 8
+    assert rows["streams_within"].peak_ram_bytes == rows["streams"].peak_ram_bytes
+    assert rows["bands_within"].peak_ram_bytes > rows["bands"].peak_ram_bytes
     assert len(set(peaks)) == 5, "the last four reach the same"
-    assert len(asked) == 8 + 6
+    prices = [request for request in asked if request.goal.cost_weight]
+    assert (len(asked) - len(prices), len(prices)) == (8 - 1, 6)
