@@ -76,9 +76,9 @@ class Teacher:
         keeps_need: bool = True,
     ) -> list[Conflict]:
         """One of the shortest runs of these options that does not fit the region, as far as can be
-        with gaps, with easier ones in the place of others and with any at its ends, of which none
-        changes what the run needs. `needed`: by all of them. `keeps_need` false: the run may need
-        less, but fits not."""
+        with gaps, with easier ones in the place of others and with any at its ends and beside gaps,
+        of which none changes what the run needs. `needed`: by all of them. `keeps_need` false: the
+        run may need less, but fits not."""
         learning = _ByOrders(instance, self._needs, region, deadline)
         run = learning.shortest(options)
         conflicts = self._learnt(learning, run, shape_of(run), keeps_need=keeps_need)
@@ -168,8 +168,8 @@ class _ByOrders(Learning):
         return kept
 
     def _opened(self, options: tuple[Option, ...]) -> tuple[Option, ...]:
-        """With any options at the ends that have as much arena, as far as they need more than the
-        peak, too."""
+        """With any options of as much arena at the ends and beside gaps, as far as they need more
+        than the peak, too."""
         if len(options) > 1:
             options = next(filter(self._needs_more, self._with_any_first(options)), options)
             options = next(filter(self._needs_more, _with_any_last(options)), options)

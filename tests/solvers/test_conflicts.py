@@ -43,6 +43,12 @@ def with_gap(instance: PartitionInstance, chance: random.Random) -> Sequence[Opt
     return run if is_easier_than_all(own, instance.boundaries) else None
 
 
+def drawn(instance: PartitionInstance, chance: random.Random) -> Sequence[Option]:
+    run = with_gap(instance, chance)
+    assume(run is not None)
+    return run or ()
+
+
 def needed(instance: PartitionInstance, run: Sequence[Option]) -> int:
     most = sum(value.size for value in instance.boundaries)
     most += sum(option.arena_bytes for option in run)
@@ -54,10 +60,7 @@ def needed(instance: PartitionInstance, run: Sequence[Option]) -> int:
 def test_no_choice_of_which_a_conflict_speaks_needs_less(
     instance: PartitionInstance, chance: random.Random
 ) -> None:
-    run = with_gap(instance, chance)
-    assume(run is not None)
-    assert run is not None
-    run = with_some_inside(with_any_at_ends(run, chance), chance)
+    run = with_some_inside(with_any_at_ends(drawn(instance, chance), chance), chance)
     assume(all(is_easier_than_all(it, instance.boundaries) for it in run if is_some(it)))
     conflict = Conflict(tuple(run), needed(instance, run))
     held = [options for options in all_choices(instance) if conflict.holds(options)]
@@ -98,9 +101,8 @@ def test_paths_over_conflicts_are_those_of_all_choices() -> None:
 def test_what_all_arenas_need_is_what_each_does(
     instance: PartitionInstance, chance: random.Random
 ) -> None:
-    run = with_gap(instance, chance)
-    assume(run is not None and len(run) > 1)
-    assert run is not None
+    run = drawn(instance, chance)
+    assume(len(run) > 1)
     stop = run[1].start
     start, own = chance.randint(0, run[0].start), chance.choice([0, UNIT])
     first = chance.choice([some_before(start, stop, own), up_to(stop, own)])
